@@ -1,0 +1,256 @@
+"""Settings of the migration console, all from the environment (see .env.example).
+
+Secrets of the two APIs are not read here: the gateways take them from the environment when they
+connect, so that no settings page, traceback or shell shows them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+from console.environment import positive_int, strict_bool
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+_env_file = os.environ.get("CONSOLE_ENV_FILE", str(BASE_DIR / ".env"))
+if _env_file and Path(_env_file).is_file():
+    env.read_env(_env_file)
+
+# Production unless said otherwise: a forgotten variable must not open a debug server.
+DEBUG = strict_bool(env, "DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+# Behind TLS in production; a demo or test on plain http switches it off by name.
+HTTPS_ONLY = strict_bool(env, "HTTPS_ONLY", default=not DEBUG)
+SECURE_SSL_REDIRECT = HTTPS_ONLY
+SESSION_COOKIE_SECURE = HTTPS_ONLY
+CSRF_COOKIE_SECURE = HTTPS_ONLY
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS_ONLY else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS_ONLY
+SECURE_HSTS_PRELOAD = HTTPS_ONLY
+if strict_bool(env, "TRUST_X_FORWARDED_PROTO", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_HTTPONLY = True
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "pgtrigger",
+    "django_rq",
+    "console",
+    "migration_app",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "console.urls"
+WSGI_APPLICATION = "console.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.debug",
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES = {"default": env.db_url("DATABASE_URL")}
+if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
+    raise ImproperlyConfigured(
+        "DATABASE_URL must name a PostgreSQL database: postgresql://user:password@host/name"
+    )
+DATABASES["default"]["CONN_MAX_AGE"] = 60
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# RQ carries ids only. A started job is taken for dead two minutes after its worker's last sign of life,
+# and whatever RQ forgets is found again in the database (migration_app.jobs).
+RQ_QUEUES = {"default": {"URL": env.str("REDIS_URL"), "DEFAULT_TIMEOUT": 3600}}
+RQ = {"WORKER_CLASS": "migration_app.jobs.ConsoleWorker"}
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))
+# Served from the packages themselves: a console for a few people needs no collectstatic step.
+WHITENOISE_USE_FINDERS = True
+
+# An import is uploaded in one request and kept in the database until a worker has read it.
+UPLOAD_MAX_MB = positive_int(env, "UPLOAD_MAX_MB", default=512)
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+FILE_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+
+LEASE_SECONDS = positive_int(env, "LEASE_SECONDS", default=120)
+MAX_ATTEMPTS = positive_int(env, "MAX_ATTEMPTS", default=5)
+HTTP_TIMEOUT_SECONDS = positive_int(env, "HTTP_TIMEOUT_SECONDS", default=60)
+USER_REF_METADATA_KEY = env.str("USER_REF_METADATA_KEY", default="user_id")
+
+# Where the source is. Its key is read by the gateway alone.
+SOURCE_BASE_URL = env.str("SOURCE_BASE_URL", default="")
+SOURCE_API_VERSION = env.str("SOURCE_API_VERSION", default="")
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO").upper()},
+    # The SDK and its transports log bodies and headers at DEBUG: message content is never logged.
+    "loggers": {name: {"level": "WARNING"} for name in ("openai", "httpx2", "httpcore2")},
+}
+
+UNFOLD = {
+    "SITE_TITLE": "Migration console",
+    "SITE_HEADER": "Migration console",
+    "SITE_SYMBOL": "conversion_path",
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "migration_app.admin.dashboard.dashboard_context",
+    "STYLES": [lambda _request: static("migration_app/console.css")],
+    "SIDEBAR": {
+        "show_search": False,
+        "navigation": [
+            {
+                "title": "Work",
+                "items": [
+                    {"title": "Dashboard", "icon": "dashboard", "link": reverse_lazy("admin:index")},
+                    {
+                        "title": "Threads",
+                        "icon": "forum",
+                        "link": reverse_lazy("admin:migration_app_thread_changelist"),
+                        "permission": "migration_app.admin.site.may_view_threads",
+                    },
+                    {
+                        "title": "Batches",
+                        "icon": "playlist_play",
+                        "link": reverse_lazy("admin:migration_app_batch_changelist"),
+                        "permission": "migration_app.admin.site.may_view_threads",
+                    },
+                    {
+                        "title": "Imports",
+                        "icon": "upload_file",
+                        "link": reverse_lazy("admin:migration_app_sourceimport_changelist"),
+                        "permission": "migration_app.admin.site.may_view_threads",
+                    },
+                ],
+            },
+            {
+                "title": "Estate",
+                "items": [
+                    {
+                        "title": "Assistants",
+                        "icon": "smart_toy",
+                        "link": reverse_lazy("admin:migration_app_assistant_changelist"),
+                        "permission": "migration_app.admin.site.may_view_threads",
+                    },
+                    {
+                        "title": "Prompts",
+                        "icon": "description",
+                        "link": reverse_lazy("admin:migration_app_prompt_changelist"),
+                        "permission": "migration_app.admin.site.may_view_threads",
+                    },
+                    {
+                        "title": "Conversations",
+                        "icon": "chat",
+                        "link": reverse_lazy("admin:migration_app_conversation_changelist"),
+                        "permission": "migration_app.admin.site.may_view_threads",
+                    },
+                    {
+                        "title": "Source objects",
+                        "icon": "inventory_2",
+                        "link": reverse_lazy("admin:migration_app_sourceobject_changelist"),
+                        "permission": "migration_app.admin.site.may_view_threads",
+                    },
+                ],
+            },
+            {
+                "title": "Proof",
+                "items": [
+                    {
+                        "title": "Audit trail",
+                        "icon": "fact_check",
+                        "link": reverse_lazy("admin:migration_app_auditevent_changelist"),
+                        "permission": "migration_app.admin.site.may_view_threads",
+                    },
+                    {
+                        "title": "Orphan ledger",
+                        "icon": "link_off",
+                        "link": reverse_lazy("admin:migration_app_orphanconversation_changelist"),
+                        "permission": "migration_app.admin.site.may_view_threads",
+                    },
+                ],
+            },
+            {
+                "title": "System",
+                "items": [
+                    {
+                        "title": "Job queues (RQ)",
+                        "icon": "dns",
+                        "link": reverse_lazy("rq_home"),
+                        "permission": "migration_app.admin.site.is_superuser",
+                    },
+                    {
+                        "title": "Users",
+                        "icon": "person",
+                        "link": reverse_lazy("admin:auth_user_changelist"),
+                        "permission": "migration_app.admin.site.may_manage_users",
+                    },
+                    {
+                        "title": "Groups",
+                        "icon": "group",
+                        "link": reverse_lazy("admin:auth_group_changelist"),
+                        "permission": "migration_app.admin.site.may_manage_users",
+                    },
+                ],
+            },
+        ],
+    },
+}

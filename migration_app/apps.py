@@ -1,0 +1,19 @@
+"""The application's configuration."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class MigrationAppConfig(AppConfig):
+    """Registers the application and keeps the three operator groups in step with the permissions."""
+
+    name = "migration_app"
+    verbose_name = "Migration"
+
+    def ready(self) -> None:
+        """Fill the groups after each migrate: permissions exist only then."""
+        from migration_app.services.groups import groups_update  # noqa: PLC0415 - needs loaded models
+
+        post_migrate.connect(groups_update, sender=self, dispatch_uid="migration_app.groups")

@@ -1,0 +1,27 @@
+"""What the console keeps: one module a subject. The database is the truth; RQ only carries ids."""
+
+from migration_app.models.assistant import Assistant
+from migration_app.models.audit import AuditEvent
+from migration_app.models.batch import Batch
+from migration_app.models.conversation import Chunk, Conversation, OrphanConversation
+from migration_app.models.intake import ImportPart, ImportReject, SourceImport
+from migration_app.models.prompt import Prompt, PromptVersion
+from migration_app.models.snapshot import SnapshotPage, SourceObject
+from migration_app.models.thread import Thread
+
+__all__ = [
+    "Assistant",
+    "AuditEvent",
+    "Batch",
+    "Chunk",
+    "Conversation",
+    "ImportPart",
+    "ImportReject",
+    "OrphanConversation",
+    "Prompt",
+    "PromptVersion",
+    "SnapshotPage",
+    "SourceImport",
+    "SourceObject",
+    "Thread",
+]

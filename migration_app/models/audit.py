@@ -1,0 +1,56 @@
+"""The audit trail."""
+
+from __future__ import annotations
+
+import pgtrigger
+from django.db import models
+
+from migration_app.models.fields import opaque_id
+
+
+class AuditEvent(models.Model):
+    """Who did what, when, and why. Append-only: a trigger refuses UPDATE, DELETE and TRUNCATE, in SQL too.
+
+    It keeps names and ids as text and no foreign keys, so that it outlives what it speaks of. It never
+    holds message content, metadata values or secrets.
+    """
+
+    at = models.DateTimeField(auto_now_add=True)
+    actor = models.CharField(max_length=255)
+    actor_user_id = models.BigIntegerField(null=True, blank=True)
+    verb = models.CharField(max_length=64, db_collation="C")
+    subject_kind = models.CharField(max_length=32, db_collation="C")
+    subject_id = opaque_id("subject id")
+    before = models.CharField(max_length=64, blank=True)
+    after = models.CharField(max_length=64, blank=True)
+    reason = models.TextField(blank=True)
+    batch_pk = models.BigIntegerField("batch", null=True, blank=True)
+    job_id = models.CharField(max_length=128, blank=True)
+    request_id = models.CharField(max_length=128, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        default_permissions = ("view",)
+        indexes = [
+            models.Index(fields=["subject_id", "subject_kind", "id"], name="audit_subject"),
+            models.Index(fields=["verb", "id"], name="audit_verb"),
+            models.Index(
+                fields=["batch_pk", "id"], condition=models.Q(batch_pk__isnull=False), name="audit_batch"
+            ),
+        ]
+        triggers = [
+            pgtrigger.Protect(
+                name="audit_append_only",
+                operation=pgtrigger.Update | pgtrigger.Delete,
+            ),
+            pgtrigger.Trigger(
+                name="audit_no_truncate",
+                level=pgtrigger.Statement,
+                when=pgtrigger.Before,
+                operation=pgtrigger.Truncate,
+                func="RAISE EXCEPTION 'pgtrigger: Cannot truncate rows from the audit trail';",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor} {self.verb} {self.subject_id}"

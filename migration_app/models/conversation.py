@@ -1,0 +1,121 @@
+"""Conversations of the target, the chunks sent to them, and creates whose answer was lost."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+from migration_app.models.fields import opaque_id
+from migration_app.models.thread import Thread
+
+
+class Conversation(models.Model):
+    """What a thread became. One row a thread, written before the create is sent.
+
+    Lifecycle: *creating* (intent; no id) → *open* (id held, chunks go in) → *complete* (every chunk
+    appended) → *verified* (read back and compared). A row found in *creating* by a later worker is a create
+    whose answer was lost: its doubt goes to the orphan ledger and the row asks for a new id.
+    """
+
+    class State(models.TextChoices):
+        """How far the conversation is."""
+
+        CREATING = "creating", "creating"
+        OPEN = "open", "open"
+        COMPLETE = "complete", "complete"
+        VERIFIED = "verified", "verified"
+
+    thread = models.OneToOneField(Thread, on_delete=models.PROTECT, related_name="conversation")
+    conversation_id = opaque_id("conversation id", blank=True)
+    state = models.CharField(max_length=16, choices=State, default=State.CREATING)
+    item_count = models.PositiveIntegerField(default=0)
+    fingerprint = models.CharField(max_length=64, blank=True, db_collation="C")
+    create_request_id = models.CharField(max_length=128, blank=True)
+    intended_at = models.DateTimeField()
+    created_at = models.DateTimeField(null=True, blank=True)
+    completed_at = models.DateTimeField(null=True, blank=True)
+    verified_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["conversation_id"], condition=~Q(conversation_id=""), name="conversation_id_unique"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="creating", conversation_id="")
+                | (~Q(state="creating") & ~Q(conversation_id="")),
+                name="conversation_id_unless_creating",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="verified") | Q(verified_at__isnull=False),
+                name="conversation_verified_has_time",
+            ),
+        ]
+        indexes = [models.Index(fields=["state", "id"], name="conversation_state")]
+
+    def __str__(self) -> str:
+        return self.conversation_id or f"(being created for {self.thread})"
+
+
+class Chunk(models.Model):
+    """One append of at most 20 items.
+
+    Lifecycle: *sending* is written before the call, *appended* with the item ids after it. A chunk found in
+    *sending* by a later worker is a doubt: the conversation is read before anything is sent again. A
+    refused append (which adds nothing) puts it back to *planned*.
+    """
+
+    class State(models.TextChoices):
+        """Whether the items are there."""
+
+        PLANNED = "planned", "planned"
+        SENDING = "sending", "sending"
+        APPENDED = "appended", "appended"
+
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="chunks", db_index=False
+    )
+    sequence = models.PositiveIntegerField()
+    first_item = models.PositiveIntegerField()
+    item_count = models.PositiveSmallIntegerField()
+    # sha256 over the canonical forms of its items: a resumed job holds its plan against this.
+    digest = models.CharField(max_length=64, db_collation="C")
+    source_ids = ArrayField(models.TextField())
+    item_ids = ArrayField(models.TextField(), default=list, blank=True)
+    state = models.CharField(max_length=16, choices=State, default=State.PLANNED)
+    request_id = models.CharField(max_length=128, blank=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    appended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["conversation_id", "sequence"]
+        constraints = [
+            models.UniqueConstraint(fields=["conversation", "sequence"], name="chunk_sequence_unique"),
+            models.CheckConstraint(condition=Q(item_count__gte=1, item_count__lte=20), name="chunk_size"),
+        ]
+
+    def __str__(self) -> str:
+        return f"chunk {self.sequence} of {self.conversation}"
+
+
+class OrphanConversation(models.Model):
+    """A create whose answer was lost: an empty conversation may exist that nobody can find.
+
+    There is no list of conversations and no idempotency key, so the ledger keeps what is known: when the
+    create was sent, for which thread, and with which metadata it could be recognised.
+    """
+
+    thread = models.ForeignKey(Thread, on_delete=models.PROTECT, related_name="orphans")
+    intended_at = models.DateTimeField()
+    noticed_at = models.DateTimeField(auto_now_add=True)
+    reason = models.TextField()
+    metadata_keys = ArrayField(models.TextField(), default=list, blank=True)
+    request_id = models.CharField(max_length=128, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"lost create for {self.thread}"

@@ -1,0 +1,97 @@
+"""Source payloads, stored unchanged and hashed before anything is converted."""
+
+from __future__ import annotations
+
+import pgtrigger
+from django.db import models
+
+from migration_app.contracts import LISTING_ORDERS
+from migration_app.models.fields import opaque_id
+from migration_app.models.intake import SourceImport
+
+
+class SnapshotPage(models.Model):
+    """Documents about one thread, in the order in which one import or one live listing gave them.
+
+    ``payload`` is what was received, as RFC 7464 JSON text sequence (or CSV text for CSV transcripts),
+    zlib-compressed: JSONB could not hold ``\\u0000`` and would reorder keys. ``sha256`` is the digest of
+    the uncompressed bytes. A page is never changed once written (held by a trigger); where a secret had
+    to be taken out before storing, ``redacted`` says so.
+    """
+
+    class Kind(models.TextChoices):
+        """What wrote the page, which is also how it is read."""
+
+        ARCHIVE = "archive", "archive lines"
+        TRANSCRIPT = "transcript", "transcript lines"
+        TRANSCRIPT_CSV = "transcript_csv", "transcript rows"
+        LIVE = "live", "live answers"
+
+    thread = models.ForeignKey("migration_app.Thread", on_delete=models.CASCADE, related_name="pages")
+    sequence = models.PositiveIntegerField()
+    kind = models.CharField(max_length=16, choices=Kind)
+    source_import = models.ForeignKey(
+        SourceImport, on_delete=models.PROTECT, null=True, blank=True, related_name="pages", db_index=False
+    )
+    # All pages of one import, or of one live snapshot: message order holds inside an origin only.
+    origin = models.CharField(max_length=64, db_collation="C")
+    order = models.CharField(max_length=8, choices=[(o, o) for o in LISTING_ORDERS], default="unknown")
+    payload = models.BinaryField()
+    sha256 = models.CharField(max_length=64, db_collation="C")
+    raw_bytes = models.PositiveBigIntegerField()
+    document_count = models.PositiveIntegerField()
+    redacted = models.BooleanField(default=False)
+    request_id = models.CharField(max_length=128, blank=True)
+    received_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["thread_id", "sequence"]
+        constraints = [
+            models.UniqueConstraint(fields=["thread", "sequence"], name="snapshotpage_sequence_unique")
+        ]
+        triggers = [pgtrigger.Protect(name="snapshotpage_unchanged", operation=pgtrigger.Update)]
+        permissions = [("view_content", "Can view message content (audited)")]
+
+    def __str__(self) -> str:
+        return f"page {self.sequence} of thread {self.thread_id}"
+
+
+class SourceObject(models.Model):
+    """An assistant, file or vector store as the source described it; several versions where they differ.
+
+    The first version seen is *current*. Another content under the same id is kept as *conflict* and
+    reported, never put in its place in silence.
+    """
+
+    class State(models.TextChoices):
+        """Which version the console works with."""
+
+        CURRENT = "current", "current"
+        CONFLICT = "conflict", "conflict"
+
+    kind = models.CharField(max_length=32, db_collation="C")
+    object_id = opaque_id("object id")
+    state = models.CharField(max_length=16, choices=State, default=State.CURRENT)
+    payload = models.BinaryField()
+    sha256 = models.CharField(max_length=64, db_collation="C")
+    redacted = models.BooleanField(default=False)
+    source_import = models.ForeignKey(
+        SourceImport, on_delete=models.PROTECT, null=True, blank=True, related_name="objects"
+    )
+    received_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "object_id", "sha256"], name="sourceobject_version_unique"
+            ),
+            models.UniqueConstraint(
+                fields=["kind", "object_id"],
+                condition=models.Q(state="current"),
+                name="sourceobject_one_current",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.object_id}"

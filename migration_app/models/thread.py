@@ -1,0 +1,120 @@
+"""Threads: the unit of the migration."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from migration_app.contracts import Fidelity
+from migration_app.models.assistant import Assistant
+from migration_app.models.batch import Batch
+from migration_app.models.fields import opaque_id
+
+
+class Thread(models.Model):
+    """A thread of the source and how far it is.
+
+    Lifecycle: registered → snapshotted (or blocked) → queued → backfilling → backfilled → verified; aside
+    stand failed, needs_review, source_missing, excluded and rolled_back. The allowed edges are the table in
+    ``services.threads``; nothing else writes ``status``.
+
+    A batch gives a thread *pending work*. A worker takes it by a lease (token and expiry) and keeps the
+    lease alive; a lease that ran out is free for the next worker.
+    """
+
+    class Status(models.TextChoices):
+        """Where the thread stands."""
+
+        REGISTERED = "registered", "registered"
+        SNAPSHOTTED = "snapshotted", "snapshotted"
+        BLOCKED = "blocked", "blocked"
+        QUEUED = "queued", "queued"
+        BACKFILLING = "backfilling", "backfilling"
+        BACKFILLED = "backfilled", "backfilled"
+        VERIFIED = "verified", "verified"
+        NEEDS_REVIEW = "needs_review", "needs review"
+        FAILED = "failed", "failed"
+        SOURCE_MISSING = "source_missing", "source missing"
+        EXCLUDED = "excluded", "excluded"
+        ROLLED_BACK = "rolled_back", "rolled back"
+
+    class Work(models.TextChoices):
+        """What a worker is to do with it."""
+
+        SNAPSHOT = "snapshot", "snapshot"
+        BACKFILL = "backfill", "backfill"
+        VERIFY = "verify", "verify"
+
+    thread_id = opaque_id("thread id")
+    user_ref = models.CharField("user reference", max_length=512, blank=True, db_collation="C")
+    assistant = models.ForeignKey(
+        Assistant, on_delete=models.PROTECT, null=True, blank=True, related_name="threads", db_index=False
+    )
+    status = models.CharField(max_length=16, choices=Status, default=Status.REGISTERED)
+    fidelity = models.CharField(max_length=16, blank=True, choices=[(f.value, f.value) for f in Fidelity])
+
+    # What the last assessment of the snapshot found; item_count and chunk_count are what a backfill sends.
+    message_count = models.PositiveIntegerField(default=0)
+    run_count = models.PositiveIntegerField(default=0)
+    item_count = models.PositiveIntegerField(default=0)
+    chunk_count = models.PositiveIntegerField(default=0)
+    payload_bytes = models.PositiveBigIntegerField("bytes to send", default=0)
+    finding_counts = models.JSONField(default=dict, blank=True)
+    first_message_at = models.DateTimeField(null=True, blank=True)
+    last_message_at = models.DateTimeField(null=True, blank=True)
+    source_created_at = models.DateTimeField(null=True, blank=True)
+    snapshot_at = models.DateTimeField(null=True, blank=True)
+
+    error_code = models.CharField(max_length=64, blank=True, db_collation="C")
+    error_text = models.TextField(blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+
+    batch = models.ForeignKey(
+        Batch, on_delete=models.PROTECT, null=True, blank=True, related_name="threads", db_index=False
+    )
+    pending_work = models.CharField(max_length=16, blank=True, choices=Work)
+    not_before = models.DateTimeField(null=True, blank=True)
+    lease_token = models.UUIDField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["thread_id"], name="thread_id_unique"),
+            models.CheckConstraint(
+                condition=Q(lease_token__isnull=True, lease_until__isnull=True)
+                | Q(lease_token__isnull=False, lease_until__isnull=False),
+                name="thread_lease_whole",
+            ),
+            models.CheckConstraint(
+                condition=Q(pending_work="") | Q(batch__isnull=False), name="thread_pending_work_has_batch"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=["queued", "backfilling"]) | Q(pending_work="backfill"),
+                name="thread_queued_is_pending",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["status", "id"], name="thread_status"),
+            models.Index(fields=["assistant", "id"], name="thread_assistant"),
+            models.Index(fields=["batch", "status", "id"], name="thread_batch_status"),
+            models.Index(fields=["fidelity", "id"], name="thread_fidelity"),
+            models.Index(fields=["batch", "id"], condition=~Q(pending_work=""), name="thread_pending"),
+            models.Index(fields=["error_code", "id"], condition=~Q(error_code=""), name="thread_error"),
+            models.Index(fields=["user_ref"], condition=~Q(user_ref=""), name="thread_user_ref"),
+        ]
+        permissions = [
+            ("snapshot_thread", "Can snapshot threads from a live source"),
+            ("preflight_thread", "Can preflight threads"),
+            ("backfill_thread", "Can backfill threads"),
+            ("verify_thread", "Can verify threads"),
+            ("retry_thread", "Can retry threads"),
+            ("exclude_thread", "Can exclude threads"),
+            ("export_mapping", "Can export the mapping"),
+        ]
+
+    def __str__(self) -> str:
+        return self.thread_id

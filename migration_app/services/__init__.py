@@ -1,0 +1,1 @@
+"""Changes to what the console keeps: one transaction each, with its audit row. Never imports jobs."""

@@ -1,0 +1,57 @@
+"""The three operator groups and what each may do. Users themselves are the superuser's business: whoever may
+change users could give themselves any permission.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.contrib.auth.models import Group, Permission
+
+_MODELS = (
+    "assistant",
+    "auditevent",
+    "batch",
+    "chunk",
+    "conversation",
+    "importreject",
+    "orphanconversation",
+    "prompt",
+    "promptversion",
+    "sourceimport",
+    "sourceobject",
+    "thread",
+)
+_SEE = frozenset(f"view_{model}" for model in _MODELS)
+_WORK = frozenset(
+    {
+        "snapshot_thread",
+        "preflight_thread",
+        "backfill_thread",
+        "verify_thread",
+        "retry_thread",
+        "export_mapping",
+        "import_archive",
+        "convert_assistant",
+        "export_prompts",
+        "view_content",
+    }
+)
+GROUPS: dict[str, frozenset[str]] = {
+    "viewer": _SEE,
+    "operator": _SEE | _WORK,
+    "admin": _SEE | _WORK | {"exclude_thread", "change_prompt"},
+}
+
+
+def groups_update(sender: AppConfig, using: str = "default", **_signal: Any) -> None:  # noqa: ARG001 - signal
+    """Give each group exactly its permissions (post_migrate; running again changes nothing)."""
+    for name, codenames in GROUPS.items():
+        group, _created = Group.objects.using(using).get_or_create(name=name)
+        permissions = list(
+            Permission.objects.using(using).filter(
+                content_type__app_label="migration_app", codename__in=codenames
+            )
+        )
+        group.permissions.set(permissions)
