@@ -1,0 +1,1 @@
+"""The console's one application: from Assistants-API threads to verified conversations."""
