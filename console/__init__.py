@@ -1,0 +1,2 @@
+"""The Django project: settings, URLs, WSGI and ASGI, the embedded servers and the sandbox. Imports nothing
+itself."""
