@@ -129,7 +129,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 
 LEASE_SECONDS = positive_int(env, "LEASE_SECONDS", default=120)
-MAX_ATTEMPTS = positive_int(env, "MAX_ATTEMPTS", default=5)
+MAX_ATTEMPTS = positive_int(env, "MAX_ATTEMPTS", default=8)
 HTTP_TIMEOUT_SECONDS = positive_int(env, "HTTP_TIMEOUT_SECONDS", default=60)
 USER_REF_METADATA_KEY = env.str("USER_REF_METADATA_KEY", default="user_id")
 

@@ -13,7 +13,7 @@ class Assistant(models.Model):
     """An assistant that was imported, or that some thread named.
 
     Lifecycle: *registered* when only its id is known; *snapshotted* when its object is stored;
-    *converted* when a prompt version was made from that object; *failed* with a reason otherwise.
+    *queued* when its conversion was asked for; *converted* when a prompt version was made from that object.
     """
 
     class Status(models.TextChoices):
@@ -21,9 +21,8 @@ class Assistant(models.Model):
 
         REGISTERED = "registered", "registered"
         SNAPSHOTTED = "snapshotted", "snapshotted"
+        QUEUED = "queued", "queued"
         CONVERTED = "converted", "converted"
-        SOURCE_MISSING = "source_missing", "source missing"
-        FAILED = "failed", "failed"
 
     assistant_id = opaque_id("assistant id")
     name = models.CharField(max_length=512, blank=True)
@@ -38,7 +37,7 @@ class Assistant(models.Model):
         related_name="assistant",
         verbose_name="snapshot",
     )
-    error_text = models.TextField(blank=True)
+    requested_by_name = models.CharField("conversion asked for by", max_length=255, blank=True)
     source_created_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -48,8 +47,8 @@ class Assistant(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["assistant_id"], name="assistant_id_unique"),
             models.CheckConstraint(
-                condition=~models.Q(status="converted") | models.Q(source__isnull=False),
-                name="assistant_converted_has_snapshot",
+                condition=models.Q(status="registered") | models.Q(source__isnull=False),
+                name="assistant_has_snapshot",
             ),
         ]
         permissions = [("convert_assistant", "Can convert assistants to prompts")]

@@ -63,14 +63,13 @@ class Chunk(models.Model):
     """One append of at most 20 items.
 
     Lifecycle: *sending* is written before the call, *appended* with the item ids after it. A chunk found in
-    *sending* by a later worker is a doubt: the conversation is read before anything is sent again. A
-    refused append (which adds nothing) puts it back to *planned*.
+    *sending* by a later worker is a doubt: the conversation is read before anything is sent again. The row of
+    a refused append (which adds nothing) is taken away.
     """
 
     class State(models.TextChoices):
         """Whether the items are there."""
 
-        PLANNED = "planned", "planned"
         SENDING = "sending", "sending"
         APPENDED = "appended", "appended"
 
@@ -84,7 +83,7 @@ class Chunk(models.Model):
     digest = models.CharField(max_length=64, db_collation="C")
     source_ids = ArrayField(models.TextField())
     item_ids = ArrayField(models.TextField(), default=list, blank=True)
-    state = models.CharField(max_length=16, choices=State, default=State.PLANNED)
+    state = models.CharField(max_length=16, choices=State, default=State.SENDING)
     request_id = models.CharField(max_length=128, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
     appended_at = models.DateTimeField(null=True, blank=True)

@@ -1,0 +1,171 @@
+"""What a call that failed means for whoever sent it: whether it acted, and whether to try again.
+
+Must not import Django, models or services.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import enum
+import time
+
+import httpx2
+import openai
+
+_WORDS_KEPT = 300
+
+
+class Outcome(enum.StrEnum):
+    """What a failed call may have done on the server."""
+
+    NOTHING = "nothing"  # refused, or it never got there
+    UNKNOWN = "unknown"  # the answer was lost or unreadable: it may have acted
+
+
+class GatewayError(Exception):
+    """A call that failed.
+
+    ``code`` is a stable name for filters; ``permanent`` says that the same call would fail again;
+    ``retry_after`` is in seconds. The text is for operators: it may hold up to 300 characters of the
+    server's own words, so it goes to the thread's page and never into logs.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        text: str,
+        *,
+        outcome: Outcome,
+        permanent: bool,
+        retry_after: float | None = None,
+        request_id: str = "",
+    ) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+        self.outcome = outcome
+        self.permanent = permanent
+        self.retry_after = retry_after
+        self.request_id = request_id
+
+
+class NotConfiguredError(GatewayError):
+    """The environment does not say where the API is, or with which key."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__("not_configured", text, outcome=Outcome.NOTHING, permanent=True)
+
+
+def unreadable_answer(what: str, request_id: str) -> GatewayError:
+    """Make the error for a 2xx answer that is not what the description promises: the server may have acted."""
+    return GatewayError(
+        "unreadable_answer",
+        f"The server's answer could not be read ({what}).",
+        outcome=Outcome.UNKNOWN,
+        permanent=False,
+        request_id=request_id,
+    )
+
+
+def from_sdk(error: openai.APIError) -> GatewayError:
+    """Tell what an SDK error means. Sources: FACTS of the two APIs, RFC 9110 for the rest."""
+    if isinstance(error, openai.APIStatusError):
+        return _from_status(error)
+    if isinstance(error, openai.APIConnectionError):
+        return from_transport(error.__cause__)
+    return unreadable_answer(type(error).__name__, "")
+
+
+def from_transport(cause: BaseException | None) -> GatewayError:
+    """Tell what a broken connection means. Only a request that never left is certain to have done nothing."""
+    if isinstance(
+        cause,
+        httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.UnsupportedProtocol,
+    ):
+        return GatewayError(
+            "unreachable",
+            "The server could not be reached. Check the base URL and the network.",
+            outcome=Outcome.NOTHING,
+            permanent=False,
+        )
+    timed_out = isinstance(cause, httpx2.TimeoutException)
+    return GatewayError(
+        "timeout" if timed_out else "connection_lost",
+        "The server did not answer in time."
+        if timed_out
+        else "The connection broke before the answer was complete.",
+        outcome=Outcome.UNKNOWN,
+        permanent=False,
+    )
+
+
+def _from_status(error: openai.APIStatusError) -> GatewayError:
+    status, words, api_code = error.status_code, _server_words(error), _api_code(error)
+    request_id = error.request_id or ""
+
+    def made(code: str, text: str, *, permanent: bool, outcome: Outcome = Outcome.NOTHING) -> GatewayError:
+        return GatewayError(
+            code,
+            f"{text} The server said: {words}" if words else text,
+            outcome=outcome,
+            permanent=permanent,
+            retry_after=_retry_after(error.response.headers),
+            request_id=request_id,
+        )
+
+    if status == 401:
+        return made("unauthorized", "The server refused the API key (401). Check the key.", permanent=True)
+    if status == 403:
+        return made(
+            "forbidden", "The key may not do this (403). Check project and permissions.", permanent=True
+        )
+    if status in {404, 410}:
+        return made("not_found", f"The server does not know this object ({status}).", permanent=True)
+    if status == 429 and api_code == "insufficient_quota":
+        return made(
+            "quota_exhausted", "The account's quota is used up (429). Raise it, then retry.", permanent=True
+        )
+    if status == 429:
+        return made("rate_limited", "The server's rate limit was reached (429).", permanent=False)
+    if api_code == "conversation_locked":
+        # A 400 that passes: another process works on the conversation (users' reports).
+        return made("conversation_locked", "The conversation is locked by another process.", permanent=False)
+    if status == 409:
+        return made("conflict", "The server reports a conflict (409).", permanent=False)
+    if status == 408 or status >= 500:
+        return made(
+            "server_error", f"The server failed ({status}).", permanent=False, outcome=Outcome.UNKNOWN
+        )
+    if 300 <= status < 400:
+        return made("redirected", f"The server redirected ({status}). Check the base URL.", permanent=True)
+    return made(api_code or "refused", f"The server refused the request ({status}).", permanent=True)
+
+
+def _api_code(error: openai.APIStatusError) -> str:
+    code = error.code if isinstance(error.code, str) else ""
+    return code[:64] if code.replace("_", "").isalnum() and code.isascii() else ""
+
+
+def _server_words(error: openai.APIStatusError) -> str:
+    body = error.body
+    words = body.get("message") if isinstance(body, dict) else body
+    if not isinstance(words, str):
+        return ""
+    words = " ".join(words.replace("\x00", "").split())
+    return words if len(words) <= _WORDS_KEPT else f"{words[:_WORDS_KEPT]}…"
+
+
+def _retry_after(headers: httpx2.Headers) -> float | None:
+    """Seconds to wait, from ``retry-after-ms`` or ``Retry-After`` (seconds or an HTTP date, RFC 9110 10.2.3)."""
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        text = headers.get(name, "")
+        try:
+            seconds = float(text) / unit
+        except ValueError:
+            continue
+        if 0 <= seconds < 86_400:
+            return seconds
+    date = email.utils.parsedate_tz(headers.get("retry-after", ""))
+    if date is None:
+        return None
+    return min(max(0.0, email.utils.mktime_tz(date) - time.time()), 86_400.0)

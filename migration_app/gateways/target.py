@@ -1,0 +1,108 @@
+"""The target: conversations and their items.
+
+Sources: official description of 2026-08-21 (paths /conversations, /conversations/{id}/items). Must not
+import Django, models or services.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import quote
+
+from migration_app.contracts import MAX_ITEMS_PER_CALL, JsonObject
+from migration_app.gateways.connection import Answer, Connection
+from migration_app.gateways.errors import unreadable_answer
+
+ITEMS_PER_PAGE = 100
+"""The most that items.list gives at once."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Created:
+    """A conversation that now exists."""
+
+    conversation_id: str
+    request_id: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Appended:
+    """Items that were appended, in order. ``item_ids`` is what the server called them."""
+
+    item_ids: tuple[str, ...]
+    request_id: str
+
+
+def conversation_create(connection: Connection, *, metadata: Mapping[str, str]) -> Created:
+    """Create an empty conversation. It can't be found again if the answer is lost. Raises GatewayError."""
+    answer = connection.post("/conversations", {"metadata": dict(metadata)})
+    conversation_id = answer.value.get("id")
+    if not isinstance(conversation_id, str) or not conversation_id:
+        raise unreadable_answer("no conversation id", answer.request_id)
+    return Created(conversation_id, answer.request_id)
+
+
+def items_append(
+    connection: Connection, *, conversation_id: str, first_position: int, items: Sequence[JsonObject]
+) -> Appended:
+    """Append at most 20 items, the first of which becomes number ``first_position`` (from 0).
+
+    A refused call appends nothing (recorded). Raises GatewayError.
+    """
+    if not 1 <= len(items) <= MAX_ITEMS_PER_CALL:
+        raise ValueError(f"{len(items)} items in one call; 1 to {MAX_ITEMS_PER_CALL} are allowed")
+    body = [
+        with_item_id(item, conversation_id=conversation_id, position=first_position + offset)
+        for offset, item in enumerate(items)
+    ]
+    answer = connection.post(f"{_path(conversation_id)}/items", {"items": body})
+    return Appended(_ids(answer, expected=len(items)), answer.request_id)
+
+
+def items_list(connection: Connection, *, conversation_id: str) -> Iterator[JsonObject]:
+    """Read a whole conversation, oldest item first, 100 a call. Raises GatewayError."""
+    after = ""
+    while True:
+        query: dict[str, str | int] = {"order": "asc", "limit": ITEMS_PER_PAGE}
+        if after:
+            query["after"] = after
+        answer = connection.get(f"{_path(conversation_id)}/items", query)
+        data = answer.value.get("data")
+        if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
+            raise unreadable_answer("no list of items", answer.request_id)
+        yield from data
+        if not answer.value.get("has_more") or not data:
+            return
+        last = answer.value.get("last_id") or data[-1].get("id")
+        if not isinstance(last, str) or last == after:
+            raise unreadable_answer("a list that does not advance", answer.request_id)
+        after = last
+
+
+def with_item_id(item: JsonObject, *, conversation_id: str, position: int) -> JsonObject:
+    """Give an assistant message the id that the description demands of it (schema OutputMessage).
+
+    The id depends on conversation and position only. So an append that is repeated by mistake is refused
+    (`item_already_in_conversation`, recorded), while a new conversation never meets an id of an older one,
+    whose old content the API would return instead (recorded). Nothing relies on the server keeping it.
+    """
+    if item.get("type") != "message" or item.get("role") != "assistant":
+        return item
+    digest = hashlib.sha256(f"{conversation_id}/{position}".encode()).hexdigest()
+    return {"id": f"msg_{digest[:48]}", **item}
+
+
+def _path(conversation_id: str) -> str:
+    return f"/conversations/{quote(conversation_id, safe='')}"
+
+
+def _ids(answer: Answer, *, expected: int) -> tuple[str, ...]:
+    data = answer.value.get("data")
+    if not isinstance(data, list) or len(data) != expected:
+        raise unreadable_answer("not as many items as were sent", answer.request_id)
+    ids = tuple(item.get("id") if isinstance(item, dict) else None for item in data)
+    if not all(isinstance(item_id, str) for item_id in ids):
+        raise unreadable_answer("items without ids", answer.request_id)
+    return tuple(str(item_id) for item_id in ids)

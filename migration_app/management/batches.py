@@ -1,0 +1,146 @@
+"""What the commands that start a batch share: selecting threads, waiting, starting workers."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from migration_app.contracts import Actor
+from migration_app.jobs import batch_enqueue, workers_alive
+from migration_app.models import Batch, Thread
+from migration_app.services.batches import batch_create, batch_progress
+from migration_app.services.selections import selection_of_filters, selection_of_pks
+
+_POLL_SECONDS = 0.5
+_WORKER_END_SECONDS = 30
+
+
+def command_actor() -> Actor:
+    """Who acts at a shell: the operating system's user, marked as such in the audit trail."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        name = "unknown"
+    return Actor(name=f"{name} (command line)")
+
+
+def add_selection_arguments(parser: CommandParser, *, verb: str) -> None:
+    """Add --all, --thread, --status, --reason, --wait and --workers."""
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--all", action="store_true", help=f"{verb} every thread that can be")
+    which.add_argument("--thread", action="append", metavar="ID", help=f"{verb} this thread (repeatable)")
+    which.add_argument("--status", choices=Thread.Status.values, help=f"{verb} the threads of one status")
+    parser.add_argument("--reason", default="", help="why, for the audit trail")
+    parser.add_argument(
+        "--wait", action="store_true", help="wait until the batch is done, with a progress bar"
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        metavar="N",
+        help="start N workers for as long as this waits (needs --wait)",
+    )
+
+
+def selection_from(options: dict[str, Any]) -> dict[str, Any]:
+    """Turn the options into a selection. CommandError names a thread that the console does not know."""
+    if options["thread"]:
+        wanted = set(options["thread"])
+        known = dict(Thread.objects.filter(thread_id__in=wanted).values_list("thread_id", "pk"))
+        missing = sorted(wanted - set(known))
+        if missing:
+            raise CommandError(f"Not in the console: {', '.join(missing)}. Import these threads first.")
+        return selection_of_pks(list(known.values()))
+    if options["status"]:
+        return selection_of_filters({"status__exact": options["status"]})
+    return selection_of_filters({})
+
+
+def batch_start(command: BaseCommand, *, kind: str, options: dict[str, Any]) -> Batch:
+    """Start a batch as the options say and, with --wait, see it through. Returns the batch, freshly read."""
+    if options["workers"] < 0 or (options["workers"] and not options["wait"]):
+        raise CommandError("--workers takes a number and goes with --wait: the workers end when it does.")
+    alive = workers_alive()
+    if options["wait"] and not alive and not options["workers"]:
+        raise CommandError("No worker is running. Start one with `manage.py rqworker`, or add --workers N.")
+    batch = batch_create(
+        kind=kind,
+        selection=selection_from(options),
+        actor=command_actor(),
+        reason=options["reason"] or f"manage.py {kind}",
+    )
+    batch_enqueue(batch.pk)
+    command.stdout.write(f"Batch {batch.pk} ({kind}) is started.")
+    if not alive and not options["wait"]:
+        command.stderr.write(
+            "No worker is running: nothing happens until you start one with `manage.py rqworker`."
+        )
+    if options["wait"]:
+        with workers_running(options["workers"]):
+            batch_wait(command, batch)
+    batch.refresh_from_db()
+    return batch
+
+
+def batch_wait(command: BaseCommand, batch: Batch) -> None:
+    """Show progress until the batch is over. CommandError if it failed as a whole."""
+    console = Console(file=command.stderr._out)  # noqa: SLF001 - the stream behind Django's wrapper
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(batch.kind, total=None)
+        while True:
+            batch.refresh_from_db(fields=["state", "error_text", "taken_count"])
+            progress = batch_progress(batch)
+            if batch.state != Batch.State.PREPARING:
+                bar.update(task, total=progress.taken, completed=progress.taken - progress.pending)
+            if batch.state == Batch.State.FAILED:
+                raise CommandError(f"Batch {batch.pk} failed: {batch.error_text}")
+            if batch.state == Batch.State.FINISHED:
+                return
+            time.sleep(_POLL_SECONDS)
+
+
+@contextlib.contextmanager
+def workers_running(count: int) -> Iterator[None]:
+    """Run ``count`` worker processes; at the end they finish what they hold, or are ended after 30 s."""
+    command = [
+        sys.executable,
+        str(settings.BASE_DIR / "manage.py"),
+        "rqworker",
+        "default",
+        "--verbosity",
+        "0",
+    ]
+    workers = [subprocess.Popen(command, cwd=settings.BASE_DIR) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            try:
+                worker.wait(_WORKER_END_SECONDS)
+            except subprocess.TimeoutExpired:
+                worker.kill()
+                worker.wait()
+
+
+def batch_report(command: BaseCommand, batch: Batch) -> None:
+    """Print the batch's threads by status. Exits with 1 if any of them carries an error."""
+    for status, threads in sorted(batch_progress(batch).by_status.items()):
+        command.stdout.write(f"{threads:>9}  {Thread.Status(status).label}")
+    errors = batch.threads.exclude(error_code="").count()
+    if errors:
+        command.stderr.write(f"{errors} threads carry an error: open the batch's page to see which.")
+        sys.exit(1)
