@@ -1,0 +1,133 @@
+"""``manage.py demo``: the whole console with sample data, nothing to configure."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sys
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
+from django.db.models import Count, Sum
+from rich.console import Console
+from rich.table import Table
+
+from console.demo import DemoError, end_on_signals, free_port, sandbox_running, workers_and_web
+from migration_app.models import Assistant, Chunk, Conversation, PromptVersion, Thread
+from migration_app.sample import sample_path
+
+_ROLES = ("viewer", "operator", "admin")
+
+
+class Command(BaseCommand):
+    """Bring the console up with sample data; with --once, do the whole job without a browser and report."""
+
+    help = "Bring the console up with embedded servers, a sandbox and sample data."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add --once, --port and --workers."""
+        parser.add_argument(
+            "--once", action="store_true", help="do the whole job without a browser, report, end"
+        )
+        parser.add_argument(
+            "--port", type=int, default=8000, help="the web server's port (default: %(default)s)"
+        )
+        parser.add_argument("--workers", type=int, default=2, help="RQ workers to run (default: %(default)s)")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Set up, then serve or run once."""
+        end_on_signals()
+        call_command("migrate", verbosity=0)
+        try:
+            with sandbox_running(sample_path()) as variables:
+                # The workers started below inherit these; so does this process, which asks nothing of an API.
+                os.environ.update(variables)
+                call_command("import_archive", str(sample_path()), reason="sample data")
+                if options["once"]:
+                    self._once(workers=options["workers"])
+                else:
+                    self._serve(workers=options["workers"], port=free_port(options["port"]))
+        except DemoError as error:
+            raise CommandError(str(error)) from error
+        except KeyboardInterrupt:
+            self.stdout.write("\nThe demo has ended. Its data is kept; `make demo` brings it back.")
+
+    def _serve(self, *, workers: int, port: int) -> None:
+        password = secrets.token_urlsafe(9)
+        for role in _ROLES:
+            _user_set(role, password)
+        if Conversation.objects.exists():
+            self.stdout.write(
+                "Conversations of an earlier demo are still in the mapping, but the sandbox forgets them when it "
+                "ends: Verify will truthfully send those threads to review."
+            )
+        connection.close()
+        with workers_and_web(workers, port) as web:
+            self.stdout.write(
+                f"\nThe console is at http://localhost:{port}/\n"
+                f"Log in as admin, operator or viewer; the password of all three: {password}\n"
+                "Ctrl-C ends it.\n"
+            )
+            self.stdout.flush()
+            web.wait()
+
+    def _once(self, *, workers: int) -> None:
+        call_command("convert_assistants", all=True, reason="demo")
+        with contextlib.suppress(
+            SystemExit
+        ):  # it ends so because of blocked threads; the report below judges
+            call_command("backfill", all=True, wait=True, workers=max(workers, 1), reason="demo")
+        Console(file=sys.stdout).print(_report())
+        call_command("verify", all=True, wait=True, workers=max(workers, 1), reason="demo")
+        open_ends = Thread.objects.exclude(status__in=[Thread.Status.VERIFIED, Thread.Status.BLOCKED])
+        unlike = Thread.objects.filter(status=Thread.Status.BLOCKED).exclude(fidelity="blocked")
+        if open_ends.exists() or unlike.exists():
+            raise CommandError(f"{open_ends.count() + unlike.count()} threads did not end as they should.")
+        self.stdout.write("Every thread that conversion lets pass is verified.")
+
+
+def _user_set(role: str, password: str) -> None:
+    user, _created = get_user_model().objects.get_or_create(username=role)
+    user.is_staff = True
+    user.is_superuser = role == "admin"
+    user.set_password(password)
+    user.save()
+    user.groups.set([Group.objects.get(name=role)])
+
+
+def _report() -> Table:
+    """What is in the console now: threads by status and fidelity, what was sent, what was found."""
+    table = Table(title="The sample estate after the backfill", title_justify="left")
+    table.add_column("what")
+    table.add_column("count", justify="right")
+    for row in (
+        Thread.objects.order_by("status", "fidelity")
+        .values("status", "fidelity")
+        .annotate(threads=Count("pk"))
+    ):
+        table.add_row(
+            f"threads {Thread.Status(row['status']).label}, {row['fidelity'] or 'not graded'}",
+            str(row["threads"]),
+        )
+    table.add_section()
+    table.add_row("messages", str(Thread.objects.aggregate(n=Sum("message_count", default=0))["n"]))
+    table.add_row("conversations", str(Conversation.objects.count()))
+    table.add_row("items", str(Conversation.objects.aggregate(n=Sum("item_count", default=0))["n"]))
+    table.add_row("chunks", str(Chunk.objects.count()))
+    table.add_row(
+        "assistants converted", str(Assistant.objects.filter(status=Assistant.Status.CONVERTED).count())
+    )
+    table.add_row("prompt versions", str(PromptVersion.objects.count()))
+    table.add_section()
+    findings: dict[str, int] = {}
+    for counts in Thread.objects.values_list("finding_counts", flat=True):
+        for code, count in counts.items():
+            findings[code] = findings.get(code, 0) + count
+    for code, count in sorted(findings.items()):
+        table.add_row(f"finding {code}", str(count))
+    return table

@@ -1,0 +1,68 @@
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from console.sandbox.cli import SandboxUsageError, serve
+from console.sandbox.testing import Control
+
+from .api import thread
+
+COMMAND = [sys.executable, "-m", "console.sandbox"]
+ROOT = Path(__file__).parents[3]
+
+
+def serve_with(seeds: list[Path], port: int = 0) -> None:
+    serve(host="127.0.0.1", port=port, seeds=seeds, latency_ms=0, faults=[], write=print)
+
+
+def test_command_says_where_it_listens_and_ends_on_a_signal(tmp_path: Path) -> None:
+    seed = tmp_path / "seed.jsonl"
+    seed.write_text(json.dumps(thread()))
+    options = ["--port", "0", "--seed", str(seed), "--faults", "error_503:GET /models"]
+    with subprocess.Popen([*COMMAND, *options], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        try:
+            assert process.stdout is not None
+            words = process.stdout.readline().split()
+            assert words[:-1] == ["Sandbox", "listens", "on"]
+            url = words[-1]
+            assert url.endswith("/v1")
+            assert Control(f"{url.removesuffix('/v1')}/_sandbox").state().threads == 1
+        finally:
+            os.kill(process.pid, signal.SIGTERM)
+        assert process.wait(timeout=10) in {0, -signal.SIGTERM}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--faults", "flood"], "'flood' is no fault"),
+        (["--seed", "nowhere.jsonl"], "can't read the seed"),
+    ],
+)
+def test_bad_option_ends_with_its_reason(options: list[str], words: str) -> None:
+    done = subprocess.run(
+        [*COMMAND, "--port", "0", *options], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 2
+    assert words in done.stderr
+
+
+def test_bad_seed_is_named_with_its_line(tmp_path: Path) -> None:
+    seed = tmp_path / "seed.jsonl"
+    seed.write_text("{}\n")
+    with pytest.raises(SandboxUsageError, match=r"seed\.jsonl, line 1"):
+        serve_with([seed])
+
+
+def test_taken_port_says_what_to_do() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(SandboxUsageError, match="try --port 0"),
+    ):
+        serve_with([], port=taken.getsockname()[1])
