@@ -1,5 +1,4 @@
-"""`python -m console.devservers run [--volatile | --state DIR] -- CMD…`: run CMD beside a PostgreSQL and a
-Valkey.
+"""`python -m console.devservers run [--volatile | --state DIR] -- CMD…`: PostgreSQL and Valkey around a command.
 
 CMD finds them by DATABASE_URL and REDIS_URL; one that is set already is used as it is. Signals are passed on
 to CMD, and the exit code is CMD's (128 + n after signal n, as in a shell). Codes of our own, as of env(1) and

@@ -19,7 +19,7 @@ import psycopg
 
 from console.devservers import processes
 from console.devservers.processes import Account, DevServerError
-from console.devservers.state import account_for_postgres
+from console.devservers.state import account_for_postgres, remove
 
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -116,9 +116,7 @@ def _answers(home: Path) -> bool:
 def _create(home: Path, programs: Path, account: Account | None, *, volatile: bool) -> None:
     """Make a cluster, and give it its name when it is complete: whoever finds `home` can use it."""
     for left in home.parent.glob("unfinished-*"):
-        shutil.rmtree(
-            left, ignore_errors=True
-        )  # an initdb whose parent was killed may be writing there still
+        remove(left)
     unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=home.parent))
     password = unfinished / "password"
     password.touch(mode=0o600)
@@ -141,25 +139,31 @@ def _create(home: Path, programs: Path, account: Account | None, *, volatile: bo
 
 def _run_initdb(command: list[str | Path], directory: Path, account: Account | None) -> None:
     try:
-        result = subprocess.run(
+        process = subprocess.Popen(
             command,
             cwd=directory,
             env=processes.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=processes.ask_for_signal_on_parent_death(signal.SIGKILL),  # noqa: PLW1509 - takes no lock
             user=account.uid if account else None,
             group=account.gid if account else None,
             extra_groups=[] if account else None,
-            preexec_fn=processes.ask_for_signal_on_parent_death(signal.SIGKILL),
-            check=False,
         )
     except OSError as error:
         raise DevServerError(processes.cannot_run(command[0], account, error)) from error
-    if result.returncode:
+    try:
+        output, _ = process.communicate()
+    except BaseException:  # a Ctrl-C, for instance: initdb's own children must not write on
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()  # until all of them have let go of the pipe
+        raise
+    if process.returncode:
         raise DevServerError(
-            f"initdb failed with exit code {result.returncode}: remove the cause, or set DATABASE_URL to a "
-            f"PostgreSQL of your own.\n{result.stdout.decode(errors='replace')[-2000:]}"
+            f"initdb failed with exit code {process.returncode}: remove the cause, or set DATABASE_URL to a "
+            f"PostgreSQL of your own.\n{output.decode(errors='replace')[-2000:]}"
         )
 
 

@@ -12,6 +12,7 @@ import pwd
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from console.devservers.processes import Account, DevServerError
 _NAME = "migration-console"
 _PROJECT = Path(__file__).resolve().parents[2]
 _SHARED_TEMPORARY = Path("/var/tmp")  # noqa: S108 - survives a reboot; names carry the uid, owners are checked
+_REMOVE_SECONDS = 5.0
 _NOBODY_ID = 65534  # where a minimal image has no passwd entry for nobody
 
 
@@ -145,9 +147,18 @@ def volatile_state() -> Iterator[Path]:
         try:
             yield state
         finally:
-            shutil.rmtree(state)
+            remove(state)
     finally:
         os.close(descriptor)
+
+
+def remove(directory: Path) -> None:
+    """Remove a directory in which a killed process may write, or remove, some files yet."""
+    deadline = time.monotonic() + _REMOVE_SECONDS
+    shutil.rmtree(directory, ignore_errors=True)
+    while directory.exists():
+        time.sleep(processes.POLL_SECONDS)
+        shutil.rmtree(directory, ignore_errors=time.monotonic() < deadline)
 
 
 def _sweep(base: Path, prefix: str) -> None:
@@ -160,6 +171,6 @@ def _sweep(base: Path, prefix: str) -> None:
             if os.fstat(descriptor).st_uid == os.geteuid() and _nobody_holds(descriptor):
                 for program in ("postgres", "valkey-server"):
                     processes.end(left, program)
-                shutil.rmtree(left, ignore_errors=True)  # another sweeper may have been faster
+                remove(left)
         finally:
             os.close(descriptor)
