@@ -22,6 +22,7 @@ def main() -> int:
             latency_ms=options.latency_ms,
             faults=options.faults,
             write=functools.partial(print, flush=True),
+            note=functools.partial(print, file=sys.stderr),
         )
     except SandboxUsageError as error:
         parser.error(str(error))

@@ -1,6 +1,7 @@
 """The sandbox's command line, shared by `python -m console.sandbox` and `manage.py sandbox`. Imports no Django."""
 
 import argparse
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,8 +56,12 @@ def serve(
     latency_ms: float,
     faults: list[FaultRule],
     write: Callable[[str], None],
+    note: Callable[[str], None],
 ) -> None:
-    """Serve until stopped by a signal; writes one line with the base URL when it listens."""
+    """Serve until stopped by a signal; writes one line, the base URL, when it listens.
+
+    Objects of the seeds that are not served go to `note`. Raises SandboxUsageError.
+    """
     world = new_world(faults)
     for path in seeds:
         try:
@@ -64,7 +69,7 @@ def serve(
         except (SeedError, OSError) as error:
             raise SandboxUsageError(f"can't read the seed: {error}") from error
         for kind, count in sorted(report.ignored.items()):
-            write(f"{path}: {count} × {kind} not served")
+            note(f"{path}: {count} of {kind} not served")
     try:
         listener = listen(host, port)
     except OSError as error:
@@ -73,7 +78,10 @@ def serve(
         ) from error
     url = base_url(listener)
     app = Sandbox(world, latency=latency_ms / 1000)
-    make_server(app, lambda: write(f"Sandbox listens on {url}")).run(sockets=[listener])
+    server = make_server(app, lambda: write(f"Sandbox listens on {url}"))
+    # Ctrl-C is how it is meant to end; uvicorn has shut down in order and then raises this.
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
 
 
 def _spec(text: str) -> list[FaultRule]:

@@ -27,6 +27,7 @@ class Command(BaseCommand):
                 latency_ms=options["latency_ms"],
                 faults=options["faults"],
                 write=self._write,
+                note=self.stderr.write,
             )
         except SandboxUsageError as error:
             raise CommandError(str(error)) from error

@@ -1,5 +1,4 @@
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -7,7 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.core.management.base import CommandError
 
+from console.management.commands.sandbox import Command
 from console.sandbox.cli import SandboxUsageError, serve
 from console.sandbox.testing import Control
 
@@ -18,24 +19,29 @@ ROOT = Path(__file__).parents[3]
 
 
 def serve_with(seeds: list[Path], port: int = 0) -> None:
-    serve(host="127.0.0.1", port=port, seeds=seeds, latency_ms=0, faults=[], write=print)
+    serve(host="127.0.0.1", port=port, seeds=seeds, latency_ms=0, faults=[], write=print, note=print)
 
 
-def test_command_says_where_it_listens_and_ends_on_a_signal(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("end", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, -signal.SIGTERM)])
+def test_command_says_where_it_listens_and_ends_on_a_signal(
+    tmp_path: Path, end: signal.Signals, code: int
+) -> None:
     seed = tmp_path / "seed.jsonl"
-    seed.write_text(json.dumps(thread()))
+    seed.write_text(f'{json.dumps(thread())}\n{{"id": "thread_2", "object": "thread.deleted"}}\n')
     options = ["--port", "0", "--seed", str(seed), "--faults", "error_503:GET /models"]
-    with subprocess.Popen([*COMMAND, *options], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+    with subprocess.Popen(
+        [*COMMAND, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
         try:
             assert process.stdout is not None
             words = process.stdout.readline().split()
             assert words[:-1] == ["Sandbox", "listens", "on"]
-            url = words[-1]
-            assert url.endswith("/v1")
-            assert Control(f"{url.removesuffix('/v1')}/_sandbox").state().threads == 1
+            assert words[-1].endswith("/v1")
+            assert Control(f"{words[-1].removesuffix('/v1')}/_sandbox").state().threads == 1
         finally:
-            os.kill(process.pid, signal.SIGTERM)
-        assert process.wait(timeout=10) in {0, -signal.SIGTERM}
+            process.send_signal(end)
+        assert process.communicate(timeout=10) == ("", f"{seed}: 1 of thread.deleted not served\n")
+        assert process.returncode == code
 
 
 @pytest.mark.parametrize(
@@ -66,3 +72,15 @@ def test_taken_port_says_what_to_do() -> None:
         pytest.raises(SandboxUsageError, match="try --port 0"),
     ):
         serve_with([], port=taken.getsockname()[1])
+
+
+def test_management_command_takes_the_same_options() -> None:
+    options = vars(
+        Command().create_parser("manage.py", "sandbox").parse_args(["--faults", "hang", "--port", "0"])
+    )
+    assert (options["port"], [rule.kind for rule in options["faults"]]) == (0, ["hang"])
+
+
+def test_management_command_ends_with_the_reason() -> None:
+    with pytest.raises(CommandError, match="can't read the seed"):
+        Command().handle(host="127.0.0.1", port=0, seed=[Path("nowhere")], latency_ms=0, faults=[])
