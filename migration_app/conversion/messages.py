@@ -1,0 +1,136 @@
+"""One message to one item: role, status, content parts, attachments, metadata.
+
+Timestamps and ids of the source stay in the console always, without a finding. Imports only ``contracts``
+and this package.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from migration_app.contracts import JsonObject, PlannedItem
+from migration_app.conversion.attachments import convert_attachments
+from migration_app.conversion.metadata import metadata_pairs
+from migration_app.conversion.notes import Notes
+from migration_app.conversion.parts import Role, convert_part, is_empty_text
+from migration_app.conversion.text import (
+    as_id,
+    as_object,
+    label,
+    labels,
+    shape_of,
+    source_id_of,
+    unknown_fields,
+)
+
+_KNOWN = frozenset(
+    {
+        "id",
+        "object",
+        "created_at",
+        "completed_at",
+        "incomplete_at",
+        "thread_id",
+        "assistant_id",
+        "run_id",
+        "role",
+    }
+    | {"status", "incomplete_details", "content", "attachments", "file_ids", "metadata"}
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ConvertedMessage:
+    """The item's body (None when nothing of the message can be carried) and what there is to say about it."""
+
+    item: JsonObject | None
+    notes: Notes
+
+    def planned(self, group: int) -> tuple[PlannedItem, ...]:
+        """The message's items, none or one, as the group they make."""
+        if self.item is None:
+            return ()
+        return (PlannedItem(self.item, self.notes.source_kind, self.notes.source_id, group),)
+
+
+def convert_message(message: object, position: int, files: Mapping[str, JsonObject]) -> ConvertedMessage:
+    """Convert one message; ``position`` counts from 0 and names a message without an id."""
+    source = as_object(message)
+    notes = Notes("message", source_id_of(source, "message", position))
+    if not isinstance(message, dict):
+        notes.add("message_unreadable", shape=shape_of(message))
+        return ConvertedMessage(None, notes)
+    role = source.get("role")
+    if role not in ("user", "assistant"):
+        notes.add("role_unknown", "role", role=label(role) if isinstance(role, str) else shape_of(role))
+        return ConvertedMessage(None, notes)
+    return ConvertedMessage(_convert(source, "user" if role == "user" else "assistant", files, notes), notes)
+
+
+def _convert(
+    message: JsonObject, role: Role, files: Mapping[str, JsonObject], notes: Notes
+) -> JsonObject | None:
+    status = _status(message, notes)
+    sources = _content(message.get("content"), notes)
+    converted = (convert_part(part, role, files, notes, place) for place, part in sources)
+    parts = [part for part in converted if part is not None]
+    attached = convert_attachments(message, role, _cited(parts), notes)
+    unknown = _keep(message, notes)
+    if parts or attached:
+        item = {"type": "message", "role": role, "content": parts + attached}
+        return (
+            item if role == "user" else {"type": "message", "role": role, "status": status, "content": parts}
+        )
+    dropped = sum(1 for _, part in sources if not is_empty_text(part))
+    if dropped:
+        notes.add("message_not_carried", "content", count=dropped)
+    elif unknown:
+        notes.add("message_content_unknown", names=labels(unknown))
+    else:
+        notes.add("message_empty", "content")
+    return None
+
+
+def _status(message: JsonObject, notes: Notes) -> str:
+    """The item's status; answers of the API carry none at all, which means completed."""
+    status = message.get("status")
+    if status in (None, "", "completed"):
+        return "completed"
+    if status == "incomplete":
+        reason = as_object(message.get("incomplete_details")).get("reason")
+        notes.add("message_incomplete", "status", reason=label(reason) if reason else "no reason given")
+        return "incomplete"
+    if status == "in_progress":
+        notes.add("message_in_progress", "status")
+        return "incomplete"
+    notes.add("message_status_unknown", "status", status=label(status))
+    return "completed"
+
+
+def _content(content: object, notes: Notes) -> list[tuple[str, Any]]:
+    """The content's parts with their places; a part alone, and plain text, count as one part."""
+    if isinstance(content, list):
+        return [(f"content[{index}]", part) for index, part in enumerate(content)]
+    if isinstance(content, dict):
+        notes.add("content_single_part", "content")
+    return [] if content is None or content == "" else [("content", content)]
+
+
+def _cited(parts: list[JsonObject]) -> frozenset[str]:
+    return frozenset(
+        as_id(annotation.get("file_id")) for part in parts for annotation in part.get("annotations", ())
+    )
+
+
+def _keep(message: JsonObject, notes: Notes) -> list[str]:
+    """Findings for what stays in the console; answers the names of unknown fields."""
+    metadata = metadata_pairs(message.get("metadata"))
+    if metadata != {}:
+        size = "unreadable" if metadata is None else f"{len(metadata)} pairs"
+        notes.add("message_metadata_kept", "metadata", size=size)
+    unknown = unknown_fields(message, _KNOWN)
+    if unknown:
+        notes.add("fields_unknown", names=labels(unknown))
+    return unknown

@@ -1,0 +1,137 @@
+"""Threads that hypothesis makes: legal ones with every feature, and any JSON where an object should be."""
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+from hypothesis import strategies as st
+
+from migration_app.contracts import SourceThread
+
+TEXTS = st.text(min_size=1, max_size=30) | st.sampled_from(
+    ["🌾 sacks【4:0†source】", "א\u0000ב", "cut \ud83c"]
+)
+IDS = st.sampled_from(["file-a", "file-b", "file-c"])
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+_FIELDS = """
+    id type role content text value annotations file_id image_file image_url url metadata attachments file_ids
+    status created_at run_id step_details tool_calls message_creation message_id function name arguments output
+    start_index end_index file_citation url_citation refusal required_action submit_tool_outputs tools
+    tool_resources parameters file_search ranking_options hybrid_search response_format json_schema
+"""
+_VALUES = """
+    user assistant text image_file image_url refusal function tool_calls message_creation file_citation file_path
+    url_citation completed incomplete code_interpreter file_search json_schema m1 {} https://a.example/b
+"""
+NAMES = st.sampled_from(_FIELDS.split())
+WORDS = st.sampled_from([*_VALUES.split(), "\ud800", ""])
+ANY_JSON = st.recursive(
+    SCALARS | WORDS,
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(NAMES | st.text(max_size=4), inner, max_size=5)
+    ),
+    max_leaves=25,
+)
+
+
+@st.composite
+def text_annotations(draw: st.DrawFn, text: str) -> dict[str, Any]:
+    """An annotation of any known kind, whose offsets may or may not fit."""
+    start = draw(st.integers(0, len(text)))
+    end = draw(st.integers(start, len(text)))
+    kind = draw(st.sampled_from(["file_citation", "file_path", "url_citation"]))
+    payload = (
+        {"url": "https://tides.example/", "title": "Tides"}
+        if kind == "url_citation"
+        else {"file_id": draw(IDS)}
+    )
+    shift = draw(st.sampled_from([0, 0, 1, 50]))
+    return {
+        "type": kind,
+        "text": text[start:end],
+        "start_index": start + shift,
+        "end_index": end + shift,
+        kind: payload,
+    }
+
+
+@st.composite
+def parts(draw: st.DrawFn) -> dict[str, Any]:
+    """A content part: text, image, refusal, or a kind nobody knows."""
+    kind = draw(
+        st.sampled_from(["text", "text", "text", "image_file", "image_url", "refusal", "empty", "unknown"])
+    )
+    text = draw(TEXTS)
+    if kind == "text":
+        noted = draw(st.lists(text_annotations(text), max_size=3))
+        return {"type": "text", "text": {"value": text, "annotations": noted}}
+    bodies: dict[str, dict[str, Any]] = {
+        "image_file": {"type": "image_file", "image_file": {"file_id": draw(IDS), "detail": "low"}},
+        "image_url": {"type": "image_url", "image_url": {"url": "https://pictures.example/b.png"}},
+        "refusal": {"type": "refusal", "refusal": text},
+        "empty": {"type": "text", "text": {"value": "", "annotations": []}},
+        "unknown": {"type": "hologram", "hologram": text},
+    }
+    return bodies[kind]
+
+
+@st.composite
+def calls(draw: st.DrawFn) -> dict[str, Any]:
+    """A tool call: mostly functions, with and without output."""
+    call_id = draw(st.sampled_from(["call_1", "call_2", "call_3", "c" * 80]))
+    if draw(st.integers(0, 4)) == 0:
+        return {"id": call_id, "type": "code_interpreter", "code_interpreter": {"input": "1", "outputs": []}}
+    function = {"name": "f", "arguments": draw(TEXTS), "output": draw(st.none() | TEXTS)}
+    return {"id": call_id, "type": "function", "function": function}
+
+
+@st.composite
+def threads(draw: st.DrawFn) -> SourceThread:
+    """A legal thread: messages in order, runs with steps that made some of them."""
+    messages: list[dict[str, Any]] = []
+    steps: list[dict[str, Any]] = []
+    for number in range(draw(st.integers(0, 8))):
+        role = draw(st.sampled_from(["user", "assistant"]))
+        message: dict[str, Any] = {"id": f"m{number}", "role": role, "created_at": 100 + number // 2}
+        message["content"] = draw(st.lists(parts(), max_size=4))
+        message["attachments"] = [{"file_id": f, "tools": []} for f in draw(st.lists(IDS, max_size=3))]
+        if role == "assistant" and draw(st.booleans()):
+            run = {"run_id": f"run_{number}", "created_at": 99 + number // 2, "status": "completed"}
+            for turn in range(draw(st.integers(0, 3))):
+                details = {
+                    "type": "tool_calls",
+                    "tool_calls": draw(st.lists(calls(), min_size=1, max_size=12)),
+                }
+                steps.append(run | {"id": f"step_{number}_{turn}", "step_details": details})
+            made = {"type": "message_creation", "message_creation": {"message_id": f"m{number}"}}
+            steps.append(run | {"id": f"made_{number}", "step_details": made})
+        messages.append(message)
+    files = {"file-a": {"id": "file-a", "filename": "a.pdf"}}
+    return SourceThread("thread_mill", {"id": "thread_mill"}, tuple(messages), (), tuple(steps), files)
+
+
+@st.composite
+def damaged(draw: st.DrawFn, sources: list[dict[str, Any]]) -> dict[str, Any]:
+    """One of the sources with a few of its values replaced by any JSON, or taken away."""
+    source: dict[str, Any] = copy.deepcopy(draw(st.sampled_from(sources)))
+    for _ in range(draw(st.integers(1, 3))):
+        container, key = draw(st.sampled_from(list(_places(source)) or [(source, "id")]))
+        if isinstance(container, dict) and draw(st.integers(0, 3)) == 0:
+            container.pop(key, None)
+        else:
+            container[key] = draw(ANY_JSON)
+    return source
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every container inside the value with each of its keys."""
+    entries = (
+        list(value.items())
+        if isinstance(value, dict)
+        else list(enumerate(value))
+        if isinstance(value, list)
+        else []
+    )
+    for key, entry in entries:
+        yield value, key
+        yield from _places(entry)

@@ -1,0 +1,105 @@
+"""Golden files and checks that several conversion tests share. All content is invented."""
+
+from __future__ import annotations
+
+import functools
+import json
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import jsonschema
+import pydantic
+from openai.types.responses import ResponseInputItemParam
+
+from migration_app.contracts import Finding, JsonObject, Severity, SourceThread
+
+GOLDEN = pathlib.Path(__file__).parent / "golden"
+DESCRIPTION = pathlib.Path(__file__).parents[2] / "data" / "openapi_conversations.json"
+COMPONENTS = {
+    ("message", "user"): "InputMessage",
+    ("message", "assistant"): "OutputMessage",
+    ("function_call", None): "FunctionToolCall",
+    ("function_call_output", None): "FunctionCallOutputItemParam",
+}
+
+
+def golden_files(folder: str) -> list[pathlib.Path]:
+    """The golden files of one folder, sorted by name."""
+    return sorted((GOLDEN / folder).glob("*.json"))
+
+
+def source_thread(source: JsonObject) -> SourceThread:
+    """A SourceThread as a golden file writes it down."""
+    findings = (
+        Finding(**finding | {"severity": Severity(finding["severity"])})
+        for finding in source.get("findings", ())
+    )
+    return SourceThread(
+        thread_id=source["thread_id"],
+        thread=source["thread"],
+        messages=tuple(source.get("messages", ())),
+        runs=tuple(source.get("runs", ())),
+        steps=tuple(source.get("steps", ())),
+        files=source.get("files", {}),
+        findings=tuple(findings),
+    )
+
+
+def thread_of(*messages: Any, **parts: Any) -> SourceThread:
+    """A thread with these messages; runs, steps and files by name."""
+    return source_thread(
+        {"thread_id": "thread_mill", "thread": {"id": "thread_mill"}, "messages": messages} | parts
+    )
+
+
+def dump_findings(findings: Sequence[Finding]) -> list[JsonObject]:
+    """Findings as a golden file writes them down."""
+    return [
+        {
+            "code": finding.code,
+            "severity": str(finding.severity),
+            "source": f"{finding.source_kind} {finding.source_id}",
+            "place": finding.place,
+            "text": finding.text,
+        }
+        for finding in findings
+    ]
+
+
+def codes(findings: Sequence[Finding]) -> list[str]:
+    """The codes alone, in order."""
+    return [finding.code for finding in findings]
+
+
+@functools.cache
+def validator(definition: str) -> jsonschema.Draft202012Validator:
+    """A validator of one component of the official description, or of one of its request bodies."""
+    description = json.loads(DESCRIPTION.read_text(encoding="utf-8"))
+    return jsonschema.Draft202012Validator({"$defs": description["$defs"], "$ref": f"#/$defs/{definition}"})
+
+
+@functools.cache
+def sdk_item() -> pydantic.TypeAdapter[Any]:
+    """The SDK's own contract for an item."""
+    return pydantic.TypeAdapter(ResponseInputItemParam)
+
+
+def as_sent(item: JsonObject) -> JsonObject:
+    """The item as the sender completes it: a full assistant message must have an id."""
+    return item | {"id": "msg_sent"} if item.get("role") == "assistant" else item
+
+
+def assert_acceptable(items: Sequence[JsonObject]) -> None:
+    """Every item satisfies its own component of the description, and the SDK."""
+    for item in map(as_sent, items):
+        validator(COMPONENTS[item["type"], item.get("role")]).validate(item)
+        sdk_item().validate_python(item, strict=True)
+
+
+def assert_request_bodies(items: Sequence[JsonObject]) -> None:
+    """Items satisfy the request body of items.create, twenty at a time."""
+    for start in range(0, len(items), 20):
+        validator("root_create_items").validate(
+            {"items": [as_sent(item) for item in items[start : start + 20]]}
+        )

@@ -1,0 +1,196 @@
+"""Comparing what was planned with what a server gives back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from migration_app.conversion.canonical import (
+    canonical_item,
+    common_prefix,
+    compare_items,
+    fingerprint,
+    items_digest,
+)
+from migration_app.conversion.threads import convert_thread
+from tests.migration_app.conversion.support import golden_files, source_thread
+
+USER: dict[str, Any] = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hi."}]}
+TEXT: dict[str, Any] = {"type": "output_text", "text": "Hello.", "annotations": [], "logprobs": []}
+ASSISTANT: dict[str, Any] = {"type": "message", "role": "assistant", "status": "completed", "content": [TEXT]}
+CITATION = {"type": "file_citation", "file_id": "file-a", "filename": "a.pdf", "index": 0}
+CALL: dict[str, Any] = {
+    "type": "function_call",
+    "call_id": "call_1",
+    "name": "f",
+    "arguments": "{}",
+    "status": "completed",
+}
+OUTPUT: dict[str, Any] = {"type": "function_call_output", "call_id": "call_1", "output": "done"}
+
+
+def user_part(**part: Any) -> dict[str, Any]:
+    """A user's message of one part."""
+    return {"type": "message", "role": "user", "content": [part]}
+
+
+@pytest.mark.parametrize(
+    ("planned", "found"),
+    [
+        (USER, USER | {"id": "msg_1", "status": "completed", "created_by": "x", "phase": None}),
+        (USER, {"role": "user", "content": "Hi."}),
+        (USER, {"role": "user", "content": ["Hi."]}),
+        (USER, user_part(type="text", text="Hi.")),
+        (ASSISTANT, {"type": "message", "role": "assistant", "content": "Hello."}),
+        (
+            ASSISTANT,
+            {"type": "message", "role": "assistant", "content": [{"type": "text", "text": "Hello."}]},
+        ),
+        (ASSISTANT, ASSISTANT | {"id": "msg_2", "content": [{"type": "output_text", "text": "Hello."}]}),
+        (ASSISTANT, ASSISTANT | {"content": [TEXT | {"annotations": None, "logprobs": None}]}),
+        (
+            ASSISTANT | {"content": [TEXT | {"annotations": [CITATION]}]},
+            ASSISTANT | {"content": [TEXT | {"annotations": [CITATION | {"quote": None}]}]},
+        ),
+        (CALL, CALL | {"id": "fc_1", "status": None, "namespace": None}),
+        (OUTPUT, OUTPUT | {"id": "fco_1", "status": "completed", "created_by": "x"}),
+        (OUTPUT, OUTPUT | {"output": [{"type": "input_text", "text": "done"}]}),
+        (
+            user_part(type="input_image", file_id="file-a", detail="auto"),
+            user_part(type="input_image", file_id="file-a", image_url=None),
+        ),
+        (
+            user_part(type="input_file", file_id="file-a"),
+            user_part(type="input_file", file_id="file-a", filename="a.pdf", detail="auto"),
+        ),
+        (
+            user_part(type="input_file", file_data="QUJD", filename="a.pdf"),
+            user_part(type="input_file", file_data="QUJD", filename="a.pdf", file_id=None),
+        ),
+    ],
+)
+def test_documented_normalisations_make_no_difference(planned: dict[str, Any], found: dict[str, Any]) -> None:
+    assert canonical_item(planned) == canonical_item(found)
+    assert fingerprint([planned]) == fingerprint([found])
+    assert compare_items([planned], [found]) is None
+
+
+@pytest.mark.parametrize(
+    ("planned", "found", "words"),
+    [
+        (
+            USER,
+            user_part(type="input_text", text="Ho."),
+            "item 1 (message by user): content 1 text differs at character 1 (planned 3 characters, found 3)",
+        ),
+        (
+            USER,
+            user_part(type="input_text", text="Hi. And more"),
+            "item 1 (message by user): content 1 text differs at character 3 (planned 3 characters, found 12)",
+        ),
+        (USER, ASSISTANT, "item 1 (message by user): role is assistant, planned was user"),
+        (USER, CALL, "item 1 (message by user): type is function_call, planned was message"),
+        (
+            USER,
+            USER | {"content": USER["content"] * 2},
+            "item 1 (message by user): content differs in number (planned 1, found 2)",
+        ),
+        (
+            ASSISTANT,
+            ASSISTANT | {"status": "incomplete"},
+            "item 1 (message by assistant): status differs (planned nothing, found a string)",
+        ),
+        (
+            ASSISTANT | {"content": [TEXT | {"annotations": [CITATION]}]},
+            ASSISTANT,
+            "item 1 (message by assistant): content 1 annotations differs (planned an array, found nothing)",
+        ),
+        (
+            ASSISTANT | {"content": [TEXT | {"annotations": [CITATION]}]},
+            ASSISTANT | {"content": [TEXT | {"annotations": [CITATION | {"index": 7}]}]},
+            "item 1 (message by assistant): content 1 annotations 1 index differs (planned a number, found a number)",
+        ),
+        (
+            ASSISTANT,
+            user_part() | {"role": "assistant"},
+            "item 1 (message by assistant): content 1 type differs",
+        ),
+        (CALL, CALL | {"call_id": "call_2"}, "item 1 (function_call): call_id differs at character 5"),
+        (
+            OUTPUT,
+            OUTPUT | {"output": [{"type": "input_image"}]},
+            "item 1 (function_call_output): output differs",
+        ),
+        (
+            CALL,
+            CALL | {"extra": 1},
+            "item 1 (function_call): extra differs (planned nothing, found a number)",
+        ),
+        (
+            {"type": "reasoning", "a": {"b": None}},
+            {"type": "reasoning", "a": {}},
+            "item 1 (reasoning): a b differs",
+        ),
+        ({}, {"role": "user"}, "item 1 (no type): type differs"),
+    ],
+)
+def test_a_difference_is_told_without_content(
+    planned: dict[str, Any], found: dict[str, Any], words: str
+) -> None:
+    difference = compare_items([CALL, planned], [CALL, found])
+    assert difference is not None
+    assert difference.position == 1
+    assert difference.text.startswith(words.replace("item 1 ", "item 2 "))
+    assert difference.expected == canonical_item(planned)
+    assert difference.found == canonical_item(found)
+
+
+def test_a_missing_tail_is_a_difference() -> None:
+    difference = compare_items([USER, ASSISTANT], [USER])
+    assert difference is not None
+    assert difference.text == "item 2 (message by assistant) is missing: planned 2 items, found 1"
+    assert difference.found is None
+
+
+def test_an_extra_tail_is_a_difference() -> None:
+    difference = compare_items([USER], [USER, CALL, OUTPUT])
+    assert difference is not None
+    assert difference.text == "item 2 (function_call) was not planned: planned 1 items, found 3"
+    assert difference.expected is None
+
+
+def test_swapped_items_are_a_difference() -> None:
+    assert compare_items([USER, ASSISTANT], [ASSISTANT, USER]) is not None
+
+
+def test_common_prefix_counts_what_is_there_already() -> None:
+    assert common_prefix([USER, CALL, OUTPUT], [USER | {"id": "msg_1"}, CALL]) == 2
+    assert common_prefix([USER], [CALL]) == 0
+    assert common_prefix([USER], [USER, CALL]) == 1
+
+
+def test_fingerprint_depends_on_order_and_content() -> None:
+    assert len({fingerprint(items) for items in ([], [USER], [CALL], [USER, CALL], [CALL, USER])}) == 5
+
+
+def test_digest_is_the_same_everywhere_and_every_year() -> None:
+    assert items_digest([canonical_item(USER)]) == (
+        "6ee1c77ec95ca81c6471e551ca46b4113dafd63549c40cfa2876f221c1f564d2"
+    )
+
+
+def test_an_item_that_is_no_object_compares_without_an_exception() -> None:
+    broken: Any = ["not an item"]
+    assert compare_items([USER], broken) is not None
+
+
+def test_what_is_planned_is_its_own_canonical_equal() -> None:
+    for path in golden_files("threads"):
+        plan = convert_thread(source_thread(json.loads(path.read_text(encoding="utf-8"))["source"]))
+        items = [planned.item for planned in plan.items]
+        assert compare_items(items, [item | {"id": "x"} for item in items]) is None
+        assert [canonical_item(canonical_item(item)) for item in items] == [
+            canonical_item(item) for item in items
+        ]

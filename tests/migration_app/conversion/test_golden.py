@@ -1,0 +1,46 @@
+"""Each golden file shows one row of docs/conversion.md: a source, and what becomes of it."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+import pytest
+
+from migration_app.conversion.assistants import convert_assistant
+from migration_app.conversion.threads import convert_thread
+from tests.migration_app.conversion.support import (
+    assert_acceptable,
+    assert_request_bodies,
+    dump_findings,
+    golden_files,
+    source_thread,
+    validator,
+)
+
+
+def name_of(path: pathlib.Path) -> str:
+    """A golden file's name as a test's name."""
+    return path.stem
+
+
+@pytest.mark.parametrize("path", golden_files("threads"), ids=name_of)
+def test_thread_becomes_what_the_golden_file_says(path: pathlib.Path) -> None:
+    golden = json.loads(path.read_text(encoding="utf-8"))
+    plan = convert_thread(source_thread(golden["source"]))
+    assert [planned.item for planned in plan.items] == golden["items"]
+    assert plan.metadata == golden["metadata"]
+    assert dump_findings(plan.findings) == golden["findings"]
+    assert_acceptable([planned.item for planned in plan.items])
+    assert_request_bodies([planned.item for planned in plan.items])
+    validator("root_create_conversation").validate({"metadata": plan.metadata})
+
+
+@pytest.mark.parametrize("path", golden_files("assistants"), ids=name_of)
+def test_assistant_becomes_what_the_golden_file_says(path: pathlib.Path) -> None:
+    golden = json.loads(path.read_text(encoding="utf-8"))
+    plan = convert_assistant(golden["source"])
+    assert plan.spec == golden["spec"]
+    assert dump_findings(plan.findings) == golden["findings"]
+    validator("root_create_response").validate(plan.spec)
+    assert (plan.assistant_id, plan.name) == (golden["source"]["id"], golden["source"]["name"] or "")
