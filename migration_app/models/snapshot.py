@@ -76,7 +76,7 @@ class SourceObject(models.Model):
     sha256 = models.CharField(max_length=64, db_collation="C")
     redacted = models.BooleanField(default=False)
     source_import = models.ForeignKey(
-        SourceImport, on_delete=models.PROTECT, null=True, blank=True, related_name="objects"
+        SourceImport, on_delete=models.PROTECT, null=True, blank=True, related_name="source_objects"
     )
     received_at = models.DateTimeField(auto_now_add=True)
 
