@@ -1,0 +1,59 @@
+"""Ids: opaque strings given by somebody else, checked; and stable ids for messages that came without one.
+
+Standard library only.
+"""
+
+from __future__ import annotations
+
+import collections
+import hashlib
+import json
+from typing import Any
+
+from migration_app.archive.times import seconds_of
+
+MAX_ID_LENGTH = 255
+
+
+def id_fault(value: object) -> str:
+    """Why ``value`` can't be an id, to be read behind "the id …"; empty if it can."""
+    if value is None or value == "":
+        return "is missing"
+    if not isinstance(value, str):
+        return f"is a {type(value).__name__}, not a string"
+    if len(value) > MAX_ID_LENGTH:
+        return f"is longer than {MAX_ID_LENGTH} characters"
+    if any(ord(character) < 32 or 0xD800 <= ord(character) <= 0xDFFF for character in value):
+        return "holds control characters or half of a surrogate pair"
+    return ""
+
+
+def storable_text(value: object, limit: int) -> str:
+    """Text as PostgreSQL can hold it, cut to ``limit`` characters; empty if ``value`` is no string."""
+    if not isinstance(value, str):
+        return ""
+    return value.replace("\0", "").encode(errors="replace").decode()[:limit]
+
+
+class MessageIds:
+    """Gives ids to messages that have none: the same message gets the same id at every import.
+
+    The id comes from the thread, role, content and time, and counts repetitions of the very same message: an
+    appended transcript keeps the ids it had.
+    """
+
+    def __init__(self) -> None:
+        self._seen: collections.Counter[bytes] = collections.Counter()
+
+    def derived(self, thread_id: str, role: object, content: Any, created_at: object) -> str:
+        """The next message's id: ``msg_`` and 32 hexadecimal digits."""
+        digest = message_digest(thread_id, role, content, created_at)
+        self._seen[digest] += 1
+        return "msg_" + hashlib.sha256(digest + b"%d" % self._seen[digest]).hexdigest()[:32]
+
+
+def message_digest(thread_id: str, role: object, content: Any, created_at: object) -> bytes:
+    """What makes two messages without ids the same message."""
+    time = seconds_of(created_at)
+    said = json.dumps([thread_id, role, content, created_at if time is None else time], sort_keys=True)
+    return hashlib.blake2b(said.encode(), digest_size=16).digest()

@@ -1,0 +1,249 @@
+"""From a JSON document to the API objects in it: list pages, bundles, events and single objects.
+
+What comes out is filled in where its place says what is missing (a bundle's messages belong to its thread);
+nothing else is changed: real objects differ from the SDK's models in dozens of ways. What is left out says
+why. Standard library only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+from migration_app.archive.ids import MessageIds, id_fault
+from migration_app.archive.transcripts import is_transcript, transcript_thread
+from migration_app.contracts import JsonObject, SourceKind
+
+KINDS: Final[dict[str, SourceKind]] = {
+    "assistant": "assistant",
+    "thread": "thread",
+    "thread.message": "message",
+    "thread.run": "run",
+    "thread.run.step": "step",
+    "file": "file",
+    "vector_store": "vector_store",
+}
+OBJECT_NAMES: Final[dict[SourceKind, str]] = {kind: name for name, kind in KINDS.items()}
+
+_PARTS: Final[dict[str, SourceKind]] = {
+    "thread": "thread",
+    "threads": "thread",
+    "messages": "message",
+    "runs": "run",
+    "run_steps": "step",
+    "steps": "step",
+    "assistant": "assistant",
+    "assistants": "assistant",
+    "file": "file",
+    "files": "file",
+    "vector_stores": "vector_store",
+}
+_OF_THREADS = frozenset({"message", "run", "step"})
+_BESIDE = {
+    "assistant.file": "an attachment of a file to an assistant (the assistant names it itself)",
+    "thread.message.file": "an attachment of a file to a message (the message names it itself)",
+    "vector_store.file": "a file's place in a vector store",
+    "vector_store.file_batch": "a batch of files put into a vector store",
+    "vector_store.files_batch": "a batch of files put into a vector store",
+    "vector_store.file_content.page": "the content of a file in a vector store",
+}
+_MAX_NESTING = 8
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SourceObject:
+    """An API object with its id. ``thread_id`` is empty for assistants, files and vector stores."""
+
+    kind: SourceKind
+    id: str
+    thread_id: str
+    value: JsonObject
+    user_ref: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Skipped:
+    """Left out on purpose: it belongs to no thread, or is no object of its own."""
+
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Refused:
+    """Left out because it can't be placed or identified."""
+
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Place:
+    """What an object's surroundings say of it."""
+
+    kind: SourceKind | None = None
+    thread_id: str = ""
+    run_id: str = ""
+    ids: MessageIds | None = None
+    depth: int = 0
+
+
+def expand(value: JsonObject, *, thread_id: str = "") -> Iterator[SourceObject | Skipped | Refused]:
+    """Every API object in a document, in its order.
+
+    ``thread_id`` is given to messages, runs and steps that name no thread (pages that are known to be of one
+    thread).
+    """
+    place = _Place(thread_id=thread_id, ids=MessageIds() if thread_id else None)
+    yield from _expand(value, place)
+
+
+def _expand(value: Any, place: _Place) -> Iterator[SourceObject | Skipped | Refused]:
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            value = None
+    if not isinstance(value, dict):
+        yield Refused("Among the objects stands something that is no object.")
+    elif place.depth > _MAX_NESTING:
+        yield Refused("Lists and bundles are nested too deeply.")
+    elif is_transcript(value):
+        yield from _transcript(value)
+    elif isinstance(value.get("event"), str) and isinstance(value.get("data"), dict):
+        yield from _expand(value["data"], dataclasses.replace(place, depth=place.depth + 1))
+    elif isinstance(value.get("data"), list) and value.get("object") not in OBJECT_NAMES.values():
+        for element in value["data"]:
+            yield from _expand(element, dataclasses.replace(place, depth=place.depth + 1))
+    elif _is_bundle(value, place):
+        yield from _bundle(value, place)
+    else:
+        yield _identified(value, place)
+
+
+def _transcript(value: JsonObject) -> Iterator[SourceObject | Skipped | Refused]:
+    thread, messages, user_ref = transcript_thread(value)
+    if isinstance(thread, str):
+        yield Refused(thread)
+        return
+    yield SourceObject("thread", thread["id"], thread["id"], thread, user_ref)
+    for message in messages:
+        if isinstance(message, str):
+            yield Refused(f"Transcript of {thread['id']}: {message}")
+        else:
+            yield _identified(message, _Place("message", thread["id"]))
+
+
+def _is_bundle(value: JsonObject, place: _Place) -> bool:
+    name = value.get("object")
+    if name in {"thread", "thread.run"} or place.kind in {"thread", "run"}:
+        return any(
+            isinstance(value.get(part), list | dict) for part in ("messages", "runs", "run_steps", "steps")
+        )
+    return (
+        name is None
+        and place.kind is None
+        and any(isinstance(value.get(part), list | dict) for part in _PARTS)
+    )
+
+
+def _bundle(value: JsonObject, place: _Place) -> Iterator[SourceObject | Skipped | Refused]:
+    """An object with others beside or inside it: ``{"thread": …, "messages": […]}`` and its like."""
+    name = value.get("object")
+    kind = KINDS.get(name) if isinstance(name, str) else place.kind
+    thread_id, run_id = place.thread_id, place.run_id
+    if kind in {"thread", "run"}:
+        bare = {key: part for key, part in value.items() if key not in _PARTS or key in {"file", "files"}}
+        found = _identified(bare, dataclasses.replace(place, kind=kind))
+        yield found
+        if isinstance(found, SourceObject):
+            thread_id, run_id = found.thread_id, found.id if kind == "run" else run_id
+    else:
+        thread_id = _thread_of_bundle(value) or thread_id
+    inner = _Place(None, thread_id, run_id, MessageIds() if thread_id else None, place.depth + 1)
+    for key, part_kind in _PARTS.items():
+        if kind in {"thread", "run"} and part_kind not in _OF_THREADS:
+            continue
+        for element in _elements(value.get(key)):
+            yield from _expand(element, dataclasses.replace(inner, kind=part_kind))
+
+
+def _thread_of_bundle(value: JsonObject) -> str:
+    """The one thread that a bundle is about, empty if it says none."""
+    thread = value.get("thread")
+    if isinstance(thread, str):
+        return thread
+    for said in (thread.get("id") if isinstance(thread, dict) else None, value.get("thread_id")):
+        if isinstance(said, str) and said:
+            return said
+    named = {
+        element.get("thread_id")
+        for key in ("messages", "runs")
+        for element in _elements(value.get(key))
+        if isinstance(element, dict)
+    }
+    only = named.pop() if len(named) == 1 else None
+    return only if isinstance(only, str) else ""
+
+
+def _elements(part: Any) -> list[Any]:
+    """A list, a list page, one object, or a map of lists (steps by run): as a list."""
+    if isinstance(part, list):
+        return part
+    if not isinstance(part, dict) or not part:
+        return []
+    if isinstance(part.get("data"), list):
+        return list(part["data"])
+    if "id" not in part and "object" not in part and all(isinstance(inner, list) for inner in part.values()):
+        return [element for inner in part.values() for element in inner]
+    return [part]
+
+
+def _identified(value: JsonObject, place: _Place) -> SourceObject | Skipped | Refused:
+    """One object with its kind, id and thread; or why it can't be taken."""
+    name = value.get("object")
+    if not isinstance(name, str) or not name:
+        if place.kind is None:
+            return Refused('It has no "object" that says what it is.')
+        name = OBJECT_NAMES[place.kind]
+    if left_out := _left_out(name, value):
+        return Skipped(left_out)
+    kind = KINDS.get(name)
+    if kind is None:
+        return Refused(f"Unknown kind of object: {name[:80]!r}.")
+    filled = _filled(kind, {**value, "object": name}, place)
+    if fault := id_fault(filled.get("id")):
+        return Refused(f"The id of a {name} {fault}.")
+    thread_id = ""
+    if kind in _OF_THREADS:
+        thread_id = filled["thread_id"]
+        if fault := id_fault(thread_id):
+            return Refused(f"The {name} {filled['id']} can't be placed: its thread_id {fault}.")
+    elif kind == "thread":
+        thread_id = filled["id"]
+    return SourceObject(kind, filled["id"], thread_id, filled)
+
+
+def _left_out(name: str, value: JsonObject) -> str:
+    """Why an object is passed over on purpose, empty if it isn't."""
+    # DELETE of a file answers as "file" with nothing but id and deleted.
+    if name.endswith(".deleted") or (value.get("deleted") is True and "created_at" not in value):
+        return f"The answer to a deletion ({name})."
+    if name.endswith(".delta"):
+        return f"A piece of a stream ({name}): the whole object is needed."
+    return f"{name}: {_BESIDE[name]}, no part of a thread." if name in _BESIDE else ""
+
+
+def _filled(kind: SourceKind, filled: JsonObject, place: _Place) -> JsonObject:
+    """What the object's place says of it, where it says nothing itself."""
+    if kind == "message" and not filled.get("id") and place.ids is not None:
+        filled["id"] = place.ids.derived(
+            place.thread_id, filled.get("role"), filled.get("content"), filled.get("created_at")
+        )
+    if kind == "thread" and not filled.get("id"):
+        filled["id"] = place.thread_id
+    if kind in _OF_THREADS and not filled.get("thread_id"):
+        filled["thread_id"] = place.thread_id
+    if kind == "step" and place.run_id and not filled.get("run_id"):
+        filled["run_id"] = place.run_id
+    return filled

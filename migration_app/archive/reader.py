@@ -1,0 +1,231 @@
+"""Reading an archive as a stream of documents: JSON Lines, arrays, pretty-printed objects, event streams.
+
+Memory does not grow with the file: one line, or one element of an array, at a time, and that bounded. What
+can't be read comes out as a reject with its line number, its reason and the beginning of its bytes, and the
+reading goes on behind it. Standard library only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from migration_app.archive.elements import array_elements
+from migration_app.archive.streams import ByteReader, ByteSource
+from migration_app.contracts import JsonObject
+
+MAX_DOCUMENT_BYTES = 256 << 20
+REJECT_BYTES = 65_536
+"""Of a rejected line this much is kept."""
+
+_BLANK = b" \t\r\n\x1e\0"
+_COMMENT = (b"//", b"#", b"/*", b"--")
+_EVENT_NOISE = re.compile(rb"(?:event|id|retry):|data:\s*\[DONE\]")
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]|"', re.DOTALL)
+
+
+class DocumentUnreadableError(ValueError):
+    """These bytes are no JSON document that could hold API objects; the text says why."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Document:
+    """One JSON document: its first line, its bytes as they stood in the file, and what they say."""
+
+    line_number: int
+    raw: bytes
+    value: JsonObject
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reject:
+    """What could not be taken: where, why, and (at most ``REJECT_BYTES`` of) the bytes."""
+
+    line_number: int
+    reason: str
+    raw: bytes
+
+
+def decode_document(raw: bytes) -> JsonObject:
+    """Decode one document. A JSON string that holds JSON is looked into; an array counts as a list page.
+
+    Raises DocumentUnreadableError.
+    """
+    try:
+        value: Any = json.loads(raw.decode())
+        if isinstance(value, str) and value.lstrip()[:1] in {"{", "["}:
+            value = json.loads(value)
+    except UnicodeDecodeError as error:
+        raise DocumentUnreadableError(f"Not valid UTF-8 at byte {error.start + 1} of the line.") from error
+    except json.JSONDecodeError as error:
+        raise DocumentUnreadableError(_explained(raw, error)) from error
+    except RecursionError as error:
+        raise DocumentUnreadableError("The JSON is nested too deeply to be read.") from error
+    except ValueError as error:
+        raise DocumentUnreadableError(f"Not readable JSON: {error}.") from error
+    if isinstance(value, list):
+        value = {"object": "list", "data": value}
+    if not isinstance(value, dict):
+        raise DocumentUnreadableError(f"An API object is expected here, this is a JSON {_kind_name(value)}.")
+    return value
+
+
+def read_documents(
+    stream: ByteReader, *, max_document_bytes: int = MAX_DOCUMENT_BYTES
+) -> Iterator[Document | Reject]:
+    """Read every document of a file, in order, in constant memory.
+
+    ``stream`` may be gzip-compressed and UTF-16. Raises ArchiveUnreadableError if the file as a whole is
+    something else (a ZIP, a database).
+    """
+    source = ByteSource(stream)
+    while first := source.first_byte():
+        if first == b"[":
+            for element in array_elements(source, max_document_bytes):
+                if element.fault:
+                    yield Reject(element.line_number, element.fault, element.raw)
+                else:
+                    yield from _decoded(element.line_number, element.raw)
+            _skip_comma(source)
+        else:
+            yield from _lines(source, max_document_bytes)
+    for fault in source.faults:
+        yield Reject(source.line_number, fault, b"")
+
+
+def _skip_comma(source: ByteSource) -> None:
+    if source.first_byte() == b",":
+        source.put_back(source.chunk()[1:])
+
+
+def _decoded(line_number: int, raw: bytes) -> Iterator[Document | Reject]:
+    try:
+        yield Document(line_number, raw, decode_document(raw))
+    except DocumentUnreadableError as error:
+        yield Reject(line_number, str(error), raw[:REJECT_BYTES])
+
+
+def _lines(source: ByteSource, limit: int) -> Iterator[Document | Reject]:
+    """Documents by line, until a line begins an array of its own over several lines."""
+    while True:
+        number = source.line_number
+        line, too_long = source.line(limit)
+        if not line:
+            return
+        raw = line.strip(_BLANK)
+        if not raw or _EVENT_NOISE.match(raw):
+            continue
+        if too_long:
+            yield Reject(number, f"The line is longer than {limit:,} bytes.", raw[:REJECT_BYTES])
+            continue
+        if raw.startswith(b"data:"):
+            raw = raw[5:].strip(_BLANK)
+        try:
+            value = decode_document(raw)
+        except DocumentUnreadableError as error:
+            if raw[:1] == b"[" and _open_brackets(raw) > 0:
+                source.put_back(line)
+                source.line_number = number
+                return
+            if raw[:1] == b"{" and _open_brackets(raw) > 0:
+                yield from _over_lines(source, number, line, limit)
+            else:
+                yield from _several(number, raw, str(error))
+        else:
+            yield Document(number, raw, value)
+
+
+def _over_lines(source: ByteSource, number: int, line: bytes, limit: int) -> Iterator[Document | Reject]:
+    """One object printed over several lines.
+
+    It ends where its brackets close. A line that is a whole object by itself, from its first column on, ends
+    it too: then the object was cut off, and what follows must not be lost with it.
+    """
+    parts, size = [line], len(line)
+    depth = _open_brackets(line)
+    while depth > 0:
+        at = source.line_number
+        following, too_long = source.line(limit)
+        if not following or too_long or size + len(following) > limit:
+            reason = (
+                f"The object is longer than {limit:,} bytes."
+                if following
+                else "The object is not closed: the file was cut off here."
+            )
+            yield Reject(number, reason, b"".join(parts)[:REJECT_BYTES])
+            return
+        if following[:1] == b"{" and following.rstrip()[-1:] == b"}":
+            try:
+                whole = decode_document(following.strip(_BLANK))
+            except DocumentUnreadableError:
+                pass
+            else:
+                reason = f"The object is not closed: another one begins in line {at}."
+                yield Reject(number, reason, b"".join(parts)[:REJECT_BYTES])
+                yield Document(at, following.strip(_BLANK), whole)
+                return
+        parts.append(following)
+        size += len(following)
+        depth += _open_brackets(following)
+    yield from _decoded(number, b"".join(parts).strip(_BLANK).rstrip(b",").rstrip(_BLANK))
+
+
+def _several(number: int, raw: bytes, reason: str) -> Iterator[Document | Reject]:
+    """Several objects in one line, one behind the other; or a line that ends with a comma."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        yield Reject(number, reason, raw[:REJECT_BYTES])
+        return
+    decoder = json.JSONDecoder()
+    at = 0
+    while at < len(text):
+        try:
+            value, end = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            break
+        if not isinstance(value, dict):
+            break
+        yield Document(number, text[at:end].encode(), value)
+        at = end
+        while at < len(text) and text[at] in " \t\r\n,\x1e":
+            at += 1
+    if at < len(text):
+        if at > 0:
+            reason = f"The line goes on behind its JSON: {reason}"
+        yield Reject(number, reason, text[at:].encode()[:REJECT_BYTES])
+
+
+def _open_brackets(line: bytes) -> int:
+    """Brackets opened minus closed; far below zero if the line ends inside a string (then it is cut off)."""
+    depth = 0
+    for found in _TOKENS.finditer(line):
+        mark = found.group()
+        if mark in {b"[", b"{"}:
+            depth += 1
+        elif mark in {b"]", b"}"}:
+            depth -= 1
+        elif mark == b'"':
+            return -1_000_000
+    return depth
+
+
+def _explained(raw: bytes, error: json.JSONDecodeError) -> str:
+    if raw.startswith(_COMMENT):
+        return "A comment, not JSON: take the comment mark away if the line is to be imported."
+    if raw[:2] in {b"{'", b"['"}:
+        return "A Python print-out (single quotes), not JSON: write it with json.dumps."
+    if raw[:1].isalpha() and b"(" in raw[:80] and raw[:4] not in {b"true", b"null"}:
+        return "A printed Python object, not JSON: write it with model_dump_json() or json.dumps."
+    return f"Not JSON: {error.msg} at character {error.pos + 1}."
+
+
+def _kind_name(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    return "string" if isinstance(value, str) else "number"

@@ -1,0 +1,118 @@
+"""Taking secrets out of API objects before they are stored.
+
+Foundry's objects may carry request headers of tool servers, connection ids and queue addresses. Their values
+become ``[redacted]``. What people and models said (message content, metadata, instructions, arguments and
+outputs of calls) and JSON schemas are never looked into. Standard library only.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from migration_app.contracts import JsonObject
+
+REDACTED = "[redacted]"
+
+# Names without "_" and "-", in lower case.
+_SECRET_NAMES = frozenset(
+    {
+        "accesskey",
+        "accesstoken",
+        "accountkey",
+        "apikey",
+        "authorization",
+        "bearertoken",
+        "clientsecret",
+        "connectionid",
+        "connectionstring",
+        "headers",
+        "outputqueueuri",
+        "password",
+        "refreshtoken",
+        "sastoken",
+        "secret",
+        "token",
+        "xapikey",
+    }
+)
+# Here people's words stand, or names that mean something else (a schema may well describe a "token").
+_LEFT_ALONE = frozenset(
+    {
+        "arguments",
+        "attributes",
+        "content",
+        "functions",
+        "input",
+        "instructions",
+        "json_schema",
+        "metadata",
+        "output",
+        "outputs",
+        "parameters",
+        "properties",
+        "response_format",
+        "schema",
+        "spec",
+    }
+)
+_MAY_HOLD = re.compile(
+    rb"headers|authorization|key|token|secret|password|connection|queueuri|://[^\"/\s]*@|\\u00", re.IGNORECASE
+)
+_LOGIN_IN_URL = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+
+
+def may_hold_secrets(raw: bytes) -> bool:
+    """Whether a document's bytes need the closer look of ``redact``."""
+    return _MAY_HOLD.search(raw) is not None
+
+
+def redact(value: JsonObject) -> tuple[JsonObject, bool]:
+    """The same object with secrets replaced, and whether there were any. ``value`` itself is not changed."""
+    clean = {name: _clean(name, part) for name, part in value.items()}
+    return (clean, True) if clean != value else (value, False)
+
+
+def redacted_document(raw: bytes, value: JsonObject) -> tuple[bytes, JsonObject, bool]:
+    """A document ready to be stored: its bytes, its value, and whether secrets were taken out.
+
+    Without secrets the bytes stay exactly as received.
+    """
+    if not may_hold_secrets(raw):
+        return raw, value, False
+    clean, changed = redact(value)
+    return (json.dumps(clean).encode(), clean, True) if changed else (raw, value, False)
+
+
+def _clean(name: str, part: Any) -> Any:
+    if name in _LEFT_ALONE:
+        # A list page's or bundle's parts stand elsewhere; in these the words of people do.
+        return part
+    if _is_secret(name):
+        return _blanked(part)
+    if isinstance(part, dict):
+        return {inner: _clean(inner, value) for inner, value in part.items()}
+    if isinstance(part, list):
+        return [_clean("", value) for value in part]
+    if isinstance(part, str) and name in {"server_url", "url", "endpoint"}:
+        return _LOGIN_IN_URL.sub(REDACTED, part)
+    return part
+
+
+def _is_secret(name: str) -> bool:
+    plain = name.replace("_", "").replace("-", "").lower()
+    return plain in _SECRET_NAMES or plain.endswith(("apikey", "secret", "password", "authorization"))
+
+
+def _blanked(part: Any) -> Any:
+    """The shape stays (names of headers help an operator); what it says goes."""
+    if isinstance(part, dict):
+        return {name: _blanked(value) for name, value in part.items()}
+    if isinstance(part, list):
+        return [_blanked(value) for value in part]
+    if isinstance(part, str) and part:
+        return REDACTED
+    if isinstance(part, int | float) and not isinstance(part, bool):
+        return REDACTED
+    return part

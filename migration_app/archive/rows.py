@@ -1,0 +1,150 @@
+"""CSV rows as a stream, each with the raw text it came from: comma, semicolon or tab, quotes, BOM.
+
+Standard library only.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+
+from migration_app.archive.ids import MessageIds
+from migration_app.archive.reader import REJECT_BYTES, Reject
+from migration_app.archive.streams import ArchiveUnreadableError, ByteReader, ByteSource
+from migration_app.archive.transcripts import transcript_message, transcript_thread
+from migration_app.contracts import JsonObject
+
+MAX_FIELD_BYTES = 16 << 20
+_DELIMITERS = ",;\t"
+TRANSCRIPT_COLUMNS = ("thread_id", "role", "content")
+TRANSCRIPT_ALIASES = {"thread": "thread_id", "id": "message_id", "message": "content", "text": "content"}
+THREAD_ID_COLUMNS = ("thread_id", "user_ref", "assistant_id")
+THREAD_ID_ALIASES = {"id": "thread_id", "thread": "thread_id", "user_id": "user_ref", "user": "user_ref"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Row:
+    """One record: its first line, its cells by column name, and its text as it stood in the file."""
+
+    line_number: int
+    cells: Mapping[str, str]
+    raw: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Table:
+    """The shape of a file: delimiter, column names, and the header as it stood (empty if it has none)."""
+
+    delimiter: str
+    columns: tuple[str, ...]
+    header: bytes
+
+
+class _Lines:
+    """Feeds the CSV reader line by line and remembers what it took for the record at hand."""
+
+    def __init__(self, source: ByteSource) -> None:
+        self._source = source
+        self.taken: list[bytes] = []
+        self.first_line = 1
+
+    def __iter__(self) -> Iterator[str]:
+        while True:
+            number = self._source.line_number
+            line, _too_long = self._source.line(MAX_FIELD_BYTES * 2)
+            if not line:
+                return
+            if not self.taken:
+                self.first_line = number
+            self.taken.append(line)
+            # Bytes that are no UTF-8 survive as lone surrogates: only their own record is rejected.
+            yield line.decode(errors="surrogateescape")
+
+    def record(self) -> tuple[int, bytes]:
+        raw, self.taken = b"".join(self.taken), []
+        return self.first_line, raw
+
+
+def read_rows(
+    stream: ByteReader,
+    *,
+    known_columns: Sequence[str] = TRANSCRIPT_COLUMNS,
+    aliases: Mapping[str, str] = TRANSCRIPT_ALIASES,
+    single_column: str = "",
+) -> Iterator[Table | Row | Reject]:
+    """Read a CSV file: first its Table, then its records.
+
+    The first line is a header if it names the first of ``known_columns``. Without one the file must have a single
+    column, named ``single_column``; ArchiveUnreadableError otherwise.
+    """
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_FIELD_BYTES))
+    source = ByteSource(stream)
+    if not source.first_byte():
+        return
+    lines = _Lines(source)
+    head, _too_long = source.line(MAX_FIELD_BYTES)
+    delimiter, names = column_names(head, aliases)
+    if known_columns[0] in names:
+        table = Table(delimiter, names, head)
+    elif single_column and len([name for name in names if name]) == 1:
+        source.put_back(head)
+        source.line_number -= 1
+        table = Table(delimiter, (single_column,), b"")
+    else:
+        raise ArchiveUnreadableError(
+            f"The first line must be a header with the columns {', '.join(known_columns)}; it is "
+            f"{head.decode(errors='replace').strip()[:120]!r}."
+        )
+    yield table
+    yield from _records(csv.reader(iter(lines), delimiter=delimiter), lines, table)
+    for fault in source.faults:
+        yield Reject(source.line_number, fault, b"")
+
+
+def column_names(head: bytes, aliases: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    """The delimiter and the column names that a file's first line tells, if it is a header."""
+    text = head.decode(errors="replace")
+    delimiter = max(_DELIMITERS, key=text.count)
+    cells = next(csv.reader([text], delimiter=delimiter), [])
+    names = [cell.strip().lower().replace(" ", "_") for cell in cells]
+    return delimiter, tuple(name if aliases.get(name) in names else aliases.get(name, name) for name in names)
+
+
+def _records(reader: Iterator[list[str]], lines: _Lines, table: Table) -> Iterator[Row | Reject]:
+    while True:
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            number, raw = lines.record()
+            yield Reject(number, f"Not readable CSV: {error}.", raw[:REJECT_BYTES])
+            continue
+        if cells is None:
+            return
+        number, raw = lines.record()
+        if not any(cell.strip() for cell in cells):
+            continue
+        if any(
+            0xDC80 <= ord(character) <= 0xDCFF for cell in cells if not cell.isascii() for character in cell
+        ):
+            yield Reject(number, "Not valid UTF-8.", raw[:REJECT_BYTES])
+        elif len(cells) > len(table.columns) and any(cells[len(table.columns) :]):
+            reason = (
+                f"{len(cells)} cells under {len(table.columns)} columns: quote cells that hold the delimiter."
+            )
+            yield Reject(number, reason, raw[:REJECT_BYTES])
+        else:
+            yield Row(number, dict(zip(table.columns, cells, strict=False)), raw)
+
+
+def row_message(row: Mapping[str, str], ids: MessageIds) -> tuple[JsonObject, JsonObject] | str:
+    """The thread and the message that a transcript's row speaks of, or why it is refused."""
+    thread, _messages, _user = transcript_thread({"thread_id": row.get("thread_id", ""), "messages": []})
+    if isinstance(thread, str):
+        return thread.replace("transcript's", "row's")
+    cells: JsonObject = {"role": row.get("role", ""), "content": row.get("content", "")}
+    for name in ("created_at", "message_id"):
+        if row.get(name, "").strip():
+            cells[name] = row[name].strip()
+    message = transcript_message(thread["id"], cells, ids)
+    return f"The row can't be taken: {message}" if isinstance(message, str) else (thread, message)

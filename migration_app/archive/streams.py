@@ -1,0 +1,178 @@
+"""From a file's bytes to UTF-8 bytes in pieces: gzip and UTF-16 are undone on the way, in constant memory.
+
+What ends too early (a gzip file cut off in the middle) gives what could be read, and a fault that says so.
+Standard library only.
+"""
+
+from __future__ import annotations
+
+import codecs
+import itertools
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+CHUNK_BYTES = 1 << 18
+_BLANK = b" \t\r\n\x1e\0"
+_FOREIGN = (
+    (b"PK\x03\x04", "a ZIP file"),
+    (b"BZh", "a bzip2 file"),
+    (b"\xfd7zXZ\x00", "an xz file"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard file"),
+    (b"SQLite format 3", "an SQLite database"),
+    (b"PAR1", "a Parquet file"),
+    (b"%PDF", "a PDF"),
+)
+
+
+class ArchiveUnreadableError(Exception):
+    """The file as a whole is not something that can be read; the text says what to do."""
+
+
+class ByteReader(Protocol):
+    """All that is asked of a stream: the next bytes, at most so many, none at the end."""
+
+    def read(self, size: int, /) -> bytes:
+        """Read."""
+
+
+class ByteSource:
+    """The decoded bytes of a file, taken by line or by chunk, with room to put back what was read too far.
+
+    ``faults`` fills up with what went wrong underneath; look at it when everything was read.
+    """
+
+    def __init__(self, stream: ByteReader) -> None:
+        self.faults: list[str] = []
+        self.line_number = 1  # of the next byte, from 1
+        self._chunks = _utf8(_inflated(_chunks(stream), self.faults), self.faults)
+        self._kept = b""
+        self._at = 0
+
+    def chunk(self) -> bytes:
+        """The next piece, empty at the end. Line numbers are then the caller's business."""
+        if self._at < len(self._kept):
+            piece, self._kept, self._at = self._kept[self._at :], b"", 0
+            return piece
+        return next(self._chunks, b"")
+
+    def put_back(self, piece: bytes) -> None:
+        """Hand back bytes, to be read next."""
+        self._kept, self._at = piece + self._kept[self._at :], 0
+
+    def first_byte(self) -> bytes:
+        """The next byte that is no white space, left in place; empty at the end."""
+        while True:
+            piece = self.chunk()
+            if not piece:
+                return b""
+            rest = piece.lstrip(_BLANK)
+            self.line_number += piece[: len(piece) - len(rest)].count(b"\n")
+            if rest:
+                self.put_back(rest)
+                return rest[:1]
+
+    def line(self, limit: int) -> tuple[bytes, bool]:
+        """The next line with its line feed, empty at the end; and whether it was longer than ``limit``.
+
+        Of a line that is too long only the first ``limit`` bytes come back; the rest is passed over.
+        """
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            if self._at >= len(self._kept):
+                self._kept, self._at = next(self._chunks, b""), 0
+                if not self._kept:
+                    break
+            end = self._kept.find(b"\n", self._at) + 1
+            piece = self._kept[self._at : end or len(self._kept)]
+            self._at += len(piece)
+            if size < limit:
+                parts.append(piece[: limit - size])
+            size += len(piece)
+            if end:
+                self.line_number += 1
+                break
+        return b"".join(parts), size > limit
+
+
+def _chunks(stream: ByteReader) -> Iterator[bytes]:
+    while piece := stream.read(CHUNK_BYTES):
+        yield piece
+
+
+def _begun(chunks: Iterator[bytes], size: int) -> tuple[bytes, Iterable[bytes]]:
+    """The first bytes, and the whole again."""
+    head = b""
+    while len(head) < size:
+        piece = next(chunks, b"")
+        if not piece:
+            break
+        head += piece
+    return head, itertools.chain((head,) if head else (), chunks)
+
+
+def _inflated(chunks: Iterator[bytes], faults: list[str]) -> Iterator[bytes]:
+    head, whole = _begun(chunks, 16)
+    if not head.startswith(b"\x1f\x8b"):
+        for magic, name in _FOREIGN:
+            if head.startswith(magic):
+                raise ArchiveUnreadableError(
+                    f"This is {name}: unpack or export it first to JSON Lines, CSV or gzip of these."
+                )
+        yield from whole
+        return
+    inflater = zlib.decompressobj(wbits=31)
+    for chunk in whole:
+        rest = chunk
+        while rest:
+            if inflater.eof:
+                # Another gzip member may follow, or zeros that pad the last one.
+                rest = rest.lstrip(b"\0")
+                if not rest:
+                    break
+                inflater = zlib.decompressobj(wbits=31)
+            try:
+                piece = inflater.decompress(rest, CHUNK_BYTES * 4)
+            except zlib.error:
+                faults.append(
+                    "The gzip file is damaged here: what stood before was read, the rest is missing."
+                )
+                return
+            rest = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
+            if piece:
+                yield piece
+    if piece := inflater.flush():
+        yield piece
+    if not inflater.eof:
+        faults.append("The gzip file was cut off: what stood before was read, the rest is missing.")
+
+
+def _utf8(chunks: Iterator[bytes], faults: list[str]) -> Iterator[bytes]:
+    head, whole = _begun(chunks, 4)
+    encoding = ""
+    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        encoding = "utf-32"
+    elif head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16"
+    elif len(head) >= 4 and head[1] == 0 and head[3] == 0 and head[0] != 0:
+        encoding = "utf-16-le"
+    elif len(head) >= 4 and head[0] == 0 and head[2] == 0 and head[1] != 0:
+        encoding = "utf-16-be"
+    if not encoding:
+        skip = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
+        for chunk in whole:
+            if piece := chunk[skip:]:
+                yield piece
+            skip = 0
+        return
+    decoder = codecs.getincrementaldecoder(encoding)()
+    try:
+        for chunk in whole:
+            if text := decoder.decode(chunk):
+                yield text.encode()
+        decoder.decode(b"", final=True)
+    except UnicodeError:
+        faults.append(
+            f"The file is not valid {encoding.upper()} here: the rest was not read. Save it as UTF-8."
+        )

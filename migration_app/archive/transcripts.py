@@ -1,0 +1,112 @@
+"""Transcripts: what companies that kept only their own database have left, read as threads and messages.
+
+One line is one thread with all its messages so far. The messages take the shape of API messages, so that
+everything behind reads both alike. Standard library only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from migration_app.archive.ids import MessageIds, id_fault
+from migration_app.contracts import JsonObject
+
+_USER_REFERENCES = ("user_ref", "user_id", "user")
+
+
+def is_transcript(value: JsonObject) -> bool:
+    """Whether a document is a transcript: a thread id and messages, none of which is an API object."""
+    messages = value.get("messages")
+    return (
+        "object" not in value
+        and value.get("thread") is None
+        and isinstance(value.get("thread_id"), str | int)
+        and isinstance(messages, list)
+        and not any(isinstance(message, dict) and "object" in message for message in messages)
+    )
+
+
+def transcript_thread(value: JsonObject) -> tuple[JsonObject | str, list[JsonObject | str], str]:
+    """The thread, its messages and the user's reference. A string in an object's place says why it is refused."""
+    thread_id = _id_text(value["thread_id"])
+    if fault := id_fault(thread_id):
+        return f"The transcript's thread_id {fault}.", [], ""
+    metadata = value.get("metadata")
+    if metadata is not None and not isinstance(metadata, dict):
+        return "The transcript's metadata is no JSON object.", [], ""
+    thread: JsonObject = {"id": thread_id, "object": "thread", "metadata": metadata or {}}
+    if value.get("created_at") is not None:
+        thread["created_at"] = value["created_at"]
+    ids = MessageIds()
+    messages: list[JsonObject | str] = []
+    for number, message in enumerate(value["messages"], start=1):
+        if isinstance(message, dict):
+            taken = transcript_message(thread_id, message, ids)
+            messages.append(f"Message {number}: {taken}" if isinstance(taken, str) else taken)
+        else:
+            messages.append(f"Message {number} is no JSON object.")
+    reference = next((value[name] for name in _USER_REFERENCES if value.get(name) is not None), "")
+    return thread, messages, _id_text(reference) if isinstance(reference, str | int) else ""
+
+
+def transcript_message(thread_id: str, message: JsonObject, ids: MessageIds) -> JsonObject | str:
+    """One message in the shape of the API's, or why it is refused. What else it says is kept beside."""
+    role = message.get("role")
+    if not isinstance(role, str) or not role.strip():
+        return 'it has no "role" (user or assistant).'
+    content = message.get("content")
+    if content is None and "content" not in message:
+        return 'it has no "content".'
+    if content is not None and not isinstance(content, str | list | dict):
+        return f'its "content" is a {type(content).__name__}, not text or a list of parts.'
+    own = message.get("id", message.get("message_id"))
+    if own is None or own == "":
+        message_id = ids.derived(thread_id, role, content, message.get("created_at"))
+    else:
+        message_id = _id_text(own)
+        if fault := id_fault(message_id):
+            return f"its id {fault}."
+    kept = {name: part for name, part in message.items() if name not in {"message_id", "user_ref"}}
+    return {
+        **kept,
+        "id": message_id,
+        "object": "thread.message",
+        "thread_id": thread_id,
+        "role": role.strip(),
+        "content": _parts(content),
+    }
+
+
+def _id_text(value: object) -> str:
+    return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def _parts(content: Any) -> list[Any]:
+    """Content as a list of the API's parts; a part of another shape stays what it is."""
+    if content is None:
+        return []
+    if isinstance(content, str):
+        return [_text_part(content)] if content else []
+    if isinstance(content, dict):
+        content = [content]
+    return [_part(part) for part in content]
+
+
+def _part(part: Any) -> Any:
+    if isinstance(part, str):
+        return _text_part(part)
+    if not isinstance(part, dict):
+        return part
+    if part.get("type") in {"text", "input_text", "output_text"} and isinstance(part.get("text"), str):
+        others = {name: value for name, value in part.items() if name not in {"type", "text", "annotations"}}
+        return {**others, **_text_part(part["text"], part.get("annotations"))}
+    if part.get("type") == "image_url" and isinstance(part.get("image_url"), str):
+        return {**part, "image_url": {"url": part["image_url"]}}
+    return part
+
+
+def _text_part(text: str, annotations: Any = None) -> JsonObject:
+    return {
+        "type": "text",
+        "text": {"value": text, "annotations": annotations if isinstance(annotations, list) else []},
+    }

@@ -1,0 +1,220 @@
+"""Reading an archive, or transcripts, into the console: a stream of documents, stored a buffer at a time.
+
+Memory is bounded by the buffer. A crash in the middle loses nothing: running it again passes over what is
+stored and goes on.
+"""
+
+from __future__ import annotations
+
+import json
+
+from migration_app.archive.ids import MessageIds, storable_text
+from migration_app.archive.objects import Refused, Skipped, expand
+from migration_app.archive.objects import SourceObject as Found
+from migration_app.archive.ordering import direction_evidence
+from migration_app.archive.reader import REJECT_BYTES, Document, Reject, read_documents
+from migration_app.archive.redact import redacted_document
+from migration_app.archive.rows import Row, Table, read_rows, row_message
+from migration_app.archive.shape import Replayed, file_shape
+from migration_app.archive.streams import ArchiveUnreadableError, ByteReader
+from migration_app.archive.transcripts import is_transcript
+from migration_app.archive.versions import NestedTooDeeplyError, digest_of
+from migration_app.contracts import Actor, ListingOrder
+from migration_app.intake.source_objects import LooseObject, loose_object, source_objects_store
+from migration_app.intake.store import Entry, ThreadNews, threads_store
+from migration_app.intake.tally import Progress, RejectSink, Tally
+from migration_app.models import SnapshotPage, SourceImport
+from migration_app.services.assessments import threads_assess
+
+K = SnapshotPage.Kind
+
+_BUFFER_BYTES = 12 << 20  # decoded, that is about ten times as much memory
+_BUFFER_DOCUMENTS = 20_000
+
+
+def archive_import(
+    *,
+    source_import: SourceImport,
+    stream: ByteReader,
+    actor: Actor,
+    reject_sink: RejectSink | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Read a file of API objects or transcripts, as JSON or CSV, and assess every thread it touched.
+
+    ``source_import`` is running, and ours. Raises ArchiveUnreadableError if the file as a whole can't be read.
+    """
+    tally = Tally(source_import, stream, reject_sink=reject_sink, progress=progress)
+    whole = Replayed(tally.stream)
+    shape = file_shape(whole.head)
+    if shape == "empty":
+        raise ArchiveUnreadableError("The file is empty.")
+    if shape == "thread_ids":
+        raise ArchiveUnreadableError(
+            "This looks like a list of thread ids, not like an archive: import it with import_threads."
+        )
+    intake = _Intake(tally, actor)
+    if shape == "transcript_csv":
+        intake.rows(whole)
+    else:
+        intake.documents(whole)
+    intake.flush()
+    if not tally.counts["documents"]:
+        tally.write()
+        raise ArchiveUnreadableError(
+            f"Nothing in the file could be read. The first reason: {tally.first_reason()}"
+        )
+    threads_assess(
+        thread_pks=sorted(intake.touched),
+        actor=actor,
+        reason=f"Import {source_import.pk}.",
+        progress=tally.threads_assessed,
+    )
+    tally.counts["threads"] = len(intake.touched)
+    tally.write()
+
+
+class _Intake:
+    """The buffer of one import."""
+
+    def __init__(self, tally: Tally, actor: Actor) -> None:
+        self.touched: set[int] = set()
+        self._tally = tally
+        self._actor = actor
+        self._news: dict[str, ThreadNews] = {}
+        self._loose: list[LooseObject] = []
+        self._size = 0
+        self._buffered = 0
+        self._rising = self._falling = 0
+        self._csv_header = b""
+
+    def documents(self, stream: ByteReader) -> None:
+        """Read JSON documents."""
+        for document in read_documents(stream):
+            if isinstance(document, Reject):
+                self._tally.reject(document)
+            else:
+                self._guarded(document)
+            self._flush_if_full()
+
+    def rows(self, stream: ByteReader) -> None:
+        """Read a CSV of transcripts. Rows without message ids are counted, to tell repetitions apart."""
+        ids = MessageIds()
+        for row in read_rows(stream):
+            if isinstance(row, Table):
+                self._csv_header = row.header if row.header.endswith(b"\n") else row.header + b"\n"
+            elif isinstance(row, Reject):
+                self._tally.reject(row)
+            else:
+                self._row(row, ids)
+            self._flush_if_full()
+
+    def flush(self) -> None:
+        """Store what the buffer holds."""
+        if self._loose:
+            source_objects_store(
+                objects=self._loose,
+                source_import=self._tally.source_import,
+                actor=self._actor,
+                counts=self._tally.counts,
+            )
+        if self._news:
+            self.touched |= threads_store(
+                news=self._news,
+                source_import=self._tally.source_import,
+                order=self._direction(),
+                csv_header=self._csv_header,
+                actor=self._actor,
+                counts=self._tally.counts,
+            )
+        self._news, self._loose, self._size, self._buffered = {}, [], 0, 0
+        self._tally.beat(force=True)
+
+    def _flush_if_full(self) -> None:
+        if self._size >= _BUFFER_BYTES or self._buffered >= _BUFFER_DOCUMENTS:
+            self.flush()
+        elif self._buffered % 500 == 0:
+            self._tally.beat()
+
+    def _guarded(self, document: Document) -> None:
+        try:
+            self._document(document)
+        except (NestedTooDeeplyError, RecursionError):
+            reason = "The object is nested too deeply to be an API object."
+            self._refuse(document.line_number, document.raw, reason)
+
+    def _refuse(self, line_number: int, raw: bytes, reason: str) -> None:
+        self._tally.reject(Reject(line_number, reason, raw[:REJECT_BYTES]))
+
+    def _document(self, document: Document) -> None:
+        raw, value, redacted = redacted_document(document.raw, document.value)
+        by_thread: dict[str, list[Found]] = {}
+        loose: list[Found] = []
+        refused: list[str] = []
+        skipped = 0
+        for found in expand(value):
+            if isinstance(found, Skipped):
+                skipped += 1
+            elif isinstance(found, Refused):
+                refused.append(found.reason)
+            else:
+                digest_of(found.value)  # refuses what is nested too deeply, before anything is stored
+                (by_thread.setdefault(found.thread_id, []) if found.thread_id else loose).append(found)
+        self._tally.document()
+        self._tally.counts["skipped"] += skipped
+        for reason in refused:
+            self._refuse(document.line_number, raw, reason)
+        transcript = is_transcript(value)
+        for thread_id, objects in by_thread.items():
+            # A document about several threads is taken apart: nobody's page holds somebody else's words.
+            own = raw if len(by_thread) == 1 else _written([found.value for found in objects])
+            kind = K.TRANSCRIPT if transcript else K.ARCHIVE
+            self._add(thread_id, Entry(kind, own, redacted, tuple(objects)))
+        alone = not by_thread and len(loose) == 1 and not isinstance(value.get("data"), list)
+        for found in loose:
+            self._loose.append(
+                loose_object(found, raw if alone and found.value == value else None, redacted=redacted)
+            )
+            self._size += len(self._loose[-1].raw)
+        self._buffered += 1
+
+    def _row(self, row: Row, ids: MessageIds) -> None:
+        taken = row_message(row.cells, ids)
+        if isinstance(taken, str):
+            self._refuse(row.line_number, row.raw, taken)
+            return
+        thread, message = taken
+        self._tally.document()
+        user_ref = storable_text(row.cells.get("user_ref", "").strip(), 512)
+        objects = (
+            Found("thread", thread["id"], thread["id"], thread, user_ref),
+            Found("message", message["id"], thread["id"], message),
+        )
+        raw = row.raw if row.raw.endswith(b"\n") else row.raw + b"\n"
+        self._add(thread["id"], Entry(K.TRANSCRIPT_CSV, raw, redacted=False, objects=objects))
+        self._buffered += 1
+
+    def _add(self, thread_id: str, entry: Entry) -> None:
+        self._news.setdefault(thread_id, ThreadNews(thread_id)).add(entry)
+        self._size += len(entry.raw)
+
+    def _direction(self) -> ListingOrder:
+        """The direction of this import's message lists, if all that tell one agree."""
+        for news in self._news.values():
+            listed = (
+                found.value
+                for entry in news.entries
+                if entry.kind == K.ARCHIVE
+                for found in entry.objects
+                if found.kind == "message"
+            )
+            rising, falling = direction_evidence(listed)
+            self._rising += bool(rising and not falling)
+            self._falling += bool(falling and not rising)
+        if bool(self._rising) == bool(self._falling):
+            return "unknown"
+        return "asc" if self._rising else "desc"
+
+
+def _written(values: list[dict[str, object]]) -> bytes:
+    return json.dumps(values[0] if len(values) == 1 else {"object": "list", "data": values}).encode()

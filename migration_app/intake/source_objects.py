@@ -1,0 +1,146 @@
+"""Storing assistants, files and vector stores that an import found: versions, conflicts, assistants' rows."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import json
+from collections.abc import Sequence
+
+from django.db import connection, transaction
+
+from migration_app.archive.ids import storable_text
+from migration_app.archive.objects import SourceObject as Found
+from migration_app.archive.sequence import payload_compress, payload_sha256
+from migration_app.archive.times import moment_of
+from migration_app.archive.versions import Verdict, digest_of, merged
+from migration_app.contracts import Actor, JsonObject
+from migration_app.models import Assistant, SourceImport, SourceObject
+from migration_app.services.audit import audit_event
+from migration_app.services.pages import source_object_value
+
+# Any number of our own: imports that store such objects at once do it one after the other.
+_LOCK = 7_266_401
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LooseObject:
+    """An object that belongs to no thread; ``raw`` is its bytes."""
+
+    found: Found
+    raw: bytes
+    redacted: bool
+
+
+def loose_object(found: Found, raw: bytes | None, *, redacted: bool) -> LooseObject:
+    """Make one; without bytes of its own (it stood in a list or bundle) it is written out again."""
+    return LooseObject(found, json.dumps(found.value).encode() if raw is None else raw, redacted)
+
+
+def source_objects_store(
+    *,
+    objects: Sequence[LooseObject],
+    source_import: SourceImport,
+    actor: Actor,
+    counts: collections.Counter[str],
+) -> None:
+    """Store those that are new. The first version is current; another content is kept and reported."""
+    mine: collections.Counter[str] = collections.Counter()
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        versions = _Versions(source_import, actor, mine)
+        versions.load(objects)
+        for loose in objects:
+            versions.store(loose)
+    counts.update(mine)
+
+
+class _Versions:
+    """What is stored of some objects, and what is added to it."""
+
+    def __init__(self, source_import: SourceImport, actor: Actor, counts: collections.Counter[str]) -> None:
+        self._source_import = source_import
+        self._actor = actor
+        self._counts = counts
+        self._digests: set[tuple[str, str, bytes]] = set()
+        self._current: dict[tuple[str, str], tuple[SourceObject, JsonObject]] = {}
+
+    def load(self, objects: Sequence[LooseObject]) -> None:
+        """Read what is stored of these objects."""
+        ids = {loose.found.id for loose in objects}
+        for row in SourceObject.objects.filter(object_id__in=ids).order_by("pk"):
+            value = source_object_value(row)
+            self._digests.add((row.kind, row.object_id, digest_of(_known_by(row, value))))
+            if row.state == SourceObject.State.CURRENT:
+                self._current[row.kind, row.object_id] = (row, value)
+
+    def store(self, loose: LooseObject) -> None:
+        """Store one object, if it says something new."""
+        found = loose.found
+        key = (found.kind, found.id)
+        sight = (*key, digest_of(found.value))
+        if sight in self._digests:
+            self._counts["unchanged"] += 1
+            return
+        self._digests.add(sight)
+        verdict = Verdict.NEW
+        if key in self._current:
+            _value, verdict = merged(found.kind, self._current[key][1], found.value)
+        if verdict is Verdict.SAME:
+            self._counts["unchanged"] += 1
+            return
+        state = SourceObject.State.CONFLICT if verdict is Verdict.CONFLICT else SourceObject.State.CURRENT
+        if verdict is Verdict.STATE:
+            # A later state of the same object: the earlier version stays beside it.
+            earlier = self._current[key][0]
+            SourceObject.objects.filter(pk=earlier.pk).update(state=SourceObject.State.CONFLICT)
+        row = SourceObject.objects.create(
+            kind=found.kind,
+            object_id=found.id,
+            state=state,
+            payload=payload_compress(loose.raw),
+            sha256=payload_sha256(loose.raw),
+            redacted=loose.redacted,
+            source_import=self._source_import,
+        )
+        if verdict is Verdict.CONFLICT:
+            self._counts["conflicts"] += 1
+            self._record(
+                f"{found.kind}.conflict", found.id, "Other content under a known id; the first one is used."
+            )
+            return
+        self._counts[f"{found.kind}s" if verdict is Verdict.NEW else "states"] += 1
+        self._current[key] = (row, found.value)
+        if found.kind == "assistant":
+            self._assistant(row, found.value)
+
+    def _assistant(self, row: SourceObject, value: JsonObject) -> None:
+        """Give the assistant's own row what its object says."""
+        assistant, _created = Assistant.objects.get_or_create(assistant_id=row.object_id)
+        before = assistant.status
+        assistant.source = row
+        assistant.name = storable_text(value.get("name"), 512)
+        assistant.model = storable_text(value.get("model"), 255)
+        assistant.source_created_at = moment_of(value.get("created_at"))
+        if before == Assistant.Status.REGISTERED:
+            assistant.status = Assistant.Status.SNAPSHOTTED
+        assistant.save()
+        reason = f"Import {self._source_import.pk}."
+        self._record("assistant.snapshotted", row.object_id, reason, before=before, after=assistant.status)
+
+    def _record(self, verb: str, object_id: str, reason: str, *, before: str = "", after: str = "") -> None:
+        audit_event(
+            actor=self._actor,
+            verb=verb,
+            subject_kind=verb.partition(".")[0],
+            subject_id=object_id,
+            before=before,
+            after=after,
+            reason=reason,
+        ).save(force_insert=True)
+
+
+def _known_by(row: SourceObject, value: JsonObject) -> JsonObject:
+    """The value as it was compared when it came in (a bundle's place may have said what it is)."""
+    return value if "object" in value else {**value, "object": row.kind}

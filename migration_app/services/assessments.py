@@ -1,0 +1,228 @@
+"""Assessing threads: what their snapshot would become, counted and graded, kept on their rows.
+
+Runs the conversion and throws the items away; nothing is sent. Imports use it for many threads, a live
+snapshot for one.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import datetime
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from migration_app.archive.ids import id_fault, storable_text
+from migration_app.archive.times import message_times, moment_of
+from migration_app.contracts import Actor, JsonObject, Severity, SourceThread, ThreadPlan
+from migration_app.conversion.chunking import chunk_items, item_bytes
+from migration_app.conversion.threads import convert_thread
+from migration_app.models import Assistant, AuditEvent, Thread
+from migration_app.services.audit import audit_event
+from migration_app.services.pages import load_source_threads
+from migration_app.services.threads import TERMINAL_FIELDS, thread_transition, threads_transition
+
+S = Thread.Status
+
+BLOCKED_CODE = "blocked_by_findings"
+GROWN_CODE = "source_grown"
+GROWN_TEXT = (
+    "The source has grown or changed since this thread was backfilled: its conversation does not say "
+    "everything. Look at what is new, then backfill it again."
+)
+
+_TAKES_EDGE = frozenset({S.REGISTERED, S.BLOCKED, S.SNAPSHOTTED, S.FAILED, S.SOURCE_MISSING})
+_SETTLED = frozenset({S.BACKFILLED, S.VERIFIED, S.NEEDS_REVIEW})
+_GROUP = 200
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Assessment:
+    """What one look at a thread's snapshot found: its plan, and the fields of its row that follow."""
+
+    plan: ThreadPlan
+    fields: Mapping[str, Any]
+    user_ref: str
+    assistant_id: str
+
+    @property
+    def blocked_text(self) -> str:
+        """Which findings forbid to send the thread unseen; empty if none does."""
+        codes = sorted(
+            {finding.code for finding in self.plan.findings if finding.severity is Severity.BLOCKING}
+        )
+        return "Conversion found what must not be sent unseen: " + ", ".join(codes) if codes else ""
+
+
+def assessment_of(source: SourceThread, received_at: datetime.datetime | None) -> Assessment:
+    """Convert and count. ``received_at``: when the newest page of ``source`` came in."""
+    plan = convert_thread(source)
+    first, last = message_times(source.messages)
+    thread: JsonObject = source.thread or {}
+    metadata = thread.get("metadata")
+    named = metadata.get(settings.USER_REF_METADATA_KEY) if isinstance(metadata, dict) else None
+    return Assessment(
+        plan=plan,
+        fields={
+            "fidelity": plan.fidelity.value,
+            "message_count": len(source.messages),
+            "run_count": len(source.runs),
+            "item_count": len(plan.items),
+            "chunk_count": len(chunk_items(plan.items)),
+            "payload_bytes": sum(item_bytes(planned) for planned in plan.items),
+            "finding_counts": dict(sorted(collections.Counter(f.code for f in plan.findings).items())),
+            "first_message_at": first,
+            "last_message_at": last,
+            "source_created_at": moment_of(thread.get("created_at")),
+            "snapshot_at": received_at,
+        },
+        user_ref=storable_text(named, 512),
+        assistant_id=_assistant_of(source),
+    )
+
+
+def _assistant_of(source: SourceThread) -> str:
+    """The assistant that answered last in the thread, empty if none is named."""
+    for value in (*reversed(source.runs), *reversed(source.messages)):
+        assistant_id = value.get("assistant_id")
+        if not id_fault(assistant_id):
+            return str(assistant_id)
+    return ""
+
+
+def thread_assess(
+    *, thread: Thread, actor: Actor, reason: str = "", fields: Mapping[str, Any] | None = None
+) -> ThreadPlan:
+    """Assess one thread and take its edge to snapshotted or blocked, where its status has one.
+
+    The caller holds the thread's row lock, or its lease. ``fields`` are set together with what was found.
+    """
+    loaded = next(load_source_threads([thread]))
+    assessment = assessment_of(loaded.source, loaded.received_at)
+    assistants = assistants_registered({assessment.assistant_id} - {""}, actor=actor)
+    changes = {**_changes(thread, assessment, assistants), **(fields or {})}
+    with transaction.atomic():
+        if thread.status in _TAKES_EDGE:
+            to = S.BLOCKED if assessment.blocked_text else S.SNAPSHOTTED
+            changes |= _outcome(assessment)
+            thread_transition(
+                thread=thread, to=to, actor=actor, verb=f"thread.{to}", reason=reason, fields=changes
+            )
+        else:
+            Thread.objects.filter(pk=thread.pk).update(**changes)
+            for name, value in changes.items():
+                setattr(thread, name, value)
+    return assessment.plan
+
+
+def threads_assess(
+    *, thread_pks: Sequence[int], actor: Actor, reason: str, progress: Callable[[int], None] | None = None
+) -> None:
+    """Assess many threads, a few hundred a transaction; ``progress`` hears how many are done.
+
+    Threads in an engine's hands (queued, backfilling) keep their status: the engine plans anew. One that was
+    backfilled already and would now become something else goes to review.
+    """
+    for start in range(0, len(thread_pks), _GROUP):
+        pks = thread_pks[start : start + _GROUP]
+        # Conversion happens here, outside of any transaction.
+        group = {
+            loaded.thread.pk: assessment_of(loaded.source, loaded.received_at)
+            for loaded in load_source_threads(list(Thread.objects.filter(pk__in=pks)))
+        }
+        _group_store(group, actor=actor, reason=reason)
+        if progress is not None:
+            progress(start + len(pks))
+
+
+def _group_store(group: Mapping[int, Assessment], *, actor: Actor, reason: str) -> None:
+    assistants = assistants_registered({a.assistant_id for a in group.values()} - {""}, actor=actor)
+    with transaction.atomic():
+        rows = list(
+            Thread.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=group).order_by("pk")
+        )
+        # Another import may have stored and assessed more in the meantime: what is newer stays.
+        rows = [row for row in rows if not _older(group[row.pk], row)]
+        grown = [row for row in rows if row.status in _SETTLED and _differs(group[row.pk], row)]
+        names: set[str] = set()
+        for row in rows:
+            changes = _changes(row, group[row.pk], assistants)
+            if row.status in _TAKES_EDGE:
+                changes |= _outcome(group[row.pk])
+            for name, value in changes.items():
+                setattr(row, name, value)
+            names.update(changes)
+        if rows:
+            Thread.objects.bulk_update(rows, sorted(names), batch_size=_GROUP)
+        takers = [row for row in rows if row.status in _TAKES_EDGE]
+        for to in (S.SNAPSHOTTED, S.BLOCKED):
+            threads_transition(
+                threads=[row for row in takers if bool(group[row.pk].blocked_text) == (to == S.BLOCKED)],
+                to=to,
+                actor=actor,
+                verb=f"thread.{to}",
+                reason=reason,
+                batch_pk=None,
+                fields={},
+            )
+        threads_transition(
+            threads=grown,
+            to=S.NEEDS_REVIEW,
+            actor=actor,
+            verb="thread.source_grown",
+            reason=reason,
+            batch_pk=None,
+            fields={"error_code": GROWN_CODE, "error_text": GROWN_TEXT, **TERMINAL_FIELDS},
+        )
+
+
+def _changes(thread: Thread, assessment: Assessment, assistants: Mapping[str, int]) -> dict[str, Any]:
+    """What was found, and what the row still lacks; what somebody else has set stays."""
+    changes = dict(assessment.fields)
+    changes["user_ref"] = thread.user_ref or assessment.user_ref
+    changes["assistant_id"] = thread.assistant_id or assistants.get(assessment.assistant_id)
+    return changes
+
+
+def _outcome(assessment: Assessment) -> dict[str, Any]:
+    blocked = assessment.blocked_text
+    return {"error_code": BLOCKED_CODE if blocked else "", "error_text": blocked, "attempts": 0}
+
+
+def _older(assessment: Assessment, row: Thread) -> bool:
+    received_at = assessment.fields["snapshot_at"]
+    return row.snapshot_at is not None and (received_at is None or received_at < row.snapshot_at)
+
+
+def _differs(assessment: Assessment, row: Thread) -> bool:
+    found = assessment.fields
+    return (found["item_count"], found["payload_bytes"]) != (row.item_count, row.payload_bytes)
+
+
+def assistants_registered(assistant_ids: set[str], *, actor: Actor) -> dict[str, int]:
+    """Primary keys of assistants by id. One that nobody knew yet gets a row that holds only its id."""
+    if not assistant_ids:
+        return {}
+    known = dict(Assistant.objects.filter(assistant_id__in=assistant_ids).values_list("assistant_id", "pk"))
+    missing = sorted(assistant_ids - known.keys())
+    if missing:
+        with transaction.atomic():
+            Assistant.objects.bulk_create(
+                [Assistant(assistant_id=assistant_id) for assistant_id in missing], ignore_conflicts=True
+            )
+            AuditEvent.objects.bulk_create(
+                audit_event(
+                    actor=actor,
+                    verb="assistant.registered",
+                    subject_kind="assistant",
+                    subject_id=assistant_id,
+                    after=Assistant.Status.REGISTERED,
+                    reason="A thread names it.",
+                )
+                for assistant_id in missing
+            )
+        known |= dict(Assistant.objects.filter(assistant_id__in=missing).values_list("assistant_id", "pk"))
+    return known
