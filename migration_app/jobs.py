@@ -51,7 +51,7 @@ class ConsoleWorker(Worker):
 
     def run_maintenance_tasks(self) -> None:
         """Do RQ's own housekeeping, then put forgotten work back into the queue."""
-        super().run_maintenance_tasks()
+        super().run_maintenance_tasks()  # type: ignore[no-untyped-call]  # RQ 2.12 has no annotation there
         try:
             sweep()
         except Error:

@@ -184,9 +184,8 @@ def _ledger(work: Work, conversation: Conversation, reason: str) -> None:
 
 def _append(work: Work, conversation: Conversation) -> None:
     """Send what is not there yet. Chunks that stand are held against the plan before anything follows them."""
-    chunks = list(conversation.chunks.order_by("sequence"))
-    position = 0
-    for chunk in chunks:
+    position = sequence = 0
+    for chunk in conversation.chunks.order_by("sequence"):
         planned = work.items[chunk.first_item : chunk.first_item + chunk.item_count]
         if _digest(planned) != chunk.digest:
             raise NeedsReviewError(
@@ -195,15 +194,13 @@ def _append(work: Work, conversation: Conversation) -> None:
                 "conversion changed since. Roll the thread back and backfill it anew, or leave it as it is.",
             )
         if chunk.state == Chunk.State.SENDING and not _settle(work, conversation, chunk):
-            continue  # it was the last one, and it is not there: sent anew below
-        position = chunk.first_item + chunk.item_count
+            break  # only the last one can be in doubt; it is not there, and is sent anew below
+        position, sequence = chunk.first_item + chunk.item_count, chunk.sequence + 1
     if conversation.state != Conversation.State.OPEN and position < len(work.items):
         # The conversation was handed out once; its application may have gone on with it since.
         _prefix_only(work, conversation, position)
-    sequence = len([chunk for chunk in chunks if chunk.pk is not None])
-    for part in chunk_items(work.plan.items, position):
-        _send(work, conversation, sequence, part)
-        sequence += 1
+    for number, part in enumerate(chunk_items(work.plan.items, position), start=sequence):
+        _send(work, conversation, number, part)
 
 
 def _settle(work: Work, conversation: Conversation, chunk: Chunk) -> bool:

@@ -85,27 +85,20 @@ def batch_work(*, batch_pk: int, actor: Actor, connections: Connections, seconds
 
 
 def _work_on(
-    thread: Thread, *, actor: Actor, connections: Connections, opened: dict[str, Connection]
+    thread: Thread,
+    *,
+    actor: Actor,
+    connections: Connections,
+    opened: dict[Callable[[], Connection], Connection],
 ) -> bool:
     """Do the thread's work. False if it met a bug."""
-
-    def source() -> Connection:
-        return (
-            opened.setdefault("source", connections.source()) if "source" not in opened else opened["source"]
-        )
-
-    def target() -> Connection:
-        return (
-            opened.setdefault("target", connections.target()) if "target" not in opened else opened["target"]
-        )
-
-    work: Mapping[str, Callable[[], None]] = {
-        W.SNAPSHOT: lambda: thread_snapshot(thread=thread, connection=source(), actor=actor),
-        W.BACKFILL: lambda: thread_backfill(thread=thread, connection=target(), actor=actor),
-        W.VERIFY: lambda: thread_verify(thread=thread, connection=target(), actor=actor),
-    }
     try:
-        work[thread.pending_work]()
+        if thread.pending_work == W.SNAPSHOT:
+            thread_snapshot(thread=thread, connection=_opened(opened, connections.source), actor=actor)
+        elif thread.pending_work == W.BACKFILL:
+            thread_backfill(thread=thread, connection=_opened(opened, connections.target), actor=actor)
+        else:
+            thread_verify(thread=thread, connection=_opened(opened, connections.target), actor=actor)
     except LeaseLostError:
         logger.warning("thread %s: lease lost, left to its new holder", thread.pk)
     except GatewayError as error:
@@ -118,7 +111,9 @@ def _work_on(
     return True
 
 
-def _opened(opened: dict[Callable[[], Connection], Connection], connect: Callable[[], Connection]) -> Connection:
+def _opened(
+    opened: dict[Callable[[], Connection], Connection], connect: Callable[[], Connection]
+) -> Connection:
     """Open a connection once a turn, when the first thread needs it: most batches need only one of the two."""
     if connect not in opened:
         opened[connect] = connect()
@@ -152,7 +147,9 @@ def _try_later(thread: Thread, trouble: _Trouble, *, actor: Actor, delay: dt.tim
     reason = f"{trouble.text} Tried again in {delay.total_seconds():.0f} s."
     with lease_held(thread):
         if thread.status == S.BACKFILLING:
-            _transition(thread, S.QUEUED, "thread.try_later", dataclasses.replace(trouble, text=reason), actor=actor)
+            _transition(
+                thread, S.QUEUED, "thread.try_later", dataclasses.replace(trouble, text=reason), actor=actor
+            )
         else:
             _note(thread, "thread.try_later", dataclasses.replace(trouble, text=reason), actor=actor)
         Thread.objects.filter(pk=thread.pk).update(error_code=trouble.code, error_text=trouble.text)

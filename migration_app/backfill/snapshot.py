@@ -5,9 +5,11 @@ from __future__ import annotations
 from migration_app.contracts import Actor
 from migration_app.gateways.connection import Connection
 from migration_app.gateways.source import thread_documents
-from migration_app.models import Thread
+from migration_app.models import SnapshotPage, Thread
+from migration_app.services.assessments import thread_assess
 from migration_app.services.claims import lease_held
-from migration_app.services.snapshots import live_snapshot_store
+from migration_app.services.snapshots import snapshot_pages_append
+from migration_app.services.threads import TERMINAL_FIELDS
 
 
 def thread_snapshot(*, thread: Thread, connection: Connection, actor: Actor) -> None:
@@ -18,6 +20,11 @@ def thread_snapshot(*, thread: Thread, connection: Connection, actor: Actor) -> 
     """
     received = list(thread_documents(connection, thread_id=thread.thread_id))
     with lease_held(thread):
-        live_snapshot_store(
-            thread=thread, received=[(page.raw, page.request_id) for page in received], actor=actor
+        snapshot_pages_append(
+            thread=thread,
+            kind=SnapshotPage.Kind.LIVE,
+            origin=f"live-{thread.lease_token}",
+            order="asc",
+            received=[(document.raw, document.request_id) for document in received],
         )
+        thread_assess(thread=thread, actor=actor, reason="Read from the live source.", fields=TERMINAL_FIELDS)

@@ -9,7 +9,6 @@ import dataclasses
 import json
 import os
 from collections.abc import Callable, Mapping
-from typing import cast
 
 import httpx2
 import openai
@@ -34,8 +33,10 @@ class Answer:
 class Connection:
     """One API. Reads are tried again by the SDK (they do no harm twice); writes never are."""
 
-    def __init__(self, client: openai.OpenAI) -> None:
+    def __init__(self, client: openai.OpenAI, headers: Mapping[str, str | openai.Omit]) -> None:
         self._client = client
+        # With each call, not as the client's defaults: only here may Authorization be left out (SDK 3.54).
+        self._headers = headers
 
     def close(self) -> None:
         """Close the connection pool."""
@@ -43,7 +44,7 @@ class Connection:
 
     def get(self, path: str, query: Mapping[str, str | int] | None = None) -> Answer:
         """Read. Raises GatewayError."""
-        options: RequestOptions = {"max_retries": _READ_RETRIES}
+        options: RequestOptions = {"max_retries": _READ_RETRIES, "headers": self._headers}
         if query:
             options["params"] = dict(query)
         return self._call(lambda: self._client.get(path, cast_to=httpx2.Response, options=options))
@@ -51,7 +52,10 @@ class Connection:
     def post(self, path: str, body: JsonObject) -> Answer:
         """Write, once. Raises GatewayError; its ``outcome`` says whether the server may have acted."""
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-        options: RequestOptions = {"max_retries": 0, "headers": {"Content-Type": "application/json"}}
+        options: RequestOptions = {
+            "max_retries": 0,
+            "headers": {**self._headers, "Content-Type": "application/json"},
+        }
         return self._call(
             lambda: self._client.post(path, cast_to=httpx2.Response, content=content, options=options)
         )
@@ -137,9 +141,7 @@ def _connect(
             base_url=base_url,
             timeout=timeout_seconds,
             max_retries=0,
-            default_headers=cast(
-                "dict[str, str]", dict(headers)
-            ),  # the SDK takes Omit, its annotation does not
             default_query=dict(query),
-        )
+        ),
+        headers,
     )

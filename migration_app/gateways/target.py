@@ -65,7 +65,12 @@ def items_list(connection: Connection, *, conversation_id: str) -> Iterator[Json
     """Read a whole conversation, oldest item first, 100 a call. Raises GatewayError."""
     after = ""
     while True:
-        query: dict[str, str | int] = {"order": "asc", "limit": ITEMS_PER_PAGE}
+        # Image URLs are only sent to those who ask (schema IncludeEnum); the comparison needs them.
+        query: dict[str, str | int] = {
+            "order": "asc",
+            "limit": ITEMS_PER_PAGE,
+            "include[]": "message.input_image.image_url",
+        }
         if after:
             query["after"] = after
         answer = connection.get(f"{_path(conversation_id)}/items", query)

@@ -88,14 +88,14 @@ def batch_start(command: BaseCommand, *, kind: str, options: dict[str, Any]) -> 
         )
     if options["wait"]:
         with workers_running(options["workers"]):
-            batch_wait(command, batch)
+            batch_wait(batch)
     batch.refresh_from_db()
     return batch
 
 
-def batch_wait(command: BaseCommand, batch: Batch) -> None:
+def batch_wait(batch: Batch) -> None:
     """Show progress until the batch is over. CommandError if it failed as a whole."""
-    console = Console(file=command.stderr._out)  # noqa: SLF001 - the stream behind Django's wrapper
+    console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(batch.kind, total=None)

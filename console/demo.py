@@ -1,0 +1,141 @@
+"""The demo's surroundings: embedded servers, a sandbox that stands in for both APIs, workers, a web server.
+
+Everything binds to loopback; keys and passwords are made up at each start. Must not import Django: manage.py
+calls ``enter_demo`` before there are settings.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+
+ROOT = Path(__file__).resolve().parent.parent
+_ENTERED = "CONSOLE_DEMO_ENTERED"
+_SANDBOX_START_SECONDS = 30
+_END_SECONDS = 15
+
+
+class DemoError(Exception):
+    """The demo can't go on; the message says what to do."""
+
+
+def enter_demo(arguments: Sequence[str]) -> None:
+    """Run ``manage.py demo`` again inside its surroundings, unless it is in them already. Does not return then.
+
+    The embedded servers start where DATABASE_URL or REDIS_URL is missing: with ``--once`` throw-away ones,
+    otherwise those that keep their data from demo to demo.
+    """
+    if os.environ.get(_ENTERED):
+        return
+    settings = {
+        _ENTERED: "1",
+        "CONSOLE_ENV_FILE": "",  # a developer's .env must not leak a real key or database into a demo
+        "SECRET_KEY": secrets.token_urlsafe(50),
+        "DEBUG": "off",
+        "HTTPS_ONLY": "off",
+        "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]",
+        "LEASE_SECONDS": "30",
+    }
+    volatile = ["--volatile"] if "--once" in arguments else []
+    command = [sys.executable, "-m", "console.devservers", "run", *volatile, "--"]
+    os.chdir(ROOT)
+    os.execve(  # noqa: S606 - our own program, no shell
+        sys.executable,
+        [*command, sys.executable, str(ROOT / "manage.py"), "demo", *arguments],
+        {**os.environ, **settings},
+    )
+
+
+@contextlib.contextmanager
+def sandbox_running(seed: Path) -> Iterator[Mapping[str, str]]:
+    """Run a sandbox process that serves ``seed`` as the source; yield the variables that lead to it."""
+    command = [sys.executable, "-m", "console.sandbox", "--port", "0", "--seed", str(seed)]
+    with _child(command, stdout=subprocess.PIPE) as process:
+        url = _announced_url(process)
+        yield {
+            "OPENAI_API_KEY": f"sk-demo-{secrets.token_hex(8)}",
+            "OPENAI_BASE_URL": url,
+            "SOURCE_API_KEY": f"sk-demo-{secrets.token_hex(8)}",
+            "SOURCE_BASE_URL": url,
+        }
+
+
+@contextlib.contextmanager
+def workers_and_web(workers: int, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Run RQ workers and the web server; yield the web server's process."""
+    manage = [sys.executable, str(ROOT / "manage.py"), "rqworker", "default", "--verbosity", "0"]
+    web = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "console.wsgi",
+        "--bind",
+        f"127.0.0.1:{port}",
+        "--threads",
+        "8",
+        "--timeout",
+        "0",
+        "--log-level",
+        "warning",
+    ]
+    with contextlib.ExitStack() as stack:
+        for _ in range(workers):
+            stack.enter_context(_child(manage))
+        yield stack.enter_context(_child(web))
+
+
+def free_port(wanted: int) -> int:
+    """Return the wanted port, or another one if somebody has it."""
+    for port in (wanted, 0):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return int(probe.getsockname()[1])
+    raise DemoError("no free port on 127.0.0.1")
+
+
+def end_on_signals() -> None:
+    """Make SIGTERM end the demo like Ctrl-C does, children first."""
+
+    def leave(_signum: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, leave)
+
+
+@contextlib.contextmanager
+def _child(command: Sequence[str], stdout: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    # In a session of its own: Ctrl-C reaches the demo first, which then ends its children in order.
+    process = subprocess.Popen(command, cwd=ROOT, stdout=stdout, start_new_session=True)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def _announced_url(process: subprocess.Popen[bytes]) -> str:
+    """Read the sandbox's output until it says where it listens."""
+    end = time.monotonic() + _SANDBOX_START_SECONDS
+    while process.stdout is not None and time.monotonic() < end:
+        line = process.stdout.readline().decode(errors="replace").strip()
+        if not line:
+            break
+        if line.startswith("Sandbox listens on "):
+            return line.removeprefix("Sandbox listens on ")
+    raise DemoError(f"the sandbox did not start (exit code {process.poll()}): see its output above")

@@ -1,0 +1,37 @@
+"""The sandbox as both APIs, and connections to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from console.sandbox.testing import RunningSandbox, running_sandbox
+from migration_app.gateways.connection import Connection, source_connection, target_connection
+
+
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningSandbox]:
+    """A fresh sandbox that the environment names as source and target."""
+    with running_sandbox() as running:
+        monkeypatch.setenv("OPENAI_BASE_URL", running.base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-test-target")
+        monkeypatch.setenv("SOURCE_API_KEY", "sk-test-source")
+        monkeypatch.delenv("OPENAI_ORG_ID", raising=False)
+        monkeypatch.delenv("OPENAI_PROJECT_ID", raising=False)
+        monkeypatch.delenv("SOURCE_AUTH", raising=False)
+        yield running
+
+
+@pytest.fixture
+def target(sandbox: RunningSandbox) -> Iterator[Connection]:
+    connection = target_connection(timeout_seconds=5)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def source(sandbox: RunningSandbox) -> Iterator[Connection]:
+    connection = source_connection(base_url=sandbox.base_url, api_version="", timeout_seconds=5)
+    yield connection
+    connection.close()
