@@ -172,6 +172,8 @@ def _url_citation(payload: JsonObject, url: str, span: Span, notes: Notes, place
     if not isinstance(title, str) or not title:
         notes.add("citation_title_missing", place)
         title = url
+    if clean_text(title) != title:
+        notes.add("lone_surrogate", f"{place}.url_citation.title")
     return {
         "type": "url_citation",
         "url": url,

@@ -37,12 +37,16 @@ _PART_FIELDS = {
     "refusal": frozenset({"type", "refusal"}),
     "image_file": frozenset({"type", "image_file"}),
     "image_url": frozenset({"type", "image_url"}),
+    "input_text": frozenset({"type", "text"}),
+    "output_text": frozenset({"type", "text", "annotations", "logprobs"}),
 }
 _PAYLOAD_FIELDS = {
     "text": frozenset({"value", "annotations"}),
     "refusal": frozenset[str](),
     "image_file": frozenset({"file_id", "detail"}),
     "image_url": frozenset({"url", "detail"}),
+    "input_text": frozenset[str](),
+    "output_text": frozenset[str](),
 }
 
 
@@ -66,6 +70,11 @@ def convert_part(
         notes.add("part_fields_unknown", place, names=labels(unknown))
     if kind == "text":
         return _text(part.get("text"), role, files, notes, f"{place}.text")
+    if kind in {"input_text", "output_text"}:
+        # What an application wrote down after it had begun to use the Responses API.
+        notes.add("text_plain_string", place)
+        text = {"value": part.get("text"), "annotations": part.get("annotations")}
+        return _text_part(text, role, files, notes, place)
     if kind == "refusal":
         return _refusal(part.get("refusal"), role, notes, f"{place}.refusal")
     return _image(kind, as_object(part.get(kind)), role, notes, f"{place}.{kind}")
@@ -75,7 +84,7 @@ def is_empty_text(part: object) -> bool:
     """Whether the part holds nothing at all: empty text, or an empty refusal."""
     source = as_object(part)
     value: object = part
-    if source.get("type") == "text":
+    if source.get("type") in ("text", "input_text", "output_text"):
         value = source.get("text")
         value = value.get("value") if isinstance(value, dict) else value
     elif source.get("type") == "refusal":

@@ -150,6 +150,8 @@ def as_uri(value: object) -> str | None:
     scheme, authority, path, fragment = match.groups(default="")
     if not path.strip("/") and not authority:
         return None
+    if scheme.lower() == "data:":
+        path = "".join(path.split())  # line breaks of wrapped base64 are no part of the data
     encoded = scheme + _encode(authority, _URI_SAFE + "[]") + _encode(path, _URI_SAFE)
     return encoded if match[4] is None else f"{encoded}#{_encode(fragment, _URI_SAFE)}"
 

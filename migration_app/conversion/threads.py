@@ -40,10 +40,10 @@ def convert_thread(source: SourceThread) -> ThreadPlan:
 
 
 def _thread(source: SourceThread) -> tuple[dict[str, str], list[Finding]]:
-    notes = Notes("thread", source.thread_id)
-    if source.thread is None:
-        notes.add("thread_object_missing")
+    notes = Notes("thread", as_id(source.thread_id))
     thread = as_object(source.thread)
+    if not thread:
+        notes.add("thread_object_missing")
     metadata = convert_metadata(thread.get("metadata"), notes)
     metadata = add_thread_id(metadata, as_id(source.thread_id), notes)
     resources = resource_words(thread.get("tool_resources"))

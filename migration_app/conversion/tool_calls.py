@@ -89,7 +89,7 @@ def _tool_calls(step: JsonObject, used: set[str], notes: Notes) -> list[JsonObje
         place = f"step_details.tool_calls[{index}]"
         if not isinstance(call, dict):
             notes.add("tool_call_unreadable", place, number=index + 1, shape=shape_of(call))
-        elif call.get("type") == "function" or ("type" not in call and "function" in call):
+        elif call.get("type") == "function" or (call.get("type") is None and "function" in call):
             bodies += _function_call(call, used, notes, place)
         else:
             _hosted_call(call, notes, place)
@@ -107,6 +107,8 @@ def _function_call(call: JsonObject, used: set[str], notes: Notes, place: str) -
     unknown = unknown_fields(call, _CALL_FIELDS) + unknown_fields(function, _FUNCTION_FIELDS)
     if unknown:
         notes.add("part_fields_unknown", place, names=labels(unknown))
+    if name != (function.get("name") or call.get("name")):
+        notes.add("lone_surrogate", f"{place}.function.name")
     if function.get("output") is None:
         notes.add("function_call_without_output", place, call_id=shown, name=label(name))
         return []

@@ -38,6 +38,7 @@ def test_time_is_read_in_every_form_seen(value: object, seconds: float | None) -
         ("https://tides.example/ö [1]%", "https://tides.example/%C3%B6%20%5B1%5D%25"),
         ("https://[::1]:8080/", "https://[::1]:8080/"),
         ("data:image/png;base64,iVBORw0KGgo=", "data:image/png;base64,iVBORw0KGgo="),
+        ("data:image/png;base64,iVBO\nRw0K\r\nGgo=", "data:image/png;base64,iVBORw0KGgo="),
         ("sandbox:/mnt/data/t.csv", "sandbox:/mnt/data/t.csv"),
         ("https://a.example/#x#y", "https://a.example/#x%23y"),
         ("https://a.example/cut\ud800", "https://a.example/cut%EF%BF%BD"),
