@@ -122,7 +122,6 @@ def _place_group(group: Sequence[_Step], messages: _Messages) -> list[tuple[_Ste
             else:
                 slot = min(max(slot, lowest), len(messages.times) if highest is None else highest)
         placed.append((step, slot))
-        lowest = max(lowest, slot or 0)
     return placed
 
 

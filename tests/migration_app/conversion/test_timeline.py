@@ -35,6 +35,11 @@ def test_a_call_of_a_missing_message_stands_before_the_next_one_that_exists() ->
     assert timeline.slots == ((), (0,), (), ())
 
 
+def test_a_call_stands_after_the_message_that_asked_in_the_same_second() -> None:
+    timeline = place_steps([message("m1", 10), message("m2", 20)], [], [calls(10)])
+    assert timeline.slots == ((), (0,), ())
+
+
 def test_a_call_without_any_time_stands_before_the_next_message_that_exists() -> None:
     messages = [message("m1", None), message("m2", None)]
     timeline = place_steps(messages, [], [calls(None), creation("gone", None), creation("m2", None)])
