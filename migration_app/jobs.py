@@ -68,17 +68,17 @@ def batch_enqueue(batch_pk: int) -> None:
 
     Like the two below: if the queue can't be reached that is logged, and a worker finds the batch later.
     """
-    transaction.on_commit(partial(_enqueue, "batch", batch_pk), robust=True)
+    _enqueue_on_commit("batch", batch_pk)
 
 
 def import_enqueue(source_import_pk: int) -> None:
     """Put an upload into the queue when the transaction at hand commits."""
-    transaction.on_commit(partial(_enqueue, "import", source_import_pk), robust=True)
+    _enqueue_on_commit("import", source_import_pk)
 
 
 def conversions_enqueue() -> None:
     """Have the assistants converted that were asked for, when the transaction at hand commits."""
-    transaction.on_commit(partial(_enqueue, "conversions", 0), robust=True)
+    _enqueue_on_commit("conversions", 0)
 
 
 def workers_alive() -> int:
@@ -151,6 +151,13 @@ def conversions_job(_nothing: int = 0) -> None:
 
 
 _JOBS = {"batch": batch_job, "import": import_job, "conversions": conversions_job}
+
+
+def _enqueue_on_commit(kind: str, pk: int) -> None:
+    def enqueue() -> None:
+        _enqueue(kind, pk)
+
+    transaction.on_commit(enqueue, robust=True)
 
 
 def _enqueue(kind: str, pk: int) -> None:

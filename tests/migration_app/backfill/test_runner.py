@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from console.sandbox.testing import RunningSandbox
+from migration_app.backfill import runner
+from migration_app.backfill.runner import BugsMetError, Connections, batch_work
+from migration_app.gateways.connection import source_connection, target_connection
+from migration_app.models import AuditEvent, Batch, SnapshotPage, Thread
+from tests.migration_app.backfill.conftest import (
+    ACTOR,
+    assert_conversation_holds_exactly_the_thread,
+    objects_of,
+    start,
+)
+
+pytestmark = pytest.mark.django_db
+S = Thread.Status
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    monkeypatch.setattr(runner, "_IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(runner, "_IDLE_POLL", 0.0)
+    settings.MAX_ATTEMPTS = 3
+
+
+@pytest.fixture
+def work(sandbox: RunningSandbox) -> Callable[[Batch], bool]:
+    """Take a turn at a batch; what waits for later is due at once."""
+
+    def turn(batch: Batch) -> bool:
+        Thread.objects.exclude(not_before=None).update(not_before=dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
+        connections = Connections(
+            source=lambda: source_connection(base_url=sandbox.base_url, api_version="", timeout_seconds=5),
+            target=lambda: target_connection(timeout_seconds=5),
+        )
+        return batch_work(batch_pk=batch.pk, actor=ACTOR, connections=connections, seconds=60)
+
+    return turn
+
+
+def test_a_turn_works_through_the_whole_batch_and_closes_it(
+    make_thread: Callable[..., Thread], work: Callable[[Batch], bool], sandbox: RunningSandbox
+) -> None:
+    threads = [make_thread(f"thread_{number}", messages=number) for number in range(5)]
+    batch = start("backfill", *threads)
+    assert work(batch) is False
+    batch.refresh_from_db()
+    assert batch.state == "finished"
+    for thread in threads:
+        assert_conversation_holds_exactly_the_thread(thread, sandbox)
+
+
+def test_a_passing_error_is_tried_later_and_then_succeeds(
+    make_thread: Callable[..., Thread], work: Callable[[Batch], bool], sandbox: RunningSandbox
+) -> None:
+    thread = make_thread()
+    batch = start("backfill", thread)
+    sandbox.control.add_fault("error_503", "POST .*/items", times=1)
+    assert work(batch) is True
+    thread.refresh_from_db()
+    assert (thread.status, thread.error_code, thread.attempts) == (S.QUEUED, "server_error", 1)
+    assert thread.not_before is not None
+    assert work(batch) is False
+    thread.refresh_from_db()
+    assert (thread.status, thread.error_code) == (S.VERIFIED, "")
+
+
+def test_the_last_try_ends_as_failed_with_a_reason_for_operators(
+    make_thread: Callable[..., Thread], work: Callable[[Batch], bool], sandbox: RunningSandbox
+) -> None:
+    thread = make_thread()
+    batch = start("backfill", thread)
+    sandbox.control.add_fault("error_500", "POST ")
+    for _ in range(3):
+        work(batch)
+    thread.refresh_from_db()
+    assert (thread.status, thread.error_code, thread.pending_work) == (S.FAILED, "server_error", "")
+    assert "The server failed (500)" in thread.error_text
+
+
+def test_a_permanent_error_fails_at_once(
+    make_thread: Callable[..., Thread], work: Callable[[Batch], bool], sandbox: RunningSandbox
+) -> None:
+    thread = make_thread()
+    sandbox.control.add_fault("unauthorized", "POST ")
+    work(start("backfill", thread))
+    thread.refresh_from_db()
+    assert (thread.status, thread.error_code) == (S.FAILED, "unauthorized")
+    assert AuditEvent.objects.filter(verb="thread.failed", subject_id="thread_1").exists()
+
+
+def test_rate_limits_never_use_up_a_threads_tries_and_retry_after_is_kept(
+    make_thread: Callable[..., Thread], work: Callable[[Batch], bool], sandbox: RunningSandbox
+) -> None:
+    thread = make_thread()
+    batch = start("backfill", thread)
+    sandbox.control.add_fault("rate_limit", "POST ", times=6, retry_after=60)
+    for _ in range(6):
+        assert work(batch) is True
+    thread.refresh_from_db()
+    assert (thread.status, thread.attempts) == (S.QUEUED, 0)
+    event = AuditEvent.objects.filter(verb="thread.try_later").latest("pk")
+    assert "60 s" in event.reason
+    work(batch)
+    thread.refresh_from_db()
+    assert thread.status == S.VERIFIED
+
+
+def test_one_bad_thread_never_costs_the_batch(
+    make_thread: Callable[..., Thread],
+    work: Callable[[Batch], bool],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    threads = [make_thread(f"thread_{number}") for number in range(3)]
+    convert, words = runner.thread_backfill, "a user's private words"
+
+    def broken(*, thread: Thread, **rest: Any) -> None:
+        if thread.thread_id == "thread_1":
+            raise ValueError(words)  # a traceback shows this line, but must not show its value
+        convert(thread=thread, **rest)
+
+    monkeypatch.setattr(runner, "thread_backfill", broken)
+    with pytest.raises(BugsMetError):
+        work(start("backfill", *threads))
+    statuses = dict(Thread.objects.values_list("thread_id", "status"))
+    assert statuses == {"thread_0": S.VERIFIED, "thread_1": S.FAILED, "thread_2": S.VERIFIED}
+    assert Thread.objects.get(thread_id="thread_1").error_code == "internal_error"
+    assert "private words" not in caplog.text
+
+
+def test_a_verified_thread_stays_verified_when_the_target_does_not_answer_a_verify(
+    make_thread: Callable[..., Thread], work: Callable[[Batch], bool], sandbox: RunningSandbox
+) -> None:
+    thread = make_thread()
+    work(start("backfill", thread))
+    sandbox.control.add_fault("unauthorized", "GET ")
+    work(start("verify", thread))
+    thread.refresh_from_db()
+    assert (thread.status, thread.pending_work, thread.error_code) == (S.VERIFIED, "", "unauthorized")
+
+
+def test_a_snapshot_reads_the_thread_from_the_source_and_grades_it(
+    work: Callable[[Batch], bool], sandbox: RunningSandbox
+) -> None:
+    sandbox.control.seed(objects_of("thread_live", 130))
+    thread = Thread.objects.create(thread_id="thread_live")
+    work(start("snapshot", thread))
+    thread.refresh_from_db()
+    assert (thread.status, thread.message_count, thread.fidelity) == (S.SNAPSHOTTED, 130, "exact")
+    assert (thread.pending_work, thread.lease_token) == ("", None)
+    assert SnapshotPage.objects.filter(thread=thread, kind="live").exists()
+
+
+def test_a_snapshot_taken_again_of_an_unchanged_thread_stores_nothing_new(
+    work: Callable[[Batch], bool], sandbox: RunningSandbox
+) -> None:
+    sandbox.control.seed(objects_of("thread_live", 3))
+    thread = Thread.objects.create(thread_id="thread_live")
+    work(start("snapshot", thread))
+    pages = SnapshotPage.objects.count()
+    work(start("snapshot", thread))
+    assert SnapshotPage.objects.count() == pages
+
+
+def test_a_thread_that_the_source_does_not_have_is_source_missing_and_not_failed(
+    work: Callable[[Batch], bool], sandbox: RunningSandbox
+) -> None:
+    thread = Thread.objects.create(thread_id="thread_gone")
+    work(start("snapshot", thread))
+    thread.refresh_from_db()
+    assert (thread.status, thread.error_code) == (S.SOURCE_MISSING, "not_found")
+
+
+def test_a_source_that_fails_leaves_the_thread_failed_and_retry_fetches_it(
+    work: Callable[[Batch], bool], sandbox: RunningSandbox
+) -> None:
+    sandbox.control.seed(objects_of("thread_live", 2))
+    sandbox.control.add_fault("unauthorized", "GET ")
+    thread = Thread.objects.create(thread_id="thread_live")
+    work(start("snapshot", thread))
+    thread.refresh_from_db()
+    assert thread.status == S.FAILED
+    sandbox.control.clear_faults()
+    work(start("retry", thread))
+    thread.refresh_from_db()
+    assert thread.status == S.SNAPSHOTTED
+
+
+def test_a_backfilled_thread_from_a_live_source_goes_all_the_way(
+    work: Callable[[Batch], bool], sandbox: RunningSandbox
+) -> None:
+    sandbox.control.seed(objects_of("thread_live", 25))
+    thread = Thread.objects.create(thread_id="thread_live")
+    work(start("snapshot", thread))
+    work(start("backfill", thread))
+    assert_conversation_holds_exactly_the_thread(thread, sandbox)
+    assert thread.status == S.VERIFIED

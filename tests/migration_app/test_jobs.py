@@ -1,0 +1,198 @@
+"""Jobs on a real Valkey, run by RQ's SimpleWorker in this process: forks would share no database connection."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import django_rq
+import pytest
+from django.core.management import call_command
+from django.db import transaction
+from redis.exceptions import ConnectionError as RedisConnectionError
+from rq import SimpleWorker
+
+from console.sandbox.testing import RunningSandbox
+from migration_app import jobs
+from migration_app.backfill import runner
+from migration_app.contracts import Actor
+from migration_app.models import Assistant, AuditEvent, Batch, Thread
+from migration_app.services.assistants import conversions_request
+from migration_app.services.batches import batch_create, batch_prepare
+from migration_app.services.selections import selection_of_filters
+from tests.migration_app.backfill.conftest import (
+    assert_conversation_holds_exactly_the_thread,
+    claim,
+    expire_leases,
+    make_thread,
+)
+
+__all__ = ["make_thread"]  # a fixture, used by name
+pytestmark = pytest.mark.django_db(transaction=True)
+MakeThread = Callable[..., Thread]
+
+
+@pytest.fixture(autouse=True)
+def queue(monkeypatch: pytest.MonkeyPatch, sandbox: RunningSandbox) -> Iterator[Any]:
+    monkeypatch.setattr(runner, "_IDLE_SECONDS", 0.0)
+    found = django_rq.get_queue("default")
+    found.connection.flushdb()
+    yield found
+    found.connection.flushdb()
+
+
+def work_off(queue: Any) -> None:
+    SimpleWorker([queue], connection=queue.connection).work(burst=True, logging_level="ERROR")
+
+
+def started() -> Batch:
+    batch = batch_create(
+        kind="backfill", selection=selection_of_filters({}), actor=Actor("ada"), reason="a test"
+    )
+    jobs.batch_enqueue(batch.pk)
+    return batch
+
+
+def test_a_batch_goes_through_the_queue_to_verified(
+    make_thread: MakeThread, queue: Any, sandbox: RunningSandbox
+) -> None:
+    threads = [make_thread(f"thread_{number}", messages=25) for number in range(3)]
+    batch = started()
+    work_off(queue)
+    batch.refresh_from_db()
+    assert batch.state == "finished"
+    for thread in threads:
+        assert_conversation_holds_exactly_the_thread(thread, sandbox)
+        assert thread.status == "verified"
+
+
+def test_jobs_carry_ids_and_nothing_else(make_thread: MakeThread, queue: Any) -> None:
+    make_thread()
+    batch = started()
+    (job,) = queue.jobs
+    assert (job.args, job.kwargs) == ((batch.pk,), {})
+
+
+def test_nothing_is_enqueued_when_the_transaction_is_rolled_back(queue: Any) -> None:
+    with transaction.atomic():
+        started()
+        transaction.set_rollback(True)
+    assert queue.job_ids == []
+
+
+def test_a_batch_is_not_enqueued_twice_while_its_job_waits(make_thread: MakeThread, queue: Any) -> None:
+    make_thread()
+    batch = started()
+    jobs.batch_enqueue(batch.pk)
+    assert len(queue.job_ids) == 1
+
+
+def test_a_job_delivered_twice_sends_nothing_twice(
+    make_thread: MakeThread, queue: Any, sandbox: RunningSandbox
+) -> None:
+    thread = make_thread(messages=25)
+    batch = started()
+    jobs.batch_job(batch.pk)
+    jobs.batch_job(batch.pk)
+    assert_conversation_holds_exactly_the_thread(thread, sandbox)
+    assert sandbox.control.state().conversations == 1
+
+
+def test_jobs_that_the_queue_lost_are_found_again_in_the_database(
+    make_thread: MakeThread, queue: Any, sandbox: RunningSandbox
+) -> None:
+    thread = make_thread()
+    started()
+    queue.connection.flushdb()
+    jobs.sweep()
+    work_off(queue)
+    assert_conversation_holds_exactly_the_thread(thread, sandbox)
+
+
+def test_work_of_a_dead_worker_is_found_when_its_lease_has_run_out(
+    make_thread: MakeThread, queue: Any
+) -> None:
+    thread = make_thread()
+    batch = batch_create(
+        kind="backfill", selection=selection_of_filters({}), actor=Actor("ada"), reason="a test"
+    )
+    batch_prepare(batch_pk=batch.pk, actor=Actor("ada"))
+    claim(batch)
+    jobs.sweep()
+    assert queue.job_ids == []
+    expire_leases()
+    jobs.sweep()
+    work_off(queue)
+    thread.refresh_from_db()
+    assert thread.status == "verified"
+
+
+def test_a_batch_whose_last_worker_died_before_closing_it_is_closed(
+    make_thread: MakeThread, queue: Any
+) -> None:
+    make_thread()
+    batch = started()
+    work_off(queue)
+    Batch.objects.filter(pk=batch.pk).update(state="running", finished_at=None)
+    jobs.sweep()
+    batch.refresh_from_db()
+    assert batch.state == "finished"
+
+
+def test_what_waits_for_later_is_not_enqueued_before_its_time(make_thread: MakeThread, queue: Any) -> None:
+    make_thread()
+    batch = batch_create(
+        kind="backfill", selection=selection_of_filters({}), actor=Actor("ada"), reason="a test"
+    )
+    batch_prepare(batch_pk=batch.pk, actor=Actor("ada"))
+    Thread.objects.update(not_before=dt.datetime(2100, 1, 1, tzinfo=dt.UTC))
+    jobs.sweep()
+    assert queue.job_ids == []
+
+
+def test_a_batch_that_is_gone_is_no_error(queue: Any) -> None:
+    jobs.batch_job(987654)
+
+
+def test_a_queue_that_cant_be_reached_leaves_the_batch_in_the_database(
+    make_thread: MakeThread, queue: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_thread()
+
+    def unreachable(*_args: object, **_kwargs: object) -> None:
+        raise RedisConnectionError("down")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(queue), "get_job_ids", unreachable)
+        batch = started()
+    assert queue.job_ids == []
+    jobs.sweep()
+    assert len(queue.job_ids) == 1
+    assert Batch.objects.get(pk=batch.pk).state == "preparing"
+
+
+def test_the_audit_trail_names_the_operator_and_the_job(make_thread: MakeThread, queue: Any) -> None:
+    make_thread()
+    batch = started()
+    work_off(queue)
+    event = AuditEvent.objects.get(verb="thread.verified")
+    assert event.actor == "ada"
+    assert event.job_id.startswith(f"batch-{batch.pk}-")
+
+
+def test_assistants_that_were_asked_for_are_converted(queue: Any) -> None:
+    call_command("import_archive", "tests/data/assistant.jsonl", stdout=io.StringIO(), stderr=io.StringIO())
+    pks = list(Assistant.objects.values_list("pk", flat=True))
+    assert conversions_request(assistant_pks=pks, actor=Actor("ada"), reason="a test") == 1
+    jobs.conversions_enqueue()
+    work_off(queue)
+    assistant = Assistant.objects.get()
+    assert assistant.status == "converted"
+    assert assistant.prompt.current_version is not None
+    assert assistant.prompt.current_version.author_name == "ada"
+
+
+def test_no_worker_alive_is_counted_as_none(queue: Any) -> None:
+    assert jobs.workers_alive() == 0
