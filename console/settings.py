@@ -11,9 +11,8 @@ from pathlib import Path
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
-from django.templatetags.static import static
-from django.urls import reverse_lazy
 
+from console import unfold
 from console.environment import positive_int, strict_bool
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -147,110 +146,5 @@ LOGGING = {
     "loggers": {name: {"level": "WARNING"} for name in ("openai", "httpx2", "httpcore2")},
 }
 
-UNFOLD = {
-    "SITE_TITLE": "Migration console",
-    "SITE_HEADER": "Migration console",
-    "SITE_SYMBOL": "conversion_path",
-    "SHOW_HISTORY": False,
-    "SHOW_VIEW_ON_SITE": False,
-    "DASHBOARD_CALLBACK": "migration_app.admin.dashboard.dashboard_context",
-    "STYLES": [lambda _request: static("migration_app/console.css")],
-    "SIDEBAR": {
-        "show_search": False,
-        "navigation": [
-            {
-                "title": "Work",
-                "items": [
-                    {"title": "Dashboard", "icon": "dashboard", "link": reverse_lazy("admin:index")},
-                    {
-                        "title": "Threads",
-                        "icon": "forum",
-                        "link": reverse_lazy("admin:migration_app_thread_changelist"),
-                        "permission": "migration_app.admin.site.may_view_threads",
-                    },
-                    {
-                        "title": "Batches",
-                        "icon": "playlist_play",
-                        "link": reverse_lazy("admin:migration_app_batch_changelist"),
-                        "permission": "migration_app.admin.site.may_view_threads",
-                    },
-                    {
-                        "title": "Imports",
-                        "icon": "upload_file",
-                        "link": reverse_lazy("admin:migration_app_sourceimport_changelist"),
-                        "permission": "migration_app.admin.site.may_view_threads",
-                    },
-                ],
-            },
-            {
-                "title": "Estate",
-                "items": [
-                    {
-                        "title": "Assistants",
-                        "icon": "smart_toy",
-                        "link": reverse_lazy("admin:migration_app_assistant_changelist"),
-                        "permission": "migration_app.admin.site.may_view_threads",
-                    },
-                    {
-                        "title": "Prompts",
-                        "icon": "description",
-                        "link": reverse_lazy("admin:migration_app_prompt_changelist"),
-                        "permission": "migration_app.admin.site.may_view_threads",
-                    },
-                    {
-                        "title": "Conversations",
-                        "icon": "chat",
-                        "link": reverse_lazy("admin:migration_app_conversation_changelist"),
-                        "permission": "migration_app.admin.site.may_view_threads",
-                    },
-                    {
-                        "title": "Source objects",
-                        "icon": "inventory_2",
-                        "link": reverse_lazy("admin:migration_app_sourceobject_changelist"),
-                        "permission": "migration_app.admin.site.may_view_threads",
-                    },
-                ],
-            },
-            {
-                "title": "Proof",
-                "items": [
-                    {
-                        "title": "Audit trail",
-                        "icon": "fact_check",
-                        "link": reverse_lazy("admin:migration_app_auditevent_changelist"),
-                        "permission": "migration_app.admin.site.may_view_threads",
-                    },
-                    {
-                        "title": "Orphan ledger",
-                        "icon": "link_off",
-                        "link": reverse_lazy("admin:migration_app_orphanconversation_changelist"),
-                        "permission": "migration_app.admin.site.may_view_threads",
-                    },
-                ],
-            },
-            {
-                "title": "System",
-                "items": [
-                    {
-                        "title": "Job queues (RQ)",
-                        "icon": "dns",
-                        "link": reverse_lazy("rq_home"),
-                        "permission": "migration_app.admin.site.is_superuser",
-                    },
-                    {
-                        "title": "Users",
-                        "icon": "person",
-                        "link": reverse_lazy("admin:auth_user_changelist"),
-                        "permission": "migration_app.admin.site.may_manage_users",
-                    },
-                    {
-                        "title": "Groups",
-                        "icon": "group",
-                        "link": reverse_lazy("admin:auth_group_changelist"),
-                        "permission": "migration_app.admin.site.may_manage_users",
-                    },
-                ],
-            },
-        ],
-    },
-}
+# The skin of the admin: colours, navigation, dashboard.
+UNFOLD = unfold.UNFOLD

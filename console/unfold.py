@@ -1,0 +1,100 @@
+"""The skin: django-unfold's settings. Read by console.settings; must not import anything of the application."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+_SITE = "migration_app.admin.site"
+
+
+def _style(_request: HttpRequest) -> str:
+    return static("migration_app/console.css")
+
+
+def _script(_request: HttpRequest) -> str:
+    return static("migration_app/console.js")
+
+
+def _favicon(_request: HttpRequest) -> str:
+    return static("migration_app/favicon.svg")
+
+
+def _item(title: str, icon: str, url_name: str, permission: str = "may_view_threads") -> dict[str, Any]:
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(url_name),
+        "permission": f"{_SITE}.{permission}",
+    }
+
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Migration console",
+    "SITE_HEADER": "Migration console",
+    "SITE_SYMBOL": "conversion_path",
+    "SITE_URL": None,
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "BORDER_RADIUS": "6px",
+    "DASHBOARD_CALLBACK": "migration_app.admin.dashboard.dashboard_context",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _favicon}],
+    "STYLES": [_style],
+    "SCRIPTS": [_script],
+    "COLORS": {
+        "primary": {
+            "50": "oklch(96.2% .018 272.314)",
+            "100": "oklch(93% .034 272.788)",
+            "200": "oklch(87% .065 274.039)",
+            "300": "oklch(78.5% .115 274.713)",
+            "400": "oklch(67.3% .182 276.935)",
+            "500": "oklch(58.5% .233 277.117)",
+            "600": "oklch(51.1% .262 276.966)",
+            "700": "oklch(45.7% .24 277.023)",
+            "800": "oklch(39.8% .195 277.366)",
+            "900": "oklch(35.9% .144 278.697)",
+            "950": "oklch(25.7% .09 281.288)",
+        },
+    },
+    "SIDEBAR": {
+        "show_search": False,
+        "navigation": [
+            {
+                "title": "Work",
+                "items": [
+                    {"title": "Dashboard", "icon": "dashboard", "link": reverse_lazy("admin:index")},
+                    _item("Threads", "forum", "admin:migration_app_thread_changelist"),
+                    _item("Batches", "playlist_play", "admin:migration_app_batch_changelist"),
+                    _item("Imports", "upload_file", "admin:migration_app_sourceimport_changelist"),
+                ],
+            },
+            {
+                "title": "Estate",
+                "items": [
+                    _item("Assistants", "smart_toy", "admin:migration_app_assistant_changelist"),
+                    _item("Prompts", "description", "admin:migration_app_prompt_changelist"),
+                    _item("Conversations", "chat", "admin:migration_app_conversation_changelist"),
+                    _item("Source objects", "inventory_2", "admin:migration_app_sourceobject_changelist"),
+                ],
+            },
+            {
+                "title": "Proof",
+                "items": [
+                    _item("Audit trail", "fact_check", "admin:migration_app_auditevent_changelist"),
+                    _item("Orphan ledger", "link_off", "admin:migration_app_orphanconversation_changelist"),
+                ],
+            },
+            {
+                "title": "System",
+                "items": [
+                    _item("Job queues (RQ)", "dns", "django_rq:home", "is_superuser"),
+                    _item("Users", "person", "admin:auth_user_changelist", "may_manage_users"),
+                    _item("Groups", "group", "admin:auth_group_changelist", "may_manage_users"),
+                ],
+            },
+        ],
+    },
+}

@@ -1,0 +1,206 @@
+"""Assistants of the source, and the action that makes prompts of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.http import urlencode
+
+from migration_app.admin.actors import actor_of
+from migration_app.admin.badges import (
+    assistant_badge,
+    badge_html,
+    fidelity_badge,
+    severity_badge,
+)
+from migration_app.admin.bodies import pretty_json
+from migration_app.admin.confirm import selection_seal, selection_unseal
+from migration_app.admin.filters import FidelityFilter, choice_filter
+from migration_app.admin.skin import ReadOnlyAdmin
+from migration_app.admin.workers import workers_state
+from migration_app.jobs import conversions_enqueue
+from migration_app.models import Assistant, AuditEvent, Prompt
+from migration_app.services.assistants import conversions_request
+from migration_app.services.selections import SelectionError
+from migration_app.services.snapshots import source_object_value
+
+CONVERT = "migration_app.convert_assistant"
+
+
+@admin.register(Assistant)
+class AssistantAdmin(ReadOnlyAdmin[Assistant]):
+    """Assistants that were imported, or that some thread named."""
+
+    list_display = (
+        "show_name",
+        "assistant_id",
+        "model",
+        "show_status",
+        "show_fidelity",
+        "show_prompt",
+        "show_threads",
+    )
+    list_filter = (choice_filter("status", "status", list(Assistant.Status.choices)), FidelityFilter)
+    list_select_related = ("prompt",)
+    search_fields = ("assistant_id", "name")
+    search_help_text = "Part of the name, or the id"
+    ordering = ("-id",)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the confirm page's target."""
+        view = self.admin_site.admin_view(self.convert_view)
+        return [path("convert/", view, name="migration_app_assistant_convert"), *super().get_urls()]
+
+    @admin.display(description="assistant")
+    def show_name(self, assistant: Assistant) -> str:
+        """Name, or id where none is known."""
+        return format_html("<bdi>{}</bdi>", str(assistant))
+
+    @admin.display(description="status")
+    def show_status(self, assistant: Assistant) -> str:
+        """Coloured status."""
+        return badge_html(assistant_badge(assistant.status))
+
+    @admin.display(description="fidelity")
+    def show_fidelity(self, assistant: Assistant) -> str:
+        """Coloured grade."""
+        return badge_html(fidelity_badge(assistant.fidelity))
+
+    @admin.display(description="prompt")
+    def show_prompt(self, assistant: Assistant) -> str:
+        """Link to the prompt made of it."""
+        prompt = getattr(assistant, "prompt", None)
+        if prompt is None:
+            return "–"
+        url = reverse("admin:migration_app_prompt_change", args=[prompt.pk])
+        return format_html('<a class="mc-link" href="{}">{}</a>', url, prompt.slug)
+
+    @admin.display(description="threads")
+    def show_threads(self, assistant: Assistant) -> str:
+        """Link to its threads; counting them for each row would cost a query each."""
+        return format_html('<a class="mc-link" href="{}">threads</a>', _threads_url(assistant))
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Offer the conversion to those who may start it."""
+        if not request.user.has_perm(CONVERT):
+            return {}
+        return {"convert": (AssistantAdmin.confirm_conversion, "convert", "Convert to prompts")}
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Refuse the action without its permission aloud."""
+        if request.POST.get("action") == "convert" and not request.user.has_perm(CONVERT):
+            raise PermissionDenied
+        return super().changelist_view(request, extra_context)
+
+    def confirm_conversion(
+        self, request: HttpRequest, assistants: QuerySet[Assistant]
+    ) -> HttpResponse | None:
+        """Show what would be converted."""
+        if request.POST.get("select_across") == "1":
+            pks = list(assistants.values_list("pk", flat=True))
+        else:
+            pks = [int(pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME) if pk.isdigit()]
+        return self._confirm(request, {"ids": pks})
+
+    def _confirm(self, request: HttpRequest, selection: dict[str, Any], error: str = "") -> HttpResponse:
+        chosen = Assistant.objects.filter(pk__in=selection["ids"])
+        ready = (
+            chosen.filter(source__isnull=False).exclude(status=Assistant.Status.QUEUED).order_by("name", "pk")
+        )
+        count = ready.count()
+        return self.page(
+            request,
+            "confirm_assistants.html",
+            title="Convert to prompts",
+            selection=selection_seal(selection),
+            ready=list(ready[:20]),
+            ready_count=count,
+            ready_more=max(0, count - 20),
+            without_snapshot=chosen.filter(source__isnull=True).count(),
+            queued=chosen.filter(status=Assistant.Status.QUEUED).count(),
+            error=error,
+            reason=request.POST.get("reason", ""),
+            act_url=reverse("admin:migration_app_assistant_convert"),
+            back_url=self.list_url(),
+            workers=workers_state(),
+        )
+
+    def convert_view(self, request: HttpRequest) -> HttpResponse:
+        """POST with a reason: ask for the conversion. GET ?id=…: the confirm page for one assistant."""
+        if not (request.user.has_perm(CONVERT) and self.has_view_permission(request)):
+            raise PermissionDenied
+        if request.method != "POST":
+            pk = request.GET.get("id", "")
+            return self._confirm(request, {"ids": [int(pk)] if pk.isascii() and pk.isdigit() else []})
+        try:
+            selection = selection_unseal(request.POST.get("selection", ""))
+        except SelectionError as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(self.list_url())
+        reason = request.POST.get("reason", "").replace("\x00", "").strip()
+        if not reason:
+            return self._confirm(request, selection, error="Say why: the reason is kept in the audit trail.")
+        with transaction.atomic():
+            count = conversions_request(
+                assistant_pks=selection["ids"], actor=actor_of(request), reason=reason
+            )
+            conversions_enqueue()
+        many = "1 assistant is" if count == 1 else f"{count:,} assistants are"
+        messages.success(request, f"{many} on the way to a prompt. This list shows when that is done.")
+        return HttpResponseRedirect(self.list_url())
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",  # noqa: ARG002 - Django's signature
+        extra_context: dict[str, Any] | None = None,  # noqa: ARG002 - Django's signature
+    ) -> HttpResponse:
+        """Show the stored object and what became of it."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        assistant = self.get_object(request, object_id)
+        if assistant is None:
+            raise Http404("There is no such assistant.")
+        prompt = Prompt.objects.filter(assistant=assistant).first()
+        version = prompt.current_version if prompt else None
+        convert_url = f"{reverse('admin:migration_app_assistant_convert')}?{urlencode({'id': assistant.pk})}"
+        may_convert = request.user.has_perm(CONVERT) and assistant.source is not None
+        return self.page(
+            request,
+            "assistant.html",
+            title=str(assistant),
+            obj=assistant,
+            assistant=assistant,
+            status=assistant_badge(assistant.status),
+            fidelity=fidelity_badge(assistant.fidelity),
+            payload=pretty_json(source_object_value(assistant.source)) if assistant.source else "",
+            prompt=prompt,
+            version=version,
+            findings=finding_rows(version.findings) if version else [],
+            threads_url=_threads_url(assistant),
+            convert_url=convert_url if may_convert and assistant.status != Assistant.Status.QUEUED else "",
+            audit=AuditEvent.objects.filter(
+                subject_kind="assistant", subject_id=assistant.assistant_id
+            ).order_by("-id")[:10],
+        )
+
+
+def finding_rows(findings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Stored findings with their colours."""
+    return [{**finding, "badge": severity_badge(str(finding.get("severity", "")))} for finding in findings]
+
+
+def _threads_url(assistant: Assistant) -> str:
+    query = urlencode({"assistant__id__exact": assistant.pk})
+    return f"{reverse('admin:migration_app_thread_changelist')}?{query}"

@@ -1,0 +1,140 @@
+"""Colours and words for statuses, grades and severities, the same on every page.
+
+Types are django-unfold's label colours: success, info, warning, danger, primary, or empty for grey.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+
+from migration_app.models import Batch, Chunk, Conversation, SourceImport, SourceObject, Thread
+
+T = Thread.Status
+
+THREAD_STATUS: Mapping[str, str] = {
+    T.REGISTERED: "",
+    T.SNAPSHOTTED: "info",
+    T.BLOCKED: "danger",
+    T.QUEUED: "primary",
+    T.BACKFILLING: "primary",
+    T.BACKFILLED: "info",
+    T.VERIFIED: "success",
+    T.NEEDS_REVIEW: "warning",
+    T.FAILED: "danger",
+    T.SOURCE_MISSING: "warning",
+    T.EXCLUDED: "",
+    T.ROLLED_BACK: "warning",
+}
+FIDELITY: Mapping[str, str] = {
+    "exact": "success",
+    "transformed": "info",
+    "lossy": "warning",
+    "blocked": "danger",
+}
+SEVERITY: Mapping[str, str] = {
+    "note": "",
+    "transformed": "info",
+    "lossy": "warning",
+    "blocking": "danger",
+}
+PROGRESS_STATE: Mapping[str, str] = {
+    Batch.State.PREPARING: "primary",
+    Batch.State.RUNNING: "primary",
+    Batch.State.FINISHED: "success",
+    Batch.State.FAILED: "danger",
+    SourceImport.State.WAITING: "",
+}
+ASSISTANT_STATUS: Mapping[str, str] = {
+    "registered": "",
+    "snapshotted": "info",
+    "queued": "primary",
+    "converted": "success",
+}
+CONVERSATION_STATE: Mapping[str, str] = {
+    Conversation.State.CREATING: "warning",
+    Conversation.State.OPEN: "primary",
+    Conversation.State.COMPLETE: "info",
+    Conversation.State.VERIFIED: "success",
+}
+CHUNK_STATE: Mapping[str, str] = {
+    Chunk.State.SENDING: "primary",
+    Chunk.State.APPENDED: "success",
+}
+OBJECT_STATE: Mapping[str, str] = {
+    SourceObject.State.CURRENT: "success",
+    SourceObject.State.CONFLICT: "danger",
+}
+RUN_STATUS: Mapping[str, str] = {
+    "completed": "success",
+    "failed": "danger",
+    "expired": "danger",
+    "cancelled": "warning",
+    "cancelling": "warning",
+    "incomplete": "warning",
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Badge:
+    """A coloured word; see templates/migration_app/badge.html."""
+
+    text: str
+    type: str = ""
+
+
+def _badge(value: str, types: Mapping[str, str]) -> Badge:
+    return Badge(value.replace("_", " "), types.get(value, ""))
+
+
+def thread_badge(status: str) -> Badge:
+    """Badge of a thread's status."""
+    return _badge(status, THREAD_STATUS)
+
+
+def fidelity_badge(fidelity: str) -> Badge | None:
+    """Badge of a grade, None where nothing was graded yet."""
+    return _badge(fidelity, FIDELITY) if fidelity else None
+
+
+def severity_badge(severity: str) -> Badge:
+    """Badge of a finding's severity."""
+    return _badge(severity, SEVERITY)
+
+
+def progress_badge(state: str) -> Badge:
+    """Badge of a batch's or an import's state."""
+    return _badge(state, PROGRESS_STATE)
+
+
+def assistant_badge(status: str) -> Badge:
+    """Badge of an assistant's status."""
+    return _badge(status, ASSISTANT_STATUS)
+
+
+def conversation_badge(state: str) -> Badge:
+    """Badge of a conversation's state."""
+    return _badge(state, CONVERSATION_STATE)
+
+
+def chunk_badge(state: str) -> Badge:
+    """Badge of a chunk's state."""
+    return _badge(state, CHUNK_STATE)
+
+
+def run_badge(status: str) -> Badge:
+    """Badge of a source run's status; unknown words stay grey."""
+    return _badge(status or "unknown", RUN_STATUS)
+
+
+def object_badge(state: str) -> Badge:
+    """Badge of a source object's state."""
+    return _badge(state, OBJECT_STATE)
+
+
+def badge_html(badge: Badge | None) -> SafeString:
+    """A badge for a list's cell."""
+    return render_to_string("migration_app/badge.html", {"badge": badge})

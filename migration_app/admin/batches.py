@@ -1,0 +1,203 @@
+"""Batches: who started what, why, and how far it is, live."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.http import urlencode
+
+from migration_app.admin.badges import badge_html, progress_badge, thread_badge
+from migration_app.admin.confirm import selection_words
+from migration_app.admin.filters import choice_filter
+from migration_app.admin.kinds import ACTIONS
+from migration_app.admin.skin import ReadOnlyAdmin
+from migration_app.admin.workers import workers_state
+from migration_app.models import Batch, Thread
+from migration_app.services.batches import Progress, batch_progress
+from migration_app.services.selections import SelectionError
+
+OPEN_STATES = (Batch.State.PREPARING, Batch.State.RUNNING)
+_RETRYABLE = {
+    "failed": "failed",
+    "needs_review": "in review",
+    "source_missing": "missing at the source",
+    "blocked": "blocked",
+}
+
+
+def batch_threads_url(batch: Batch, **filters: str) -> str:
+    """Address of the thread list narrowed to a batch."""
+    query = urlencode(
+        {"batch__id__exact": batch.pk, **{f"{name}__exact": value for name, value in filters.items()}}
+    )
+    return f"{reverse('admin:migration_app_thread_changelist')}?{query}"
+
+
+def batch_percent(batch: Batch, progress: Progress) -> int:
+    """Share that is done. A batch that is still being prepared is never shown as complete."""
+    if batch.state == Batch.State.PREPARING:
+        return min(progress.percent, 99) if progress.taken else 0
+    return progress.percent
+
+
+def batch_progress_words(batch: Batch, progress: Progress) -> str:
+    """Say how far a batch is."""
+    if batch.state == Batch.State.PREPARING:
+        return f"Handing out work: {batch.selected_count:,} threads looked at, {batch.taken_count:,} taken."
+    if batch.taken_count == 0:
+        return "No thread was taken."
+    done = progress.taken - progress.pending
+    moved = batch.taken_count - progress.taken
+    words = f"{done:,} of {progress.taken:,} threads done."
+    return f"{words} {moved:,} went on in a later batch." if moved > 0 else words
+
+
+@admin.register(Batch)
+class BatchAdmin(ReadOnlyAdmin[Batch]):
+    """What operators started."""
+
+    list_display = (
+        "show_name",
+        "show_state",
+        "show_by",
+        "show_reason",
+        "show_taken",
+        "show_started",
+        "show_finished",
+    )
+    list_filter = (
+        choice_filter("kind", "kind", list(Batch.Kind.choices)),
+        choice_filter("state", "state", list(Batch.State.choices)),
+    )
+    ordering = ("-id",)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the progress endpoint."""
+        view = self.admin_site.admin_view(self.progress_view)
+        return [
+            path("<int:pk>/progress.json", view, name="migration_app_batch_progress"),
+            *super().get_urls(),
+        ]
+
+    @admin.display(description="batch")
+    def show_name(self, batch: Batch) -> str:
+        """Number and kind."""
+        return f"{batch.pk}: {batch.get_kind_display()}"
+
+    @admin.display(description="state")
+    def show_state(self, batch: Batch) -> str:
+        """Coloured state."""
+        return badge_html(progress_badge(batch.state))
+
+    @admin.display(description="by")
+    def show_by(self, batch: Batch) -> str:
+        """Who started it."""
+        return batch.created_by_name
+
+    @admin.display(description="reason")
+    def show_reason(self, batch: Batch) -> str:
+        """The beginning of the reason."""
+        return batch.reason if len(batch.reason) <= 60 else f"{batch.reason[:59]}…"
+
+    @admin.display(description="threads taken")
+    def show_taken(self, batch: Batch) -> str:
+        """Taken of looked at."""
+        return f"{batch.taken_count:,} of {batch.selected_count:,}"
+
+    @admin.display(description="started")
+    def show_started(self, batch: Batch) -> str:
+        """When the operator confirmed it, UTC."""
+        return f"{batch.created_at:%Y-%m-%d %H:%M}"
+
+    @admin.display(description="finished")
+    def show_finished(self, batch: Batch) -> str:
+        """When it was over, UTC."""
+        return f"{batch.finished_at:%Y-%m-%d %H:%M}" if batch.finished_at else "–"
+
+    def progress_view(self, request: HttpRequest, pk: int) -> JsonResponse:
+        """Tell the page's script how far the batch is."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        batch = Batch.objects.filter(pk=pk).first()
+        if batch is None:
+            raise Http404("There is no such batch.")
+        progress = batch_progress(batch)
+        return JsonResponse(
+            {
+                "open": batch.state in OPEN_STATES,
+                "state": batch.state,
+                "percent": batch_percent(batch, progress),
+                "text": batch_progress_words(batch, progress),
+                "counts": dict(progress.by_status),
+            },
+            headers={"Cache-Control": "no-store"},
+        )
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",  # noqa: ARG002 - Django's signature
+        extra_context: dict[str, Any] | None = None,  # noqa: ARG002 - Django's signature
+    ) -> HttpResponse:
+        """Show a batch."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        batch = self.get_object(request, object_id)
+        if batch is None:
+            raise Http404("There is no such batch.")
+        progress = batch_progress(batch)
+        is_open = batch.state in OPEN_STATES
+        try:
+            words = selection_words(batch.filter)
+        except (SelectionError, KeyError, ValueError) as error:
+            words = [("Selection", f"can't be read: {error}")]
+        may_retry = request.user.has_perm(ACTIONS["retry"].permission)
+        retry_url = reverse("admin:migration_app_thread_act", args=["retry"])
+        return self.page(
+            request,
+            "batch.html",
+            title=str(batch),
+            obj=batch,
+            batch=batch,
+            state=progress_badge(batch.state),
+            is_open=is_open,
+            workers=workers_state() if is_open else None,
+            percent=batch_percent(batch, progress),
+            progress_words=batch_progress_words(batch, progress),
+            progress_url=reverse("admin:migration_app_batch_progress", args=[batch.pk]),
+            selection_words=words,
+            counts=[
+                {
+                    "status": status,
+                    "badge": thread_badge(status),
+                    "count": progress.by_status.get(status, 0),
+                    "url": batch_threads_url(batch, status=status),
+                }
+                for status in Thread.Status.values
+            ],
+            errors=[
+                {**row, "url": batch_threads_url(batch, error_code=row["error_code"])}
+                for row in Thread.objects.filter(batch=batch)
+                .exclude(error_code="")
+                .order_by()
+                .values("error_code")
+                .annotate(threads=Count("pk"))
+                .order_by("-threads", "error_code")[:20]
+            ],
+            threads_url=batch_threads_url(batch),
+            retries=[
+                {
+                    "words": words,
+                    "count": f"{progress.by_status[status]:,}",
+                    "url": f"{retry_url}?{urlencode({'batch__id__exact': batch.pk, 'status__exact': status})}",
+                }
+                for status, words in _RETRYABLE.items()
+                if may_retry and not is_open and progress.by_status.get(status)
+            ],
+        )

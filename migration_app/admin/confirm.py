@@ -1,0 +1,210 @@
+"""The page between an action and its effect: how many threads, calls and chunks, what is left out, and why.
+
+Showing it changes nothing. The selection travels in a signed field, never as a list of all its ids.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.core import signing
+from django.db.models import Sum
+from django.http import HttpRequest, HttpResponse, QueryDict
+
+from migration_app.admin.badges import Badge, fidelity_badge, severity_badge, thread_badge
+from migration_app.admin.kinds import ActionKind, left_out_reason
+from migration_app.models import Assistant, Batch, Thread
+from migration_app.services.batches import batch_eligible
+from migration_app.services.preflight import Preflight, preflight_of
+from migration_app.services.selections import (
+    FILTERS,
+    SelectionError,
+    selection_of_filters,
+    selection_threads,
+    verification_reads,
+)
+
+_SALT = "migration_app.admin.selection"
+_NOT_FILTERS = frozenset({"o", "p", "q", "all", "e", "_facets", "_popup", "_to_field", "_changelist_filters"})
+_NAMED_IDS = 3
+
+
+def selection_of_list(params: QueryDict) -> dict[str, Any]:
+    """Select all that a list with these query parameters shows. SelectionError on a filter it can't carry.
+
+    Of a parameter given twice the last counts, and an empty one means no filter: as in the list itself.
+    """
+    filters = {name: params[name].replace("\x00", "") for name in params if name not in _NOT_FILTERS}
+    filters = {name: value for name, value in filters.items() if value or name not in FILTERS}
+    return selection_of_filters(filters, search=params.get("q", ""))
+
+
+def selection_seal(selection: Mapping[str, Any]) -> str:
+    """Write a selection for a form field."""
+    return signing.dumps(dict(selection), salt=_SALT, compress=True)
+
+
+def selection_unseal(text: str) -> dict[str, Any]:
+    """Read it back. SelectionError if the form was changed on its way."""
+    try:
+        selection: dict[str, Any] = signing.loads(text, salt=_SALT)
+    except signing.BadSignature as error:
+        raise SelectionError(
+            "The selection did not arrive whole. Go back to the list and start again."
+        ) from error
+    return selection
+
+
+def selection_words(selection: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Describe a selection to a person: what it is narrowed by."""
+    if isinstance(selection.get("ids"), list):
+        pks = selection["ids"]
+        names = list(
+            Thread.objects.filter(pk__in=pks[:_NAMED_IDS]).order_by("pk").values_list("thread_id", flat=True)
+        )
+        more = f" and {len(pks) - len(names):,} more" if len(pks) > len(names) else ""
+        return [("Chosen one by one", ", ".join(names) + more)]
+    words = [(_filter_name(name), _filter_value(name, value)) for name, value in selection["filters"].items()]
+    if selection.get("search"):
+        words.append(("Search", str(selection["search"])))
+    return words or [("All threads", "no filter")]
+
+
+def selection_check(selection: Mapping[str, Any]) -> None:
+    """Raise SelectionError for filters whose values can't be values of their fields."""
+    try:
+        selection_threads(selection).exists()
+    except (ValueError, TypeError) as error:
+        raise SelectionError(
+            "A filter's value can't be read. Go back to the list and choose again."
+        ) from error
+
+
+def _filter_name(name: str) -> str:
+    return (
+        FILTERS[name].removesuffix("_id").replace("_", " ").capitalize()
+        if name != "thread_id__exact"
+        else "Thread"
+    )
+
+
+def _filter_value(name: str, value: str) -> str:
+    if name == "assistant__id__exact":
+        found = Assistant.objects.filter(pk=value).first()
+        return str(found) if found else value
+    if name == "batch__id__exact":
+        found_batch = Batch.objects.filter(pk=value).first()
+        return str(found_batch) if found_batch else value
+    return value.replace("_", " ") if name in {"status__exact", "fidelity__exact"} else value
+
+
+def confirm_context(kind: ActionKind, selection: Mapping[str, Any]) -> dict[str, Any]:
+    """Collect what the confirm page tells. Reads only."""
+    selection_check(selection)
+    context: dict[str, Any] = {
+        "kind": kind,
+        "selection": selection_seal(selection),
+        "selection_words": selection_words(selection),
+    }
+    if not kind.eligible_as:
+        matching = selection_threads(selection).count()
+        return {**context, "matching": matching, "taken": matching, "figures": [("Threads", f"{matching:,}")]}
+    preflight = preflight_of(selection, kind.eligible_as)
+    return {
+        **context,
+        "matching": preflight.matching,
+        "taken": preflight.totals.threads,
+        "figures": _figures(kind, preflight, selection),
+        "left_out": [
+            {
+                "badge": thread_badge(status),
+                "count": f"{count:,}",
+                "why": left_out_reason(kind.eligible_as, status),
+            }
+            for status, count in preflight.refused_by_status.items()
+        ],
+        "left_out_total": preflight.matching - preflight.totals.threads,
+        "fidelities": [
+            {"badge": fidelity_badge(fidelity) or Badge("not assessed"), "count": f"{count:,}"}
+            for fidelity, count in sorted(preflight.by_fidelity.items())
+        ]
+        if kind.sends
+        else [],
+        "findings": [
+            {
+                "code": finding.code,
+                "badge": severity_badge(finding.severity),
+                "threads": f"{finding.threads:,}",
+                "count": f"{finding.count:,}",
+            }
+            for finding in preflight.findings
+        ]
+        if kind.sends
+        else [],
+        "longest": preflight.longest if kind.sends else [],
+        "source_missing": kind.name == Batch.Kind.SNAPSHOT and not settings.SOURCE_BASE_URL,
+    }
+
+
+def _figures(kind: ActionKind, preflight: Preflight, selection: Mapping[str, Any]) -> list[tuple[str, str]]:
+    totals = preflight.totals
+    left_out = preflight.matching - totals.threads
+    figures = [("Will be taken", f"{totals.threads:,}"), ("Left out", f"{left_out:,}")]
+    if kind.sends:
+        figures += [
+            ("Messages", f"{totals.messages:,}"),
+            ("Items", f"{totals.items:,}"),
+            ("Chunks", f"{totals.chunks:,}"),
+            ("API calls", f"{totals.calls:,}"),
+            ("To send", bytes_words(totals.payload_bytes)),
+        ]
+    elif kind.name == Batch.Kind.VERIFY:
+        reads = batch_eligible(kind.eligible_as, selection_threads(selection)).aggregate(
+            reads=Sum(verification_reads(), default=0.0)
+        )["reads"]
+        figures += [("Items", f"{totals.items:,}"), ("API calls (reads)", f"{int(reads):,}")]
+    return figures
+
+
+def bytes_words(size: int) -> str:
+    """A size for people, in powers of 1000."""
+    amount = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000 or unit == "GB":
+            return f"{amount:,.0f} {unit}" if unit == "B" else f"{amount:,.1f} {unit}"
+        amount /= 1000
+    raise AssertionError("unreachable")
+
+
+def preflight_csv(selection: Mapping[str, Any], eligible_as: str) -> HttpResponse:
+    """The preflight as a small CSV: what, name, severity or reason, threads, count."""
+    selection_check(selection)
+    preflight = preflight_of(selection, eligible_as)
+    totals = preflight.totals
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["section", "name", "detail", "threads", "count"])
+    writer.writerow(["total", "matching", "", preflight.matching, ""])
+    writer.writerow(["total", "taken", "", totals.threads, ""])
+    for name in ("messages", "items", "chunks", "calls", "payload_bytes"):
+        writer.writerow(["total", name, "", totals.threads, getattr(totals, name)])
+    for status, count in preflight.refused_by_status.items():
+        writer.writerow(["left_out", status, left_out_reason(eligible_as, status), count, ""])
+    for fidelity, count in sorted(preflight.by_fidelity.items()):
+        writer.writerow(["fidelity", fidelity or "not assessed", "", count, ""])
+    for finding in preflight.findings:
+        writer.writerow(["finding", finding.code, finding.severity, finding.threads, finding.count])
+    return HttpResponse(
+        text.getvalue(),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": 'attachment; filename="preflight.csv"'},
+    )
+
+
+def redirect_parameters(request: HttpRequest) -> str:
+    """The list's query string, to go back to the same view of it."""
+    return request.META.get("QUERY_STRING", "")

@@ -1,0 +1,182 @@
+"""Conversations of the target with their chunks, and the ledger of creates whose answer was lost."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+
+from migration_app.admin.badges import badge_html, chunk_badge, conversation_badge
+from migration_app.admin.filters import choice_filter
+from migration_app.admin.skin import ReadOnlyAdmin, ReadOnlyInline
+from migration_app.models import Chunk, Conversation, OrphanConversation, Thread
+
+
+def _moment(moment: dt.datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else "–"
+
+
+def thread_link(thread: Thread) -> str:
+    """Link to a thread's page, by its id."""
+    url = reverse("admin:migration_app_thread_change", args=[thread.pk])
+    return format_html('<a class="mc-link mc-mono" href="{}"><bdi>{}</bdi></a>', url, thread.thread_id)
+
+
+class ChunkInline(ReadOnlyInline):
+    """The appends of one conversation."""
+
+    model = Chunk
+    per_page = 20
+    hide_title = True
+    fields = (
+        "sequence",
+        "show_state",
+        "first_item",
+        "item_count",
+        "request_id",
+        "show_sent",
+        "show_appended",
+    )
+    readonly_fields = fields
+    ordering = ("sequence",)
+
+    @admin.display(description="state")
+    def show_state(self, chunk: Chunk) -> str:
+        """Coloured state."""
+        return badge_html(chunk_badge(chunk.state))
+
+    @admin.display(description="sent (UTC)")
+    def show_sent(self, chunk: Chunk) -> str:
+        """When the append was sent."""
+        return _moment(chunk.sent_at)
+
+    @admin.display(description="appended (UTC)")
+    def show_appended(self, chunk: Chunk) -> str:
+        """When the target answered."""
+        return _moment(chunk.appended_at)
+
+
+@admin.register(Conversation)
+class ConversationAdmin(ReadOnlyAdmin[Conversation]):
+    """What threads became."""
+
+    list_display = ("show_id", "show_thread", "show_state", "item_count", "show_created", "show_verified")
+    list_filter = (choice_filter("state", "state", list(Conversation.State.choices)),)
+    list_select_related = ("thread",)
+    search_fields = ("conversation_id",)
+    search_help_text = "Exact conversation or thread id"
+    ordering = ("-id",)
+    fields = (
+        "show_id",
+        "show_thread",
+        "show_state",
+        "item_count",
+        "fingerprint",
+        "create_request_id",
+        "show_intended",
+        "show_created",
+        "show_completed",
+        "show_verified",
+    )
+    readonly_fields = fields
+    inlines = (ChunkInline,)
+
+    def get_search_results(
+        self,
+        request: HttpRequest,  # noqa: ARG002 - Django's signature
+        queryset: QuerySet[Any],
+        search_term: str,
+    ) -> tuple[QuerySet[Any], bool]:
+        """Search by exact ids."""
+        words = search_term.strip().replace("\x00", "")
+        if not words:
+            return queryset, False
+        # By primary key on both sides: an OR over two tables would read every row.
+        threads = Thread.objects.filter(thread_id=words).values("pk")
+        return queryset.filter(Q(conversation_id=words) | Q(thread_id__in=threads)), False
+
+    @admin.display(description="conversation id")
+    def show_id(self, conversation: Conversation) -> str:
+        """The target's id, or that it is awaited."""
+        if not conversation.conversation_id:
+            return "(create not answered yet)"
+        return format_html('<span class="mc-mono">{}</span>', conversation.conversation_id)
+
+    @admin.display(description="thread")
+    def show_thread(self, conversation: Conversation) -> str:
+        """Link to the thread."""
+        return thread_link(conversation.thread)
+
+    @admin.display(description="state")
+    def show_state(self, conversation: Conversation) -> str:
+        """Coloured state."""
+        return badge_html(conversation_badge(conversation.state))
+
+    @admin.display(description="create sent (UTC)")
+    def show_intended(self, conversation: Conversation) -> str:
+        """When the create was sent."""
+        return _moment(conversation.intended_at)
+
+    @admin.display(description="created (UTC)")
+    def show_created(self, conversation: Conversation) -> str:
+        """When the target answered."""
+        return _moment(conversation.created_at)
+
+    @admin.display(description="complete (UTC)")
+    def show_completed(self, conversation: Conversation) -> str:
+        """When the last chunk was appended."""
+        return _moment(conversation.completed_at)
+
+    @admin.display(description="verified (UTC)")
+    def show_verified(self, conversation: Conversation) -> str:
+        """When it was last read back and found equal."""
+        return _moment(conversation.verified_at)
+
+
+@admin.register(OrphanConversation)
+class OrphanConversationAdmin(ReadOnlyAdmin[OrphanConversation]):
+    """Creates whose answer was lost: an empty conversation may exist that nobody can find."""
+
+    list_display = ("show_thread", "show_intended", "show_noticed", "reason", "request_id")
+    list_display_links = ("show_intended",)
+    list_select_related = ("thread",)
+    search_fields = ("thread__thread_id",)
+    search_help_text = "Exact thread id"
+    ordering = ("-id",)
+    fields = ("show_thread", "show_intended", "show_noticed", "reason", "show_keys", "request_id")
+    readonly_fields = fields
+
+    def get_search_results(
+        self,
+        request: HttpRequest,  # noqa: ARG002 - Django's signature
+        queryset: QuerySet[Any],
+        search_term: str,
+    ) -> tuple[QuerySet[Any], bool]:
+        """Search by exact thread id."""
+        words = search_term.strip().replace("\x00", "")
+        return (queryset.filter(thread__thread_id=words) if words else queryset), False
+
+    @admin.display(description="thread")
+    def show_thread(self, orphan: OrphanConversation) -> str:
+        """Link to the thread."""
+        return thread_link(orphan.thread)
+
+    @admin.display(description="create sent (UTC)")
+    def show_intended(self, orphan: OrphanConversation) -> str:
+        """When the create was sent, UTC."""
+        return _moment(orphan.intended_at)
+
+    @admin.display(description="noticed (UTC)")
+    def show_noticed(self, orphan: OrphanConversation) -> str:
+        """When the loss was noticed, UTC."""
+        return _moment(orphan.noticed_at)
+
+    @admin.display(description="metadata keys sent")
+    def show_keys(self, orphan: OrphanConversation) -> str:
+        """By which keys the conversation could be recognised."""
+        return ", ".join(orphan.metadata_keys) or "–"

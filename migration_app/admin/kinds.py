@@ -1,0 +1,148 @@
+"""The actions on threads: what each is called, needs and tells before it starts. Words only, no requests."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from migration_app.models import Batch, Thread
+
+S = Thread.Status
+PREFLIGHT = "preflight"
+EXPORT = "export"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ActionKind:
+    """One action: its permission, its words, and whether it starts a batch.
+
+    ``eligible_as`` names the batch kind whose rule decides which threads are taken; empty: all of them.
+    ``sends`` tells whether the figures of a backfill (items, chunks, calls) say something about it.
+    """
+
+    name: str
+    title: str
+    permission: str
+    icon: str
+    button: str
+    lead: str
+    eligible_as: str
+    starts_batch: bool = True
+    sends: bool = False
+    reason_required: bool = True
+    dangerous: bool = False
+
+
+ACTIONS: Mapping[str, ActionKind] = {
+    kind.name: kind
+    for kind in (
+        ActionKind(
+            Batch.Kind.SNAPSHOT,
+            "Snapshot",
+            "migration_app.snapshot_thread",
+            "photo_camera",
+            "Start snapshot",
+            "Fetches each thread with its messages, runs and steps from the live source and stores the answers "
+            "unchanged. Nothing is sent to the target.",
+            Batch.Kind.SNAPSHOT,
+        ),
+        ActionKind(
+            PREFLIGHT,
+            "Preflight",
+            "migration_app.preflight_thread",
+            "rule",
+            "Download as CSV",
+            "Shows what a backfill of these threads would send. It sends nothing and changes nothing.",
+            Batch.Kind.BACKFILL,
+            starts_batch=False,
+            sends=True,
+            reason_required=False,
+        ),
+        ActionKind(
+            Batch.Kind.BACKFILL,
+            "Backfill",
+            "migration_app.backfill_thread",
+            "move_up",
+            "Start backfill",
+            "Creates a conversation for each thread, appends its items in order, reads everything back and "
+            "compares. A thread that already has a conversation goes on where it stopped.",
+            Batch.Kind.BACKFILL,
+            sends=True,
+        ),
+        ActionKind(
+            Batch.Kind.VERIFY,
+            "Verify",
+            "migration_app.verify_thread",
+            "verified",
+            "Start verification",
+            "Reads each conversation back from the target and compares it with the snapshot. Nothing is written "
+            "to the target.",
+            Batch.Kind.VERIFY,
+        ),
+        ActionKind(
+            Batch.Kind.RETRY,
+            "Retry",
+            "migration_app.retry_thread",
+            "replay",
+            "Start retry",
+            "Takes up threads that stopped: those without a snapshot are fetched again, those with one are "
+            "backfilled from where they stand, excluded ones come back into the estate.",
+            Batch.Kind.RETRY,
+            sends=True,
+        ),
+        ActionKind(
+            Batch.Kind.EXCLUDE,
+            "Exclude",
+            "migration_app.exclude_thread",
+            "block",
+            "Exclude threads",
+            "Takes threads out of the migration. Nothing is deleted; Retry brings them back.",
+            Batch.Kind.EXCLUDE,
+            dangerous=True,
+        ),
+        ActionKind(
+            EXPORT,
+            "Export mapping",
+            "migration_app.export_mapping",
+            "download",
+            "Download CSV",
+            "Downloads one row for each thread, with the conversation it became. Cells that a spreadsheet would "
+            "run as a formula are made safe.",
+            "",
+            starts_batch=False,
+            reason_required=False,
+        ),
+    )
+}
+
+_IN_WORK = "It has work waiting or under way in another batch. Wait until that batch is over."
+
+_LEFT_OUT: Mapping[tuple[str, str], str] = {
+    (Batch.Kind.BACKFILL, S.REGISTERED): "It has no snapshot yet: import its archive, or run Snapshot first.",
+    (Batch.Kind.BACKFILL, S.BLOCKED): "A finding blocks it: look at the thread, then use Retry or Exclude.",
+    (Batch.Kind.BACKFILL, S.VERIFIED): "It is migrated and verified already.",
+    (Batch.Kind.BACKFILL, S.NEEDS_REVIEW): "A person must look at it first; then use Retry.",
+    (Batch.Kind.BACKFILL, S.FAILED): "It failed before: use Retry.",
+    (Batch.Kind.BACKFILL, S.SOURCE_MISSING): "The source no longer has it, so there is nothing to send.",
+    (Batch.Kind.BACKFILL, S.EXCLUDED): "It was excluded; Retry brings it back.",
+    (Batch.Kind.SNAPSHOT, S.BACKFILLED): "It is backfilled already.",
+    (Batch.Kind.SNAPSHOT, S.VERIFIED): "It is migrated and verified already.",
+    (Batch.Kind.SNAPSHOT, S.NEEDS_REVIEW): "A person must look at it first.",
+    (Batch.Kind.SNAPSHOT, S.FAILED): "It failed after its snapshot was taken: use Retry.",
+    (Batch.Kind.SNAPSHOT, S.EXCLUDED): "It was excluded; Retry brings it back.",
+    (Batch.Kind.SNAPSHOT, S.ROLLED_BACK): "It has its snapshot and was rolled back.",
+    (Batch.Kind.VERIFY, S.NEEDS_REVIEW): "Its conversation is not complete, so there is nothing to compare.",
+    (Batch.Kind.EXCLUDE, S.VERIFIED): "It is migrated and verified already.",
+    (Batch.Kind.EXCLUDE, S.EXCLUDED): "It is excluded already.",
+}
+_LEFT_OUT_OTHERWISE: Mapping[str, str] = {
+    Batch.Kind.VERIFY: "It has no complete conversation to read back.",
+    Batch.Kind.RETRY: "It did not stop: there is nothing to retry.",
+}
+
+
+def left_out_reason(kind: str, status: str) -> str:
+    """Say why threads of this status are not taken by a batch of this kind."""
+    if status in {S.QUEUED, S.BACKFILLING}:
+        return _IN_WORK
+    return _LEFT_OUT.get((kind, status)) or _LEFT_OUT_OTHERWISE.get(kind) or _IN_WORK

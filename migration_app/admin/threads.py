@@ -1,0 +1,262 @@
+"""The thread list and its actions. Each action leads to a confirm page; only its POST starts anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.text import Truncator
+
+from migration_app.admin.actors import actor_of
+from migration_app.admin.badges import badge_html, fidelity_badge, thread_badge
+from migration_app.admin.confirm import confirm_context, preflight_csv, selection_of_list, selection_unseal
+from migration_app.admin.filters import (
+    AssistantFilter,
+    BatchFilter,
+    FidelityFilter,
+    choice_filter,
+    text_filter,
+    values_filter,
+)
+from migration_app.admin.kinds import ACTIONS, EXPORT, PREFLIGHT, ActionKind
+from migration_app.admin.review import review_context
+from migration_app.admin.skin import ReadOnlyAdmin
+from migration_app.admin.workers import workers_state
+from migration_app.jobs import batch_enqueue
+from migration_app.mapping import mapping_chunks, mapping_columns
+from migration_app.models import Thread
+from migration_app.services.audit import audit_record
+from migration_app.services.batches import batch_create
+from migration_app.services.selections import SelectionError, selection_of_pks, thread_search
+
+
+@admin.register(Thread)
+class ThreadAdmin(ReadOnlyAdmin[Thread]):
+    """Every thread of the estate; its page shows messages and items side by side."""
+
+    list_display = (
+        "thread_id",
+        "show_status",
+        "show_error",
+        "show_fidelity",
+        "show_sizes",
+        "show_conversation",
+        "show_user",
+        "show_batch",
+        "show_assistant",
+        "show_updated",
+    )
+    list_filter = (
+        choice_filter("status", "status", list(Thread.Status.choices)),
+        FidelityFilter,
+        AssistantFilter,
+        BatchFilter,
+        values_filter("error code", Thread, "error_code"),
+        text_filter("user reference", "user_ref"),
+        text_filter("thread id", "thread_id"),
+    )
+    list_select_related = ("assistant", "conversation")
+    search_fields = ("thread_id",)
+    search_help_text = "Exact thread, conversation or user id"
+    ordering = ("-id",)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the confirm pages."""
+        act = path(
+            "act/<str:name>/", self.admin_site.admin_view(self.act_view), name="migration_app_thread_act"
+        )
+        return [act, *super().get_urls()]
+
+    def get_search_results(
+        self,
+        request: HttpRequest,  # noqa: ARG002 - Django's signature
+        queryset: QuerySet[Any],
+        search_term: str,
+    ) -> tuple[QuerySet[Any], bool]:
+        """Search by exact ids, as a selection does."""
+        return thread_search(queryset, search_term), False
+
+    # --- columns ----------------------------------------------------------------------------------
+
+    @admin.display(description="status")
+    def show_status(self, thread: Thread) -> str:
+        """Coloured status."""
+        return badge_html(thread_badge(thread.status))
+
+    @admin.display(description="fidelity")
+    def show_fidelity(self, thread: Thread) -> str:
+        """Coloured grade."""
+        return badge_html(fidelity_badge(thread.fidelity))
+
+    @admin.display(description="messages → items")
+    def show_sizes(self, thread: Thread) -> str:
+        """Messages of the source, and the items that a backfill sends."""
+        return f"{thread.message_count:,} → {thread.item_count:,}" if thread.snapshot_at else "–"
+
+    @admin.display(description="assistant")
+    def show_assistant(self, thread: Thread) -> str:
+        """The assistant's name or id."""
+        return Truncator(str(thread.assistant)).chars(24) if thread.assistant else "–"
+
+    @admin.display(description="user")
+    def show_user(self, thread: Thread) -> str:
+        """The application's own id of the user."""
+        return format_html("<bdi>{}</bdi>", Truncator(thread.user_ref).chars(24)) if thread.user_ref else "–"
+
+    @admin.display(description="conversation")
+    def show_conversation(self, thread: Thread) -> str:
+        """The conversation's id, once there is one."""
+        conversation = getattr(thread, "conversation", None)
+        if conversation is None or not conversation.conversation_id:
+            return "–"
+        whole = conversation.conversation_id
+        return format_html(
+            '<span class="mc-mono mc-nowrap" title="{}">{}</span>', whole, Truncator(whole).chars(16)
+        )
+
+    @admin.display(description="batch")
+    def show_batch(self, thread: Thread) -> str:
+        """Link to the batch that last took the thread."""
+        if thread.batch_id is None:
+            return "–"
+        url = reverse("admin:migration_app_batch_change", args=[thread.batch_id])
+        return format_html('<a class="mc-link" href="{}">{}</a>', url, thread.batch_id)
+
+    @admin.display(description="error")
+    def show_error(self, thread: Thread) -> str:
+        """The stable error code; its text stands on the thread's page."""
+        return thread.error_code or "–"
+
+    @admin.display(description="last change")
+    def show_updated(self, thread: Thread) -> str:
+        """When the row last changed, UTC."""
+        return format_html('<span class="mc-nowrap">{}</span>', f"{thread.updated_at:%Y-%m-%d %H:%M}")
+
+    # --- actions ----------------------------------------------------------------------------------
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Offer the actions that the user has the permission for."""
+        return {
+            name: (_list_action(name), name, kind.title)
+            for name, kind in ACTIONS.items()
+            if request.user.has_perm(kind.permission)
+        }
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Refuse an action without its permission aloud, instead of taking it for an unknown one."""
+        if request.method == "POST":
+            kind = ACTIONS.get(request.POST.get("action", ""))
+            if kind is not None and not request.user.has_perm(kind.permission):
+                raise PermissionDenied
+        return super().changelist_view(request, extra_context)
+
+    def confirm_list_action(self, request: HttpRequest, name: str) -> HttpResponse | None:
+        """Show the confirm page for what is ticked in the list, or for all that matches."""
+        try:
+            if request.POST.get("select_across") == "1":
+                selection = selection_of_list(request.GET)
+            else:
+                selection = selection_of_pks([int(pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)])
+            return self._confirm(request, ACTIONS[name], selection)
+        except (SelectionError, ValueError) as error:
+            messages.error(request, str(error))
+            return None
+
+    def act_view(self, request: HttpRequest, name: str) -> HttpResponse:
+        """GET: the confirm page for the list filters in the address. POST: do it."""
+        kind = ACTIONS.get(name)
+        if kind is None:
+            raise Http404(f"There is no action {name!r}.")
+        if not (request.user.has_perm(kind.permission) and self.has_view_permission(request)):
+            raise PermissionDenied
+        try:
+            if request.method == "POST":
+                selection = selection_unseal(request.POST.get("selection", ""))
+                return self._act(request, kind, selection)
+            return self._confirm(request, kind, selection_of_list(request.GET))
+        except SelectionError as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(self.list_url())
+
+    def _confirm(
+        self, request: HttpRequest, kind: ActionKind, selection: Mapping[str, Any], error: str = ""
+    ) -> HttpResponse:
+        return self.page(
+            request,
+            "confirm.html",
+            title=kind.title,
+            **confirm_context(kind, selection),
+            error=error,
+            reason=request.POST.get("reason", ""),
+            act_url=reverse("admin:migration_app_thread_act", args=[kind.name]),
+            back_url=self.list_url(
+                request.META.get("QUERY_STRING", "") if "act/" not in request.path else ""
+            ),
+            workers=workers_state() if kind.starts_batch else None,
+            columns=mapping_columns() if kind.name == EXPORT else (),
+        )
+
+    def _act(self, request: HttpRequest, kind: ActionKind, selection: Mapping[str, Any]) -> HttpResponse:
+        if kind.name == PREFLIGHT:
+            return preflight_csv(selection, kind.eligible_as)
+        reason = request.POST.get("reason", "").replace("\x00", "").strip()
+        if kind.reason_required and not reason:
+            error = "Say why: the reason is kept in the audit trail."
+            return self._confirm(request, kind, selection, error=error)
+        actor = actor_of(request)
+        if kind.name == EXPORT:
+            audit_record(
+                actor=actor, verb="mapping.exported", subject_kind="mapping", subject_id="csv", reason=reason
+            )
+            return StreamingHttpResponse(
+                mapping_chunks(selection),
+                content_type="text/csv; charset=utf-8",
+                headers={
+                    "Content-Disposition": f'attachment; filename="mapping-{timezone.now():%Y%m%d-%H%M%S}.csv"'
+                },
+            )
+        with transaction.atomic():
+            batch = batch_create(kind=kind.name, selection=selection, actor=actor, reason=reason)
+            batch_enqueue(batch.pk)
+        messages.success(request, f"Batch {batch.pk} was started: {kind.title.lower()}.")
+        return HttpResponseRedirect(reverse("admin:migration_app_batch_change", args=[batch.pk]))
+
+    # --- the thread's page ------------------------------------------------------------------------
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",  # noqa: ARG002 - Django's signature
+        extra_context: dict[str, Any] | None = None,  # noqa: ARG002 - Django's signature
+    ) -> HttpResponse:
+        """Show messages and items side by side. Seeing content writes an audit row, all that a GET here writes."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        thread = self.get_object(request, object_id)
+        if thread is None:
+            raise Http404("There is no such thread.")
+        return self.page(
+            request, "thread.html", title=thread.thread_id, obj=thread, **review_context(request, thread)
+        )
+
+
+def _list_action(name: str) -> Callable[[ThreadAdmin, HttpRequest, QuerySet[Thread]], HttpResponse | None]:
+    def act(
+        model_admin: ThreadAdmin, request: HttpRequest, _threads: QuerySet[Thread]
+    ) -> HttpResponse | None:
+        return model_admin.confirm_list_action(request, name)
+
+    act.__name__ = name
+    return act
