@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pgtrigger
 import pytest
 from django.db import connection
 from pytest_django.plugin import DjangoDbBlocker
@@ -15,7 +16,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 
     Only TRUNCATE, and only in test databases; tests/migration_app/models/test_audit.py switches it on again.
     """
-    trigger = next(t for t in AuditEvent._meta.triggers if t.name == "audit_no_truncate")
+    ((_model, trigger),) = pgtrigger.registered("migration_app.AuditEvent:audit_no_truncate")
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         name = connection.ops.quote_name(trigger.get_pgid(AuditEvent))
         cursor.execute(f"ALTER TABLE {AuditEvent._meta.db_table} DISABLE TRIGGER {name}")

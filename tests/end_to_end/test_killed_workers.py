@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import django_rq
@@ -99,13 +100,14 @@ def test_workers_killed_again_and_again_leave_no_item_twice_and_none_missing(
     batch_enqueue(batch.pk)
     sandbox.control.add_fault("latency", "", seconds=0.05)
 
+    def seen(goal: int) -> bool:
+        return sum(sandbox.control.state().requests.values()) >= goal
+
     calls = 0
     for more in KILL_AFTER_CALLS:
         process = worker()
         calls += more
-        wait_until(
-            lambda goal=calls: sum(sandbox.control.state().requests.values()) >= goal, f"{calls} calls"
-        )
+        wait_until(partial(seen, calls), f"{calls} calls")
         kill(process)
 
     process = worker()

@@ -8,6 +8,7 @@ import pytest
 
 from console.sandbox.testing import RunningSandbox
 from migration_app.backfill import runner
+from migration_app.backfill.protocol import thread_backfill
 from migration_app.backfill.runner import BugsMetError, Connections, batch_work
 from migration_app.gateways.connection import source_connection, target_connection
 from migration_app.models import AuditEvent, Batch, SnapshotPage, Thread
@@ -119,7 +120,7 @@ def test_one_bad_thread_never_costs_the_batch(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     threads = [make_thread(f"thread_{number}") for number in range(3)]
-    convert, words = runner.thread_backfill, "a user's private words"
+    convert, words = thread_backfill, "a user's private words"
 
     def broken(*, thread: Thread, **rest: Any) -> None:
         if thread.thread_id == "thread_1":
