@@ -77,7 +77,7 @@ def test_no_setting_holds_an_api_key() -> None:
         [
             sys.executable,
             "-c",
-            "from django.conf import settings; settings.DEBUG; print(vars(settings._wrapped))",
+            "import django; django.setup(); from django.conf import settings; print(vars(settings._wrapped))",
         ],
         cwd=ROOT,
         env={
