@@ -205,7 +205,7 @@ def _append(work: Work, conversation: Conversation) -> None:
 
 def _settle(work: Work, conversation: Conversation, chunk: Chunk) -> bool:
     """Find out whether a chunk in doubt is there: True and recorded, or False and its row gone."""
-    found = list(items_list(work.connection, conversation_id=conversation.conversation_id))
+    found = _read_back(work, conversation)
     end = chunk.first_item + chunk.item_count
     difference = compare_items(work.items[:end], found)
     if difference is None:
@@ -222,7 +222,7 @@ def _settle(work: Work, conversation: Conversation, chunk: Chunk) -> bool:
 
 
 def _prefix_only(work: Work, conversation: Conversation, position: int) -> None:
-    found = list(items_list(work.connection, conversation_id=conversation.conversation_id))
+    found = _read_back(work, conversation)
     difference = compare_items(work.items[:position], found)
     if difference is not None:
         raise NeedsReviewError(
@@ -286,7 +286,7 @@ def _complete(work: Work, conversation: Conversation) -> None:
 def _verify(work: Work) -> None:
     conversation = Conversation.objects.get(thread=work.thread)
     try:
-        found = list(items_list(work.connection, conversation_id=conversation.conversation_id))
+        found = _read_back(work, conversation)
     except GatewayError as error:
         if error.code != "not_found":
             raise
@@ -305,6 +305,20 @@ def _verify(work: Work) -> None:
         _transition(
             work, S.VERIFIED, "thread.verified", error_code="", error_text="", attempts=0, **TERMINAL_FIELDS
         )
+
+
+def _read_back(work: Work, conversation: Conversation) -> list[JsonObject]:
+    return list(
+        items_list(
+            work.connection,
+            conversation_id=conversation.conversation_id,
+            with_image_urls=any(
+                isinstance(part, dict) and part.get("image_url")
+                for item in work.items
+                for part in item.get("content", ())
+            ),
+        )
+    )
 
 
 def _review(work: Work, review: NeedsReviewError) -> None:

@@ -61,16 +61,18 @@ def items_append(
     return Appended(_ids(answer, expected=len(items)), answer.request_id)
 
 
-def items_list(connection: Connection, *, conversation_id: str) -> Iterator[JsonObject]:
-    """Read a whole conversation, oldest item first, 100 a call. Raises GatewayError."""
+def items_list(
+    connection: Connection, *, conversation_id: str, with_image_urls: bool = False
+) -> Iterator[JsonObject]:
+    """Read a whole conversation, oldest item first, 100 a call. Raises GatewayError.
+
+    Image URLs are only sent to those who ask (official description, schema IncludeEnum).
+    """
     after = ""
     while True:
-        # Image URLs are only sent to those who ask (schema IncludeEnum); the comparison needs them.
-        query: dict[str, str | int] = {
-            "order": "asc",
-            "limit": ITEMS_PER_PAGE,
-            "include[]": "message.input_image.image_url",
-        }
+        query: dict[str, str | int] = {"order": "asc", "limit": ITEMS_PER_PAGE}
+        if with_image_urls:
+            query["include[]"] = "message.input_image.image_url"  # spelt as the SDK sends it
         if after:
             query["after"] = after
         answer = connection.get(f"{_path(conversation_id)}/items", query)
