@@ -114,9 +114,9 @@ def array_elements(source: ByteSource, limit: int) -> Iterator[Element]:
         if not chunk:
             break
     source.line_number = line
-    rest = b"".join(current.pieces).strip()
+    rest = current.taken(line)
     yield Element(
-        current.line_number,
-        rest[:_HEAD_BYTES],
+        rest.line_number if rest else line,
+        rest.raw[:_HEAD_BYTES] if rest else b"",
         "The array is not closed: the file was cut off here. What stood before was read.",
     )

@@ -8,11 +8,13 @@ from __future__ import annotations
 import collections
 import hashlib
 import json
+import re
 from typing import Any
 
 from migration_app.archive.times import seconds_of
 
 MAX_ID_LENGTH = 255
+_UNSTORABLE = re.compile("[\\x00-\\x1f\\ud800-\\udfff]")
 
 
 def id_fault(value: object) -> str:
@@ -23,7 +25,7 @@ def id_fault(value: object) -> str:
         return f"is a {type(value).__name__}, not a string"
     if len(value) > MAX_ID_LENGTH:
         return f"is longer than {MAX_ID_LENGTH} characters"
-    if any(ord(character) < 32 or 0xD800 <= ord(character) <= 0xDFFF for character in value):
+    if _UNSTORABLE.search(value):
         return "holds control characters or half of a surrogate pair"
     return ""
 

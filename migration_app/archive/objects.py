@@ -180,7 +180,7 @@ def _thread_of_bundle(value: JsonObject) -> str:
         element.get("thread_id")
         for key in ("messages", "runs")
         for element in _elements(value.get(key))
-        if isinstance(element, dict)
+        if isinstance(element, dict) and element.get("thread_id")
     }
     only = named.pop() if len(named) == 1 else None
     return only if isinstance(only, str) else ""

@@ -109,7 +109,7 @@ def _decoded(line_number: int, raw: bytes) -> Iterator[Document | Reject]:
 
 
 def _lines(source: ByteSource, limit: int) -> Iterator[Document | Reject]:
-    """Documents by line, until a line begins an array of its own over several lines."""
+    """Documents by line, until a line is an array, or begins one."""
     while True:
         number = source.line_number
         line, too_long = source.line(limit)
@@ -121,15 +121,15 @@ def _lines(source: ByteSource, limit: int) -> Iterator[Document | Reject]:
         if too_long:
             yield Reject(number, f"The line is longer than {limit:,} bytes.", raw[:REJECT_BYTES])
             continue
+        if raw == b"[" or (raw[:1] == b"[" and _open_brackets(raw) == 0):
+            source.put_back(line)
+            source.line_number = number
+            return
         if raw.startswith(b"data:"):
             raw = raw[5:].strip(_BLANK)
         try:
             value = decode_document(raw)
         except DocumentUnreadableError as error:
-            if raw[:1] == b"[" and _open_brackets(raw) > 0:
-                source.put_back(line)
-                source.line_number = number
-                return
             if raw[:1] == b"{" and _open_brackets(raw) > 0:
                 yield from _over_lines(source, number, line, limit)
             else:

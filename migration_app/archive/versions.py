@@ -97,9 +97,12 @@ class KnownObjects:
         self._values: dict[tuple[SourceKind, str], JsonObject] = {}
         self._digests: set[tuple[SourceKind, str, bytes]] = set()
 
-    def see(self, kind: SourceKind, object_id: str, value: JsonObject) -> Verdict:
-        """Take an object in, and tell what it is: SAME if it adds nothing. Raises NestedTooDeeplyError."""
-        sight = (kind, object_id, digest_of(value))
+    def see(self, kind: SourceKind, object_id: str, value: JsonObject, digest: bytes = b"") -> Verdict:
+        """Take an object in, and tell what it is: SAME if it adds nothing. Raises NestedTooDeeplyError.
+
+        ``digest`` is that of ``value`` where the caller has it already.
+        """
+        sight = (kind, object_id, digest or digest_of(value))
         if sight in self._digests:
             return Verdict.SAME
         self._digests.add(sight)

@@ -59,11 +59,10 @@ def archive_import(
     else:
         intake.documents(whole)
     intake.flush()
-    if not tally.counts["documents"]:
+    if not any(count for name, count in tally.counts.items() if name != "documents"):
         tally.write()
-        raise ArchiveUnreadableError(
-            f"Nothing in the file could be read. The first reason: {tally.first_reason()}"
-        )
+        reason = tally.first_reason()
+        raise ArchiveUnreadableError(f"Nothing in the file could be taken. The first reason: {reason}")
     threads_assess(
         thread_pks=sorted(intake.touched),
         actor=actor,
@@ -148,7 +147,7 @@ class _Intake:
 
     def _document(self, document: Document) -> None:
         raw, value, redacted = redacted_document(document.raw, document.value)
-        by_thread: dict[str, list[Found]] = {}
+        by_thread: dict[str, list[tuple[Found, bytes]]] = {}
         loose: list[Found] = []
         refused: list[str] = []
         skipped = 0
@@ -158,8 +157,13 @@ class _Intake:
             elif isinstance(found, Refused):
                 refused.append(found.reason)
             else:
-                digest_of(found.value)  # refuses what is nested too deeply, before anything is stored
-                (by_thread.setdefault(found.thread_id, []) if found.thread_id else loose).append(found)
+                digest = digest_of(
+                    found.value
+                )  # refuses what is nested too deeply, before anything is stored
+                if found.thread_id:
+                    by_thread.setdefault(found.thread_id, []).append((found, digest))
+                else:
+                    loose.append(found)
         self._tally.document()
         self._tally.counts["skipped"] += skipped
         for reason in refused:
@@ -167,7 +171,7 @@ class _Intake:
         transcript = is_transcript(value)
         for thread_id, objects in by_thread.items():
             # A document about several threads is taken apart: nobody's page holds somebody else's words.
-            own = raw if len(by_thread) == 1 else _written([found.value for found in objects])
+            own = raw if len(by_thread) == 1 else _written([found.value for found, _digest in objects])
             kind = K.TRANSCRIPT if transcript else K.ARCHIVE
             self._add(thread_id, Entry(kind, own, redacted, tuple(objects)))
         alone = not by_thread and len(loose) == 1 and not isinstance(value.get("data"), list)
@@ -191,7 +195,8 @@ class _Intake:
             Found("message", message["id"], thread["id"], message),
         )
         raw = row.raw if row.raw.endswith(b"\n") else row.raw + b"\n"
-        self._add(thread["id"], Entry(K.TRANSCRIPT_CSV, raw, redacted=False, objects=objects))
+        seen = tuple((found, digest_of(found.value)) for found in objects)
+        self._add(thread["id"], Entry(K.TRANSCRIPT_CSV, raw, redacted=False, objects=seen))
         self._buffered += 1
 
     def _add(self, thread_id: str, entry: Entry) -> None:
@@ -205,7 +210,7 @@ class _Intake:
                 found.value
                 for entry in news.entries
                 if entry.kind == K.ARCHIVE
-                for found in entry.objects
+                for found, _digest in entry.objects
                 if found.kind == "message"
             )
             rising, falling = direction_evidence(listed)

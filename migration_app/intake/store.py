@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
 from django.db import transaction
-from django.db.models import Max, Sum
+from django.db.models import Sum
 
 from migration_app.archive.ids import storable_text
 from migration_app.archive.objects import SourceObject
@@ -18,7 +18,7 @@ from migration_app.archive.versions import KnownObjects, Verdict
 from migration_app.contracts import Actor, ListingOrder
 from migration_app.models import AuditEvent, SnapshotPage, SourceImport, Thread
 from migration_app.services.audit import audit_event
-from migration_app.services.pages import known_objects, next_sequence, pages_made
+from migration_app.services.pages import known_objects, pages_made, threads_with_pages
 
 _GROUP_THREADS = 500
 _GROUP_BYTES = 32 << 20
@@ -31,7 +31,7 @@ class Entry:
     kind: str
     raw: bytes
     redacted: bool
-    objects: tuple[SourceObject, ...]
+    objects: tuple[tuple[SourceObject, bytes], ...]  # each with its digest
 
 
 @dataclasses.dataclass(slots=True)
@@ -50,7 +50,9 @@ class ThreadNews:
     @property
     def user_ref(self) -> str:
         """The first reference to a user that came with the thread."""
-        named = (found.user_ref for entry in self.entries for found in entry.objects if found.user_ref)
+        named = (
+            found.user_ref for entry in self.entries for found, _digest in entry.objects if found.user_ref
+        )
         return storable_text(next(named, ""), 512)
 
 
@@ -108,23 +110,15 @@ class _GroupStore:
 
     def run(self, group: Sequence[ThreadNews]) -> set[int]:
         rows = self._rows(group)
-        newest = dict(
-            SnapshotPage.objects.filter(thread__in=rows.values())
-            .order_by()
-            .values_list("thread_id")
-            .annotate(newest=Max("received_at"))
-        )
+        by_id = {news.thread_id: news for news in group}
         pages: list[SnapshotPage] = []
         touched: set[int] = set()
-        for news in group:
-            thread = rows[news.thread_id]
-            known = known_objects(thread) if thread.pk in newest else KnownObjects()
-            made = self._pages(
-                thread, news, known, first=next_sequence(thread.pk) if thread.pk in newest else 0
-            )
+        for thread, stored in threads_with_pages(list(rows.values())):
+            first = stored[-1].sequence + 1 if stored else 0
+            made = self._pages(thread, by_id[thread.thread_id], known_objects(thread, stored), first)
             pages += made
             # Pages that an import stored before it was killed are still to be assessed.
-            received_at = newest.get(thread.pk)
+            received_at = max((page.received_at for page in stored), default=None)
             behind = received_at is not None and (
                 thread.snapshot_at is None or thread.snapshot_at < received_at
             )
@@ -161,8 +155,8 @@ class _GroupStore:
         conflicts: list[str] = []
         for entry in news.entries:
             says_more = False
-            for found in entry.objects:
-                verdict = known.see(found.kind, found.id, found.value)
+            for found, digest in entry.objects:
+                verdict = known.see(found.kind, found.id, found.value, digest)
                 says_more |= verdict is not Verdict.SAME
                 if (
                     found.kind != "thread"

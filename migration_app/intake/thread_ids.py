@@ -5,6 +5,7 @@ By COPY into a temporary table and one INSERT: a million ids take seconds (measu
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from django.db import connection, transaction
@@ -97,11 +98,18 @@ def thread_ids_import(
         "assistant_registered": Assistant.Status.REGISTERED,
     }
     with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "DROP TABLE IF EXISTS imported_ids, merged_ids"
+        )  # of an import in the same transaction
         cursor.execute(_CREATE)
         copy = "COPY imported_ids (position, thread_id, user_ref, assistant_id) FROM STDIN"
-        with cursor.copy(copy) as target:
-            for position, row in enumerate(_rows(tally)):
-                target.write_row((position, *row))
+        rows = enumerate(_rows(tally))
+        # Piece by piece: an upload is read over this very connection, which can do nothing else while it copies.
+        while piece := list(itertools.islice(rows, _PIECE)):
+            with cursor.copy(copy) as target:
+                for position, row in piece:
+                    target.write_row((position, *row))
+            tally.beat()
         if not tally.counts["documents"]:
             raise ArchiveUnreadableError("There is no thread id in the file.")
         cursor.execute(_MERGE)

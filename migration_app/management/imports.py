@@ -128,7 +128,8 @@ def file_import(
 
 def summary_print(command: BaseCommand, path: Path, source_import: SourceImport, rejects: RejectFile) -> None:
     """Say what went in, what was left out, and where the rejects lie."""
-    table = Table(title=str(path), title_justify="left", show_header=False)
+    command.stdout.write(str(path))
+    table = Table(show_header=False)
     table.add_column("what")
     table.add_column("count", justify="right")
     for name, label in _SHOWN_COUNTS:

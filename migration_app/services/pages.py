@@ -7,8 +7,6 @@ import datetime
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from django.db.models import Max
-
 from migration_app.archive.assemble import PageContent, assemble_thread, page_objects
 from migration_app.archive.ids import MessageIds
 from migration_app.archive.reader import decode_document
@@ -91,24 +89,16 @@ def _page_groups(documents: Iterable[tuple[bytes, bool]]) -> Iterator[list[tuple
         yield group
 
 
-def next_sequence(thread_pk: int) -> int:
-    """The sequence number of a thread's next page. The caller holds the thread's row lock."""
-    last: int | None = SnapshotPage.objects.filter(thread_id=thread_pk).aggregate(last=Max("sequence"))[
-        "last"
-    ]
-    return 0 if last is None else last + 1
-
-
 def page_content(page: SnapshotPage) -> PageContent:
     """A stored page as the assembly needs it."""
     order: ListingOrder = "asc" if page.order == "asc" else "desc" if page.order == "desc" else "unknown"
     return PageContent(page.kind, page.origin, order, payload_decompress(bytes(page.payload)))
 
 
-def known_objects(thread: Thread) -> KnownObjects:
-    """What is stored of a thread, every state of it."""
+def known_objects(thread: Thread, pages: Iterable[SnapshotPage]) -> KnownObjects:
+    """What these pages of a thread hold, every state of it."""
     known, ids = KnownObjects(), MessageIds()
-    for page in thread.pages.order_by("sequence").iterator(chunk_size=16):
+    for page in pages:
         for found in page_objects(thread.thread_id, page_content(page), ids):
             known.see(found.kind, found.id, found.value)
     return known
@@ -120,10 +110,10 @@ def load_source_thread(thread: Thread) -> SourceThread:
 
 
 def load_source_threads(threads: Sequence[Thread]) -> Iterator[LoadedThread]:
-    """The same for many, in the order given; pages are read in one stream, files looked up by the group."""
+    """The same for many, by primary key; pages are read in one stream, files looked up by the group."""
     group: list[LoadedThread] = []
     size = 0
-    for thread, pages in _with_pages(threads):
+    for thread, pages in threads_with_pages(threads):
         contents = [page_content(page) for page in pages]
         received_at = max((page.received_at for page in pages), default=None)
         group.append(LoadedThread(thread, assemble_thread(thread.thread_id, contents, {}), received_at))
@@ -134,7 +124,8 @@ def load_source_threads(threads: Sequence[Thread]) -> Iterator[LoadedThread]:
     yield from _with_files(group)
 
 
-def _with_pages(threads: Sequence[Thread]) -> Iterator[tuple[Thread, list[SnapshotPage]]]:
+def threads_with_pages(threads: Sequence[Thread]) -> Iterator[tuple[Thread, list[SnapshotPage]]]:
+    """Each thread with its pages in order, by primary key; one query, one thread's pages in memory at a time."""
     rows = (
         SnapshotPage.objects.filter(thread_id__in=[thread.pk for thread in threads])
         .order_by("thread_id", "sequence")

@@ -17,7 +17,6 @@ from migration_app.services.assessments import thread_assess
 from migration_app.services.pages import (
     known_objects,
     load_source_thread,
-    next_sequence,
     pages_made,
     source_object_value,
 )
@@ -56,8 +55,9 @@ def snapshot_pages_append(
     with transaction.atomic():
         # Two writers must not take one sequence number.
         Thread.objects.select_for_update(of=("self",), no_key=True).get(pk=thread.pk)
-        known = known_objects(thread)
-        sequence = next_sequence(thread.pk)
+        stored = list(thread.pages.order_by("sequence"))
+        known = known_objects(thread, stored)
+        sequence = stored[-1].sequence + 1 if stored else 0
         pages: list[SnapshotPage] = []
         for raw, request_id in received:
             document, value, redacted = redacted_document(raw, decode_document(raw))

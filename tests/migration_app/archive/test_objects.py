@@ -1,0 +1,180 @@
+"""API objects out of documents: single, listed, bundled; and why something is left out."""
+
+from typing import Any
+
+import pytest
+
+from migration_app.archive.objects import Refused, Skipped, SourceObject, expand
+from migration_app.contracts import JsonObject
+
+MESSAGE = {"id": "msg_1", "object": "thread.message", "thread_id": "thread_1", "role": "user", "content": []}
+RUN = {"id": "run_1", "object": "thread.run", "thread_id": "thread_1", "status": "completed"}
+STEP = {"id": "step_1", "object": "thread.run.step", "thread_id": "thread_1", "run_id": "run_1"}
+THREAD = {"id": "thread_1", "object": "thread", "metadata": {}}
+
+
+def taken(value: JsonObject, **place: str) -> list[tuple[str, str, str]]:
+    return [
+        (found.kind, found.id, found.thread_id)
+        for found in expand(value, **place)
+        if isinstance(found, SourceObject)
+    ]
+
+
+def left_out(value: JsonObject) -> list[Any]:
+    return [found for found in expand(value) if not isinstance(found, SourceObject)]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (MESSAGE, ("message", "msg_1", "thread_1")),
+        (RUN, ("run", "run_1", "thread_1")),
+        (STEP, ("step", "step_1", "thread_1")),
+        (THREAD, ("thread", "thread_1", "thread_1")),
+        ({"id": "asst_1", "object": "assistant"}, ("assistant", "asst_1", "")),
+        ({"id": "file-1", "object": "file"}, ("file", "file-1", "")),
+        ({"id": "vs_1", "object": "vector_store"}, ("vector_store", "vs_1", "")),
+        (
+            {**MESSAGE, "id": "0798431a-7be9-4d42-a098-dbf87852f78b"},
+            ("message", "0798431a-7be9-4d42-a098-dbf87852f78b", "thread_1"),
+        ),
+    ],
+)
+def test_each_kind_is_known_by_its_object_name(value: JsonObject, expected: tuple[str, str, str]) -> None:
+    assert taken(value) == [expected]
+
+
+def test_a_single_object_is_not_changed() -> None:
+    value = {**MESSAGE, "unknown": {"x": None}}
+    assert [found.value for found in expand(value) if isinstance(found, SourceObject)] == [value]
+
+
+def test_list_pages_may_be_mixed_and_nested() -> None:
+    page = {
+        "object": "list",
+        "data": [{"object": "list", "data": [MESSAGE, RUN]}, {"data": [THREAD], "has_more": False}],
+    }
+    assert [kind for kind, _id, _thread in taken(page)] == ["message", "run", "thread"]
+
+
+def test_an_event_gives_its_object() -> None:
+    assert taken({"event": "thread.message.completed", "data": MESSAGE}) == [("message", "msg_1", "thread_1")]
+
+
+def test_an_object_inside_a_string_is_read() -> None:
+    assert taken({"object": "list", "data": ['{"id": "asst_1", "object": "assistant"}']}) == [
+        ("assistant", "asst_1", "")
+    ]
+
+
+@pytest.mark.parametrize(
+    "bundle",
+    [
+        {"thread": THREAD, "messages": [{"id": "msg_1", "role": "user", "object": "thread.message"}]},
+        {"thread": THREAD, "messages": {"object": "list", "data": [{"id": "msg_1", "role": "user"}]}},
+        {"thread": {"id": "thread_1"}, "messages": [{"id": "msg_1", "role": "user"}]},
+        {**THREAD, "messages": [{"id": "msg_1", "role": "user"}]},
+    ],
+)
+def test_a_bundle_gives_its_messages_their_thread(bundle: JsonObject) -> None:
+    assert taken(bundle) == [("thread", "thread_1", "thread_1"), ("message", "msg_1", "thread_1")]
+
+
+def test_a_bundle_may_hold_runs_steps_assistant_and_files() -> None:
+    bundle = {
+        "thread": THREAD,
+        "messages": [MESSAGE],
+        "runs": [{"id": "run_1", "status": "completed", "steps": [{"id": "step_1"}]}],
+        "run_steps": {"run_2": [{"id": "step_2", "run_id": "run_2"}]},
+        "assistant": {"id": "asst_1"},
+        "files": [{"id": "file-1"}],
+    }
+    assert {(kind, object_id) for kind, object_id, _thread in taken(bundle)} == {
+        ("thread", "thread_1"),
+        ("message", "msg_1"),
+        ("run", "run_1"),
+        ("step", "step_1"),
+        ("step", "step_2"),
+        ("assistant", "asst_1"),
+        ("file", "file-1"),
+    }
+
+
+def test_a_step_inside_its_run_learns_the_run_and_the_thread() -> None:
+    found = list(expand({**RUN, "steps": [{"id": "step_1"}]}))[1]
+    assert isinstance(found, SourceObject)
+    assert found.value == {
+        "id": "step_1",
+        "object": "thread.run.step",
+        "thread_id": "thread_1",
+        "run_id": "run_1",
+    }
+
+
+def test_a_bundle_without_thread_object_takes_the_thread_its_messages_name() -> None:
+    bundle = {"messages": [MESSAGE, {"id": "msg_2", "role": "assistant"}]}
+    assert taken(bundle)[1] == ("message", "msg_2", "thread_1")
+
+
+def test_bundled_messages_without_ids_get_stable_ones() -> None:
+    bundle = {
+        "thread": THREAD,
+        "messages": [{"role": "user", "content": "ok"}, {"role": "user", "content": "ok"}],
+    }
+    ids = [object_id for kind, object_id, _thread in taken(bundle) if kind == "message"]
+    assert len(set(ids)) == 2
+    assert ids == [object_id for kind, object_id, _thread in taken(bundle) if kind == "message"]
+
+
+def test_objects_of_a_known_thread_need_not_name_it() -> None:
+    assert taken({"id": "msg_1", "object": "thread.message"}, thread_id="thread_9") == [
+        ("message", "msg_1", "thread_9")
+    ]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"id": "asst_1", "object": "assistant.deleted", "deleted": True},
+        {"object": "file", "id": "file-1", "deleted": True},
+        {"id": "msg_1", "object": "thread.message.delta", "delta": {}},
+        {"id": "file-1", "object": "assistant.file", "created_at": 1},
+        {"id": "file-1", "object": "thread.message.file", "created_at": 1},
+        {"id": "file-1", "object": "vector_store.file", "created_at": 1},
+        {"id": "vsfb_1", "object": "vector_store.file_batch"},
+        {"id": "vsfb_1", "object": "vector_store.files_batch"},
+    ],
+)
+def test_what_is_no_part_of_the_estate_is_skipped(value: JsonObject) -> None:
+    assert [type(found) for found in left_out(value)] == [Skipped]
+    assert taken(value) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ({"id": "x", "object": "chat.completion"}, "Unknown kind of object: 'chat.completion'."),
+        ({"id": "x"}, 'It has no "object" that says what it is.'),
+        ({"object": "thread"}, "The id of a thread is missing."),
+        ({"object": "thread", "id": 7}, "The id of a thread is a int, not a string."),
+        ({"object": "thread", "id": "x" * 256}, "The id of a thread is longer than 255 characters."),
+        ({"object": "thread", "id": "a\0b"}, "The id of a thread holds control characters"),
+        ({"object": "thread", "id": "\ud800"}, "half of a surrogate pair"),
+        ({"object": "thread.message", "id": "msg_1"}, "can't be placed: its thread_id is missing"),
+        ({"object": "thread.message", "thread_id": "thread_1"}, "The id of a thread.message is missing."),
+        ({"object": "list", "data": [7]}, "no object"),
+    ],
+)
+def test_what_cannot_be_placed_is_refused_with_a_reason(value: JsonObject, reason: str) -> None:
+    (found,) = left_out(value)
+    assert isinstance(found, Refused)
+    assert reason in found.reason
+
+
+def test_lists_nested_without_end_are_refused() -> None:
+    value: JsonObject = MESSAGE
+    for _level in range(20):
+        value = {"object": "list", "data": [value]}
+    (found,) = left_out(value)
+    assert found.reason == "Lists and bundles are nested too deeply."

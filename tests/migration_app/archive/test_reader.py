@@ -1,0 +1,169 @@
+"""Documents out of every shape of file that people dump API objects to."""
+
+import gzip
+import io
+import json
+from typing import Any
+
+import pytest
+
+from migration_app.archive import streams
+from migration_app.archive.reader import Document, Reject, decode_document, read_documents
+
+VALUES: list[Any] = [
+    {
+        "n": number,
+        "text": 'x\\"]}[{,' * (number % 7),
+        "list": [1, {"deep": "\\"}],
+        "emoji": "🐟",
+        "half": "\ud83d",
+    }
+    for number in range(40)
+]
+
+
+def read(data: bytes, **limits: int) -> list[Document | Reject]:
+    return list(read_documents(io.BytesIO(data), **limits))
+
+
+def values(data: bytes) -> list[Any]:
+    return [document.value if isinstance(document, Document) else document for document in read(data)]
+
+
+def rejects(data: bytes, **limits: int) -> list[tuple[int, str]]:
+    return [(found.line_number, found.reason) for found in read(data, **limits) if isinstance(found, Reject)]
+
+
+SHAPES = {
+    "lines": "\n".join(json.dumps(value) for value in VALUES),
+    "lines with CRLF and blank ones": "\r\n\r\n".join(json.dumps(value) for value in VALUES) + "\r\n",
+    "array in one line": json.dumps(VALUES),
+    "array over many lines": json.dumps(VALUES, indent=2),
+    "arrays by line": "\n".join(json.dumps(VALUES[at : at + 10]) for at in range(0, 40, 10)),
+    "pretty-printed objects": "\n".join(json.dumps(value, indent=4) for value in VALUES),
+    "pretty-printed without indent": "\n".join(json.dumps(value, indent=0) for value in VALUES),
+    "objects in one line": " ".join(json.dumps(value) for value in VALUES),
+    "lines that end with commas": ",\n".join(json.dumps(value) for value in VALUES),
+    "JSON in strings": "\n".join(json.dumps(json.dumps(value)) for value in VALUES),
+    "event stream": "".join(f"event: thread.message\ndata: {json.dumps(value)}\n\n" for value in VALUES)
+    + "event: done\ndata: [DONE]\n",
+    "text sequence": "".join(f"\x1e{json.dumps(value)}\n" for value in VALUES),
+}
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 7, 1 << 18])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_document_is_found_in_any_shape(
+    shape: str, chunk_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "CHUNK_BYTES", chunk_bytes)
+    assert values(SHAPES[shape].encode()) == VALUES
+
+
+def test_an_array_element_keeps_its_bytes() -> None:
+    documents = read(b'[ {"b":1,  "a" : "\\u00e9"} ,\n{"c": 2}]')
+    assert [document.raw for document in documents] == [b'{"b":1,  "a" : "\\u00e9"}', b'{"c": 2}']
+
+
+def test_array_elements_know_their_lines() -> None:
+    assert [found.line_number for found in read(b'[\n{"a": 1},\n\n{"a": 2},\n{"a":\n3},{"a": 4}\n]')] == [
+        2,
+        4,
+        5,
+        6,
+    ]
+
+
+def test_lines_behind_an_array_are_read_too() -> None:
+    assert values(b'[{"a": 1}]\n{"a": 2}\n[{"a": 3}]') == [{"a": 1}, {"a": 2}, {"a": 3}]
+
+
+def test_an_empty_file_holds_nothing() -> None:
+    assert read(b" \n\n") == []
+
+
+def test_an_array_that_never_closes_gives_what_it_had() -> None:
+    found = read(b'[{"a": 1},\n{"a": 2},\n{"a": ')
+    assert [document.value for document in found if isinstance(document, Document)] == [{"a": 1}, {"a": 2}]
+    assert isinstance(found[-1], Reject)
+    assert "not closed" in found[-1].reason
+    assert found[-1].line_number == 3
+
+
+def test_a_line_cut_off_inside_a_string_costs_only_itself() -> None:
+    found = read(b'{"a": 1}\n{"a": "cut of\n{"a": 3}\n')
+    assert [document.value for document in found if isinstance(document, Document)] == [{"a": 1}, {"a": 3}]
+    assert [reject.line_number for reject in found if isinstance(reject, Reject)] == [2]
+
+
+def test_a_line_cut_off_between_brackets_costs_only_itself() -> None:
+    found = read(b'{"a": [{"b": 1},\n{"a": 3}\n{"a": 4}\n')
+    assert [document.value for document in found if isinstance(document, Document)] == [{"a": 3}, {"a": 4}]
+    assert rejects(b'{"a": [{"b": 1},\n{"a": 3}\n') == [
+        (1, "The object is not closed: another one begins in line 2.")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b'{"a": "\xff"}', "Not valid UTF-8 at byte 8 of the line."),
+        (b'// {"a": 1}', "comment"),
+        (b'# {"a": 1}', "comment"),
+        (b"{'a': None}", "Python print-out"),
+        (b"Message(id='msg_1', content=[])", "printed Python object"),
+        (b"42", "JSON number"),
+        (b"null", "JSON null"),
+        (b'"text"', "JSON string"),
+        (b'{"a": 1} trailing', "goes on behind its JSON"),
+        (b'{"a" 1}', "Not JSON"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "Not readable JSON"),
+        (b"[" * 100_000 + b"]" * 100_000, "nested too deeply"),
+    ],
+)
+def test_an_unreadable_line_is_rejected_with_its_number_and_reason(line: bytes, reason: str) -> None:
+    found = rejects(b'{"ok": 1}\n' + line + b'\n{"ok": 2}\n')
+    assert [number for number, _reason in found] == [2]
+    assert reason in found[0][1]
+
+
+def test_a_line_over_the_limit_is_rejected_and_the_next_one_read() -> None:
+    data = b'{"a": "' + b"x" * 500 + b'"}\n{"a": 2}\n'
+    assert rejects(data, max_document_bytes=100) == [(1, "The line is longer than 100 bytes.")]
+    assert isinstance(read(data, max_document_bytes=100)[-1], Document)
+
+
+def test_an_element_over_the_limit_is_rejected_and_the_next_one_read() -> None:
+    data = b'[{"a": "' + b"x" * 500 + b'"},{"a": 2}]'
+    found = read(data, max_document_bytes=100)
+    assert isinstance(found[0], Reject)
+    assert "longer than 100 bytes" in found[0].reason
+    assert isinstance(found[1], Document)
+
+
+def test_a_gzip_file_that_was_cut_off_ends_with_a_reject() -> None:
+    text = b"".join(b'{"line": %d}\n' % number for number in range(20_000))
+    found = read(gzip.compress(text, mtime=0)[:-1000])
+    assert isinstance(found[0], Document)
+    assert isinstance(found[-1], Reject)
+    assert "cut off" in found[-1].reason
+
+
+def test_what_a_reject_keeps_of_a_long_line_is_bounded() -> None:
+    found = read(b"{" + b"x" * 200_000 + b"\n")
+    assert isinstance(found[0], Reject)
+    assert len(found[0].raw) == 65_536
+
+
+def test_infinity_and_nan_are_tolerated() -> None:
+    assert decode_document(b'{"a": Infinity}') == {"a": float("inf")}
+
+
+def test_an_array_counts_as_a_list_page() -> None:
+    assert decode_document(b'[{"a": 1}]') == {"object": "list", "data": [{"a": 1}]}
+
+
+def test_a_line_that_opens_a_bracket_too_much_costs_only_itself() -> None:
+    found = read(b'{"a": 1}\n[{"a": 2},\n{"a": 3}\n')
+    assert [document.value for document in found if isinstance(document, Document)] == [{"a": 1}, {"a": 3}]
+    assert [reject.line_number for reject in found if isinstance(reject, Reject)] == [2]

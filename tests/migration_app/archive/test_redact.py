@@ -1,0 +1,89 @@
+"""Secrets go before anything is stored; words of people stay."""
+
+from typing import Any
+
+import pytest
+
+from migration_app.archive.redact import REDACTED, redact, redacted_document
+from migration_app.contracts import JsonObject
+
+
+def redacted(value: JsonObject) -> Any:
+    return redact(value)[0]
+
+
+def test_header_values_go_and_their_names_stay() -> None:
+    value = {"tool_resources": {"mcp": [{"server_label": "shop", "headers": {"X-Own": "s3cret", "n": 7}}]}}
+    assert redacted(value) == {
+        "tool_resources": {"mcp": [{"server_label": "shop", "headers": {"X-Own": REDACTED, "n": REDACTED}}]}
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "authorization",
+        "Authorization",
+        "api_key",
+        "apiKey",
+        "x-api-key",
+        "token",
+        "password",
+        "client_secret",
+        "connection_id",
+        "connectionString",
+        "outputqueueuri",
+    ],
+)
+def test_values_with_secret_names_go(name: str) -> None:
+    value = {"tools": [{"type": "other", "other": {name: "s3cret", "kept": "words"}}]}
+    assert redacted(value) == {"tools": [{"type": "other", "other": {name: REDACTED, "kept": "words"}}]}
+
+
+def test_a_login_in_a_server_url_goes() -> None:
+    value = {"tools": [{"type": "mcp", "server_url": "https://me:pw@tools.example/x"}]}
+    assert redacted(value) == {
+        "tools": [{"type": "mcp", "server_url": f"https://{REDACTED}@tools.example/x"}]
+    }
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"content": [{"type": "text", "text": {"value": "password: hunter2", "token": "x"}}]},
+        {"metadata": {"token": "till-7"}},
+        {
+            "tools": [
+                {
+                    "type": "function",
+                    "function": {"parameters": {"properties": {"password": {"type": "string"}}}},
+                }
+            ]
+        },
+        {
+            "step_details": {
+                "tool_calls": [{"function": {"arguments": '{"api_key": "x"}', "output": "token"}}]
+            }
+        },
+        {"usage": {"completion_tokens": 7}, "max_prompt_tokens": 9},
+        {"tool_resources": {"mcp": [{"headers": {}}]}},
+        {"tools": [{"headers": None, "token": ""}]},
+    ],
+)
+def test_words_schemas_and_empty_values_stay(value: JsonObject) -> None:
+    assert redact(value) == (value, False)
+
+
+def test_objects_in_lists_and_bundles_are_redacted_too() -> None:
+    value = {"data": [{"runs": [{"tool_resources": {"mcp": [{"headers": {"a": "b"}}]}}]}]}
+    assert redacted(value)["data"][0]["runs"][0]["tool_resources"]["mcp"][0]["headers"] == {"a": REDACTED}
+
+
+def test_a_document_without_secrets_keeps_its_bytes() -> None:
+    raw = b'{"b":  1, "token_count": 3}'
+    assert redacted_document(raw, {"b": 1, "token_count": 3}) == (raw, {"b": 1, "token_count": 3}, False)
+
+
+def test_a_document_with_secrets_is_written_out_without_them() -> None:
+    raw, _value, changed = redacted_document(b'{"tools": [{"token": "abc"}]}', {"tools": [{"token": "abc"}]})
+    assert (raw, changed) == (b'{"tools": [{"token": "[redacted]"}]}', True)

@@ -1,0 +1,63 @@
+"""From a file's bytes to UTF-8."""
+
+import gzip
+import io
+
+import pytest
+
+from migration_app.archive.streams import ArchiveUnreadableError, ByteSource
+
+LINES = '{"a": "é"}\n{"a": "🐟"}\n'
+
+
+def everything(data: bytes) -> tuple[bytes, list[str]]:
+    source = ByteSource(io.BytesIO(data))
+    pieces = []
+    while piece := source.chunk():
+        pieces.append(piece)
+    return b"".join(pieces), source.faults
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_unicode_encodings_become_utf8(encoding: str) -> None:
+    assert everything(LINES.encode(encoding)) == (LINES.encode(), [])
+
+
+def test_gzip_is_known_by_its_first_bytes() -> None:
+    assert everything(gzip.compress(LINES.encode())) == (LINES.encode(), [])
+
+
+def test_gzip_members_are_read_one_behind_the_other() -> None:
+    data = gzip.compress(b"one\n") + gzip.compress(b"two\n") + b"\0\0"
+    assert everything(data) == (b"one\ntwo\n", [])
+
+
+def test_of_a_gzip_file_that_was_cut_off_what_came_before_is_kept() -> None:
+    text = b"".join(b"line %d\n" % number for number in range(20_000))
+    read, faults = everything(gzip.compress(text, mtime=0)[:-2000])
+    assert text.startswith(read)
+    assert len(read) > 50_000
+    assert faults == ["The gzip file was cut off: what stood before was read, the rest is missing."]
+
+
+def test_a_damaged_gzip_file_says_so() -> None:
+    data = bytearray(gzip.compress(b"abc" * 100, mtime=0))
+    data[12] ^= 0xFF
+    assert "damaged" in everything(bytes(data))[1][0]
+
+
+def test_broken_utf16_says_so() -> None:
+    assert "not valid UTF-16" in everything(b"\xff\xfe{\x00\x00\xd8{\x00")[1][0]
+
+
+@pytest.mark.parametrize(("magic", "name"), [(b"PK\x03\x04", "ZIP"), (b"SQLite format 3\0", "SQLite")])
+def test_other_formats_are_refused_by_name(magic: bytes, name: str) -> None:
+    with pytest.raises(ArchiveUnreadableError, match=name):
+        everything(magic + b"....................")
+
+
+def test_a_line_over_the_limit_is_cut_and_the_next_one_is_whole() -> None:
+    source = ByteSource(io.BytesIO(b"0123456789\nshort\n"))
+    assert source.line(4) == (b"0123", True)
+    assert source.line(10) == (b"short\n", False)
+    assert source.line_number == 3

@@ -1,0 +1,118 @@
+"""Transcripts, as JSON lines."""
+
+from typing import Any
+
+import pytest
+
+from migration_app.archive.objects import Refused, SourceObject, expand
+from migration_app.archive.transcripts import is_transcript
+from migration_app.contracts import JsonObject
+
+LINE: JsonObject = {
+    "thread_id": "chat-1",
+    "messages": [
+        {"role": "user", "content": "Hello"},
+        {
+            "role": "assistant",
+            "content": [{"type": "text", "text": "Hi!"}],
+            "created_at": "2026-05-04T09:15:02Z",
+        },
+        {"role": "user", "content": "Hello"},
+    ],
+    "user_ref": "user_7",
+    "metadata": {"channel": "web"},
+}
+
+
+def objects(value: JsonObject) -> list[SourceObject]:
+    return [found for found in expand(value) if isinstance(found, SourceObject)]
+
+
+def reasons(value: JsonObject) -> list[str]:
+    return [found.reason for found in expand(value) if isinstance(found, Refused)]
+
+
+def with_message(message: Any) -> JsonObject:
+    return {"thread_id": "chat-1", "messages": [message]}
+
+
+def test_a_line_becomes_a_thread_and_its_messages() -> None:
+    thread, *messages = objects(LINE)
+    assert thread.value == {"id": "chat-1", "object": "thread", "metadata": {"channel": "web"}}
+    assert thread.user_ref == "user_7"
+    assert [message.value["content"] for message in messages] == [
+        [{"type": "text", "text": {"value": text, "annotations": []}}] for text in ("Hello", "Hi!", "Hello")
+    ]
+
+
+def test_the_same_words_twice_are_two_messages() -> None:
+    ids = [found.id for found in objects(LINE) if found.kind == "message"]
+    assert len(set(ids)) == 3
+
+
+def test_a_transcript_that_has_grown_keeps_its_ids() -> None:
+    grown = {**LINE, "messages": [*LINE["messages"], {"role": "assistant", "content": "Bye"}]}
+    assert [found.id for found in objects(grown)][: len(objects(LINE))] == [
+        found.id for found in objects(LINE)
+    ]
+
+
+def test_the_same_words_in_another_thread_have_another_id() -> None:
+    assert objects(LINE)[1].id != objects({**LINE, "thread_id": "chat-2"})[1].id
+
+
+@pytest.mark.parametrize("name", ["id", "message_id"])
+def test_own_ids_are_kept_numbers_too(name: str) -> None:
+    assert objects(with_message({"role": "user", "content": "x", name: 41}))[1].id == "41"
+
+
+def test_an_empty_content_gives_an_empty_message() -> None:
+    assert objects(with_message({"role": "assistant", "content": None}))[1].value["content"] == []
+
+
+def test_parts_of_other_shapes_stay_what_they_are() -> None:
+    parts = [{"type": "audio", "audio": {}}, {"type": "image_url", "image_url": "https://x.example/a.png"}]
+    assert objects(with_message({"role": "user", "content": parts}))[1].value["content"] == [
+        {"type": "audio", "audio": {}},
+        {"type": "image_url", "image_url": {"url": "https://x.example/a.png"}},
+    ]
+
+
+def test_a_role_that_the_api_does_not_know_is_left_to_the_conversion() -> None:
+    assert objects(with_message({"role": "system", "content": "x"}))[1].value["role"] == "system"
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ({"content": "x"}, 'has no "role"'),
+        ({"role": "user"}, 'has no "content"'),
+        ({"role": "user", "content": 7}, "is a int"),
+        ({"role": "user", "content": "x", "id": "a\0"}, "control characters"),
+        ("just text", "no JSON object"),
+    ],
+)
+def test_a_message_that_cannot_be_read_is_refused_and_named(message: Any, reason: str) -> None:
+    (found,) = reasons(with_message(message))
+    assert reason in found
+    assert "Message 1" in found
+    assert "chat-1" in found
+
+
+@pytest.mark.parametrize("value", [{**LINE, "thread_id": ""}, {**LINE, "metadata": "red"}])
+def test_a_line_without_thread_or_with_odd_metadata_is_refused(value: JsonObject) -> None:
+    assert objects(value) == []
+    assert len(reasons(value)) == 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"thread_id": "t", "messages": [{"object": "thread.message", "role": "user"}]},
+        {"thread_id": "t", "object": "thread", "messages": []},
+        {"thread": {"id": "t"}, "thread_id": "t", "messages": []},
+        {"thread_id": "t", "content": "x"},
+    ],
+)
+def test_bundles_of_api_objects_are_no_transcripts(value: JsonObject) -> None:
+    assert not is_transcript(value)

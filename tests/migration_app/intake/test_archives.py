@@ -1,0 +1,367 @@
+"""Archives into the database: what goes in, once, and what is kept of differences."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from migration_app.archive.streams import ArchiveUnreadableError
+from migration_app.contracts import JsonObject
+from migration_app.intake import archives, store
+from migration_app.models import Assistant, AuditEvent, ImportReject, SnapshotPage, SourceImport, Thread
+from migration_app.services.pages import page_content
+from migration_app.services.snapshots import load_source_thread
+from tests.factories import batch_made, thread_made
+from tests.migration_app.intake.support import (
+    ACTOR,
+    assistant,
+    imported,
+    lines,
+    message,
+    run,
+    the_thread,
+    thread,
+)
+
+pytestmark = pytest.mark.django_db
+S = Thread.Status
+
+
+def stored_messages(name: str = "thread_1") -> list[str]:
+    return [value["id"] for value in load_source_thread(the_thread(name)).messages]
+
+
+def everything() -> tuple[int, int, int, int]:
+    return (
+        Thread.objects.count(),
+        SnapshotPage.objects.count(),
+        Assistant.objects.count(),
+        AuditEvent.objects.exclude(verb__startswith="import.").count(),
+    )
+
+
+def test_a_thread_goes_in_and_is_snapshotted_and_measured() -> None:
+    source_import = imported(
+        lines(thread(metadata={"user_id": "u-7"}), message("m2", 160), message("m1", 100), run("run_1"))
+    )
+    row = the_thread()
+    assert (row.status, row.message_count, row.run_count, row.item_count, row.chunk_count) == (
+        S.SNAPSHOTTED,
+        2,
+        1,
+        2,
+        1,
+    )
+    assert (row.user_ref, row.assistant.assistant_id if row.assistant else "") == ("u-7", "asst_1")
+    assert row.first_message_at is not None
+    assert (row.first_message_at.timestamp(), row.fidelity) == (100, "exact")
+    assert row.payload_bytes > 0
+    assert row.snapshot_at == row.pages.get().received_at
+    assert source_import.state == SourceImport.State.FINISHED
+    assert source_import.counts["messages"] == 2
+
+
+def test_each_document_is_stored_with_the_bytes_it_came_with() -> None:
+    raw = b'{"thread_id":"thread_1",  "object": "thread.message","id":"m1", "role":"user", "content": "\\u0000"}'
+    imported(raw + b"\n")
+    page = SnapshotPage.objects.get()
+    assert page_content(page).payload == b"\x1e" + raw + b"\n"
+    assert page.raw_bytes == len(raw) + 2
+
+
+def test_the_same_file_twice_changes_nothing() -> None:
+    data = lines(thread(), message("m1"), run("run_1"), assistant())
+    imported(data)
+    before = everything()
+    second = imported(data)
+    assert everything() == before
+    assert second.counts["unchanged"] == 4
+    assert second.counts["threads"] == 0
+
+
+def test_a_grown_archive_adds_what_is_new() -> None:
+    imported(lines(message("m2", 120), message("m1", 100)))
+    imported(lines(message("m3", 130), message("m2", 120), message("m1", 100)))
+    assert stored_messages() == ["m1", "m2", "m3"]
+    assert [page.document_count for page in SnapshotPage.objects.order_by("sequence")] == [2, 1]
+    assert the_thread().message_count == 3
+
+
+def test_lines_of_one_thread_may_lie_anywhere_in_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "_BUFFER_DOCUMENTS", 2)
+    imported(
+        lines(message("m2", 120), thread("thread_2"), run("run_1"), message("m1", 100), thread("thread_1"))
+    )
+    assert stored_messages() == ["m1", "m2"]
+    assert the_thread().run_count == 1
+
+
+def test_the_direction_that_other_threads_tell_decides_inside_one_second() -> None:
+    imported(
+        lines(
+            message("n2", 160, of="thread_2"),
+            message("n1", 100, of="thread_2"),
+            message("m2", 100),
+            message("m1", 100),
+        )
+    )
+    assert stored_messages() == ["m1", "m2"]
+    assert the_thread().finding_counts == {"thread_object_missing": 1}
+
+
+def test_another_content_under_a_known_id_is_kept_and_reported() -> None:
+    imported(lines(message("m1", text="one")))
+    second = imported(lines(message("m1", text="two")))
+    assert second.counts["conflicts"] == 1
+    assert load_source_thread(the_thread()).messages[0]["content"][0]["text"]["value"] == "one"
+    assert the_thread().finding_counts["object_conflict"] == 1
+    assert "message m1" in AuditEvent.objects.get(verb="thread.conflict").reason
+    assert SnapshotPage.objects.count() == 2
+
+
+def test_several_states_of_a_run_are_no_conflict() -> None:
+    source_import = imported(
+        lines(run("run_1", "queued"), run("run_1", "in_progress"), run("run_1", "completed"))
+    )
+    assert "conflicts" not in source_import.counts
+    assert [value["status"] for value in load_source_thread(the_thread()).runs] == ["completed"]
+
+
+def test_an_assistant_goes_in_with_its_name_and_model() -> None:
+    imported(lines(assistant(name="Desk\0 one")))
+    row = Assistant.objects.get()
+    assert (row.assistant_id, row.name, row.model, row.status) == (
+        "asst_1",
+        "Desk one",
+        "gpt-4o",
+        "snapshotted",
+    )
+    assert row.source is not None
+
+
+def test_an_assistant_that_only_a_run_names_is_registered() -> None:
+    imported(lines(run("run_1")))
+    assert Assistant.objects.get().status == Assistant.Status.REGISTERED
+    imported(lines(assistant()))
+    assert Assistant.objects.get().status == Assistant.Status.SNAPSHOTTED
+
+
+def test_another_version_of_an_assistant_is_kept_beside_the_first() -> None:
+    imported(lines(assistant()))
+    source_import = imported(lines(assistant(model="gpt-5")))
+    row = Assistant.objects.get()
+    assert row.model == "gpt-4o"
+    assert row.source is not None
+    assert row.source.state == "current"
+    assert source_import.counts["conflicts"] == 1
+    assert AuditEvent.objects.filter(verb="assistant.conflict", subject_id="asst_1").count() == 1
+
+
+def test_secrets_are_gone_before_anything_is_stored() -> None:
+    tools: JsonObject = {"mcp": [{"server_label": "shop", "headers": {"X-Key": "s3cret"}}]}
+    imported(lines(run("run_1", tool_resources=tools), assistant(tool_resources=tools)))
+    page = SnapshotPage.objects.get()
+    assert page.redacted
+    assert b"s3cret" not in page_content(page).payload
+    assert b"[redacted]" in page_content(page).payload
+    source = Assistant.objects.get().source
+    assert source is not None
+    assert source.redacted
+
+
+def test_a_page_about_several_threads_is_taken_apart() -> None:
+    imported(lines({"object": "list", "data": [message("m1"), message("n1", of="thread_2"), assistant()]}))
+    for page in SnapshotPage.objects.all():
+        assert page_content(page).payload.count(b"thread_id") == 1
+    assert stored_messages("thread_2") == ["n1"]
+    assert Assistant.objects.get().name == "Desk"
+
+
+def test_a_bundle_goes_in_whole() -> None:
+    imported(
+        lines(
+            {
+                "thread": {"id": "thread_1", "metadata": {"k": "v"}},
+                "messages": [{"id": "m1", "role": "user", "content": "x"}],
+            }
+        )
+    )
+    source = load_source_thread(the_thread())
+    assert source.thread is not None
+    assert source.thread["metadata"] == {"k": "v"}
+    assert [value["id"] for value in source.messages] == ["m1"]
+
+
+def test_rejected_lines_are_kept_with_number_and_reason_and_the_rest_goes_in() -> None:
+    source_import = imported(
+        lines(message("m1")) + b"{'not': 'json'}\n" + lines({"object": "thread.message", "id": "m9"})
+    )
+    found = [(reject.line_number, bytes(reject.raw)[:8]) for reject in ImportReject.objects.all()]
+    assert found == [(2, b"{'not': "), (3, b'{"object')]
+    assert source_import.reject_count == 2
+    assert stored_messages() == ["m1"]
+
+
+def test_what_is_nested_without_end_is_rejected() -> None:
+    deep = b'{"object":"thread","id":"thread_1","metadata":' + b'{"a":' * 150 + b"1" + b"}" * 151
+    source_import = imported(lines(message("m1", of="thread_2")) + deep + b"\n")
+    assert source_import.reject_count == 1
+    assert "nested too deeply" in ImportReject.objects.get().reason
+
+
+def test_skipped_objects_are_counted() -> None:
+    data = lines(message("m1"), {"id": "thread_9", "object": "thread.deleted", "deleted": True})
+    assert imported(data).counts["skipped"] == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty"),
+        (b"PK\x03\x04" + b"\0" * 50, "ZIP"),
+        (b"thread_1\nthread_2\n", "import_threads"),
+        (b"hello\nworld\n", "Nothing in the file could be taken"),
+        (b'{"object": "chat.completion", "id": "x"}\n', "Unknown kind of object: 'chat.completion'"),
+        (b"hello world\n" * 1001, "first 1,000 lines are all unreadable"),
+    ],
+)
+def test_a_file_that_is_no_archive_fails_with_a_reason(data: bytes, reason: str) -> None:
+    with pytest.raises(ArchiveUnreadableError, match=reason):
+        imported(data)
+    source_import = SourceImport.objects.get()
+    assert source_import.state == SourceImport.State.FAILED
+    assert reason in source_import.error_text
+
+
+def test_a_registered_thread_is_snapshotted_and_keeps_what_was_known_of_it() -> None:
+    thread_made(thread_id="thread_1", user_ref="known")
+    imported(lines(thread(metadata={"user_id": "other"}), message("m1")))
+    assert (the_thread().status, the_thread().user_ref) == (S.SNAPSHOTTED, "known")
+
+
+@pytest.mark.parametrize("status", [S.BACKFILLED, S.VERIFIED])
+def test_a_thread_that_was_backfilled_and_grows_goes_to_review(status: str) -> None:
+    imported(lines(message("m1", 100)))
+    Thread.objects.update(status=status)
+    imported(lines(message("m2", 120)))
+    row = the_thread()
+    assert (row.status, row.error_code, row.message_count) == (S.NEEDS_REVIEW, "source_grown", 2)
+    assert AuditEvent.objects.filter(verb="thread.source_grown", before=status).count() == 1
+
+
+def test_a_verified_thread_that_would_become_the_same_stays_verified() -> None:
+    imported(lines(thread(), message("m1", 100)))
+    Thread.objects.update(status=S.VERIFIED)
+    imported(lines(message("m1", 100, status="completed")))
+    assert the_thread().status == S.VERIFIED
+
+
+@pytest.mark.parametrize("status", [S.QUEUED, S.BACKFILLING, S.EXCLUDED, S.ROLLED_BACK])
+def test_threads_in_other_hands_keep_their_status_and_get_the_pages(status: str) -> None:
+    pending = "backfill" if status in {S.QUEUED, S.BACKFILLING} else ""
+    thread_made(thread_id="thread_1", status=status, pending_work=pending, batch=batch_made())
+    imported(lines(message("m1")))
+    assert (the_thread().status, stored_messages()) == (status, ["m1"])
+
+
+def test_a_failed_thread_starts_anew_when_more_of_it_comes_in() -> None:
+    thread_made(thread_id="thread_1", status=S.FAILED, error_code="x", error_text="y", attempts=5)
+    imported(lines(message("m1")))
+    row = the_thread()
+    assert (row.status, row.error_code, row.error_text, row.attempts) == (S.SNAPSHOTTED, "", "", 0)
+
+
+def test_an_import_killed_before_assessing_is_completed_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(**_keywords: object) -> None:
+        raise KeyboardInterrupt
+
+    data = lines(message("m1"))
+    with monkeypatch.context() as patch:
+        patch.setattr(archives, "threads_assess", killed)
+        with pytest.raises(KeyboardInterrupt):
+            imported(data)
+    assert the_thread().status == S.REGISTERED
+    imported(data)
+    assert (the_thread().status, SnapshotPage.objects.count()) == (S.SNAPSHOTTED, 1)
+
+
+def test_an_import_killed_between_buffers_is_completed_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = lines(message("m1", 100), message("m2", 120), message("n1", of="thread_2"))
+    stored = store.threads_store
+    calls: list[int] = []
+
+    def killed_in_the_second(**keywords: object) -> set[int]:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return stored(**keywords)  # type: ignore[arg-type]  # handed on as it came
+
+    with monkeypatch.context() as patch:
+        patch.setattr(archives, "_BUFFER_DOCUMENTS", 1)
+        patch.setattr(archives, "threads_store", killed_in_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            imported(data)
+    imported(data)
+    assert (stored_messages(), stored_messages("thread_2")) == (["m1", "m2"], ["n1"])
+    assert sum(SnapshotPage.objects.values_list("document_count", flat=True)) == 3
+
+
+def test_every_registration_and_snapshot_is_in_the_audit_trail() -> None:
+    imported(lines(message("m1")))
+    events = AuditEvent.objects.filter(subject_kind="thread").order_by("pk")
+    assert [(event.verb, event.before, event.after, event.actor, event.job_id) for event in events] == [
+        ("thread.registered", "", "registered", ACTOR.name, "job-1"),
+        ("thread.snapshotted", "registered", "snapshotted", ACTOR.name, "job-1"),
+    ]
+
+
+def test_transcript_lines_become_threads() -> None:
+    line = {
+        "thread_id": "chat-1",
+        "messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}],
+        "user_ref": "u-1",
+        "metadata": {"channel": "web"},
+    }
+    imported(lines(line))
+    row = the_thread("chat-1")
+    assert (row.status, row.user_ref, row.message_count, row.item_count) == (S.SNAPSHOTTED, "u-1", 2, 2)
+    assert page_content(SnapshotPage.objects.get()).payload == b"\x1e" + json.dumps(line).encode() + b"\n"
+
+
+def test_a_transcript_twice_adds_nothing_and_a_grown_one_only_what_is_new() -> None:
+    said = [
+        {"role": "user", "content": "ok"},
+        {"role": "assistant", "content": "ok"},
+        {"role": "user", "content": "ok"},
+    ]
+    imported(lines({"thread_id": "chat-1", "messages": said[:2]}))
+    imported(lines({"thread_id": "chat-1", "messages": said[:2]}))
+    assert SnapshotPage.objects.count() == 1
+    imported(lines({"thread_id": "chat-1", "messages": said}))
+    source = load_source_thread(the_thread("chat-1"))
+    assert [value["role"] for value in source.messages] == ["user", "assistant", "user"]
+
+
+HEADER = b"thread_id,role,content,created_at,message_id,user_ref\n"
+
+
+def test_transcript_rows_become_threads() -> None:
+    imported(
+        HEADER
+        + b'till-1,user,"a\nb",2026-05-04T09:15:02Z,m-1,u-1\ntill-1,assistant,c,2026-05-04T09:15:06Z,m-2,u-1\n'
+    )
+    row = the_thread("till-1")
+    assert (row.user_ref, row.message_count, row.status) == ("u-1", 2, S.SNAPSHOTTED)
+    assert stored_messages("till-1") == ["m-1", "m-2"]
+
+
+def test_rows_twice_add_nothing_and_grown_rows_only_what_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "_BUFFER_DOCUMENTS", 1)
+    rows = b"t,user,ok,,,\nt,assistant,ok,,,\n"
+    imported(HEADER + rows)
+    imported(HEADER + rows)
+    assert the_thread("t").message_count == 2
+    imported(HEADER + rows + b"t,user,ok,,,\n")
+    source = load_source_thread(the_thread("t"))
+    assert [value["role"] for value in source.messages] == ["user", "assistant", "user"]

@@ -1,0 +1,93 @@
+"""``manage.py import_archive`` as an operator meets it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from migration_app.models import AuditEvent, SourceImport, Thread
+from tests.migration_app.intake.support import lines, message
+
+pytestmark = pytest.mark.django_db
+
+
+def written(folder: Path, data: bytes, name: str = "dump.jsonl") -> str:
+    path = folder / name
+    path.write_bytes(data)
+    return str(path)
+
+
+def counted(output: str, label: str) -> str:
+    found = re.search(rf"{label} *│ *([\d,]+)", output)
+    assert found, output
+    return found.group(1)
+
+
+def test_a_file_is_imported_and_summed_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written(tmp_path, gzip.compress(lines(message("m1"), message("m2", 120))), "dump.jsonl.gz")
+    call_command("import_archive", path, "--reason", "the first half")
+    output = capsys.readouterr().out
+    assert path in output.replace("\n", "")
+    assert (counted(output, "messages"), counted(output, "rejected")) == ("2", "0")
+    assert Thread.objects.get().message_count == 2
+    assert AuditEvent.objects.get(verb="import.created").reason == "the first half"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["dump.jsonl.gz"]
+
+
+def test_rejects_go_to_a_file_beside_it_and_are_no_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call_command("import_archive", written(tmp_path, lines(message("m1")) + b"oops\n\xff\n"))
+    rejects = [json.loads(line) for line in (tmp_path / "dump.jsonl.rejects.jsonl").read_text().splitlines()]
+    assert [(entry["line"], entry.get("raw"), entry.get("raw_base64")) for entry in rejects] == [
+        (2, "oops", None),
+        (3, None, "/w=="),
+    ]
+    assert "dump.jsonl.rejects.jsonl" in capsys.readouterr().err
+
+
+def test_rejects_go_where_they_are_asked_to(tmp_path: Path) -> None:
+    target = tmp_path / "bad.jsonl"
+    call_command(
+        "import_archive", written(tmp_path, lines(message("m1")) + b"oops\n"), "--reject-file", str(target)
+    )
+    assert target.read_text().count("oops") == 1
+
+
+def test_several_files_have_a_reject_file_each(tmp_path: Path) -> None:
+    paths = [written(tmp_path, lines(message("m1")) + b"oops\n", name) for name in ("a.jsonl", "b.jsonl")]
+    call_command("import_archive", *paths, "--reject-file", str(tmp_path / "bad.jsonl"))
+    assert sorted(entry.name for entry in tmp_path.glob("bad*")) == ["bad.a.jsonl.jsonl", "bad.b.jsonl.jsonl"]
+
+
+def test_transcripts_are_known_by_their_shape(tmp_path: Path) -> None:
+    line = {"thread_id": "chat-1", "messages": [{"role": "user", "content": "x"}]}
+    call_command("import_archive", written(tmp_path, json.dumps(line).encode()))
+    call_command("import_archive", written(tmp_path, b"thread_id,role,content\nt,user,x\n", "rows.csv"))
+    assert set(SourceImport.objects.values_list("kind", flat=True)) == {"transcripts"}
+
+
+def test_a_missing_file_is_named_before_anything_is_read(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"There is no file .*gone\.jsonl"):
+        call_command("import_archive", written(tmp_path, lines(message("m1"))), str(tmp_path / "gone.jsonl"))
+    assert not SourceImport.objects.exists()
+
+
+def test_a_directory_is_refused_with_advice(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="is a directory"):
+        call_command("import_archive", str(tmp_path))
+
+
+def test_a_file_that_cannot_be_read_fails_and_the_others_go_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = written(tmp_path, b"PK\x03\x04....", "bad.zip")
+    with pytest.raises(CommandError, match="1 of 2 files"):
+        call_command("import_archive", bad, written(tmp_path, lines(message("m1"))))
+    assert "ZIP" in capsys.readouterr().err
+    assert Thread.objects.count() == 1

@@ -1,0 +1,103 @@
+"""What the console counts of a thread before anything is sent."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from migration_app.contracts import Actor
+from migration_app.models import Assistant, AuditEvent, Thread
+from migration_app.services.assessments import assistants_registered, thread_assess, threads_assess
+from tests.factories import assistant_made, page_made, thread_made
+from tests.migration_app.intake.support import message, run, thread
+
+pytestmark = pytest.mark.django_db
+ACTOR = Actor("ada", job_id="job-1")
+S = Thread.Status
+BLOCKING = message("m1", role="system")
+
+
+def snapshotted(*values: object, **fields: object) -> Thread:
+    row = thread_made(**{"thread_id": "thread_1", **fields})
+    page_made(row, [json.dumps(value).encode() for value in values])
+    return row
+
+
+def fresh(row: Thread) -> Thread:
+    return Thread.objects.get(pk=row.pk)
+
+
+def test_one_thread_and_many_are_measured_alike() -> None:
+    one = snapshotted(thread(), message("m1"), message("m2", 160), run("r1"))
+    many = snapshotted(
+        thread("thread_2"),
+        message("m1", of="thread_2"),
+        message("m2", 160, of="thread_2"),
+        run("r1", of="thread_2"),
+        thread_id="thread_2",
+    )
+    thread_assess(thread=one, actor=ACTOR)
+    threads_assess(thread_pks=[many.pk], actor=ACTOR, reason="test")
+    measured = [
+        *("status", "fidelity", "message_count", "run_count", "item_count", "chunk_count", "payload_bytes"),
+        *("finding_counts", "first_message_at", "last_message_at", "source_created_at", "assistant_id"),
+        *("error_code", "attempts"),
+    ]
+    one, many = fresh(one), fresh(many)
+    assert [getattr(one, name) for name in measured] == [getattr(many, name) for name in measured]
+    assert (one.item_count, one.chunk_count, one.status) == (2, 1, S.SNAPSHOTTED)
+    assert many.snapshot_at == many.pages.get().received_at
+
+
+def test_a_thread_that_must_not_be_sent_unseen_is_blocked_and_says_why() -> None:
+    row = snapshotted(BLOCKING)
+    threads_assess(thread_pks=[row.pk], actor=ACTOR, reason="test")
+    row = fresh(row)
+    assert (row.status, row.fidelity, row.error_code) == (S.BLOCKED, "blocked", "blocked_by_findings")
+    assert "must not be sent unseen" in row.error_text
+
+
+def test_the_assistant_is_that_of_the_last_run() -> None:
+    row = snapshotted(run("r1", assistant_id="asst_a"), run("r2", assistant_id="asst_b", created_at=200))
+    thread_assess(thread=row, actor=ACTOR)
+    assert row.assistant is not None
+    assert fresh(row).assistant == Assistant.objects.get(assistant_id="asst_b")
+
+
+def test_an_assistant_that_is_known_of_the_thread_stays() -> None:
+    known = assistant_made()
+    row = snapshotted(run("r1"), assistant=known)
+    thread_assess(thread=row, actor=ACTOR)
+    assert fresh(row).assistant == known
+
+
+def test_assistants_are_registered_once_and_audited() -> None:
+    first = assistants_registered({"asst_1"}, actor=ACTOR)
+    assert assistants_registered({"asst_1"}, actor=ACTOR) == first
+    assert AuditEvent.objects.get(verb="assistant.registered").subject_id == "asst_1"
+
+
+def test_an_older_look_does_not_replace_a_newer_one() -> None:
+    row = snapshotted(message("m1"))
+    threads_assess(thread_pks=[row.pk], actor=ACTOR, reason="test")
+    newer = fresh(row)
+    assert newer.snapshot_at is not None
+    Thread.objects.update(snapshot_at=newer.snapshot_at.replace(year=2099), message_count=7)
+    threads_assess(thread_pks=[row.pk], actor=ACTOR, reason="test")
+    assert fresh(row).message_count == 7
+
+
+def test_progress_is_told_by_threads() -> None:
+    done: list[int] = []
+    pks = [snapshotted(message("m1", of=name), thread_id=name).pk for name in ("thread_1", "thread_2")]
+    threads_assess(thread_pks=pks, actor=ACTOR, reason="test", progress=done.append)
+    assert done == [2]
+
+
+@pytest.mark.parametrize("status", [S.EXCLUDED, S.ROLLED_BACK])
+def test_what_was_put_aside_is_measured_and_stays_aside(status: str) -> None:
+    row = snapshotted(message("m1"), status=status)
+    threads_assess(thread_pks=[row.pk], actor=ACTOR, reason="test")
+    assert (fresh(row).status, fresh(row).message_count) == (status, 1)
+    assert not AuditEvent.objects.filter(subject_kind="thread").exists()
