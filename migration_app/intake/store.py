@@ -9,7 +9,7 @@ import collections
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Sum
 
 from migration_app.archive.ids import storable_text
@@ -22,6 +22,16 @@ from migration_app.services.pages import known_objects, pages_made, threads_with
 
 _GROUP_THREADS = 500
 _GROUP_BYTES = 32 << 20
+
+# In SQL, for RETURNING: of two imports at once only the one that made a row may say that it did.
+_REGISTER = """
+    INSERT INTO migration_app_thread
+        (thread_id, user_ref, status, fidelity, message_count, run_count, item_count, chunk_count,
+         payload_bytes, finding_counts, error_code, error_text, attempts, pending_work, created_at, updated_at)
+    SELECT r.thread_id, r.user_ref, %s, '', 0, 0, 0, 0, 0, '{}'::jsonb, '', '', 0, '', now(), now()
+    FROM unnest(%s::text[], %s::text[]) AS r(thread_id, user_ref)
+    ON CONFLICT (thread_id) DO NOTHING RETURNING thread_id
+"""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -131,15 +141,13 @@ class _GroupStore:
     def _rows(self, group: Sequence[ThreadNews]) -> dict[str, Thread]:
         """The threads' rows, locked; those that are new are made."""
         ids = [news.thread_id for news in group]
-        known = set(Thread.objects.filter(thread_id__in=ids).values_list("thread_id", flat=True))
-        missing = [news for news in group if news.thread_id not in known]
-        Thread.objects.bulk_create(
-            [Thread(thread_id=news.thread_id, user_ref=news.user_ref) for news in missing],
-            ignore_conflicts=True,
-        )
-        self.counts["threads_new"] += len(missing)
-        for news in missing:
-            self._record("thread.registered", news.thread_id, after=Thread.Status.REGISTERED)
+        with connection.cursor() as cursor:
+            refs = [news.user_ref for news in group]
+            cursor.execute(_REGISTER, [Thread.Status.REGISTERED, ids, refs])
+            registered = sorted(row[0] for row in cursor.fetchall())
+        self.counts["threads_new"] += len(registered)
+        for thread_id in registered:
+            self._record("thread.registered", thread_id, after=Thread.Status.REGISTERED)
         locked = Thread.objects.select_for_update(of=("self",), no_key=True).filter(thread_id__in=ids)
         rows = {thread.thread_id: thread for thread in locked.order_by("pk")}
         for news in group:
