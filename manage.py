@@ -10,13 +10,13 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
-from console.demo import enter_demo
-
 
 def main() -> None:
     """Run the command named on the command line."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
     if sys.argv[1:2] == ["demo"]:
+        from console.demo import enter_demo  # noqa: PLC0415 - it needs packages that a production server lacks
+
         enter_demo(sys.argv[2:])
     try:
         _ = settings.INSTALLED_APPS

@@ -18,6 +18,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
+from console.devservers.processes import ask_for_signal_on_parent_death
+
 ROOT = Path(__file__).resolve().parent.parent
 _ENTERED = "CONSOLE_DEMO_ENTERED"
 _SANDBOX_START_SECONDS = 30
@@ -114,8 +116,15 @@ def end_on_signals() -> None:
 
 @contextlib.contextmanager
 def _child(command: Sequence[str], stdout: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    # In a session of its own: Ctrl-C reaches the demo first, which then ends its children in order.
-    process = subprocess.Popen(command, cwd=ROOT, stdout=stdout, start_new_session=True)
+    # In a session of its own: Ctrl-C reaches the demo first, which then ends its children in order. If the demo
+    # is killed they end too (on Linux): workers left behind would go on with a sandbox that is gone.
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=stdout,
+        start_new_session=True,
+        preexec_fn=ask_for_signal_on_parent_death(signal.SIGTERM),  # noqa: PLW1509 - no threads here yet
+    )
     try:
         yield process
     finally:

@@ -118,7 +118,7 @@ USE_I18N = False
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))
+STATIC_ROOT = env.str("STATIC_ROOT", default="") or None
 # Served from the packages themselves: a console for a few people needs no collectstatic step.
 WHITENOISE_USE_FINDERS = True
 
