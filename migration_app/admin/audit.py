@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -11,14 +11,9 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.text import Truncator
 
-from migration_app.admin.filters import text_filter, values_filter
+from migration_app.admin.filters import day_filter, text_filter, values_filter
 from migration_app.admin.skin import ReadOnlyAdmin
 from migration_app.models import AuditEvent
-
-if TYPE_CHECKING:
-    from django.contrib.admin import DateFieldListFilter as RangeDateFilter
-else:
-    from unfold.contrib.filters.admin import RangeDateFilter
 
 
 @admin.register(AuditEvent)
@@ -28,7 +23,8 @@ class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
     list_display = ("show_at", "actor", "verb", "show_subject", "show_change", "show_batch", "show_reason")
     list_filter = (
         values_filter("verb", AuditEvent, "verb"),
-        ("at", RangeDateFilter),
+        day_filter("first day (UTC, YYYY-MM-DD)", "at", "gte"),
+        day_filter("last day (UTC, YYYY-MM-DD)", "at", "lt"),
         text_filter("batch", "batch_pk"),
     )
     search_fields = ("subject_id",)

@@ -33,7 +33,7 @@ _RETRYABLE = {
 def batch_threads_url(batch: Batch, **filters: str) -> str:
     """Address of the thread list narrowed to a batch."""
     query = urlencode(
-        {"batch__id__exact": batch.pk, **{f"{name}__exact": value for name, value in filters.items()}}
+        {"batch__id__exact": str(batch.pk), **{f"{name}__exact": value for name, value in filters.items()}}
     )
     return f"{reverse('admin:migration_app_thread_changelist')}?{query}"
 
@@ -195,7 +195,7 @@ class BatchAdmin(ReadOnlyAdmin[Batch]):
                 {
                     "words": words,
                     "count": f"{progress.by_status[status]:,}",
-                    "url": f"{retry_url}?{urlencode({'batch__id__exact': batch.pk, 'status__exact': status})}",
+                    "url": f"{retry_url}?{urlencode({'batch__id__exact': str(batch.pk), 'status__exact': status})}",
                 }
                 for status, words in _RETRYABLE.items()
                 if may_retry and not is_open and progress.by_status.get(status)

@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.core import signing
 from django.db.models import Sum
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpResponse, QueryDict
 
 from migration_app.admin.badges import Badge, fidelity_badge, severity_badge, thread_badge
 from migration_app.admin.kinds import ActionKind, left_out_reason
@@ -38,7 +38,7 @@ def selection_of_list(params: QueryDict) -> dict[str, Any]:
 
     Of a parameter given twice the last counts, and an empty one means no filter: as in the list itself.
     """
-    filters = {name: params[name].replace("\x00", "") for name in params if name not in _NOT_FILTERS}
+    filters = {name: str(params[name]).replace("\x00", "") for name in params if name not in _NOT_FILTERS}
     filters = {name: value for name, value in filters.items() if value or name not in FILTERS}
     return selection_of_filters(filters, search=params.get("q", ""))
 
@@ -68,6 +68,8 @@ def selection_words(selection: Mapping[str, Any]) -> list[tuple[str, str]]:
         )
         more = f" and {len(pks) - len(names):,} more" if len(pks) > len(names) else ""
         return [("Chosen one by one", ", ".join(names) + more)]
+    if not isinstance(selection.get("filters"), dict):
+        raise SelectionError("This is not a selection of threads.")
     words = [(_filter_name(name), _filter_value(name, value)) for name, value in selection["filters"].items()]
     if selection.get("search"):
         words.append(("Search", str(selection["search"])))
@@ -203,8 +205,3 @@ def preflight_csv(selection: Mapping[str, Any], eligible_as: str) -> HttpRespons
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="preflight.csv"'},
     )
-
-
-def redirect_parameters(request: HttpRequest) -> str:
-    """The list's query string, to go back to the same view of it."""
-    return request.META.get("QUERY_STRING", "")

@@ -5,6 +5,7 @@ Each takes one value; an empty one means no filter. So what a list shows is what
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
@@ -143,6 +144,27 @@ def text_filter(title: str, field: str) -> type[TextExactFilter]:
     ValueFilter.field = field
     ValueFilter.parameter_name = f"{field}__exact"
     return ValueFilter
+
+
+def day_filter(title: str, field: str, lookup: str) -> type[_Text]:
+    """Make a filter for one bound of a span of days: ``gte`` from this day on, ``lt`` up to its end."""
+
+    class DayFilter(_Text):
+        """A day, typed in."""
+
+        def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 - Django's
+            if not self.value():
+                return queryset
+            try:
+                day = dt.datetime.strptime(str(self.value()).strip(), "%Y-%m-%d").replace(tzinfo=dt.UTC)
+            except ValueError as error:
+                raise IncorrectLookupParameters(str(error)) from error
+            bound = day + dt.timedelta(days=1) if lookup == "lt" else day
+            return queryset.filter(**{f"{field}__{lookup}": bound})
+
+    DayFilter.title = title
+    DayFilter.parameter_name = f"{field}_{'to' if lookup == 'lt' else 'from'}"
+    return DayFilter
 
 
 FidelityFilter = choice_filter("fidelity", "fidelity", [(f.value, f.value) for f in Fidelity])

@@ -59,9 +59,9 @@ class UploadForm(forms.Form):
     file = forms.FileField(label="File", max_length=512)
     reason = forms.CharField(label="Reason", max_length=2000, strip=True)
 
-    def clean_file(self) -> UploadedFile:
+    def clean_file(self) -> UploadedFile[bytes]:
         """Refuse what is too large, in case the request did not tell its size."""
-        file: UploadedFile = self.cleaned_data["file"]
+        file: UploadedFile[bytes] = self.cleaned_data["file"]
         if (file.size or 0) > upload_limit():
             raise forms.ValidationError(too_large_words())
         return file
@@ -190,7 +190,7 @@ class SourceImportAdmin(ReadOnlyAdmin[SourceImport]):
         form = UploadForm(request.POST, request.FILES)
         if not form.is_valid():
             return self._upload_page(request, form)
-        file: UploadedFile = form.cleaned_data["file"]
+        file: UploadedFile[bytes] = form.cleaned_data["file"]
         with transaction.atomic():
             row = import_receive(
                 kind=form.cleaned_data["kind"],

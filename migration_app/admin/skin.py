@@ -5,7 +5,7 @@ Typed as Django's own ModelAdmin: django-unfold carries no annotations.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
@@ -92,8 +92,11 @@ class ReadOnlyAdmin(SkinAdmin[M]):
     list_filter_submit = True
     list_fullwidth = True
     paginator = BoundedPaginator
-    actions: Any = None
-    sortable_by: Any = ()
+    sortable_by: ClassVar[Any] = ()
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:  # noqa: ARG002 - Django's signature
+        """Offer nothing; Django itself would offer to delete."""
+        return {}
 
     def get_changelist(self, request: HttpRequest, **_kwargs: Any) -> type[ChangeList]:  # noqa: ARG002 - Django's
         """Use the list that counts within bounds."""

@@ -10,7 +10,14 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -173,7 +180,7 @@ class ThreadAdmin(ReadOnlyAdmin[Thread]):
             messages.error(request, str(error))
             return None
 
-    def act_view(self, request: HttpRequest, name: str) -> HttpResponse:
+    def act_view(self, request: HttpRequest, name: str) -> HttpResponseBase:
         """GET: the confirm page for the list filters in the address. POST: do it."""
         kind = ACTIONS.get(name)
         if kind is None:
@@ -192,11 +199,15 @@ class ThreadAdmin(ReadOnlyAdmin[Thread]):
     def _confirm(
         self, request: HttpRequest, kind: ActionKind, selection: Mapping[str, Any], error: str = ""
     ) -> HttpResponse:
+        context = confirm_context(kind, selection)
         return self.page(
             request,
             "confirm.html",
             title=kind.title,
-            **confirm_context(kind, selection),
+            **context,
+            has_details=bool(
+                context.get("left_out") or kind.name == EXPORT or (kind.sends and context["taken"])
+            ),
             error=error,
             reason=request.POST.get("reason", ""),
             act_url=reverse("admin:migration_app_thread_act", args=[kind.name]),
@@ -207,7 +218,7 @@ class ThreadAdmin(ReadOnlyAdmin[Thread]):
             columns=mapping_columns() if kind.name == EXPORT else (),
         )
 
-    def _act(self, request: HttpRequest, kind: ActionKind, selection: Mapping[str, Any]) -> HttpResponse:
+    def _act(self, request: HttpRequest, kind: ActionKind, selection: Mapping[str, Any]) -> HttpResponseBase:
         if kind.name == PREFLIGHT:
             return preflight_csv(selection, kind.eligible_as)
         reason = request.POST.get("reason", "").replace("\x00", "").strip()

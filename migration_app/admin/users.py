@@ -15,11 +15,15 @@ from migration_app.admin.site import is_superuser
 if TYPE_CHECKING:
     from django.contrib.auth.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+    _DjangoUserAdmin = DjangoUserAdmin[User]
+
     class _Skin:
         """Stands for django-unfold's ModelAdmin, which adds its widgets."""
 else:
     from unfold.admin import ModelAdmin as _Skin
     from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+    _DjangoUserAdmin = DjangoUserAdmin
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -50,11 +54,11 @@ class _SuperusersOnly:
 
 
 @admin.register(User)
-class UserAdmin(_SuperusersOnly, DjangoUserAdmin, _Skin):
+class UserAdmin(_SuperusersOnly, _DjangoUserAdmin, _Skin):
     """People, and the groups they belong to."""
 
-    form = UserChangeForm
-    add_form = UserCreationForm
+    form: Any = UserChangeForm
+    add_form: Any = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login")
     list_filter = ("is_active", "is_superuser", "groups")

@@ -76,6 +76,8 @@
     const button = form.querySelector("[type=submit]");
     const largest = Number(form.dataset.maxBytes);
 
+    file.hasChangeListener = true; // django-unfold's own listener expects its own markup and fails here
+
     function tooLarge() {
       const large = Boolean(file.files.length) && file.files[0].size > largest;
       error.hidden = !large;

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+from pytest_django.fixtures import Settings
+
+from migration_app.admin import imports as imports_admin
+from migration_app.models import AuditEvent, ImportPart, ImportReject, SourceImport
+from tests.migration_app.admin.conftest import HOSTILE, LogIn
+from tests.migration_app.admin.estate import import_made
+
+UPLOAD = "/admin/migration_app/sourceimport/upload/"
+
+
+@pytest.fixture
+def enqueued(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    pks: list[int] = []
+    monkeypatch.setattr(imports_admin, "import_enqueue", pks.append)
+    return pks
+
+
+def upload(client: Client, content: bytes = b'{"object": "thread", "id": "t"}\n', **fields: Any) -> Any:
+    file = SimpleUploadedFile("dump.jsonl", content)
+    return client.post(UPLOAD, {"kind": "archive", "reason": "first import", "file": file, **fields})
+
+
+def page_url(row: SourceImport) -> str:
+    return reverse("admin:migration_app_sourceimport_change", args=[row.pk])
+
+
+def rejected(row: SourceImport, raw: bytes = b"=the secret line") -> ImportReject:
+    return ImportReject.objects.create(source_import=row, line_number=7, reason="Not JSON.", raw=raw)
+
+
+def test_an_upload_is_kept_whole_and_enqueued(log_in: LogIn, enqueued: list[int]) -> None:
+    content = b"x" * 3_000_000
+    response = upload(log_in("operator"), content)
+    row = SourceImport.objects.get()
+    assert response["Location"] == page_url(row)
+    assert b"".join(bytes(part.data) for part in ImportPart.objects.all()) == content
+    assert (row.kind, row.state, row.file_name, row.file_bytes) == (
+        "archive",
+        "waiting",
+        "dump.jsonl",
+        3_000_000,
+    )
+    assert (row.reason, row.created_by_name, enqueued) == ("first import", "operator", [row.pk])
+
+
+@pytest.mark.parametrize(
+    "fields", [{"kind": "nonsense"}, {"reason": " "}, {"file": ""}], ids=["kind", "reason", "file"]
+)
+def test_an_incomplete_form_is_shown_again(
+    fields: dict[str, Any], log_in: LogIn, enqueued: list[int]
+) -> None:
+    response = upload(log_in("operator"), **fields)
+    assert response.status_code == 200
+    assert b'role="alert"' in response.content
+    assert (SourceImport.objects.count(), enqueued) == (0, [])
+
+
+def test_a_file_that_is_too_large_is_refused_with_the_command_to_use(
+    log_in: LogIn, enqueued: list[int], settings: Settings
+) -> None:
+    settings.UPLOAD_MAX_MB = 1
+    response = upload(log_in("operator"), b"x" * 1_200_000)
+    assert response.status_code == 413
+    assert b"manage.py import_archive" in response.content
+    assert (SourceImport.objects.count(), enqueued) == (0, [])
+
+
+def test_a_file_barely_too_large_is_refused_by_the_form(
+    log_in: LogIn, enqueued: list[int], settings: Settings
+) -> None:
+    settings.UPLOAD_MAX_MB = 1
+    response = upload(log_in("operator"), b"x" * 1_000_001)
+    assert response.status_code == 200
+    assert b"manage.py import_archive PATH" in response.content
+    assert (SourceImport.objects.count(), enqueued) == (0, [])
+
+
+def test_an_upload_needs_its_token(log_in: LogIn, enqueued: list[int]) -> None:
+    plain = log_in("operator")
+    client = Client(enforce_csrf_checks=True)
+    client.cookies = plain.cookies
+    assert upload(client).status_code == 403
+    assert (SourceImport.objects.count(), enqueued) == (0, [])
+
+
+@pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("newcomer", 403), ("anonymous", 302)])
+def test_others_may_not_upload(role: str, status: int, log_in: LogIn, enqueued: list[int]) -> None:
+    client = log_in(role)
+    assert client.get(UPLOAD).status_code == status
+    assert upload(client).status_code == status
+    assert (SourceImport.objects.count(), enqueued) == (0, [])
+
+
+def test_opening_the_form_writes_nothing(log_in: LogIn) -> None:
+    assert log_in("operator").get(UPLOAD).status_code == 200
+    assert (SourceImport.objects.count(), AuditEvent.objects.count()) == (0, 0)
+
+
+def test_only_those_who_may_import_see_the_button(log_in: LogIn) -> None:
+    url = reverse("admin:migration_app_sourceimport_changelist")
+    assert UPLOAD.encode() in log_in("operator").get(url).content
+    assert UPLOAD.encode() not in log_in("viewer").get(url).content
+
+
+def test_progress_tells_bytes_and_counts(log_in: LogIn) -> None:
+    row = import_made(file_bytes=4_000, bytes_read=1_000, counts={"threads": 3}, reject_count=2)
+    answer = log_in("viewer").get(reverse("admin:migration_app_sourceimport_progress", args=[row.pk])).json()
+    assert answer == {
+        "open": True,
+        "state": "running",
+        "percent": 25,
+        "text": "1.0 kB of 4.0 kB read, 2 rejected.",
+        "counts": {"threads": 3},
+    }
+
+
+def test_rejected_lines_are_shown_to_those_who_may_see_content_and_audited(log_in: LogIn) -> None:
+    row = import_made(state="finished")
+    rejected(row)
+    assert "the secret line" in log_in("operator").get(page_url(row)).content.decode()
+    event = AuditEvent.objects.get()
+    assert (event.verb, event.subject_id) == ("import.rejects_viewed", str(row.pk))
+
+
+def test_a_viewer_sees_where_and_why_but_not_the_line(log_in: LogIn) -> None:
+    row = import_made(state="finished")
+    rejected(row)
+    page = log_in("viewer").get(page_url(row)).content.decode()
+    assert "Not JSON." in page
+    assert "secret" not in page
+    assert not AuditEvent.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("role", "line"), [("operator", "7,Not JSON.,'=the secret line"), ("viewer", "7,Not JSON.")]
+)
+def test_the_reject_file_holds_the_lines_for_those_who_may_see_them(
+    role: str, line: str, log_in: LogIn
+) -> None:
+    row = import_made(state="finished")
+    rejected(row)
+    response: Any = log_in(role).post(reverse("admin:migration_app_sourceimport_rejects", args=[row.pk]))
+    assert b"".join(response.streaming_content).decode().splitlines()[1:] == [line]
+    assert AuditEvent.objects.get().verb == "import.rejects_exported"
+
+
+def test_hostile_lines_and_names_are_escaped(log_in: LogIn) -> None:
+    row = import_made(state="failed", file_name=HOSTILE, error_text=HOSTILE, reason=HOSTILE)
+    rejected(row, HOSTILE.encode() + b"\xff\x00")
+    client = log_in("operator")
+    for url in (page_url(row), reverse("admin:migration_app_sourceimport_changelist")):
+        assert "<script>alert(" not in client.get(url).content.decode()
