@@ -96,9 +96,9 @@ class ConversationAdmin(ReadOnlyAdmin[Conversation]):
         words = search_term.strip().replace("\x00", "")
         if not words:
             return queryset, False
-        # By primary key on both sides: an OR over two tables would read every row.
-        threads = Thread.objects.filter(thread_id=words).values("pk")
-        return queryset.filter(Q(conversation_id=words) | Q(thread_id__in=threads)), False
+        # The thread's key first: an OR over two tables would read every row of both.
+        thread_pk = Thread.objects.filter(thread_id=words).values_list("pk", flat=True).first()
+        return queryset.filter(Q(conversation_id=words) | Q(thread_id=thread_pk)), False
 
     @admin.display(description="conversation id")
     def show_id(self, conversation: Conversation) -> str:
