@@ -14,9 +14,10 @@ from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
-from django.urls import reverse
+from django.urls import path, reverse
 from django.views.decorators.csrf import csrf_protect
 from django_rq.models import Dashboard
+from django_rq.stats_views import stats_json
 from django_rq.urls import get_admin_urlpatterns
 
 from migration_app.admin.site import is_superuser
@@ -42,4 +43,7 @@ if admin.site.is_registered(Dashboard):
     admin.site.unregister(Dashboard)
 
 app_name = "django_rq"
-urlpatterns = get_admin_urlpatterns(view_wrapper=superusers_only)
+urlpatterns = [
+    path("stats.json", superusers_only(stats_json), name="home_json"),
+    *get_admin_urlpatterns(view_wrapper=superusers_only),
+]

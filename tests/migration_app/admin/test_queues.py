@@ -18,6 +18,7 @@ def test_a_superuser_sees_the_job_queues_and_their_entry(log_in: LogIn) -> None:
 def test_others_are_refused_the_job_queues(role: str, log_in: LogIn) -> None:
     client = log_in(role)
     assert client.get(reverse("django_rq:home")).status_code == 403
+    assert client.get(reverse("django_rq:home_json")).status_code == 403
     assert client.post(reverse("django_rq:clear", args=[0])).status_code == 403
     assert b"/admin/rq/" not in client.get("/admin/").content
 
