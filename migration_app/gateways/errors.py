@@ -26,7 +26,7 @@ class GatewayError(Exception):
     """A call that failed.
 
     ``code`` is a stable name for filters; ``permanent`` says that the same call would fail again;
-    ``retry_after`` is in seconds. The text is for operators: it may hold up to 300 characters of the
+    ``retry_after`` is in seconds; ``status`` is the HTTP status, 0 without an answer. The text is for operators: it may hold up to 300 characters of the
     server's own words, so it goes to the thread's page and never into logs.
     """
 
@@ -39,6 +39,7 @@ class GatewayError(Exception):
         permanent: bool,
         retry_after: float | None = None,
         request_id: str = "",
+        status: int = 0,
     ) -> None:
         super().__init__(text)
         self.code = code
@@ -47,6 +48,7 @@ class GatewayError(Exception):
         self.permanent = permanent
         self.retry_after = retry_after
         self.request_id = request_id
+        self.status = status
 
 
 class NotConfiguredError(GatewayError):
@@ -111,6 +113,7 @@ def _from_status(error: openai.APIStatusError) -> GatewayError:
             permanent=permanent,
             retry_after=_retry_after(error.response.headers),
             request_id=request_id,
+            status=status,
         )
 
     if status == 401:
@@ -148,7 +151,8 @@ def _api_code(error: openai.APIStatusError) -> str:
 
 def _server_words(error: openai.APIStatusError) -> str:
     body = error.body
-    words = body.get("message") if isinstance(body, dict) else body
+    # "detail" is what several compatible servers say instead.
+    words = (body.get("message") or body.get("detail")) if isinstance(body, dict) else body
     if not isinstance(words, str):
         return ""
     words = " ".join(words.replace("\x00", "").split())

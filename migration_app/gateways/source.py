@@ -5,11 +5,9 @@ Must not import Django, models or services.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from urllib.parse import quote
 
-from migration_app.contracts import JsonObject
 from migration_app.gateways.connection import Answer, Connection
 from migration_app.gateways.errors import GatewayError, unreadable_answer
 
@@ -17,22 +15,13 @@ PAGE_SIZE = 100
 _FILE_SEARCH_RESULTS = "step_details.tool_calls[*].file_search.results[*].content"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Received:
-    """One answer of the source."""
-
-    raw: bytes
-    value: JsonObject
-    request_id: str
-
-
-def thread_documents(connection: Connection, *, thread_id: str) -> Iterator[Received]:
+def thread_documents(connection: Connection, *, thread_id: str) -> Iterator[Answer]:
     """Read all of a thread: the thread object, then pages of messages, runs and steps, oldest first.
 
     Raises GatewayError; ``not_found`` if the source has no such thread (404 or 410).
     """
     base = f"/threads/{quote(thread_id, safe='')}"
-    yield _received(connection.get(base))
+    yield connection.get(base)
     yield from _pages(connection, f"{base}/messages", {})
     for page in _pages(connection, f"{base}/runs", {}):
         yield page
@@ -41,12 +30,12 @@ def thread_documents(connection: Connection, *, thread_id: str) -> Iterator[Rece
                 yield from _step_pages(connection, f"{base}/runs/{quote(run['id'], safe='')}/steps")
 
 
-def assistant_document(connection: Connection, *, assistant_id: str) -> Received:
+def assistant_document(connection: Connection, *, assistant_id: str) -> Answer:
     """Read an assistant. Raises GatewayError."""
-    return _received(connection.get(f"/assistants/{quote(assistant_id, safe='')}"))
+    return connection.get(f"/assistants/{quote(assistant_id, safe='')}")
 
 
-def _step_pages(connection: Connection, path: str) -> Iterator[Received]:
+def _step_pages(connection: Connection, path: str) -> Iterator[Answer]:
     try:
         # What a file search found is only sent to those who ask.
         yield from _pages(connection, path, {"include[]": _FILE_SEARCH_RESULTS})
@@ -56,7 +45,7 @@ def _step_pages(connection: Connection, path: str) -> Iterator[Received]:
         yield from _pages(connection, path, {})  # a server that does not know `include`
 
 
-def _pages(connection: Connection, path: str, query: dict[str, str | int]) -> Iterator[Received]:
+def _pages(connection: Connection, path: str, query: dict[str, str | int]) -> Iterator[Answer]:
     after = ""
     while True:
         asked: dict[str, str | int] = {"order": "asc", "limit": PAGE_SIZE, **query}
@@ -66,14 +55,10 @@ def _pages(connection: Connection, path: str, query: dict[str, str | int]) -> It
         data = answer.value.get("data")
         if not isinstance(data, list):
             raise unreadable_answer("no list", answer.request_id)
-        yield _received(answer)
+        yield answer
         if not answer.value.get("has_more") or not data:
             return
         last = answer.value.get("last_id") or (data[-1].get("id") if isinstance(data[-1], dict) else None)
         if not isinstance(last, str) or last == after:
             raise unreadable_answer("a list that does not advance", answer.request_id)
         after = last
-
-
-def _received(answer: Answer) -> Received:
-    return Received(answer.raw, answer.value, answer.request_id)

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from migration_app.contracts import MAX_ITEMS_PER_CALL, JsonObject
 from migration_app.gateways.connection import Answer, Connection
-from migration_app.gateways.errors import unreadable_answer
+from migration_app.gateways.errors import GatewayError, unreadable_answer
 
 ITEMS_PER_PAGE = 100
 """The most that items.list gives at once."""
@@ -66,7 +66,9 @@ def items_list(
 ) -> Iterator[JsonObject]:
     """Read a whole conversation, oldest item first, 100 a call. Raises GatewayError.
 
-    Image URLs are only sent to those who ask (official description, schema IncludeEnum).
+    Image URLs are only sent to those who ask (official description, schema IncludeEnum); a server that
+    refuses the question is read without it. No cursor is ever used that this listing did not give: what
+    servers do with an unknown one differs (404, or from the beginning again).
     """
     after = ""
     while True:
@@ -75,7 +77,13 @@ def items_list(
             query["include[]"] = "message.input_image.image_url"  # spelt as the SDK sends it
         if after:
             query["after"] = after
-        answer = connection.get(f"{_path(conversation_id)}/items", query)
+        try:
+            answer = connection.get(f"{_path(conversation_id)}/items", query)
+        except GatewayError as error:
+            if not with_image_urls or error.status not in {400, 422}:
+                raise
+            with_image_urls = False
+            continue
         data = answer.value.get("data")
         if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
             raise unreadable_answer("no list of items", answer.request_id)
@@ -91,9 +99,10 @@ def items_list(
 def with_item_id(item: JsonObject, *, conversation_id: str, position: int) -> JsonObject:
     """Give an assistant message the id that the description demands of it (schema OutputMessage).
 
-    The id depends on conversation and position only. So an append that is repeated by mistake is refused
-    (`item_already_in_conversation`, recorded), while a new conversation never meets an id of an older one,
-    whose old content the API would return instead (recorded). Nothing relies on the server keeping it.
+    The id depends on conversation and position only. So the real service refuses an append that is repeated
+    by mistake (`item_already_in_conversation`, recorded), while a new conversation never meets an id of an
+    older one, whose old content the API would return instead (recorded). Compatible servers differ: some
+    append again, some replace the id. Nothing relies on it.
     """
     if item.get("type") != "message" or item.get("role") != "assistant":
         return item

@@ -7,7 +7,7 @@ import getpass
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -87,14 +87,17 @@ def batch_start(command: BaseCommand, *, kind: str, options: dict[str, Any]) -> 
             "No worker is running: nothing happens until you start one with `manage.py rqworker`."
         )
     if options["wait"]:
-        with workers_running(options["workers"]):
-            batch_wait(batch)
+        with workers_running(options["workers"]) as workers:
+            batch_wait(batch, workers)
     batch.refresh_from_db()
     return batch
 
 
-def batch_wait(batch: Batch) -> None:
-    """Show progress until the batch is over. CommandError if it failed as a whole."""
+def batch_wait(batch: Batch, workers: Sequence[subprocess.Popen[bytes]] = ()) -> None:
+    """Show progress until the batch is over.
+
+    CommandError if it failed as a whole, or if every one of ``workers`` has ended before it.
+    """
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
@@ -108,12 +111,17 @@ def batch_wait(batch: Batch) -> None:
                 raise CommandError(f"Batch {batch.pk} failed: {batch.error_text}")
             if batch.state == Batch.State.FINISHED:
                 return
+            if workers and all(worker.poll() is not None for worker in workers):
+                raise CommandError(
+                    f"The workers have ended before batch {batch.pk} was done. It goes on where it is as soon as "
+                    "a worker runs: `manage.py rqworker`."
+                )
             time.sleep(_POLL_SECONDS)
 
 
 @contextlib.contextmanager
-def workers_running(count: int) -> Iterator[None]:
-    """Run ``count`` worker processes; at the end they finish what they hold, or are ended after 30 s."""
+def workers_running(count: int) -> Iterator[Sequence[subprocess.Popen[bytes]]]:
+    """Run ``count`` worker processes, and yield them; at the end they finish what they hold, or are ended after 30 s."""
     command = [
         sys.executable,
         str(settings.BASE_DIR / "manage.py"),
@@ -124,7 +132,7 @@ def workers_running(count: int) -> Iterator[None]:
     ]
     workers = [subprocess.Popen(command, cwd=settings.BASE_DIR) for _ in range(count)]
     try:
-        yield
+        yield workers
     finally:
         for worker in workers:
             worker.terminate()

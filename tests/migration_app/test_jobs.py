@@ -18,7 +18,9 @@ from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
 from migration_app.backfill import runner
 from migration_app.contracts import Actor
-from migration_app.models import Assistant, AuditEvent, Batch, Thread
+from migration_app.intake.imports import import_receive
+from migration_app.models import Assistant, AuditEvent, Batch, ImportPart, SourceImport, Thread
+from migration_app.sample import sample_path
 from migration_app.services.assistants import conversions_request
 from migration_app.services.batches import batch_create, batch_prepare
 from migration_app.services.selections import selection_of_filters
@@ -196,3 +198,30 @@ def test_assistants_that_were_asked_for_are_converted(queue: Any) -> None:
 
 def test_no_worker_alive_is_counted_as_none(queue: Any) -> None:
     assert jobs.workers_alive() == 0
+
+
+def test_an_upload_is_read_by_a_worker(queue: Any) -> None:
+    with sample_path("transcripts.jsonl").open("rb") as stream:
+        source_import = import_receive(
+            kind="transcripts", file_name="transcripts.jsonl", chunks=[stream.read()], actor=Actor("ada")
+        )
+    jobs.import_enqueue(source_import.pk)
+    work_off(queue)
+    source_import.refresh_from_db()
+    assert (source_import.state, source_import.reject_count) == ("finished", 0)
+    assert Thread.objects.filter(status="snapshotted").count() == 4
+    assert not ImportPart.objects.exists()
+
+
+def test_an_import_whose_worker_died_is_read_by_the_next_one(queue: Any) -> None:
+    with sample_path("transcripts.csv").open("rb") as stream:
+        source_import = import_receive(
+            kind="transcripts", file_name="transcripts.csv", chunks=[stream.read()], actor=Actor("ada")
+        )
+    long_ago = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    SourceImport.objects.update(state="running", started_at=long_ago, heartbeat_at=long_ago)
+    jobs.sweep()
+    work_off(queue)
+    source_import.refresh_from_db()
+    assert source_import.state == "finished"
+    assert Thread.objects.count() == 2

@@ -99,3 +99,14 @@ def test_an_id_with_slashes_and_question_marks_stays_one_path_segment(
         list(items_list(target, conversation_id="conv/../x?y"))
     seen = sandbox.control.requests()[-1]
     assert (seen.path, seen.query) == ("/v1/conversations/conv/../x?y/items", "order=asc&limit=100")
+
+
+def test_a_server_that_refuses_the_question_for_image_urls_is_read_without_it(
+    target: Connection, sandbox: RunningSandbox
+) -> None:
+    created = conversation_create(target, metadata={})
+    items_append(target, conversation_id=created.conversation_id, first_position=0, items=[user("a")])
+    sandbox.control.add_fault("unauthorized", "GET ", times=1, status=400)
+    found = items_list(target, conversation_id=created.conversation_id, with_image_urls=True)
+    assert texts(list(found)) == ["a"]
+    assert [("include" in request.query) for request in sandbox.control.requests()[-2:]] == [True, False]
