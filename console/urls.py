@@ -15,7 +15,7 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("healthz", healthz),
-    path("admin/rq/", include("django_rq.urls")),
+    path("admin/rq/", include("migration_app.admin.queues")),
     path("admin/", admin.site.urls),
     path("", RedirectView.as_view(pattern_name="admin:index", permanent=False)),
 ]

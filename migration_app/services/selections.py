@@ -14,7 +14,7 @@ from django.db.models import Count, F, Q, QuerySet, Sum
 from django.db.models.functions import Ceil, Greatest
 
 from migration_app.gateways.target import ITEMS_PER_PAGE
-from migration_app.models import Thread
+from migration_app.models import Conversation, Thread
 
 FILTERS: Mapping[str, str] = {
     "status__exact": "status",
@@ -60,11 +60,15 @@ def selection_of_filters(params: Mapping[str, str], *, search: str = "") -> dict
 
 
 def thread_search(threads: QuerySet[Thread], words: str) -> QuerySet[Thread]:
-    """Find by exact thread id, conversation id or user reference: one index look-up each."""
+    """Find by exact thread id, conversation id or user reference: one index look-up each.
+
+    The conversation's thread is looked up by a query of its own: an OR across the join would read both tables.
+    """
     words = words.strip().replace("\x00", "")
     if not words:
         return threads
-    return threads.filter(Q(thread_id=words) | Q(user_ref=words) | Q(conversation__conversation_id=words))
+    found = Conversation.objects.filter(conversation_id=words).values_list("thread_id", flat=True)
+    return threads.filter(Q(thread_id=words) | Q(user_ref=words) | Q(pk__in=list(found)))
 
 
 def selection_threads(selection: Mapping[str, Any]) -> QuerySet[Thread]:
