@@ -11,14 +11,20 @@ import hashlib
 import json
 from typing import Any
 
+from migration_app.archive.times import seconds_of
 from migration_app.contracts import JsonObject, SourceKind
 
 MAX_DEPTH = 100
 
-# What the source itself changes as time goes by; a later value takes the place of an earlier one.
-_CHANGING = {
-    "vector_store": frozenset({"last_active_at", "last_used_at", "expires_at", "usage_bytes", "bytes"})
+# What the source itself changes as time goes by. Objects of these kinds that differ elsewhere are in conflict.
+_CHANGING: dict[str, frozenset[str]] = {
+    "file": frozenset({"status", "status_details", "expires_at"}),
+    "vector_store": frozenset(
+        {"status", "file_counts", "usage_bytes", "bytes", "last_active_at", "last_used_at", "expires_at"}
+    ),
 }
+# Which of two states is the later one. A store goes back to in_progress when a file is added: time before status.
+_CLOCKS = ("last_active_at", "last_used_at")
 _FINISHED = 9
 _RANKS: dict[str, dict[object, int]] = {
     "message": {"in_progress": 0},
@@ -72,22 +78,55 @@ def merged(kind: SourceKind, known: JsonObject, other: JsonObject) -> tuple[Json
     """Bring a later sight of an object together with what is known of it: the result, and what it was.
 
     Where one only says more than the other, the result says both. Of two states of one object the later wins:
-    the finished one, or the one seen last while it was not finished. Otherwise what is known stays, and it is
-    a conflict.
+    the finished one, the one that was active last, or else the one seen last. Otherwise what is known stays,
+    and it is a conflict. What is known comes back as it is (``is known``) where the other sight adds nothing to it.
     """
     first, second = pruned(known), pruned(other)
-    changing = _CHANGING.get(kind, frozenset())
-    if all(first[name] == second[name] for name in first.keys() & second.keys() if name not in changing):
-        news = {
-            name for name in second if name not in first or (name in changing and first[name] != second[name])
-        }
-        if not news:
+    differing = {name for name in first.keys() & second.keys() if not _alike(name, first[name], second[name])}
+    added = second.keys() - first.keys()
+    if not differing:
+        if not added:
             return known, Verdict.SAME
-        return {**known, **{name: other[name] for name in other if name in news}}, Verdict.STATE
+        return {**known, **{name: other[name] for name in added}}, Verdict.STATE
+    if kind in _CHANGING:
+        if not differing <= _CHANGING[kind]:
+            return known, Verdict.CONFLICT
+        if _is_earlier(kind, other, known):
+            return known, Verdict.STATE
+        return {**known, **{name: other[name] for name in second}}, Verdict.STATE
     before, after = _rank(kind, known), _rank(kind, other)
     if before == after >= _FINISHED:
         return known, Verdict.CONFLICT
     return (other if after >= before else known), Verdict.STATE
+
+
+def contradicts(known: JsonObject, other: JsonObject) -> bool:
+    """Whether two sights name one field and say different things of it, nothing being a thing to say too.
+
+    Stricter than ``merged``: an assistant whose tools were taken away is another assistant.
+    """
+    shared = known.keys() & other.keys()
+    first, second = (pruned({name: value[name] for name in shared}) for value in (known, other))
+    return any(not _alike(name, first.get(name), second.get(name)) for name in shared)
+
+
+def _alike(name: str, one: Any, other: Any) -> bool:
+    """The same value, or the same moment written otherwise (a re-export may write seconds as ISO 8601)."""
+    if one == other or not name.endswith("_at"):
+        return bool(one == other)
+    seconds = seconds_of(one)
+    return seconds is not None and seconds == seconds_of(other)
+
+
+def _is_earlier(kind: SourceKind, value: JsonObject, than: JsonObject) -> bool:
+    times = _clock(value), _clock(than)
+    if 0.0 in times or times[0] == times[1]:
+        return _rank(kind, value) < _rank(kind, than)
+    return times[0] < times[1]
+
+
+def _clock(value: JsonObject) -> float:
+    return max(seconds_of(value.get(name)) or 0.0 for name in _CLOCKS)
 
 
 class KnownObjects:

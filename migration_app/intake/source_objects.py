@@ -13,7 +13,7 @@ from migration_app.archive.ids import storable_text
 from migration_app.archive.objects import SourceObject as Found
 from migration_app.archive.sequence import payload_compress, payload_sha256
 from migration_app.archive.times import moment_of
-from migration_app.archive.versions import Verdict, digest_of, merged
+from migration_app.archive.versions import Verdict, contradicts, digest_of, merged, pruned
 from migration_app.contracts import Actor, JsonObject
 from migration_app.models import Assistant, SourceImport, SourceObject
 from migration_app.services.audit import audit_event
@@ -44,7 +44,7 @@ def source_objects_store(
     actor: Actor,
     counts: collections.Counter[str],
 ) -> None:
-    """Store those that are new. The first version is current; another content is kept and reported."""
+    """Store those that are new. A later state becomes current; another content is kept and reported."""
     mine: collections.Counter[str] = collections.Counter()
     with transaction.atomic():
         with connection.cursor() as cursor:
@@ -84,36 +84,56 @@ class _Versions:
             self._counts["unchanged"] += 1
             return
         self._digests.add(sight)
-        verdict = Verdict.NEW
-        if key in self._current:
-            _value, verdict = merged(found.kind, self._current[key][1], found.value)
+        if key not in self._current:
+            self._counts[f"{found.kind}s"] += 1
+            self._take(loose, found.value)
+            return
+        current, known = self._current[key]
+        value, verdict = merged(found.kind, known, found.value)
+        if found.kind == "assistant" and contradicts(known, found.value):
+            verdict = Verdict.CONFLICT
         if verdict is Verdict.SAME:
             self._counts["unchanged"] += 1
-            return
-        state = SourceObject.State.CONFLICT if verdict is Verdict.CONFLICT else SourceObject.State.CURRENT
-        if verdict is Verdict.STATE:
-            # A later state of the same object: the earlier version stays beside it.
-            earlier = self._current[key][0]
-            SourceObject.objects.filter(pk=earlier.pk).update(state=SourceObject.State.CONFLICT)
-        row = SourceObject.objects.create(
-            kind=found.kind,
-            object_id=found.id,
-            state=state,
-            payload=payload_compress(loose.raw),
-            sha256=payload_sha256(loose.raw),
-            redacted=loose.redacted,
-            source_import=self._source_import,
-        )
-        if verdict is Verdict.CONFLICT:
+        elif verdict is Verdict.CONFLICT:
             self._counts["conflicts"] += 1
+            self._keep(loose, SourceObject.State.CONFLICT)
             self._record(
                 f"{found.kind}.conflict", found.id, "Other content under a known id; the first one is used."
             )
-            return
-        self._counts[f"{found.kind}s" if verdict is Verdict.NEW else "states"] += 1
-        self._current[key] = (row, found.value)
-        if found.kind == "assistant":
-            self._assistant(row, found.value)
+        else:
+            self._counts["states"] += 1
+            if value is known:
+                # An earlier state that came in late.
+                self._keep(loose, SourceObject.State.SUPERSEDED)
+                return
+            SourceObject.objects.filter(pk=current.pk).update(state=SourceObject.State.SUPERSEDED)
+            if pruned(value) != pruned(found.value):
+                # The later sight leaves out what the earlier one says (it stood in a bundle): say both.
+                loose = loose_object(
+                    found, json.dumps(value).encode(), redacted=loose.redacted or current.redacted
+                )
+            self._take(loose, value)
+
+    def _take(self, loose: LooseObject, value: JsonObject) -> None:
+        """Make it the version that the console works with."""
+        row = self._keep(loose, SourceObject.State.CURRENT)
+        self._current[loose.found.kind, loose.found.id] = (row, value)
+        if loose.found.kind == "assistant":
+            self._assistant(row, value)
+
+    def _keep(self, loose: LooseObject, state: str) -> SourceObject:
+        row, _created = SourceObject.objects.update_or_create(
+            kind=loose.found.kind,
+            object_id=loose.found.id,
+            sha256=payload_sha256(loose.raw),
+            defaults={
+                "state": state,
+                "payload": payload_compress(loose.raw),
+                "redacted": loose.redacted,
+                "source_import": self._source_import,
+            },
+        )
+        return row
 
     def _assistant(self, row: SourceObject, value: JsonObject) -> None:
         """Give the assistant's own row what its object says."""

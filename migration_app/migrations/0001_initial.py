@@ -219,7 +219,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('kind', models.CharField(db_collation='C', max_length=32)),
                 ('object_id', models.CharField(db_collation='C', max_length=255, verbose_name='object id')),
-                ('state', models.CharField(choices=[('current', 'current'), ('conflict', 'conflict')], default='current', max_length=16)),
+                ('state', models.CharField(choices=[('current', 'current'), ('superseded', 'superseded'), ('conflict', 'conflict')], default='current', max_length=16)),
                 ('payload', models.BinaryField()),
                 ('sha256', models.CharField(db_collation='C', max_length=64)),
                 ('redacted', models.BooleanField(default=False)),

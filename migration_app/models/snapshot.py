@@ -59,14 +59,16 @@ class SnapshotPage(models.Model):
 class SourceObject(models.Model):
     """An assistant, file or vector store as the source described it; several versions where they differ.
 
-    The first version seen is *current*. Another content under the same id is kept as *conflict* and
-    reported, never put in its place in silence.
+    The first version seen is *current*. A later state of the same file or vector store (its status, expiry or
+    usage went on) becomes current, and the earlier one *superseded*. Another content under the same id is kept
+    as *conflict* and reported, never put in its place in silence; so is any other content of an assistant.
     """
 
     class State(models.TextChoices):
         """Which version the console works with."""
 
         CURRENT = "current", "current"
+        SUPERSEDED = "superseded", "superseded"
         CONFLICT = "conflict", "conflict"
 
     kind = models.CharField(max_length=32, db_collation="C")

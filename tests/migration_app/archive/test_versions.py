@@ -6,6 +6,7 @@ from migration_app.archive.versions import (
     KnownObjects,
     NestedTooDeeplyError,
     Verdict,
+    contradicts,
     digest_of,
     merged,
     pruned,
@@ -62,6 +63,17 @@ def test_a_sight_that_says_more_adds_to_what_is_known() -> None:
         ("step", {"status": "in_progress"}, {"status": "completed"}),
         ("file", {"status": "uploaded"}, {"status": "processed"}),
         ("vector_store", {"status": "completed"}, {"status": "expired"}),
+        (
+            "vector_store",
+            {"usage_bytes": 1, "file_counts": {"total": 1}},
+            {"usage_bytes": 2, "file_counts": {"total": 2}},
+        ),
+        (
+            "vector_store",
+            {"status": "completed", "last_active_at": 1},
+            {"status": "in_progress", "last_active_at": 2},
+        ),
+        ("file", {"status": "processed", "expires_at": 1}, {"status": "processed", "expires_at": 2}),
     ],
 )
 def test_a_later_state_takes_the_place_of_an_earlier_one(
@@ -93,3 +105,69 @@ def test_known_objects_tell_new_same_state_and_conflict() -> None:
     ]
     verdicts = [known.see(kind, "id_1", value).value for kind, value in sights]  # type: ignore[arg-type]  # literals
     assert verdicts == ["new", "same", "state", "same", "conflict", "new"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "later", "earlier"),
+    [
+        ("file", {"status": "processed"}, {"status": "uploaded"}),
+        ("vector_store", {"status": "expired"}, {"status": "completed"}),
+        (
+            "vector_store",
+            {"last_active_at": 200, "usage_bytes": 1},
+            {"last_active_at": 100, "usage_bytes": 2},
+        ),
+    ],
+)
+def test_an_earlier_state_that_comes_in_late_changes_nothing(
+    kind: SourceKind, later: JsonObject, earlier: JsonObject
+) -> None:
+    result, verdict = merged(kind, later, earlier)
+    assert result is later
+    assert verdict is Verdict.STATE
+
+
+@pytest.mark.parametrize(
+    ("kind", "known", "other"),
+    [
+        ("file", {"status": "uploaded", "filename": "a.pdf"}, {"status": "processed", "filename": "b.pdf"}),
+        ("vector_store", {"status": "in_progress", "name": "a"}, {"status": "completed", "name": "b"}),
+    ],
+)
+def test_another_object_under_the_id_is_a_conflict_whatever_its_state(
+    kind: SourceKind, known: JsonObject, other: JsonObject
+) -> None:
+    assert merged(kind, known, other) == (known, Verdict.CONFLICT)
+
+
+def test_a_later_state_that_says_less_keeps_what_was_said() -> None:
+    known = {"status": "uploaded", "filename": "a.pdf"}
+    assert merged("file", known, {"status": "processed"}) == (
+        {"status": "processed", "filename": "a.pdf"},
+        Verdict.STATE,
+    )
+
+
+@pytest.mark.parametrize(
+    "other", ["1702014088", 1702014088000, "2023-12-08T05:41:28Z", "2023-12-08 05:41:28 UTC"]
+)
+def test_one_moment_written_in_two_ways_is_the_same(other: object) -> None:
+    known = {"id": "msg_1", "created_at": 1702014088}
+    assert merged("message", known, {"id": "msg_1", "created_at": other}) == (known, Verdict.SAME)
+
+
+@pytest.mark.parametrize(
+    ("known", "other", "expected"),
+    [
+        ({"tools": [1]}, {"tools": []}, True),
+        ({"tools": []}, {"tools": [1]}, True),
+        ({"name": None}, {"name": "Desk"}, True),
+        ({"tools": [1]}, {}, False),
+        ({}, {"tools": [1]}, False),
+        ({"tools": None, "name": "x"}, {"tools": [], "name": "x"}, False),
+    ],
+)
+def test_two_sights_contradict_where_both_name_a_field(
+    known: JsonObject, other: JsonObject, expected: bool
+) -> None:
+    assert contradicts(known, other) is expected
