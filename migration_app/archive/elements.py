@@ -10,11 +10,10 @@ import dataclasses
 import re
 from collections.abc import Iterator
 
-from migration_app.archive.streams import ByteSource
+from migration_app.archive.streams import REJECT_BYTES, ByteSource, too_long_reason
 
 _OUTSIDE = re.compile(rb'["\[\]{},]')
 _INSIDE = re.compile(rb'["\\]')
-_HEAD_BYTES = 65_536
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ class _Collected:
     size: int = 0
 
     def add(self, piece: bytes) -> None:
-        room = (_HEAD_BYTES if self.size > self.limit else self.limit + 1) - self.size
+        room = (REJECT_BYTES if self.size > self.limit else self.limit + 1) - self.size
         if room > 0:
             self.pieces.append(piece[:room])
         self.size += len(piece)
@@ -49,8 +48,8 @@ class _Collected:
         too_long = self.size > self.limit
         self.pieces, self.size, self.line_number = [], 0, next_line
         if too_long:
-            fault = f"An element of the array is longer than {self.limit:,} bytes."
-            return Element(first_line, bare[:_HEAD_BYTES], fault)
+            fault = too_long_reason("element of the array", self.limit)
+            return Element(first_line, bare[:REJECT_BYTES], fault)
         return Element(first_line, bare.rstrip()) if bare else None
 
 
@@ -117,6 +116,6 @@ def array_elements(source: ByteSource, limit: int) -> Iterator[Element]:
     rest = current.taken(line)
     yield Element(
         rest.line_number if rest else line,
-        rest.raw[:_HEAD_BYTES] if rest else b"",
+        rest.raw[:REJECT_BYTES] if rest else b"",
         "The array is not closed: the file was cut off here. What stood before was read.",
     )

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from migration_app.archive.ids import MessageIds, id_fault
-from migration_app.archive.transcripts import is_transcript, transcript_thread
+from migration_app.archive.transcripts import TranscriptLines, is_transcript, transcript_thread
 from migration_app.contracts import JsonObject, SourceKind
 
 KINDS: Final[dict[str, SourceKind]] = {
@@ -72,9 +72,13 @@ class Skipped:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Refused:
-    """Left out because it can't be placed or identified."""
+    """Left out because it can't be placed or identified.
+
+    ``by_file``: for what stands elsewhere in the file. The same document read alone would be taken.
+    """
 
     reason: str
+    by_file: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -86,16 +90,24 @@ class _Place:
     run_id: str = ""
     ids: MessageIds | None = None
     depth: int = 0
+    lines: TranscriptLines | None = None
+    line_number: int = 0
+
+    def told_before(self, thread_id: str, messages: list[Any]) -> str:
+        """Why messages without ids can't be taken beside what the file has said of their thread, if so."""
+        return "" if self.lines is None else self.lines.fault(thread_id, messages, self.line_number)
 
 
-def expand(value: JsonObject, *, thread_id: str = "") -> Iterator[SourceObject | Skipped | Refused]:
+def expand(
+    value: JsonObject, *, thread_id: str = "", lines: TranscriptLines | None = None, line_number: int = 0
+) -> Iterator[SourceObject | Skipped | Refused]:
     """Every API object in a document, in its order.
 
     ``thread_id`` is given to messages, runs and steps that name no thread (pages that are known to be of one
-    thread).
+    thread). ``lines`` is handed in while a file is read: it tells grown transcripts from pieces.
     """
-    place = _Place(thread_id=thread_id, ids=MessageIds() if thread_id else None)
-    yield from _expand(value, place)
+    ids = MessageIds() if thread_id else None
+    yield from _expand(value, _Place(thread_id=thread_id, ids=ids, lines=lines, line_number=line_number))
 
 
 def _expand(value: Any, place: _Place) -> Iterator[SourceObject | Skipped | Refused]:
@@ -109,7 +121,7 @@ def _expand(value: Any, place: _Place) -> Iterator[SourceObject | Skipped | Refu
     elif place.depth > _MAX_NESTING:
         yield Refused("Lists and bundles are nested too deeply.")
     elif is_transcript(value):
-        yield from _transcript(value)
+        yield from _transcript(value, place)
     elif isinstance(value.get("event"), str) and isinstance(value.get("data"), dict):
         yield from _expand(value["data"], dataclasses.replace(place, depth=place.depth + 1))
     elif isinstance(value.get("data"), list) and value.get("object") not in OBJECT_NAMES.values():
@@ -121,10 +133,13 @@ def _expand(value: Any, place: _Place) -> Iterator[SourceObject | Skipped | Refu
         yield _identified(value, place)
 
 
-def _transcript(value: JsonObject) -> Iterator[SourceObject | Skipped | Refused]:
+def _transcript(value: JsonObject, place: _Place) -> Iterator[SourceObject | Skipped | Refused]:
     thread, messages, user_ref = transcript_thread(value)
     if isinstance(thread, str):
         yield Refused(thread)
+        return
+    if fault := place.told_before(thread["id"], value["messages"]):
+        yield Refused(fault, by_file=True)
         return
     yield SourceObject("thread", thread["id"], thread["id"], thread, user_ref)
     for message in messages:
@@ -160,11 +175,19 @@ def _bundle(value: JsonObject, place: _Place) -> Iterator[SourceObject | Skipped
             thread_id, run_id = found.thread_id, found.id if kind == "run" else run_id
     else:
         thread_id = _thread_of_bundle(value) or thread_id
-    inner = _Place(None, thread_id, run_id, MessageIds() if thread_id else None, place.depth + 1)
+    ids = MessageIds() if thread_id else None
+    inner = dataclasses.replace(place, thread_id=thread_id, run_id=run_id, ids=ids, depth=place.depth + 1)
     for key, part_kind in _PARTS.items():
         if kind in {"thread", "run"} and part_kind not in _OF_THREADS:
             continue
-        for element in _elements(value.get(key)):
+        elements = _elements(value.get(key))
+        named = [element for element in elements if isinstance(element, dict) and element.get("id")]
+        if key == "messages" and thread_id and len(named) < len(elements):
+            fault = inner.told_before(thread_id, elements)
+            if fault:
+                yield Refused(fault, by_file=True)
+                elements = named
+        for element in elements:
             yield from _expand(element, dataclasses.replace(inner, kind=part_kind))
 
 

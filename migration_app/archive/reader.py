@@ -14,13 +14,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from migration_app.archive.elements import array_elements
-from migration_app.archive.streams import ByteReader, ByteSource
+from migration_app.archive.streams import REJECT_BYTES, ByteReader, ByteSource, too_long_reason
 from migration_app.contracts import JsonObject
 
 MAX_DOCUMENT_BYTES = 256 << 20
-REJECT_BYTES = 65_536
-"""Of a rejected line this much is kept."""
-
 _BLANK = b" \t\r\n\x1e\0"
 _COMMENT = (b"//", b"#", b"/*", b"--")
 _EVENT_NOISE = re.compile(rb"(?:event|id|retry):|data:\s*\[DONE\]")
@@ -115,11 +112,11 @@ def _lines(source: ByteSource, limit: int) -> Iterator[Document | Reject]:
         line, too_long = source.line(limit)
         if not line:
             return
+        if too_long:
+            yield Reject(number, too_long_reason("line", limit), line[:REJECT_BYTES])
+            continue
         raw = line.strip(_BLANK)
         if not raw or _EVENT_NOISE.match(raw):
-            continue
-        if too_long:
-            yield Reject(number, f"The line is longer than {limit:,} bytes.", raw[:REJECT_BYTES])
             continue
         if raw == b"[" or (raw[:1] == b"[" and _open_brackets(raw) == 0):
             source.put_back(line)
@@ -151,7 +148,7 @@ def _over_lines(source: ByteSource, number: int, line: bytes, limit: int) -> Ite
         following, too_long = source.line(limit)
         if not following or too_long or size + len(following) > limit:
             reason = (
-                f"The object is longer than {limit:,} bytes."
+                too_long_reason("object", limit)
                 if following
                 else "The object is not closed: the file was cut off here."
             )

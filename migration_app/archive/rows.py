@@ -10,12 +10,20 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
 from migration_app.archive.ids import MessageIds
-from migration_app.archive.reader import REJECT_BYTES, Reject
-from migration_app.archive.streams import ArchiveUnreadableError, ByteReader, ByteSource
+from migration_app.archive.reader import Reject
+from migration_app.archive.streams import (
+    REJECT_BYTES,
+    ArchiveUnreadableError,
+    ByteReader,
+    ByteSource,
+    too_long_reason,
+)
 from migration_app.archive.transcripts import transcript_message, transcript_thread
 from migration_app.contracts import JsonObject
 
-MAX_FIELD_BYTES = 16 << 20
+MAX_CELL_CHARACTERS = 16 << 20
+MAX_LINE_BYTES = 32 << 20
+_HEADER_BYTES = 65_536
 _DELIMITERS = ",;\t"
 TRANSCRIPT_COLUMNS = ("thread_id", "role", "content")
 TRANSCRIPT_ALIASES = {"thread": "thread_id", "id": "message_id", "message": "content", "text": "content"}
@@ -41,29 +49,51 @@ class Table:
     header: bytes
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Line:
+    number: int
+    raw: bytes
+
+
 class _Lines:
     """Feeds the CSV reader line by line and remembers what it took for the record at hand."""
 
     def __init__(self, source: ByteSource) -> None:
         self._source = source
-        self.taken: list[bytes] = []
-        self.first_line = 1
+        self._taken: list[_Line] = []
+        self.at_end = False
 
     def __iter__(self) -> Iterator[str]:
-        while True:
-            number = self._source.line_number
-            line, _too_long = self._source.line(MAX_FIELD_BYTES * 2)
-            if not line:
-                return
-            if not self.taken:
-                self.first_line = number
-            self.taken.append(line)
-            # Bytes that are no UTF-8 survive as lone surrogates: only their own record is rejected.
-            yield line.decode(errors="surrogateescape")
+        return self
+
+    def __next__(self) -> str:
+        number = self._source.line_number
+        raw, too_long = self._source.line(MAX_LINE_BYTES)
+        if not raw:
+            self.at_end = True
+            raise StopIteration
+        self._taken.append(_Line(number, raw))
+        if too_long:
+            raise _TooLongError
+        # Bytes that are no UTF-8 survive as lone surrogates: only their own record is rejected.
+        return raw.decode(errors="surrogateescape")
 
     def record(self) -> tuple[int, bytes]:
-        raw, self.taken = b"".join(self.taken), []
-        return self.first_line, raw
+        """The record's first line number and its text, which is then done with."""
+        taken, self._taken = self._taken, []
+        return taken[0].number, b"".join(line.raw for line in taken)
+
+    def rejected(self, reason: str) -> Iterator[Reject]:
+        """Give up the record, line by line: where a quotation mark is missing, it has swallowed whole rows."""
+        (first, *others), self._taken = self._taken, []
+        yield Reject(first.number, reason, first.raw[:REJECT_BYTES])
+        for line in others:
+            reason = f"It belongs to the record that begins in line {first.number}, which can't be read."
+            yield Reject(line.number, reason, line.raw[:REJECT_BYTES])
+
+
+class _TooLongError(Exception):
+    """A line is longer than ``MAX_LINE_BYTES``."""
 
 
 def read_rows(
@@ -78,13 +108,17 @@ def read_rows(
     The first line is a header if it names the first of ``known_columns``. Without one the file must have a single
     column, named ``single_column``; ArchiveUnreadableError otherwise.
     """
-    csv.field_size_limit(max(csv.field_size_limit(), MAX_FIELD_BYTES))
+    csv.field_size_limit(MAX_CELL_CHARACTERS)
     source = ByteSource(stream)
     if not source.first_byte():
+        yield from (Reject(source.line_number, fault, b"") for fault in source.faults)
         return
-    lines = _Lines(source)
-    head, _too_long = source.line(MAX_FIELD_BYTES)
+    head, _too_long = source.line(MAX_LINE_BYTES)
     delimiter, names = column_names(head, aliases)
+    if b"\r" in head.rstrip(b"\r\n"):
+        raise ArchiveUnreadableError(
+            "The lines end with bare carriage returns: save the file with line feeds (Unix or Windows line ends)."
+        )
     if known_columns[0] in names:
         table = Table(delimiter, names, head)
     elif single_column and len([name for name in names if name]) == 1:
@@ -97,29 +131,39 @@ def read_rows(
             f"{head.decode(errors='replace').strip()[:120]!r}."
         )
     yield table
-    yield from _records(csv.reader(iter(lines), delimiter=delimiter), lines, table)
+    yield from _records(_Lines(source), table)
     for fault in source.faults:
         yield Reject(source.line_number, fault, b"")
 
 
 def column_names(head: bytes, aliases: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
     """The delimiter and the column names that a file's first line tells, if it is a header."""
-    text = head.decode(errors="replace")
+    text = head[:_HEADER_BYTES].decode(errors="replace").strip("\r\n").partition("\r")[0]
     delimiter = max(_DELIMITERS, key=text.count)
     cells = next(csv.reader([text], delimiter=delimiter), [])
     names = [cell.strip().lower().replace(" ", "_") for cell in cells]
     return delimiter, tuple(name if aliases.get(name) in names else aliases.get(name, name) for name in names)
 
 
-def _records(reader: Iterator[list[str]], lines: _Lines, table: Table) -> Iterator[Row | Reject]:
+def _records(lines: _Lines, table: Table) -> Iterator[Row | Reject]:
+    # One reader for all: it starts afresh with each record, behind an error too.
+    reader = csv.reader(lines, delimiter=table.delimiter)
     while True:
         try:
             cells = next(reader, None)
+        except _TooLongError:
+            yield from lines.rejected(too_long_reason("line", MAX_LINE_BYTES))
+            continue
         except csv.Error as error:
-            number, raw = lines.record()
-            yield Reject(number, f"Not readable CSV: {error}.", raw[:REJECT_BYTES])
+            yield from lines.rejected(_explained(error))
             continue
         if cells is None:
+            return
+        if lines.at_end:  # and the record is not: only a quoted cell makes the reader ask for another line
+            yield from lines.rejected(
+                "A quotation mark opens a cell here, and none closes it up to the end of the file: mend it, then "
+                "import the file again."
+            )
             return
         number, raw = lines.record()
         if not any(cell.strip() for cell in cells):
@@ -127,7 +171,7 @@ def _records(reader: Iterator[list[str]], lines: _Lines, table: Table) -> Iterat
         if any(
             0xDC80 <= ord(character) <= 0xDCFF for cell in cells if not cell.isascii() for character in cell
         ):
-            yield Reject(number, "Not valid UTF-8.", raw[:REJECT_BYTES])
+            yield Reject(number, "Not valid UTF-8: save the file as UTF-8.", raw[:REJECT_BYTES])
         elif len(cells) > len(table.columns) and any(cells[len(table.columns) :]):
             reason = (
                 f"{len(cells)} cells under {len(table.columns)} columns: quote cells that hold the delimiter."
@@ -135,6 +179,14 @@ def _records(reader: Iterator[list[str]], lines: _Lines, table: Table) -> Iterat
             yield Reject(number, reason, raw[:REJECT_BYTES])
         else:
             yield Row(number, dict(zip(table.columns, cells, strict=False)), raw)
+
+
+def _explained(error: csv.Error) -> str:
+    if "field limit" in str(error):
+        return f"A cell is longer than {MAX_CELL_CHARACTERS:,} characters. Is a quotation mark missing that closes it?"
+    if "new-line" in str(error):
+        return "A carriage return stands in a cell without quotation marks: quote the cell."
+    return f"Not readable CSV: {error}."
 
 
 def row_message(row: Mapping[str, str], ids: MessageIds) -> tuple[JsonObject, JsonObject] | str:

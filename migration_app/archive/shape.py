@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from typing import Literal
 
 from migration_app.archive.reader import DocumentUnreadableError, decode_document
 from migration_app.archive.rows import THREAD_ID_ALIASES, TRANSCRIPT_ALIASES, TRANSCRIPT_COLUMNS, column_names
-from migration_app.archive.streams import ByteReader, ByteSource
+from migration_app.archive.streams import ArchiveUnreadableError, ByteReader, ByteSource
 from migration_app.archive.transcripts import is_transcript
 
 HEAD_BYTES = 1 << 18
@@ -37,6 +36,8 @@ def file_shape(head: bytes) -> Shape:
     source = ByteSource(io.BytesIO(head))
     first = source.first_byte()
     if not first:
+        for fault in source.faults:
+            raise ArchiveUnreadableError(fault)
         return "empty"
     line, _too_long = source.line(HEAD_BYTES * 4)
     if first in b'{["' and (first != b'"' or line.lstrip()[:2] in {b'"{', b'"['}):
@@ -52,5 +53,5 @@ def file_shape(head: bytes) -> Shape:
 
 
 def _is_one_id(line: bytes) -> bool:
-    cells = next(csv.reader([line.decode(errors="replace").strip()]), [])
-    return len(cells) == 1 and cells[0].startswith("thread_") and " " not in cells[0]
+    text = line.decode(errors="replace").strip().strip('"')
+    return text.startswith("thread_") and not set(text) & set(' ,;\t"')

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 CHUNK_BYTES = 1 << 18
+REJECT_BYTES = 65_536
+"""Of what can't be taken this much is kept."""
 _BLANK = b" \t\r\n\x1e\0"
 _FOREIGN = (
     (b"PK\x03\x04", "a ZIP file"),
@@ -27,6 +29,11 @@ _FOREIGN = (
 
 class ArchiveUnreadableError(Exception):
     """The file as a whole is not something that can be read; the text says what to do."""
+
+
+def too_long_reason(what: str, limit: int) -> str:
+    """Why a line or an object was not read."""
+    return f"The {what} is longer than {limit:,} bytes: write it as several, for instance one object a line."
 
 
 class ByteReader(Protocol):
@@ -75,7 +82,7 @@ class ByteSource:
     def line(self, limit: int) -> tuple[bytes, bool]:
         """The next line with its line feed, empty at the end; and whether it was longer than ``limit``.
 
-        Of a line that is too long only the first ``limit`` bytes come back; the rest is passed over.
+        Of a line that is too long only the beginning comes back; the rest is passed over.
         """
         parts: list[bytes] = []
         size = 0
@@ -87,13 +94,22 @@ class ByteSource:
             end = self._kept.find(b"\n", self._at) + 1
             piece = self._kept[self._at : end or len(self._kept)]
             self._at += len(piece)
-            if size < limit:
-                parts.append(piece[: limit - size])
+            if size <= limit:
+                parts.append(piece)
             size += len(piece)
+            if size > limit:
+                parts = [_beginning(parts, min(limit, REJECT_BYTES))]
             if end:
                 self.line_number += 1
                 break
         return b"".join(parts), size > limit
+
+
+def _beginning(parts: list[bytes], size: int) -> bytes:
+    head = b""
+    for part in parts:
+        head += part[: size - len(head)]
+    return head
 
 
 def _chunks(stream: ByteReader) -> Iterator[bytes]:

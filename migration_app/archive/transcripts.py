@@ -6,12 +6,54 @@ everything behind reads both alike. Standard library only.
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from migration_app.archive.ids import MessageIds, id_fault
 from migration_app.contracts import JsonObject
 
 _USER_REFERENCES = ("user_ref", "user_id", "user")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Line:
+    """The longest transcript of a thread so far: its line, its number of messages, and their digest."""
+
+    number: int
+    count: int
+    digest: bytes
+
+
+class TranscriptLines:
+    """What the lines of one file have said of each thread, to tell a grown transcript from a piece of one.
+
+    Messages without ids have theirs from their place among their like, so two pieces of a thread would give one
+    id to two messages, and one of them would be lost. Memory: a line number, a count and a digest a thread.
+    """
+
+    def __init__(self) -> None:
+        self._lines: dict[str, _Line] = {}
+
+    def fault(self, thread_id: str, messages: Sequence[Any], line_number: int) -> str:
+        """Why these messages can't be taken; empty if they are the first of their thread, or go on from there."""
+        earlier = self._lines.get(thread_id)
+        said = hashlib.blake2b(digest_size=16)
+        begins_alike = earlier is None or earlier.count == 0
+        for count, message in enumerate(messages, start=1):
+            said.update(json.dumps(message, sort_keys=True).encode() + b"\n")
+            if earlier is not None and count == earlier.count:
+                begins_alike = said.digest() == earlier.digest
+        if earlier is None or (begins_alike and len(messages) > earlier.count):
+            self._lines[thread_id] = _Line(line_number, len(messages), said.digest())
+            return ""
+        return (
+            f"Thread {thread_id} stands in line {earlier.number} already, with {earlier.count:,} "
+            f"message{'' if earlier.count == 1 else 's'}, and this line does not repeat all of these and go on: "
+            "put all messages of a thread into one line, or use CSV, one row a message; then import the file again."
+        )
 
 
 def is_transcript(value: JsonObject) -> bool:

@@ -12,12 +12,12 @@ from migration_app.archive.ids import MessageIds, storable_text
 from migration_app.archive.objects import Refused, Skipped, expand
 from migration_app.archive.objects import SourceObject as Found
 from migration_app.archive.ordering import direction_evidence
-from migration_app.archive.reader import REJECT_BYTES, Document, Reject, read_documents
+from migration_app.archive.reader import Document, Reject, read_documents
 from migration_app.archive.redact import redacted_document
 from migration_app.archive.rows import Row, Table, read_rows, row_message
 from migration_app.archive.shape import Replayed, file_shape
-from migration_app.archive.streams import ArchiveUnreadableError, ByteReader
-from migration_app.archive.transcripts import is_transcript
+from migration_app.archive.streams import REJECT_BYTES, ArchiveUnreadableError, ByteReader
+from migration_app.archive.transcripts import TranscriptLines, is_transcript
 from migration_app.archive.versions import NestedTooDeeplyError, digest_of
 from migration_app.contracts import Actor, ListingOrder
 from migration_app.intake.source_objects import LooseObject, loose_object, source_objects_store
@@ -61,8 +61,8 @@ def archive_import(
     intake.flush()
     if not any(count for name, count in tally.counts.items() if name != "documents"):
         tally.write()
-        reason = tally.first_reason()
-        raise ArchiveUnreadableError(f"Nothing in the file could be taken. The first reason: {reason}")
+        reason = f" The first reason: {tally.first_reason}" if tally.first_reason else ""
+        raise ArchiveUnreadableError(f"Nothing in the file could be taken.{reason}")
     threads_assess(
         thread_pks=sorted(intake.touched),
         actor=actor,
@@ -86,6 +86,7 @@ class _Intake:
         self._buffered = 0
         self._rising = self._falling = 0
         self._csv_header = b""
+        self._lines = TranscriptLines()
 
     def documents(self, stream: ByteReader) -> None:
         """Read JSON documents."""
@@ -149,29 +150,30 @@ class _Intake:
         raw, value, redacted = redacted_document(document.raw, document.value)
         by_thread: dict[str, list[tuple[Found, bytes]]] = {}
         loose: list[Found] = []
-        refused: list[str] = []
+        refused: list[Refused] = []
         skipped = 0
-        for found in expand(value):
+        for found in expand(value, lines=self._lines, line_number=document.line_number):
             if isinstance(found, Skipped):
                 skipped += 1
             elif isinstance(found, Refused):
-                refused.append(found.reason)
+                refused.append(found)
             else:
-                digest = digest_of(
-                    found.value
-                )  # refuses what is nested too deeply, before anything is stored
+                # Refuses what is nested too deeply, before anything is stored.
+                digest = digest_of(found.value)
                 if found.thread_id:
                     by_thread.setdefault(found.thread_id, []).append((found, digest))
                 else:
                     loose.append(found)
         self._tally.document()
         self._tally.counts["skipped"] += skipped
-        for reason in refused:
-            self._refuse(document.line_number, raw, reason)
+        for refusal in refused:
+            self._refuse(document.line_number, raw, refusal.reason)
         transcript = is_transcript(value)
+        whole = len(by_thread) == 1 and not any(refusal.by_file for refusal in refused)
         for thread_id, objects in by_thread.items():
-            # A document about several threads is taken apart: nobody's page holds somebody else's words.
-            own = raw if len(by_thread) == 1 else _written([found.value for found, _digest in objects])
+            # A document about several threads is taken apart: nobody's page holds somebody else's words. Neither
+            # does a page hold what was refused for the rest of the file: read alone it would be taken.
+            own = raw if whole else _written([found.value for found, _digest in objects])
             kind = K.TRANSCRIPT if transcript else K.ARCHIVE
             self._add(thread_id, Entry(kind, own, redacted, tuple(objects)))
         alone = not by_thread and len(loose) == 1 and not isinstance(value.get("data"), list)

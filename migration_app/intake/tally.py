@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 from django.utils import timezone
 
-from migration_app.archive.reader import REJECT_BYTES, Reject
-from migration_app.archive.streams import ArchiveUnreadableError, ByteReader
+from migration_app.archive.ids import storable_text
+from migration_app.archive.reader import Reject
+from migration_app.archive.streams import REJECT_BYTES, ArchiveUnreadableError, ByteReader
 from migration_app.models import ImportReject, SourceImport
 
 RejectSink = Callable[[Reject], None]
@@ -17,8 +18,9 @@ Progress = Callable[[int, str], None]
 """Hears how many bytes of the file were read, or how many threads were assessed, and which of the two."""
 
 MAX_REJECT_ROWS = 10_000
-"""So many rejects are kept in the database; the reject file holds all of them."""
+"""So many rejects are kept in the database where a reject file holds all of them. Of an upload all are kept."""
 
+_WAITING_BYTES = 4 << 20
 _FIRST_DOCUMENTS = 1000
 _HEARTBEAT_SECONDS = 10.0
 
@@ -56,8 +58,10 @@ class Tally:
         self.stream = CountingStream(stream)
         self.counts: collections.Counter[str] = collections.Counter()
         self.rejects = 0
+        self.first_reason = ""
         self._kept = 0
         self._waiting: list[ImportReject] = []
+        self._waiting_bytes = 0
         self._reject_sink = reject_sink
         self._progress = progress
         self._last_beat = time.monotonic()
@@ -69,30 +73,32 @@ class Tally:
     def reject(self, reject: Reject) -> None:
         """Take note of what can't be taken. Raises ArchiveUnreadableError if nothing at all can be."""
         self.rejects += 1
+        self.first_reason = self.first_reason or reject.reason
         if self._reject_sink is not None:
             self._reject_sink(reject)
-        if self._kept < MAX_REJECT_ROWS:
+        if self._reject_sink is None or self._kept < MAX_REJECT_ROWS:
             self._kept += 1
+            self._waiting_bytes += len(reject.raw) + 500
             self._waiting.append(
                 ImportReject(
                     source_import=self.source_import,
                     line_number=reject.line_number,
-                    reason=reject.reason.replace("\0", ""),
+                    reason=storable_text(reject.reason, 4000),
                     raw=reject.raw[:REJECT_BYTES],
                 )
             )
+            if self._waiting_bytes > _WAITING_BYTES:
+                self._rejects_write()
         if self.rejects >= _FIRST_DOCUMENTS and not self.counts["documents"]:
+            self._rejects_write()
             raise ArchiveUnreadableError(
                 f"The first {self.rejects:,} lines are all unreadable, so this is no archive. The first reason: "
-                f"{self.first_reason()}"
+                f"{self.first_reason}"
             )
 
-    def first_reason(self) -> str:
-        """Why the first reject was rejected."""
-        if self._waiting:
-            return self._waiting[0].reason
-        row = ImportReject.objects.filter(source_import=self.source_import).first()
-        return row.reason if row is not None else ""
+    def _rejects_write(self) -> None:
+        ImportReject.objects.bulk_create(self._waiting)
+        self._waiting, self._waiting_bytes = [], 0
 
     def beat(self, *, force: bool = False) -> None:
         """Say that the import is alive and how far it is; at most every ten seconds unless forced."""
@@ -110,8 +116,7 @@ class Tally:
     def write(self) -> None:
         """Write counts, rejects and the sign of life. Raises ImportStoppedError if the import is not ours."""
         self._last_beat = time.monotonic()
-        ImportReject.objects.bulk_create(self._waiting)
-        self._waiting = []
+        self._rejects_write()
         running = SourceImport.objects.filter(
             pk=self.source_import.pk,
             state=SourceImport.State.RUNNING,

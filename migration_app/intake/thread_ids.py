@@ -97,21 +97,25 @@ def thread_ids_import(
         "registered": Thread.Status.REGISTERED,
         "assistant_registered": Assistant.Status.REGISTERED,
     }
+    rows = enumerate(_rows(tally))
+    # Before the transaction: why a file could not be read is kept, though nothing of it goes in.
+    piece = list(itertools.islice(rows, _PIECE))
+    if not piece:
+        tally.write()
+        reason = f" The first reason: {tally.first_reason}" if tally.first_reason else ""
+        raise ArchiveUnreadableError(f"There is no thread id in the file.{reason}")
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            "DROP TABLE IF EXISTS imported_ids, merged_ids"
-        )  # of an import in the same transaction
+        # They are there if the same transaction held an import before.
+        cursor.execute("DROP TABLE IF EXISTS imported_ids, merged_ids")
         cursor.execute(_CREATE)
         copy = "COPY imported_ids (position, thread_id, user_ref, assistant_id) FROM STDIN"
-        rows = enumerate(_rows(tally))
         # Piece by piece: an upload is read over this very connection, which can do nothing else while it copies.
-        while piece := list(itertools.islice(rows, _PIECE)):
+        while piece:
             with cursor.copy(copy) as target:
                 for position, row in piece:
                     target.write_row((position, *row))
             tally.beat()
-        if not tally.counts["documents"]:
-            raise ArchiveUnreadableError("There is no thread id in the file.")
+            piece = list(itertools.islice(rows, _PIECE))
         cursor.execute(_MERGE)
         cursor.execute("SELECT count(*) FROM merged_ids")
         distinct = cursor.fetchone()[0]

@@ -79,6 +79,9 @@ def files_checked(names: Sequence[str]) -> list[Path]:
             raise CommandError(f"{path} is a directory: name the files in it, for instance {path}/*.jsonl")
         if not path.exists():
             raise CommandError(f"There is no file {path}.")
+        if not path.is_file():
+            # A pipe can be read once only, and a file is looked at before it is imported.
+            raise CommandError(f"{path} is no regular file: save what it gives to a file first.")
         try:
             with path.open("rb"):
                 pass

@@ -13,10 +13,10 @@ STEP = {"id": "step_1", "object": "thread.run.step", "thread_id": "thread_1", "r
 THREAD = {"id": "thread_1", "object": "thread", "metadata": {}}
 
 
-def taken(value: JsonObject, **place: str) -> list[tuple[str, str, str]]:
+def taken(value: JsonObject, thread_id: str = "") -> list[tuple[str, str, str]]:
     return [
         (found.kind, found.id, found.thread_id)
-        for found in expand(value, **place)
+        for found in expand(value, thread_id=thread_id)
         if isinstance(found, SourceObject)
     ]
 

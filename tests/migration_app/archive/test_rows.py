@@ -1,9 +1,12 @@
 """CSV files: rows with their raw text."""
 
+import csv
 import io
+from collections.abc import Iterator
 
 import pytest
 
+from migration_app.archive import rows as rows_module
 from migration_app.archive.ids import MessageIds
 from migration_app.archive.reader import Reject
 from migration_app.archive.rows import (
@@ -54,7 +57,9 @@ def test_blank_rows_are_passed_over() -> None:
 
 def test_a_row_that_is_no_utf8_is_rejected_alone() -> None:
     data = HEADER + b"t-1,user,\xff\nt-2,user,x\n"
-    assert [(reject.line_number, reject.reason) for reject in rejects(data)] == [(2, "Not valid UTF-8.")]
+    assert [(reject.line_number, reject.reason) for reject in rejects(data)] == [
+        (2, "Not valid UTF-8: save the file as UTF-8.")
+    ]
     assert [row.cells["thread_id"] for row in rows(data)] == ["t-2"]
 
 
@@ -116,3 +121,74 @@ def test_a_row_that_says_too_little_is_refused(cells: dict[str, str], reason: st
     taken = row_message(cells, MessageIds())
     assert isinstance(taken, str)
     assert reason in taken
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_line_feed_in_quotation_marks_at_the_end_of_the_file_belongs_to_its_cell(end: str) -> None:
+    (row,) = rows(HEADER + b't-1,user,"a\n"' + end.encode())
+    assert row.cells["content"] == "a\n"
+    assert rejects(HEADER + b't-1,user,"a\n"' + end.encode()) == []
+
+
+def test_a_quotation_mark_that_is_never_closed_swallows_no_rows_in_silence() -> None:
+    data = HEADER + b't-1,user,a\nt-2,user,"b\nt-3,user,c\nt-4,user,d'
+    assert [row.cells["thread_id"] for row in rows(data)] == ["t-1"]
+    found = rejects(data)
+    assert [(reject.line_number, reject.raw) for reject in found] == [
+        (3, b't-2,user,"b\n'),
+        (4, b"t-3,user,c\n"),
+        (5, b"t-4,user,d"),
+    ]
+    assert "none closes it up to the end of the file" in found[0].reason
+    assert "belongs to the record that begins in line 3" in found[1].reason
+
+
+@pytest.fixture
+def cells_of_twenty(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    before = csv.field_size_limit()
+    monkeypatch.setattr(rows_module, "MAX_CELL_CHARACTERS", 20)
+    yield
+    csv.field_size_limit(before)
+
+
+@pytest.mark.usefixtures("cells_of_twenty")
+def test_a_cell_over_the_limit_is_rejected_line_by_line_and_the_next_row_read() -> None:
+    data = HEADER + b't-1,user,"' + b"0123456789\n" * 2 + b't-2,user,"b"\nt-3,user,c\n'
+    found = rejects(data)
+    assert [reject.line_number for reject in found] == [2, 3]
+    assert "longer than 20 characters" in found[0].reason
+    assert [row.cells["thread_id"] for row in rows(data)] == ["t-2", "t-3"]
+
+
+def test_a_line_over_the_limit_is_rejected_and_the_next_row_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_module, "MAX_LINE_BYTES", 40)
+    data = HEADER + b"t-1,user," + b"x" * 50 + b"\nt-2,user,c\n"
+    (reject,) = rejects(data)
+    assert (reject.line_number, len(reject.raw)) == (2, 40)
+    assert "longer than 40 bytes" in reject.reason
+    assert [row.cells["thread_id"] for row in rows(data)] == ["t-2"]
+
+
+def test_a_bare_carriage_return_in_a_cell_rejects_its_row_alone() -> None:
+    data = HEADER + b"t-1,user,a\rb\nt-2,user,c\n"
+    (reject,) = rejects(data)
+    assert (reject.line_number, reject.reason) == (
+        2,
+        "A carriage return stands in a cell without quotation marks: quote the cell.",
+    )
+    assert [row.cells["thread_id"] for row in rows(data)] == ["t-2"]
+
+
+def test_lines_that_end_with_bare_carriage_returns_are_refused_with_advice() -> None:
+    with pytest.raises(ArchiveUnreadableError, match="save the file with line feeds"):
+        rows(HEADER.replace(b"\n", b"\r") + b"t-1,user,a\r")
+
+
+def test_utf16_rows_are_read() -> None:
+    data = "thread_id,role,content\r\nt-1,user,héllo 🐟\r\n".encode("utf-16")
+    assert rows(data)[0].cells["content"] == "héllo 🐟"
+
+
+def test_a_damaged_gzip_file_is_a_reject_not_an_empty_file() -> None:
+    (reject,) = rejects(b"\x1f\x8b and no more of gzip than that")
+    assert "gzip file is damaged" in reject.reason

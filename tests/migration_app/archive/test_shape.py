@@ -6,6 +6,7 @@ import io
 import pytest
 
 from migration_app.archive.shape import Replayed, file_shape
+from migration_app.archive.streams import ArchiveUnreadableError
 
 
 @pytest.mark.parametrize(
@@ -38,3 +39,17 @@ def test_a_stream_that_was_looked_at_is_whole_again() -> None:
     while piece := replayed.read(1000):
         read += piece
     assert read == data
+
+
+def test_a_damaged_gzip_file_is_not_taken_for_an_empty_one() -> None:
+    with pytest.raises(ArchiveUnreadableError, match="gzip file is damaged"):
+        file_shape(b"\x1f\x8b and no more of gzip than that")
+
+
+@pytest.mark.parametrize("head", [b"x" * 200_000, b"a,b\rc,d", b'say "hello', b"thread_1\rthread_2\r"])
+def test_any_first_line_has_a_shape(head: bytes) -> None:
+    assert file_shape(head) in {"archive", "thread_ids"}
+
+
+def test_rows_that_end_with_bare_carriage_returns_are_known_for_what_they_are() -> None:
+    assert file_shape(b"thread_id,role,content\rt,user,x\r") == "transcript_csv"

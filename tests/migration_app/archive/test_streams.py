@@ -61,3 +61,10 @@ def test_a_line_over_the_limit_is_cut_and_the_next_one_is_whole() -> None:
     assert source.line(4) == (b"0123", True)
     assert source.line(10) == (b"short\n", False)
     assert source.line_number == 3
+
+
+def test_of_a_line_over_the_limit_only_the_beginning_is_kept_in_memory() -> None:
+    source = ByteSource(io.BytesIO(b"x" * 3_000_000 + b"\nshort\n"))
+    line, too_long = source.line(1_000_000)
+    assert (len(line), too_long) == (65_536, True)
+    assert source.line(10) == (b"short\n", False)

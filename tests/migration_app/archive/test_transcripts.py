@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from migration_app.archive.objects import Refused, SourceObject, expand
-from migration_app.archive.transcripts import is_transcript
+from migration_app.archive.transcripts import TranscriptLines, is_transcript
 from migration_app.contracts import JsonObject
 
 LINE: JsonObject = {
@@ -116,3 +116,91 @@ def test_a_line_without_thread_or_with_odd_metadata_is_refused(value: JsonObject
 )
 def test_bundles_of_api_objects_are_no_transcripts(value: JsonObject) -> None:
     assert not is_transcript(value)
+
+
+def said(*texts: str) -> list[JsonObject]:
+    return [{"role": "user", "content": text} for text in texts]
+
+
+def test_a_line_that_repeats_the_earlier_one_and_goes_on_is_taken() -> None:
+    lines = TranscriptLines()
+    assert lines.fault("t", said("a"), 1) == ""
+    assert lines.fault("t", said("a", "b"), 5) == ""
+    assert lines.fault("t", said("a", "b", "b", "c"), 6) == ""
+
+
+def test_a_line_without_messages_is_gone_on_from_by_any() -> None:
+    lines = TranscriptLines()
+    assert lines.fault("t", [], 1) == ""
+    assert lines.fault("t", said("a"), 2) == ""
+
+
+@pytest.mark.parametrize(
+    "later",
+    [said("a", "b"), said("a"), said("b"), said("c", "d", "e"), said("b", "a", "c"), []],
+    ids=["repeated", "shorter", "a piece", "other", "another order", "empty"],
+)
+def test_any_other_line_of_the_thread_is_refused_with_the_earlier_line_and_advice(
+    later: list[JsonObject],
+) -> None:
+    lines = TranscriptLines()
+    lines.fault("t", said("a", "b"), 7)
+    fault = lines.fault("t", later, 8)
+    assert "Thread t stands in line 7 already, with 2 messages" in fault
+    assert "put all messages of a thread into one line, or use CSV, one row a message" in fault
+
+
+def test_what_was_refused_is_no_line_to_go_on_from() -> None:
+    lines = TranscriptLines()
+    lines.fault("t", said("a"), 1)
+    assert lines.fault("t", said("b"), 2)
+    assert lines.fault("t", said("b", "c"), 3)
+    assert lines.fault("t", said("a", "c"), 4) == ""
+
+
+def test_lines_of_other_threads_do_not_matter() -> None:
+    lines = TranscriptLines()
+    lines.fault("t", said("a"), 1)
+    assert lines.fault("u", said("a"), 2) == ""
+
+
+def in_one_file(*values: JsonObject) -> list[tuple[list[str], list[str]]]:
+    """What each line gives: ids of messages taken, and reasons of what is refused for the rest of the file."""
+    lines = TranscriptLines()
+    found = [
+        list(expand(value, lines=lines, line_number=number)) for number, value in enumerate(values, start=1)
+    ]
+    return [
+        (
+            [one.id for one in part if isinstance(one, SourceObject) and one.kind == "message"],
+            [one.reason for one in part if isinstance(one, Refused) and one.by_file],
+        )
+        for part in found
+    ]
+
+
+def test_of_a_refused_line_nothing_is_taken() -> None:
+    line = with_message({"role": "user", "content": "ok"})
+    first, second = in_one_file(line, line)
+    assert len(first[0]) == 1
+    assert (second[0], len(second[1])) == ([], 1)
+
+
+def test_a_bundle_s_messages_without_ids_are_held_to_the_same_rule() -> None:
+    bundle = {"thread": {"id": "thread_1"}, "messages": [{"role": "user", "content": "ok"}]}
+    named = {"id": "msg_2", "role": "user", "content": "ok"}
+    first, second = in_one_file(
+        bundle, {**bundle, "messages": [*bundle["messages"], named, *bundle["messages"]]}
+    )
+    assert (len(first[0]), len(second[0]), second[1]) == (1, 3, [])
+    _first, second = in_one_file(bundle, {**bundle, "messages": [named, *bundle["messages"]]})
+    assert second[0] == ["msg_2"]
+    assert "stands in line 1 already" in second[1][0]
+
+
+def test_bundles_whose_messages_have_ids_may_come_in_pieces() -> None:
+    pieces = [
+        {"thread": {"id": "thread_1"}, "messages": [{"id": name, "role": "user"}]}
+        for name in ("msg_1", "msg_2")
+    ]
+    assert in_one_file(*pieces) == [(["msg_1"], []), (["msg_2"], [])]

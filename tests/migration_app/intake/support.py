@@ -9,6 +9,7 @@ from typing import Any
 from migration_app.contracts import Actor, JsonObject
 from migration_app.intake.imports import import_create, import_read
 from migration_app.models import SourceImport, Thread
+from migration_app.services.snapshots import load_source_thread
 
 ACTOR = Actor("ada", job_id="job-1")
 
@@ -67,3 +68,7 @@ def imported(data: bytes, kind: str = SourceImport.Kind.ARCHIVE) -> SourceImport
 
 def the_thread(name: str = "thread_1") -> Thread:
     return Thread.objects.get(thread_id=name)
+
+
+def stored_messages(name: str = "thread_1") -> list[str]:
+    return [value["id"] for value in load_source_thread(the_thread(name)).messages]

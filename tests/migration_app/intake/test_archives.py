@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from migration_app.archive.streams import ArchiveUnreadableError
@@ -12,7 +10,7 @@ from migration_app.intake import archives, store
 from migration_app.models import Assistant, AuditEvent, ImportReject, SnapshotPage, SourceImport, Thread
 from migration_app.services.pages import page_content
 from migration_app.services.snapshots import load_source_thread
-from tests.factories import batch_made, thread_made
+from tests.factories import BatchFactory, ThreadFactory
 from tests.migration_app.intake.support import (
     ACTOR,
     assistant,
@@ -20,16 +18,13 @@ from tests.migration_app.intake.support import (
     lines,
     message,
     run,
+    stored_messages,
     the_thread,
     thread,
 )
 
 pytestmark = pytest.mark.django_db
 S = Thread.Status
-
-
-def stored_messages(name: str = "thread_1") -> list[str]:
-    return [value["id"] for value in load_source_thread(the_thread(name)).messages]
 
 
 def everything() -> tuple[int, int, int, int]:
@@ -235,7 +230,7 @@ def test_a_file_that_is_no_archive_fails_with_a_reason(data: bytes, reason: str)
 
 
 def test_a_registered_thread_is_snapshotted_and_keeps_what_was_known_of_it() -> None:
-    thread_made(thread_id="thread_1", user_ref="known")
+    ThreadFactory.create(thread_id="thread_1", user_ref="known")
     imported(lines(thread(metadata={"user_id": "other"}), message("m1")))
     assert (the_thread().status, the_thread().user_ref) == (S.SNAPSHOTTED, "known")
 
@@ -260,13 +255,15 @@ def test_a_verified_thread_that_would_become_the_same_stays_verified() -> None:
 @pytest.mark.parametrize("status", [S.QUEUED, S.BACKFILLING, S.EXCLUDED, S.ROLLED_BACK])
 def test_threads_in_other_hands_keep_their_status_and_get_the_pages(status: str) -> None:
     pending = "backfill" if status in {S.QUEUED, S.BACKFILLING} else ""
-    thread_made(thread_id="thread_1", status=status, pending_work=pending, batch=batch_made())
+    ThreadFactory.create(
+        thread_id="thread_1", status=status, pending_work=pending, batch=BatchFactory.create()
+    )
     imported(lines(message("m1")))
     assert (the_thread().status, stored_messages()) == (status, ["m1"])
 
 
 def test_a_failed_thread_starts_anew_when_more_of_it_comes_in() -> None:
-    thread_made(thread_id="thread_1", status=S.FAILED, error_code="x", error_text="y", attempts=5)
+    ThreadFactory.create(thread_id="thread_1", status=S.FAILED, error_code="x", error_text="y", attempts=5)
     imported(lines(message("m1")))
     row = the_thread()
     assert (row.status, row.error_code, row.error_text, row.attempts) == (S.SNAPSHOTTED, "", "", 0)
@@ -314,54 +311,3 @@ def test_every_registration_and_snapshot_is_in_the_audit_trail() -> None:
         ("thread.registered", "", "registered", ACTOR.name, "job-1"),
         ("thread.snapshotted", "registered", "snapshotted", ACTOR.name, "job-1"),
     ]
-
-
-def test_transcript_lines_become_threads() -> None:
-    line = {
-        "thread_id": "chat-1",
-        "messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}],
-        "user_ref": "u-1",
-        "metadata": {"channel": "web"},
-    }
-    imported(lines(line))
-    row = the_thread("chat-1")
-    assert (row.status, row.user_ref, row.message_count, row.item_count) == (S.SNAPSHOTTED, "u-1", 2, 2)
-    assert page_content(SnapshotPage.objects.get()).payload == b"\x1e" + json.dumps(line).encode() + b"\n"
-
-
-def test_a_transcript_twice_adds_nothing_and_a_grown_one_only_what_is_new() -> None:
-    said = [
-        {"role": "user", "content": "ok"},
-        {"role": "assistant", "content": "ok"},
-        {"role": "user", "content": "ok"},
-    ]
-    imported(lines({"thread_id": "chat-1", "messages": said[:2]}))
-    imported(lines({"thread_id": "chat-1", "messages": said[:2]}))
-    assert SnapshotPage.objects.count() == 1
-    imported(lines({"thread_id": "chat-1", "messages": said}))
-    source = load_source_thread(the_thread("chat-1"))
-    assert [value["role"] for value in source.messages] == ["user", "assistant", "user"]
-
-
-HEADER = b"thread_id,role,content,created_at,message_id,user_ref\n"
-
-
-def test_transcript_rows_become_threads() -> None:
-    imported(
-        HEADER
-        + b'till-1,user,"a\nb",2026-05-04T09:15:02Z,m-1,u-1\ntill-1,assistant,c,2026-05-04T09:15:06Z,m-2,u-1\n'
-    )
-    row = the_thread("till-1")
-    assert (row.user_ref, row.message_count, row.status) == ("u-1", 2, S.SNAPSHOTTED)
-    assert stored_messages("till-1") == ["m-1", "m-2"]
-
-
-def test_rows_twice_add_nothing_and_grown_rows_only_what_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archives, "_BUFFER_DOCUMENTS", 1)
-    rows = b"t,user,ok,,,\nt,assistant,ok,,,\n"
-    imported(HEADER + rows)
-    imported(HEADER + rows)
-    assert the_thread("t").message_count == 2
-    imported(HEADER + rows + b"t,user,ok,,,\n")
-    source = load_source_thread(the_thread("t"))
-    assert [value["role"] for value in source.messages] == ["user", "assistant", "user"]

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 
 import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from migration_app.intake import imports
-from migration_app.intake.imports import import_receive, import_run, imports_waiting
+from migration_app.archive.reader import Reject
+from migration_app.intake import imports, tally
+from migration_app.intake.imports import (
+    import_create,
+    import_read,
+    import_receive,
+    import_run,
+    imports_waiting,
+)
 from migration_app.intake.tally import ImportStoppedError
 from migration_app.models import AuditEvent, ImportPart, ImportReject, SourceImport, Thread
 from tests.migration_app.intake.support import ACTOR, lines, message
@@ -138,3 +146,30 @@ def test_a_lost_database_leaves_the_import_to_the_next_worker(monkeypatch: pytes
 def test_uploaded_thread_ids_are_registered() -> None:
     assert run(received(b"thread_id\nthread_1\n", SourceImport.Kind.THREAD_IDS))
     assert Thread.objects.get().thread_id == "thread_1"
+
+
+def test_an_empty_upload_fails_with_a_reason() -> None:
+    source_import = received(b"")
+    assert imports_waiting() == [source_import.pk]
+    assert run(source_import)
+    assert (source_import.state, source_import.error_text) == (State.FAILED, "The file is empty.")
+
+
+def test_every_reject_of_an_upload_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tally, "MAX_REJECT_ROWS", 3)
+    monkeypatch.setattr(tally, "_WAITING_BYTES", 2000)
+    source_import = received(lines(message("m1")) + b"oops\n" * 20 + lines(message("m2", 120)))
+    assert run(source_import)
+    assert (source_import.reject_count, source_import.rejects.count()) == (20, 20)
+    assert Thread.objects.get().message_count == 2
+
+
+def test_where_a_reject_file_holds_all_the_database_keeps_the_first_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tally, "MAX_REJECT_ROWS", 3)
+    data = lines(message("m1")) + b"oops\n" * 20
+    source_import = import_create(kind="archive", file_name="f", file_bytes=len(data), actor=ACTOR)
+    written: list[Reject] = []
+    import_read(source_import=source_import, stream=io.BytesIO(data), actor=ACTOR, reject_sink=written.append)
+    assert (len(written), source_import.reject_count, source_import.rejects.count()) == (20, 20, 3)

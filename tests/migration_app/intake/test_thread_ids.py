@@ -6,7 +6,7 @@ import pytest
 
 from migration_app.archive.streams import ArchiveUnreadableError
 from migration_app.models import Assistant, AuditEvent, ImportReject, SourceImport, Thread
-from tests.factories import assistant_made, thread_made
+from tests.factories import AssistantFactory, ThreadFactory
 from tests.migration_app.intake.support import ACTOR
 from tests.migration_app.intake.support import imported as imported_as
 
@@ -63,8 +63,8 @@ def test_an_id_that_stands_there_twice_is_one_thread_completed_by_later_lines() 
 
 
 def test_a_known_thread_keeps_what_it_has_and_gets_what_it_lacks() -> None:
-    thread_made(thread_id="thread_1", user_ref="known", status=Thread.Status.VERIFIED)
-    thread_made(thread_id="thread_2", assistant=assistant_made(assistant_id="asst_known"))
+    ThreadFactory.create(thread_id="thread_1", user_ref="known", status=Thread.Status.VERIFIED)
+    ThreadFactory.create(thread_id="thread_2", assistant=AssistantFactory.create(assistant_id="asst_known"))
     source_import = imported(b"thread_id,user_ref,assistant_id\nthread_1,other,asst_1\nthread_2,u-2,asst_1\n")
     assert rows() == [("thread_1", "known", "asst_1"), ("thread_2", "u-2", "asst_known")]
     assert source_import.counts["filled"] == 2
@@ -106,3 +106,31 @@ def test_a_file_without_ids_fails_with_a_reason(data: bytes, reason: str) -> Non
     with pytest.raises(ArchiveUnreadableError, match=reason):
         imported(data)
     assert SourceImport.objects.get().state == SourceImport.State.FAILED
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"thread_id\na\0b\n", "The first reason: The thread id holds control characters"),
+        (b"\x1f\x8b and no more of gzip than that", "The first reason: The gzip file is damaged"),
+        (b"thread_id\n" + b"a b\n" * 1001, "first 1,000 lines are all unreadable"),
+    ],
+)
+def test_a_file_of_rejects_fails_with_the_first_reason_and_keeps_all(data: bytes, reason: str) -> None:
+    with pytest.raises(ArchiveUnreadableError, match=reason):
+        imported(data)
+    assert ImportReject.objects.exists()
+    assert not Thread.objects.exists()
+
+
+@pytest.mark.parametrize("column", ["thread_id", "assistant_id"])
+def test_an_id_that_cannot_be_stored_is_rejected(column: str) -> None:
+    cells = {"thread_id": "thread_1", "assistant_id": "asst_1", column: "a\0b"}
+    imported(f"thread_id,assistant_id\n{cells['thread_id']},{cells['assistant_id']}\nthread_9,\n".encode())
+    assert [thread_id for thread_id, _user, _assistant in rows()] == ["thread_9"]
+    assert "holds control characters" in ImportReject.objects.get().reason
+
+
+def test_a_user_reference_is_stored_without_its_nul() -> None:
+    imported(b"thread_id,user_ref\nthread_1,a\0b\n")
+    assert rows() == [("thread_1", "ab", None)]

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from migration_app.management import imports
+from migration_app.management.imports import reject_path
 from migration_app.models import AuditEvent, SourceImport, Thread
 from tests.migration_app.intake.support import lines, message
 
@@ -91,3 +95,54 @@ def test_a_file_that_cannot_be_read_fails_and_the_others_go_in(
         call_command("import_archive", bad, written(tmp_path, lines(message("m1"))))
     assert "ZIP" in capsys.readouterr().err
     assert Thread.objects.count() == 1
+
+
+def test_a_pipe_is_refused_for_its_beginning_would_be_lost(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(CommandError, match="no regular file: save what it gives to a file first"):
+        call_command("import_archive", str(tmp_path / "pipe"))
+
+
+def test_an_empty_file_is_named_with_its_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(CommandError, match="1 of 1 files"):
+        call_command("import_archive", written(tmp_path, b""))
+    assert "dump.jsonl: The file is empty." in capsys.readouterr().err
+
+
+def test_what_the_files_hold_may_be_said(tmp_path: Path) -> None:
+    call_command("import_archive", written(tmp_path, lines(message("m1"))), "--kind", "transcripts")
+    assert SourceImport.objects.get().kind == "transcripts"
+
+
+def test_where_one_may_not_write_beside_the_file_rejects_go_to_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert reject_path(Path("/proc/version"), None, several=False) == Path("version.rejects.jsonl")
+
+
+def test_a_second_import_leaves_the_first_one_s_reject_file_until_there_are_new_rejects(
+    tmp_path: Path,
+) -> None:
+    path = written(tmp_path, lines(message("m1")) + b"oops\n")
+    call_command("import_archive", path)
+    written(tmp_path, lines(message("m1")))
+    call_command("import_archive", path)
+    assert (tmp_path / "dump.jsonl.rejects.jsonl").read_text().count("oops") == 1
+
+
+def test_progress_is_told_in_lines_where_there_is_no_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "_LINE_SECONDS", -1.0)
+    call_command("import_archive", written(tmp_path, lines(message("m1"))))
+    told = capsys.readouterr().err
+    assert "dump.jsonl: " in told
+    assert "bytes (100 %)" in told
+    assert "dump.jsonl: 1 threads" in told
+
+
+def test_progress_is_a_bar_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    call_command("import_archive", written(tmp_path, lines(message("m1"))))
+    assert Thread.objects.get().message_count == 1

@@ -33,3 +33,8 @@ def test_a_file_without_ids_fails(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="There is no file"):
         call_command("import_threads", str(tmp_path / "gone.csv"))
+
+
+def test_a_directory_is_refused_with_advice(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="is a directory: name the files in it"):
+        call_command("import_threads", str(tmp_path))

@@ -9,7 +9,7 @@ import pytest
 from migration_app.contracts import Actor
 from migration_app.models import Assistant, AuditEvent, Thread
 from migration_app.services.assessments import assistants_registered, thread_assess, threads_assess
-from tests.factories import assistant_made, page_made, thread_made
+from tests.factories import AssistantFactory, SnapshotPageFactory, ThreadFactory
 from tests.migration_app.intake.support import message, run, thread
 
 pytestmark = pytest.mark.django_db
@@ -19,8 +19,8 @@ BLOCKING = message("m1", role="system")
 
 
 def snapshotted(*values: object, **fields: object) -> Thread:
-    row = thread_made(**{"thread_id": "thread_1", **fields})
-    page_made(row, [json.dumps(value).encode() for value in values])
+    row = ThreadFactory.create(**{"thread_id": "thread_1", **fields})
+    SnapshotPageFactory.create(thread=row, documents=[json.dumps(value).encode() for value in values])
     return row
 
 
@@ -66,7 +66,7 @@ def test_the_assistant_is_that_of_the_last_run() -> None:
 
 
 def test_an_assistant_that_is_known_of_the_thread_stays() -> None:
-    known = assistant_made()
+    known = AssistantFactory.create()
     row = snapshotted(run("r1"), assistant=known)
     thread_assess(thread=row, actor=ACTOR)
     assert fresh(row).assistant == known

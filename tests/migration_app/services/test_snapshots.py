@@ -15,7 +15,7 @@ from migration_app.models import SnapshotPage, Thread
 from migration_app.services import pages
 from migration_app.services.pages import load_source_threads, page_content
 from migration_app.services.snapshots import live_snapshot_store, load_source_thread
-from tests.factories import batch_made, page_made, thread_made
+from tests.factories import BatchFactory, SnapshotPageFactory, ThreadFactory
 from tests.migration_app.intake.support import assistant, imported, lines, message, run, thread
 
 pytestmark = pytest.mark.django_db
@@ -32,9 +32,9 @@ def listed(*values: JsonObject) -> JsonObject:
 
 
 def claimed(**fields: object) -> Thread:
-    return thread_made(
+    return ThreadFactory.create(
         thread_id="thread_1",
-        batch=batch_made(kind="snapshot"),
+        batch=BatchFactory.create(kind="snapshot"),
         pending_work="snapshot",
         lease_token=uuid.uuid4(),
         lease_until=timezone.now(),
@@ -96,7 +96,7 @@ def test_an_answer_that_is_no_json_stores_nothing() -> None:
 
 
 def test_a_page_is_never_changed() -> None:
-    page = page_made(thread_made(), [b"{}"])
+    page = SnapshotPageFactory.create()
     with pytest.raises(DatabaseError, match="Cannot update"), transaction.atomic():
         SnapshotPage.objects.filter(pk=page.pk).update(payload=b"")
 
@@ -118,7 +118,7 @@ def test_file_objects_that_messages_name_come_with_the_thread() -> None:
 
 def test_many_threads_are_loaded_each_with_its_own_pages() -> None:
     imported(lines(message("m1"), message("n1", of="thread_2"), message("o1", of="thread_3")))
-    empty = thread_made(thread_id="thread_4")
+    empty = ThreadFactory.create(thread_id="thread_4")
     loaded = list(load_source_threads([*Thread.objects.exclude(pk=empty.pk), empty]))
     assert [(one.thread.thread_id, [m["id"] for m in one.source.messages]) for one in loaded] == [
         ("thread_1", ["m1"]),
