@@ -64,7 +64,7 @@ class _Scanner:
     def boundaries(self, chunk: bytes) -> Iterator[tuple[int, int]]:
         """Where elements end in ``chunk``: the position of each separating mark, and the one behind it.
 
-        The mark that closes the array is the last one given; ``depth`` is 0 then.
+        The mark that closes the array leaves ``depth`` at 0: nothing is to be asked for behind it.
         """
         at, self.skip = self.skip, 0
         while found := (_INSIDE if self.inside else _OUTSIDE).search(chunk, at):
@@ -80,8 +80,6 @@ class _Scanner:
                 self.depth -= mark in b"]}"
                 if self.depth == 0 or (self.depth == 1 and mark == b","):
                     yield found.start(), at
-                    if self.depth == 0:
-                        return
         self.skip = max(0, at - len(chunk))
 
 

@@ -11,13 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from migration_app.archive.ids import MessageIds
 from migration_app.archive.reader import Reject
-from migration_app.archive.streams import (
-    REJECT_BYTES,
-    ArchiveUnreadableError,
-    ByteReader,
-    ByteSource,
-    too_long_reason,
-)
+from migration_app.archive.streams import REJECT_BYTES, ArchiveUnreadableError, ByteReader, ByteSource
 from migration_app.archive.transcripts import transcript_message, transcript_thread
 from migration_app.contracts import JsonObject
 
@@ -152,7 +146,9 @@ def _records(lines: _Lines, table: Table) -> Iterator[Row | Reject]:
         try:
             cells = next(reader, None)
         except _TooLongError:
-            yield from lines.rejected(too_long_reason("line", MAX_LINE_BYTES))
+            yield from lines.rejected(
+                f"The line is longer than {MAX_LINE_BYTES:,} bytes: a row is to hold one message."
+            )
             continue
         except csv.Error as error:
             yield from lines.rejected(_explained(error))
@@ -184,9 +180,7 @@ def _records(lines: _Lines, table: Table) -> Iterator[Row | Reject]:
 def _explained(error: csv.Error) -> str:
     if "field limit" in str(error):
         return f"A cell is longer than {MAX_CELL_CHARACTERS:,} characters. Is a quotation mark missing that closes it?"
-    if "new-line" in str(error):
-        return "A carriage return stands in a cell without quotation marks: quote the cell."
-    return f"Not readable CSV: {error}."
+    return f"Not readable CSV ({error}): a cell that holds line ends needs quotation marks."
 
 
 def row_message(row: Mapping[str, str], ids: MessageIds) -> tuple[JsonObject, JsonObject] | str:

@@ -43,10 +43,7 @@ def _seconds_of_text(text: str) -> float | None:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=datetime.UTC)
-    try:
-        return seconds_of(moment.timestamp())
-    except (OverflowError, ValueError):
-        return None
+    return seconds_of(moment.timestamp())
 
 
 def moment_of(value: object) -> datetime.datetime | None:

@@ -49,7 +49,7 @@ class Verdict(enum.Enum):
     CONFLICT = "conflict"
 
 
-def pruned(value: Any, depth: int = 0) -> Any:
+def pruned(value: JsonObject | list[Any], depth: int = 0) -> Any:
     """The value without what says nothing: nulls, and objects and lists that hold nothing.
 
     List elements stay, so that places keep their numbers. Raises NestedTooDeeplyError.
@@ -63,9 +63,7 @@ def pruned(value: Any, depth: int = 0) -> Any:
             if slim is not None and slim not in ({}, []):
                 kept[name] = slim
         return kept
-    if isinstance(value, list):
-        return [pruned(part, depth + 1) if isinstance(part, dict | list) else part for part in value]
-    return value
+    return [pruned(part, depth + 1) if isinstance(part, dict | list) else part for part in value]
 
 
 def digest_of(value: JsonObject) -> bytes:

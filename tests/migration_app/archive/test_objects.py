@@ -178,3 +178,22 @@ def test_lists_nested_without_end_are_refused() -> None:
         value = {"object": "list", "data": [value]}
     (found,) = left_out(value)
     assert found.reason == "Lists and bundles are nested too deeply."
+
+
+def test_a_string_that_holds_no_json_is_refused() -> None:
+    (found,) = left_out({"object": "list", "data": ['{"id": "asst_1"']})
+    assert "no object" in found.reason
+
+
+def test_a_bundle_may_name_its_thread_by_id() -> None:
+    assert taken({"thread": "thread_1", "messages": [{"id": "msg_1", "role": "user"}]}) == [
+        ("message", "msg_1", "thread_1")
+    ]
+
+
+def test_the_messages_of_a_thread_that_is_refused_are_refused_too() -> None:
+    found = left_out({"object": "thread", "id": 7, "messages": [{"id": "msg_1", "role": "user"}]})
+    assert [one.reason for one in found] == [
+        "The id of a thread is a int, not a string.",
+        "The thread.message msg_1 can't be placed: its thread_id is missing.",
+    ]

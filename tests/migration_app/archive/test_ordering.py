@@ -103,3 +103,10 @@ def test_without_times_new_messages_at_the_front_stay_there() -> None:
 def test_each_id_comes_once() -> None:
     listing = Listing(objects(("a", 1), ("b", 2)))
     assert ids(listings_merged([listing, listing]).objects) == "ab"
+
+
+def test_what_a_trusted_list_puts_against_its_timestamps_goes_by_these() -> None:
+    first, last = {"id": "a", "created_at": 100}, {"id": "b", "created_at": 200}
+    early = {"id": "c", "created_at": 50}
+    grown = Listing((first, early, last), "asc", trusted=True)
+    assert listings_merged([Listing((first, last)), grown]).objects == (early, first, last)

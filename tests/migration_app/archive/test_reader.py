@@ -114,6 +114,7 @@ def test_a_line_cut_off_between_brackets_costs_only_itself() -> None:
         (b"Message(id='msg_1', content=[])", "printed Python object"),
         (b"42", "JSON number"),
         (b"null", "JSON null"),
+        (b"true", "JSON boolean"),
         (b'"text"', "JSON string"),
         (b'{"a": 1} trailing', "goes on behind its JSON"),
         (b'{"a" 1}', "Not JSON"),
@@ -169,3 +170,22 @@ def test_a_line_that_opens_a_bracket_too_much_costs_only_itself() -> None:
     found = read(b'{"a": 1}\n[{"a": 2},\n{"a": 3}\n')
     assert [document.value for document in found if isinstance(document, Document)] == [{"a": 1}, {"a": 3}]
     assert [reject.line_number for reject in found if isinstance(reject, Reject)] == [2]
+
+
+def test_a_line_of_an_object_may_hold_several_whole_ones() -> None:
+    assert values(b'{"a": [\n{"b": 1}, {"c": 2}\n]}\n') == [{"a": [{"b": 1}, {"c": 2}]}]
+
+
+@pytest.mark.parametrize("data", [b'[{"a": 1}],\n[{"a": 2}]\n', b'[{"a": 1},]\n[,{"a": 2}]'])
+def test_a_comma_too_much_costs_nothing(data: bytes) -> None:
+    assert values(data) == [{"a": 1}, {"a": 2}]
+
+
+def test_an_element_over_the_limit_takes_no_more_memory_than_its_beginning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streams, "CHUNK_BYTES", 50_000)
+    found = read(b'[{"a": "' + b"x" * 1_000_000 + b'"},{"a": 2}]', max_document_bytes=100_000)
+    assert isinstance(found[0], Reject)
+    assert len(found[0].raw) == 65_536
+    assert isinstance(found[1], Document)

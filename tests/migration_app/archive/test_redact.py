@@ -87,3 +87,8 @@ def test_a_document_without_secrets_keeps_its_bytes() -> None:
 def test_a_document_with_secrets_is_written_out_without_them() -> None:
     raw, _value, changed = redacted_document(b'{"tools": [{"token": "abc"}]}', {"tools": [{"token": "abc"}]})
     assert (raw, changed) == (b'{"tools": [{"token": "[redacted]"}]}', True)
+
+
+def test_headers_written_as_a_list_go_too() -> None:
+    value = {"tools": [{"headers": [{"X-Own": "s3cret"}, "Bearer s3cret", None, True]}]}
+    assert redacted(value) == {"tools": [{"headers": [{"X-Own": REDACTED}, REDACTED, None, True]}]}

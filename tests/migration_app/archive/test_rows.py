@@ -1,6 +1,7 @@
 """CSV files: rows with their raw text."""
 
 import csv
+import gzip
 import io
 from collections.abc import Iterator
 
@@ -172,10 +173,8 @@ def test_a_line_over_the_limit_is_rejected_and_the_next_row_read(monkeypatch: py
 def test_a_bare_carriage_return_in_a_cell_rejects_its_row_alone() -> None:
     data = HEADER + b"t-1,user,a\rb\nt-2,user,c\n"
     (reject,) = rejects(data)
-    assert (reject.line_number, reject.reason) == (
-        2,
-        "A carriage return stands in a cell without quotation marks: quote the cell.",
-    )
+    assert reject.line_number == 2
+    assert reject.reason.endswith("a cell that holds line ends needs quotation marks.")
     assert [row.cells["thread_id"] for row in rows(data)] == ["t-2"]
 
 
@@ -192,3 +191,11 @@ def test_utf16_rows_are_read() -> None:
 def test_a_damaged_gzip_file_is_a_reject_not_an_empty_file() -> None:
     (reject,) = rejects(b"\x1f\x8b and no more of gzip than that")
     assert "gzip file is damaged" in reject.reason
+
+
+def test_rows_of_a_gzip_file_that_was_cut_off_are_read_and_the_rest_is_a_reject() -> None:
+    data = gzip.compress(HEADER + b"".join(b"t-%d,user,x\n" % number for number in range(9999)), mtime=0)[
+        :-500
+    ]
+    assert rows(data)[0].cells["thread_id"] == "t-0"
+    assert "cut off" in rejects(data)[-1].reason

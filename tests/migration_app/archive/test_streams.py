@@ -5,6 +5,7 @@ import io
 
 import pytest
 
+from migration_app.archive import streams
 from migration_app.archive.streams import ArchiveUnreadableError, ByteSource
 
 LINES = '{"a": "é"}\n{"a": "🐟"}\n'
@@ -68,3 +69,12 @@ def test_of_a_line_over_the_limit_only_the_beginning_is_kept_in_memory() -> None
     line, too_long = source.line(1_000_000)
     assert (len(line), too_long) == (65_536, True)
     assert source.line(10) == (b"short\n", False)
+
+
+def test_of_a_cut_off_gzip_file_what_was_unpacked_but_not_yet_handed_on_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streams, "CHUNK_BYTES", 1)
+    read, faults = everything(gzip.compress(b"a" * 1000, mtime=0)[:-9])
+    assert len(read) > 900
+    assert "cut off" in faults[0]

@@ -204,3 +204,20 @@ def test_bundles_whose_messages_have_ids_may_come_in_pieces() -> None:
         for name in ("msg_1", "msg_2")
     ]
     assert in_one_file(*pieces) == [(["msg_1"], []), (["msg_2"], [])]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["Hi", ["Hi"], {"type": "text", "text": "Hi"}, [{"type": "output_text", "text": "Hi"}]],
+)
+def test_text_may_be_written_in_several_ways(content: Any) -> None:
+    (part,) = objects(with_message({"role": "user", "content": content}))[1].value["content"]
+    assert part == {"type": "text", "text": {"value": "Hi", "annotations": []}}
+
+
+def test_what_is_no_part_is_left_to_the_conversion() -> None:
+    assert objects(with_message({"role": "user", "content": [7]}))[1].value["content"] == [7]
+
+
+def test_a_thread_may_say_when_it_was_made() -> None:
+    assert objects({**LINE, "created_at": 1702014088})[0].value["created_at"] == 1702014088

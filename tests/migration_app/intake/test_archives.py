@@ -311,3 +311,9 @@ def test_every_registration_and_snapshot_is_in_the_audit_trail() -> None:
         ("thread.registered", "", "registered", ACTOR.name, "job-1"),
         ("thread.snapshotted", "registered", "snapshotted", ACTOR.name, "job-1"),
     ]
+
+
+def test_many_threads_go_in_by_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "_GROUP_THREADS", 1)
+    source_import = imported(lines(*(message("m1", of=f"thread_{number}") for number in range(3))))
+    assert (source_import.counts["threads_new"], SnapshotPage.objects.count()) == (3, 3)

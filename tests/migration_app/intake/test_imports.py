@@ -10,6 +10,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from migration_app.archive.reader import Reject
+from migration_app.archive.streams import ByteReader
 from migration_app.intake import imports, tally
 from migration_app.intake.imports import (
     import_create,
@@ -173,3 +174,25 @@ def test_where_a_reject_file_holds_all_the_database_keeps_the_first_ones(
     written: list[Reject] = []
     import_read(source_import=source_import, stream=io.BytesIO(data), actor=ACTOR, reject_sink=written.append)
     assert (len(written), source_import.reject_count, source_import.rejects.count()) == (20, 20, 3)
+
+
+def test_a_part_is_read_in_pieces() -> None:
+    assert run(received(lines(message("m1", text="x" * 700_000))))
+    assert Thread.objects.get().payload_bytes > 700_000
+
+
+@pytest.mark.parametrize("moment", ["while it reads", "when it ends"])
+def test_an_import_that_was_taken_over_writes_nothing_more(
+    moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reading(*, source_import: SourceImport, stream: ByteReader, **_more: object) -> None:
+        taken_over_at = timezone.now()
+        SourceImport.objects.update(started_at=taken_over_at)
+        if moment == "while it reads":
+            tally.Tally(source_import, stream).write()
+
+    monkeypatch.setattr(imports, "archive_import", reading)
+    source_import = received(lines(message("m1")))
+    assert not run(source_import)
+    assert (source_import.state, source_import.counts) == (State.RUNNING, {})
+    assert not AuditEvent.objects.filter(verb="import.finished").exists()

@@ -148,3 +148,17 @@ def test_rows_that_end_inside_or_behind_a_quoted_line_feed_stay_the_same_at_ever
     assert [value["content"][0]["text"]["value"] for value in source.messages] == ["a", "b\n"]
     assert imported(HEADER + data[:-1]).reject_count == 1
     assert the_thread("t").message_count == 2
+
+
+def test_a_row_that_cannot_be_taken_is_rejected_with_its_number() -> None:
+    assert imported(HEADER + b"t,,ok,,,\nt,user,ok,,,\n").reject_count == 1
+    reject = ImportReject.objects.get()
+    assert (reject.line_number, bytes(reject.raw)) == (2, b"t,,ok,,,\n")
+    assert 'it has no "role"' in reject.reason
+    assert the_thread("t").message_count == 1
+
+
+def test_a_user_that_a_later_import_names_is_filled_in() -> None:
+    imported(HEADER + b"t,user,ok,,,\n")
+    imported(HEADER + b"t,user,ok,,,u-7\n")
+    assert (the_thread("t").user_ref, the_thread("t").message_count) == ("u-7", 1)

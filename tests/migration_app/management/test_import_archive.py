@@ -146,3 +146,13 @@ def test_progress_is_a_bar_on_a_terminal(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     call_command("import_archive", written(tmp_path, lines(message("m1"))))
     assert Thread.objects.get().message_count == 1
+
+
+def test_a_file_that_may_not_be_opened_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_arguments: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    path = written(tmp_path, lines(message("m1")))
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(CommandError, match=r"dump\.jsonl can't be opened: Permission denied\."):
+        call_command("import_archive", path)
