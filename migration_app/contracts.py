@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_type_hints
 
 JsonObject = dict[str, Any]
 """A decoded JSON object, exactly as some server or archive gave it."""
@@ -99,6 +99,65 @@ class SourceThread:
     findings: tuple[Finding, ...] = ()
 
 
+POLICIES_VERSION = 1
+"""Raised whenever a choice is added, taken away, or comes to mean something else."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Policies:
+    """What an operator chooses for a batch: the fate of what the target has no place for.
+
+    The first choice of each is the default; docs/conversion.md and ``conversion.policies`` say why. A *note* is
+    an assistant message that the migration writes, told apart by its first line (``conversion.migrated``).
+    ``block`` always means: leave a blocking finding, so that the thread is not sent.
+    """
+
+    assistant_images: Literal["placeholder", "developer_note", "block"] = "placeholder"
+    """Images under the assistant: a text in their place that names them, or a developer message after it."""
+
+    code_interpreter: Literal["note", "native", "drop_with_finding", "block"] = "note"
+    """native: a code_interpreter_call where the source names the container, else a note."""
+
+    file_search: Literal["note", "native", "drop_with_finding", "block"] = "note"
+    """native: a file_search_call where the source holds the queries, else a note."""
+
+    other_tool_calls: Literal["note", "drop_with_finding", "block"] = "note"
+    """Calls of every other hosted tool: Assistants v1, Foundry, and kinds that nobody knows."""
+
+    orphan_tool_calls: Literal["note", "drop_with_finding", "block"] = "note"
+    """Function calls that cannot be a pair: without an output, without a name, or only known from their run."""
+
+    attachments: Literal["input_file", "note", "vector_store_only"] = "input_file"
+    """Files attached to user messages: a file part, a text that names them, or nothing but a finding."""
+
+    incomplete_messages: Literal["keep", "mark", "skip"] = "keep"
+    """Messages cut short: as they are, with a last text that says so, or not at all."""
+
+
+def policy_choices() -> dict[str, tuple[str, ...]]:
+    """The choices of each policy, its default first."""
+    hints = get_type_hints(Policies)
+    return {field.name: get_args(hints[field.name]) for field in dataclasses.fields(Policies)}
+
+
+def policies_from(mapping: Mapping[str, object]) -> Policies:
+    """Policies from names and choices; what is not named has its default. Raises ValueError that says what may be."""
+    choices = policy_choices()
+    for name, choice in mapping.items():
+        if name not in choices:
+            raise ValueError(f"There is no policy {name!r}; there are: {', '.join(choices)}.")
+        if choice not in choices[name]:
+            allowed = ", ".join(choices[name])
+            raise ValueError(f"Policy {name} cannot be {choice!r}; it can be: {allowed}.")
+    chosen: dict[str, Any] = dict(mapping)
+    return Policies(**chosen)
+
+
+def policies_as_dict(policies: Policies) -> dict[str, str]:
+    """Every policy with its choice, in their order; ``policies_from`` reads it again."""
+    return dataclasses.asdict(policies)
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class PlannedItem:
     """One item to append, and where it comes from.
@@ -127,6 +186,18 @@ class ThreadPlan:
     def fidelity(self) -> Fidelity:
         """The grade of the worst finding."""
         return fidelity_of(self.findings)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Replacement:
+    """The target refused the item at ``position`` (from 0): send its fallback of that ``level`` (from 0) instead.
+
+    ``reason`` is what the target said. Stored by the engine, so that a resumed thread has the same plan.
+    """
+
+    position: int
+    level: int
+    reason: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from migration_app.contracts import Difference, JsonObject
-from migration_app.conversion.text import as_list, as_object, copy_json, label, shape_of
+from migration_app.conversion.text import as_list, as_object, copy_json, label, labels, shape_of
 
 _IGNORED_ITEM_FIELDS = frozenset({"id", "created_by", "object", "created_at"})
 _IGNORED_PART_FIELDS = frozenset({"logprobs", "parsed"})
@@ -37,6 +37,19 @@ def canonical_item(item: JsonObject) -> JsonObject:
     if fields.get("type") == "function_call_output":
         fields["output"] = _output(fields.get("output"))
     return fields
+
+
+def read_back_includes(items: Sequence[JsonObject]) -> tuple[str, ...]:
+    """What a server must be asked for so that it gives these items back whole (official, schema IncludeEnum)."""
+    wanted = set()
+    for item in items:
+        if item.get("type") == "code_interpreter_call":
+            wanted.add("code_interpreter_call.outputs")
+        if item.get("type") == "file_search_call":
+            wanted.add("file_search_call.results")
+        if any(as_object(part).get("image_url") for part in as_list(item.get("content"))):
+            wanted.add("message.input_image.image_url")
+    return tuple(sorted(wanted))
 
 
 def items_digest(items: Sequence[JsonObject]) -> str:
@@ -142,11 +155,15 @@ def _first_difference(expected: object, actual: object, path: str) -> str:
         pairs = enumerate(zip(expected, actual, strict=False), start=1)
         number = next((number for number, (left, right) in pairs if left != right), None)
         if number is None:
-            return f"{path} differs in number (planned {len(expected)}, found {len(actual)})"
-        return _first_difference(expected[number - 1], actual[number - 1], f"{path} {number}")
+            return f"{path} differs in number (planned {_listed(expected)}, found {_listed(actual)})"
+        entry = f"{path} {number}{_kind_words(expected[number - 1])}"
+        return _first_difference(expected[number - 1], actual[number - 1], entry)
+    if path.rpartition(" ")[2] in _FIELDS_FIRST:
+        named = [
+            label(value) if isinstance(value, str) else _value_words(value) for value in (actual, expected)
+        ]
+        return f"{path} is {named[0]}, planned was {named[1]}"
     if isinstance(expected, str) and isinstance(actual, str):
-        if path in _FIELDS_FIRST:
-            return f"{path} is {label(actual)}, planned was {label(expected)}"
         same = sum(
             1
             for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(expected, actual, strict=False))
@@ -156,5 +173,22 @@ def _first_difference(expected: object, actual: object, path: str) -> str:
     return f"{path} differs (planned {_value_words(expected)}, found {_value_words(actual)})"
 
 
+def _kind_words(value: object) -> str:
+    """The type of a content part, annotation or output, in brackets."""
+    kind = as_object(value).get("type")
+    return f" ({label(kind)})" if isinstance(kind, str) else ""
+
+
+def _listed(values: Sequence[object]) -> str:
+    """How many entries, and of which types."""
+    kinds = [as_object(value).get("type") for value in values]
+    named = labels(dict.fromkeys(kind for kind in kinds if isinstance(kind, str)))
+    return f"{len(values)}: {named}" if named else str(len(values))
+
+
 def _value_words(value: object) -> str:
-    return "nothing" if value is _ABSENT else shape_of(value)
+    if value is _ABSENT:
+        return "nothing"
+    if isinstance(value, list):
+        return _listed(value)
+    return str(value) if type(value) in (int, float, bool) else shape_of(value)

@@ -7,12 +7,13 @@ and this package.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 from migration_app.contracts import JsonObject, PlannedItem
 from migration_app.conversion.attachments import convert_attachments
+from migration_app.conversion.context import Context
 from migration_app.conversion.metadata import metadata_pairs
+from migration_app.conversion.migrated import placeholder, plain, text_part
 from migration_app.conversion.notes import Notes
 from migration_app.conversion.parts import Role, convert_part, is_empty_text
 from migration_app.conversion.text import (
@@ -43,46 +44,57 @@ _KNOWN = frozenset(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ConvertedMessage:
-    """The item's body (None when nothing of the message can be carried) and what there is to say about it."""
+    """The bodies of its items (none when nothing of it can be carried) and what there is to say about it."""
 
-    item: JsonObject | None
+    bodies: tuple[JsonObject, ...]
     notes: Notes
 
     def planned(self, group: int) -> tuple[PlannedItem, ...]:
-        """The message's items, none or one, as the group they make."""
-        if self.item is None:
-            return ()
-        return (PlannedItem(self.item, self.notes.source_kind, self.notes.source_id, group),)
+        """The message's items, as the group they make: none, itself, or itself and a developer note."""
+        return tuple(
+            PlannedItem(body, self.notes.source_kind, self.notes.source_id, group) for body in self.bodies
+        )
 
 
-def convert_message(message: object, position: int, files: Mapping[str, JsonObject]) -> ConvertedMessage:
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Status:
+    """The item's status, and for a message cut short why."""
+
+    status: str
+    cut_short: str = ""
+
+
+def convert_message(message: object, position: int, context: Context) -> ConvertedMessage:
     """Convert one message; ``position`` counts from 0 and names a message without an id."""
     source = as_object(message)
     notes = Notes("message", source_id_of(source, "message", position))
     if not isinstance(message, dict):
         notes.add("message_unreadable", shape=shape_of(message))
-        return ConvertedMessage(None, notes)
+        return ConvertedMessage((), notes)
     role = source.get("role")
     if role not in ("user", "assistant"):
         notes.add("role_unknown", "role", role=label(role) if isinstance(role, str) else shape_of(role))
-        return ConvertedMessage(None, notes)
-    return ConvertedMessage(_convert(source, "user" if role == "user" else "assistant", files, notes), notes)
+        return ConvertedMessage((), notes)
+    bodies = _convert(source, "user" if role == "user" else "assistant", context, notes)
+    return ConvertedMessage(tuple(bodies), notes)
 
 
-def _convert(
-    message: JsonObject, role: Role, files: Mapping[str, JsonObject], notes: Notes
-) -> JsonObject | None:
+def _convert(message: JsonObject, role: Role, context: Context, notes: Notes) -> list[JsonObject]:
+    policy = context.policies.incomplete_messages
+    if policy == "skip" and message.get("status") in ("incomplete", "in_progress"):
+        notes.add("message_skipped", "status", status=message["status"])
+        return []
     status = _status(message, notes)
     sources = _content(message.get("content"), notes)
-    converted = (convert_part(part, role, files, notes, place) for place, part in sources)
+    converted = (convert_part(part, role, context, notes, place) for place, part in sources)
     parts = [part for part in converted if part is not None]
-    attached = convert_attachments(message, role, _cited(parts), notes)
+    parts += convert_attachments(message, role, _cited(parts), context, notes)
+    if status.cut_short and policy == "mark":
+        notes.add("message_marked", "status")
+        parts.append(text_part(placeholder(f"message cut short, {plain(status.cut_short)}"), role))
     unknown = _keep(message, notes)
-    if parts or attached:
-        item = {"type": "message", "role": role, "content": parts + attached}
-        return (
-            item if role == "user" else {"type": "message", "role": role, "status": status, "content": parts}
-        )
+    if parts:
+        return _bodies(role, status.status, parts)
     dropped = sum(1 for _, part in sources if not is_empty_text(part))
     if dropped:
         notes.add("message_not_carried", "content", count=dropped)
@@ -90,23 +102,36 @@ def _convert(
         notes.add("message_content_unknown", names=labels(unknown))
     else:
         notes.add("message_empty", "content")
-    return None
+    return []
 
 
-def _status(message: JsonObject, notes: Notes) -> str:
+def _bodies(role: Role, status: str, parts: list[JsonObject]) -> list[JsonObject]:
+    """The message; under an assistant, input_text parts are a developer message after it."""
+    if role == "user":
+        return [{"type": "message", "role": role, "content": parts}]
+    own = [part for part in parts if part["type"] != "input_text"]
+    named = [part for part in parts if part["type"] == "input_text"]
+    message = {"type": "message", "role": role, "status": status, "content": own}
+    return ([message] if own else []) + (
+        [{"type": "message", "role": "developer", "content": named}] if named else []
+    )
+
+
+def _status(message: JsonObject, notes: Notes) -> _Status:
     """The item's status; answers of the API carry none at all, which means completed."""
     status = message.get("status")
     if status in (None, "", "completed"):
-        return "completed"
+        return _Status("completed")
     if status == "incomplete":
         reason = as_object(message.get("incomplete_details")).get("reason")
-        notes.add("message_incomplete", "status", reason=label(reason) if reason else "no reason given")
-        return "incomplete"
+        shown = label(reason) if reason else "no reason given"
+        notes.add("message_incomplete", "status", reason=shown)
+        return _Status("incomplete", shown)
     if status == "in_progress":
         notes.add("message_in_progress", "status")
-        return "incomplete"
+        return _Status("incomplete", "still in progress")
     notes.add("message_status_unknown", "status", status=label(status))
-    return "completed"
+    return _Status("completed")
 
 
 def _content(content: object, notes: Notes) -> list[tuple[str, Any]]:

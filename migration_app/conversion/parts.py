@@ -1,16 +1,19 @@
 """Content parts of messages: text, images, refusals, and whatever else an archive holds.
 
 What a role may carry: user text, images and files; assistant text and refusals only ("Supported values
-are: 'output_text' and 'refusal'"). Imports only ``contracts`` and this package.
+are: 'output_text' and 'refusal'"). An image under an assistant is named by a placeholder, or by an input_text
+part, which only a developer message can hold: ``messages`` moves it there. Imports only ``contracts`` and this
+package.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal
 
 from migration_app.contracts import JsonObject
 from migration_app.conversion.annotations import convert_annotations, drop_annotations
+from migration_app.conversion.context import Context
+from migration_app.conversion.migrated import developer_image_words, image_words, placeholder, text_part
 from migration_app.conversion.notes import Notes
 from migration_app.conversion.text import (
     as_id,
@@ -50,13 +53,11 @@ _PAYLOAD_FIELDS = {
 }
 
 
-def convert_part(
-    part: object, role: Role, files: Mapping[str, JsonObject], notes: Notes, place: str
-) -> JsonObject | None:
+def convert_part(part: object, role: Role, context: Context, notes: Notes, place: str) -> JsonObject | None:
     """The target's content part, or None with a finding that says why there is none."""
     if isinstance(part, str):
         notes.add("content_string", place)
-        return _text_part({"value": part}, role, files, notes, place)
+        return _text_part({"value": part}, role, context, notes, place)
     if not isinstance(part, dict):
         notes.add("part_unreadable", place, shape=shape_of(part))
         return None
@@ -69,15 +70,17 @@ def convert_part(
     if unknown:
         notes.add("part_fields_unknown", place, names=labels(unknown))
     if kind == "text":
-        return _text(part.get("text"), role, files, notes, f"{place}.text")
+        return _text(part.get("text"), role, context, notes, f"{place}.text")
     if kind in {"input_text", "output_text"}:
         # What an application wrote down after it had begun to use the Responses API.
         notes.add("text_plain_string", place)
         text = {"value": part.get("text"), "annotations": part.get("annotations")}
-        return _text_part(text, role, files, notes, place)
+        return _text_part(text, role, context, notes, place)
     if kind == "refusal":
         return _refusal(part.get("refusal"), role, notes, f"{place}.refusal")
-    return _image(kind, as_object(part.get(kind)), role, notes, f"{place}.{kind}")
+    if role == "assistant":
+        return _assistant_image(as_object(part.get(kind)), context, notes, f"{place}.{kind}")
+    return _image(kind, as_object(part.get(kind)), notes, f"{place}.{kind}")
 
 
 def is_empty_text(part: object) -> bool:
@@ -109,18 +112,16 @@ def carry_text(value: object, kind: str, notes: Notes, place: str) -> str | None
     return cleaned
 
 
-def _text(
-    text: object, role: Role, files: Mapping[str, JsonObject], notes: Notes, place: str
-) -> JsonObject | None:
+def _text(text: object, role: Role, context: Context, notes: Notes, place: str) -> JsonObject | None:
     if isinstance(text, dict):
-        return _text_part(text, role, files, notes, place)
+        return _text_part(text, role, context, notes, place)
     if isinstance(text, str) and text:
         notes.add("text_plain_string", place)
-    return _text_part({"value": text}, role, files, notes, place)
+    return _text_part({"value": text}, role, context, notes, place)
 
 
 def _text_part(
-    source: JsonObject, role: Role, files: Mapping[str, JsonObject], notes: Notes, place: str
+    source: JsonObject, role: Role, context: Context, notes: Notes, place: str
 ) -> JsonObject | None:
     annotations = source.get("annotations")
     text = carry_text(source.get("value"), "text", notes, place)
@@ -129,13 +130,9 @@ def _text_part(
         return None
     if role == "user":
         drop_annotations(annotations, "annotation_on_user", notes, f"{place}.annotations")
-        return {"type": "input_text", "text": text}
-    return {
-        "type": "output_text",
-        "text": text,
-        "annotations": convert_annotations(annotations, text, files, notes, f"{place}.annotations"),
-        "logprobs": [],
-    }
+        return text_part(text, role)
+    converted = convert_annotations(annotations, text, context.files, notes, f"{place}.annotations")
+    return text_part(text, role) | {"annotations": converted}
 
 
 def _refusal(value: object, role: Role, notes: Notes, place: str) -> JsonObject | None:
@@ -145,21 +142,27 @@ def _refusal(value: object, role: Role, notes: Notes, place: str) -> JsonObject 
     if role == "assistant":
         return {"type": "refusal", "refusal": text}
     notes.add("refusal_as_text", place)
-    return {"type": "input_text", "text": text}
+    return text_part(text, role)
 
 
-def _image(kind: str, payload: JsonObject, role: Role, notes: Notes, place: str) -> JsonObject | None:
-    file_id = as_id(payload.get("file_id")) if kind == "image_file" else ""
-    if role == "assistant":
-        image = (
-            label(file_id)
-            if file_id
-            else "given by its address"
-            if kind == "image_url"
-            else "of no known file"
-        )
-        notes.add("image_on_assistant", place, image=image)
+def _assistant_image(payload: JsonObject, context: Context, notes: Notes, place: str) -> JsonObject | None:
+    """A text that names the image, under the assistant or (input_text) for a developer message."""
+    policy = context.policies.assistant_images
+    file_id = as_id(payload.get("file_id"))
+    address = payload.get("url")
+    image = label(file_id) if file_id else "given by its address" if address else "of no known file"
+    if policy == "block":
+        notes.add("image_blocks", place, image=image)
         return None
+    if policy == "developer_note":
+        notes.add("image_in_developer_note", place, image=image)
+        return text_part(placeholder(developer_image_words(file_id)), "developer")
+    notes.add("image_on_assistant", place, image=image)
+    return text_part(placeholder(image_words(file_id, context.filename(file_id), address)), "assistant")
+
+
+def _image(kind: str, payload: JsonObject, notes: Notes, place: str) -> JsonObject | None:
+    file_id = as_id(payload.get("file_id")) if kind == "image_file" else ""
     if kind == "image_file":
         if not file_id:
             notes.add("image_unreadable", place, type=kind, wanted="file id")

@@ -1,19 +1,20 @@
 """Runs: how they ended, and calls they waited for that no step records.
 
-Everything else of a run (model, instructions, usage, times) stays in the console without a finding.
-Imports only ``contracts`` and this package.
+Everything else of a run (model, instructions, usage, times) stays in the console without a finding:
+``responses`` shows it. Imports only ``contracts`` and this package.
 """
 
 from __future__ import annotations
 
-from migration_app.contracts import Finding
+from migration_app.contracts import Finding, JsonObject, PlannedItem
+from migration_app.conversion.context import Context
+from migration_app.conversion.function_calls import convert_orphan
 from migration_app.conversion.notes import Notes
 from migration_app.conversion.text import as_id, as_list, as_object, label, shape_of, source_id_of
-from migration_app.conversion.tool_calls import function_name
 
 
-def run_findings(run: object, position: int, recorded_call_ids: frozenset[str]) -> tuple[Finding, ...]:
-    """What there is to say about one run; ``recorded_call_ids`` are the calls that steps record."""
+def run_findings(run: object, position: int) -> tuple[Finding, ...]:
+    """What there is to say about one run itself."""
     source = as_object(run)
     notes = Notes("run", source_id_of(source, "run", position))
     if not isinstance(run, dict):
@@ -29,12 +30,36 @@ def run_findings(run: object, position: int, recorded_call_ids: frozenset[str]) 
             status=label(status),
             reason=f" ({label(reason)})" if reason else "",
         )
-    for name, value in as_object(source.get("required_action")).items():
-        for index, call in enumerate(map(as_object, as_list(as_object(value).get("tool_calls")))):
-            call_id = as_id(call.get("id"))
-            if call_id not in recorded_call_ids:
-                place = f"required_action.{label(name)}.tool_calls[{index}]"
-                notes.add(
-                    "run_call_unfinished", place, call_id=label(call_id), name=label(function_name(call))
-                )
     return tuple(notes.findings)
+
+
+def waiting_calls(run: object, recorded_call_ids: frozenset[str]) -> tuple[tuple[str, object], ...]:
+    """Calls that the run waited for and no step records, each with its place; Foundry's approvals among them."""
+    return tuple(
+        (f"required_action.{label(name)}.tool_calls[{index}]", call)
+        for name, value in as_object(as_object(run).get("required_action")).items()
+        for index, call in enumerate(as_list(as_object(value).get("tool_calls")))
+        if as_id(as_object(call).get("id")) not in recorded_call_ids
+    )
+
+
+def convert_waiting(
+    run: object,
+    position: int,
+    recorded_call_ids: frozenset[str],
+    context: Context,
+    group: int,
+    *,
+    uncertain: bool = False,
+) -> tuple[tuple[PlannedItem, ...], Notes]:
+    """Items of the calls that a run waited for, by the policy of orphan calls."""
+    notes = Notes("run", source_id_of(as_object(run), "run", position))
+    bodies: list[JsonObject] = []
+    for number, (place, call) in enumerate(waiting_calls(run, recorded_call_ids), start=1):
+        if not isinstance(call, dict):
+            notes.add("tool_call_unreadable", place, number=number, shape=shape_of(call))
+            continue
+        bodies += convert_orphan(call, "is waited for by its run and in no step", context, notes, place)
+    if bodies and uncertain:
+        notes.add("step_place_unknown", "required_action")
+    return tuple(PlannedItem(body, "run", notes.source_id, group) for body in bodies), notes

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from migration_app.contracts import SourceThread
+from migration_app.contracts import Policies, SourceThread, policies_from, policy_choices
 
 TEXTS = st.text(min_size=1, max_size=30) | st.sampled_from(
     ["🌾 sacks【4:0†source】", "א\u0000ב", "cut \ud83c"]
@@ -75,26 +75,67 @@ def parts(draw: st.DrawFn) -> dict[str, Any]:
     return bodies[kind]
 
 
+def policies() -> st.SearchStrategy[Policies]:
+    """Every combination of choices."""
+    chosen = {name: st.sampled_from(choices) for name, choices in policy_choices().items()}
+    return st.fixed_dictionaries(chosen).map(policies_from)
+
+
+OUTPUTS = st.sampled_from(
+    [
+        {"type": "logs", "logs": "06:12"},
+        {"type": "logs", "logs": "[migrated: image]", "index": 0},
+        {"type": "image", "image": {"file_id": "file-a"}},
+        {"type": "image", "image": {"url": "https://tides.example/a.png"}},
+    ]
+)
+RESULTS = st.sampled_from(
+    [
+        {"file_id": "file-a", "score": 0.5, "content": [{"type": "text", "text": "High water 06:12"}]},
+        {"file_id": "file-b", "file_name": "b.pdf", "attributes": {"year": 2023, "odd": None}},
+        {"rank": 1},
+    ]
+)
+
+
 @st.composite
 def calls(draw: st.DrawFn) -> dict[str, Any]:
-    """A tool call: mostly functions, with and without output."""
-    call_id = draw(st.sampled_from(["call_1", "call_2", "call_3", "c" * 80]))
-    if draw(st.integers(0, 4)) == 0:
-        return {"id": call_id, "type": "code_interpreter", "code_interpreter": {"input": "1", "outputs": []}}
-    function = {"name": "f", "arguments": draw(TEXTS), "output": draw(st.none() | TEXTS)}
-    return {"id": call_id, "type": "function", "function": function}
+    """A tool call: mostly functions, with and without name and output; hosted tools of every kind."""
+    call: dict[str, Any] = {"id": draw(st.sampled_from(["call_1", "call_2", "call_3", "c" * 80]))}
+    call["type"] = kind = draw(
+        st.sampled_from(["function"] * 4 + ["code_interpreter", "file_search", "bing_grounding", "retrieval"])
+    )
+    if kind == "function":
+        name = draw(st.sampled_from(["f", "f", "f", None]))
+        call[kind] = {"name": name, "arguments": draw(TEXTS), "output": draw(st.none() | TEXTS)}
+    elif kind == "code_interpreter":
+        call[kind] = {"input": draw(TEXTS), "outputs": draw(st.lists(OUTPUTS, max_size=3))}
+        call |= draw(st.sampled_from([{}, {"container_id": "cntr_1"}]))
+    elif kind == "file_search":
+        call[kind] = {"results": draw(st.none() | st.lists(RESULTS, max_size=3))}
+        call[kind] |= draw(
+            st.sampled_from([{}, {"queries": ["tides"]}, {"ranking_options": {"ranker": "auto"}}])
+        )
+    else:
+        call[kind] = {"said": draw(TEXTS)}
+    return call
 
 
 @st.composite
 def threads(draw: st.DrawFn) -> SourceThread:
-    """A legal thread: messages in order, runs with steps that made some of them."""
+    """A legal thread: messages in order, runs with steps that made some of them, a run that waits."""
     messages: list[dict[str, Any]] = []
     steps: list[dict[str, Any]] = []
     for number in range(draw(st.integers(0, 8))):
         role = draw(st.sampled_from(["user", "assistant"]))
         message: dict[str, Any] = {"id": f"m{number}", "role": role, "created_at": 100 + number // 2}
+        message["status"] = draw(
+            st.sampled_from([None, "completed", "completed", "incomplete", "in_progress"])
+        )
         message["content"] = draw(st.lists(parts(), max_size=4))
-        message["attachments"] = [{"file_id": f, "tools": []} for f in draw(st.lists(IDS, max_size=3))]
+        message["attachments"] = [
+            {"file_id": f, "tools": [{"type": "file_search"}]} for f in draw(st.lists(IDS, max_size=3))
+        ]
         if role == "assistant" and draw(st.booleans()):
             run = {"run_id": f"run_{number}", "created_at": 99 + number // 2, "status": "completed"}
             for turn in range(draw(st.integers(0, 3))):
@@ -106,8 +147,12 @@ def threads(draw: st.DrawFn) -> SourceThread:
             made = {"type": "message_creation", "message_creation": {"message_id": f"m{number}"}}
             steps.append(run | {"id": f"made_{number}", "step_details": made})
         messages.append(message)
+    waited_for = [call | {"id": f"wait_{n}"} for n, call in enumerate(draw(st.lists(calls(), max_size=2)))]
+    waiting = {"id": "run_end", "created_at": 200, "required_action": {"a": {"tool_calls": waited_for}}}
     files = {"file-a": {"id": "file-a", "filename": "a.pdf"}}
-    return SourceThread("thread_mill", {"id": "thread_mill"}, tuple(messages), (), tuple(steps), files)
+    stores = draw(st.sampled_from([{}, {"file_search": {"vector_store_ids": ["vs_1"]}}]))
+    thread = {"id": "thread_mill", "tool_resources": stores}
+    return SourceThread("thread_mill", thread, tuple(messages), (waiting,), tuple(steps), files)
 
 
 @st.composite

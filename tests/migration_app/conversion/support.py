@@ -18,10 +18,14 @@ GOLDEN = pathlib.Path(__file__).parent / "golden"
 DESCRIPTION = pathlib.Path(__file__).parents[2] / "data" / "openapi_conversations.json"
 COMPONENTS = {
     ("message", "user"): "InputMessage",
+    ("message", "developer"): "InputMessage",
     ("message", "assistant"): "OutputMessage",
     ("function_call", None): "FunctionToolCall",
     ("function_call_output", None): "FunctionCallOutputItemParam",
+    ("code_interpreter_call", None): "CodeInterpreterToolCall",
+    ("file_search_call", None): "FileSearchToolCall",
 }
+SENT_IDS = {"code_interpreter_call": "ci_sent", "file_search_call": "fs_sent"}
 
 
 def golden_files(folder: str) -> list[pathlib.Path]:
@@ -86,8 +90,10 @@ def sdk_item() -> pydantic.TypeAdapter[Any]:
 
 
 def as_sent(item: JsonObject) -> JsonObject:
-    """The item as the sender completes it: a full assistant message must have an id."""
-    return item | {"id": "msg_sent"} if item.get("role") == "assistant" else item
+    """The item as the sender completes it: assistant messages and calls of hosted tools must have an id."""
+    if item.get("role") == "assistant":
+        return item | {"id": "msg_sent"}
+    return item | {"id": SENT_IDS[item["type"]]} if item["type"] in SENT_IDS else item
 
 
 def assert_acceptable(items: Sequence[JsonObject]) -> None:

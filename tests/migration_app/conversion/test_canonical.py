@@ -13,6 +13,7 @@ from migration_app.conversion.canonical import (
     compare_items,
     fingerprint,
     items_digest,
+    read_back_includes,
 )
 from migration_app.conversion.threads import convert_thread
 from tests.migration_app.conversion.support import golden_files, source_thread
@@ -29,6 +30,12 @@ CALL: dict[str, Any] = {
     "status": "completed",
 }
 OUTPUT: dict[str, Any] = {"type": "function_call_output", "call_id": "call_1", "output": "done"}
+CODE: dict[str, Any] = {
+    "type": "code_interpreter_call",
+    "container_id": "cntr_1",
+    "code": "1+1",
+    "outputs": [{"type": "logs", "logs": "2"}],
+}
 
 
 def user_part(**part: Any) -> dict[str, Any]:
@@ -83,39 +90,45 @@ def test_documented_normalisations_make_no_difference(planned: dict[str, Any], f
         (
             USER,
             user_part(type="input_text", text="Ho."),
-            "item 1 (message by user): content 1 text differs at character 1 (planned 3 characters, found 3)",
+            "item 1 (message by user): content 1 (input_text) text differs at character 1",
         ),
         (
             USER,
             user_part(type="input_text", text="Hi. And more"),
-            "item 1 (message by user): content 1 text differs at character 3 (planned 3 characters, found 12)",
+            "item 1 (message by user): content 1 (input_text) text differs at character 3",
         ),
         (USER, ASSISTANT, "item 1 (message by user): role is assistant, planned was user"),
         (USER, CALL, "item 1 (message by user): type is function_call, planned was message"),
         (
             USER,
             USER | {"content": USER["content"] * 2},
-            "item 1 (message by user): content differs in number (planned 1, found 2)",
+            "item 1 (message by user): content differs in number (planned 1: input_text, found 2: input_text)",
         ),
         (
             ASSISTANT,
             ASSISTANT | {"status": "incomplete"},
-            "item 1 (message by assistant): status differs (planned nothing, found a string)",
+            "item 1 (message by assistant): status is incomplete, planned was nothing",
         ),
         (
             ASSISTANT | {"content": [TEXT | {"annotations": [CITATION]}]},
             ASSISTANT,
-            "item 1 (message by assistant): content 1 annotations differs (planned an array, found nothing)",
+            (
+                "item 1 (message by assistant): content 1 (output_text) annotations differs "
+                "(planned 1: file_citation, found nothing)"
+            ),
         ),
         (
             ASSISTANT | {"content": [TEXT | {"annotations": [CITATION]}]},
             ASSISTANT | {"content": [TEXT | {"annotations": [CITATION | {"index": 7}]}]},
-            "item 1 (message by assistant): content 1 annotations 1 index differs (planned a number, found a number)",
+            (
+                "item 1 (message by assistant): content 1 (output_text) annotations 1 (file_citation) index differs "
+                "(planned 0, found 7)"
+            ),
         ),
         (
             ASSISTANT,
             user_part() | {"role": "assistant"},
-            "item 1 (message by assistant): content 1 type differs",
+            "item 1 (message by assistant): content 1 (output_text) type is nothing, planned was output_text",
         ),
         (CALL, CALL | {"call_id": "call_2"}, "item 1 (function_call): call_id differs at character 5"),
         (
@@ -126,14 +139,49 @@ def test_documented_normalisations_make_no_difference(planned: dict[str, Any], f
         (
             CALL,
             CALL | {"extra": 1},
-            "item 1 (function_call): extra differs (planned nothing, found a number)",
+            "item 1 (function_call): extra differs (planned nothing, found 1)",
         ),
         (
             {"type": "reasoning", "a": {"b": None}},
             {"type": "reasoning", "a": {}},
             "item 1 (reasoning): a b differs",
         ),
-        ({}, {"role": "user"}, "item 1 (no type): type differs"),
+        ({}, {"role": "user"}, "item 1 (no type): type is message, planned was nothing"),
+        (
+            user_part(type="input_image", file_id="file-a"),
+            user_part(type="input_image", file_id="file-b"),
+            "item 1 (message by user): content 1 (input_image) file_id differs at character 5",
+        ),
+        (
+            user_part(type="input_file", file_id="file-a"),
+            user_part(type="input_file", filename="a.pdf"),
+            "item 1 (message by user): content 1 (input_file) file_id differs (planned a string, found nothing)",
+        ),
+        (
+            CALL,
+            CALL | {"arguments": '{"a":1}'},
+            "item 1 (function_call): arguments differs at character 1 (planned 2 characters, found 7)",
+        ),
+        (
+            CODE,
+            CODE | {"outputs": [{"type": "logs", "logs": "3"}]},
+            "item 1 (code_interpreter_call): outputs 1 (logs) logs differs at character 0",
+        ),
+        (
+            CODE,
+            CODE | {"outputs": None},
+            "item 1 (code_interpreter_call): outputs differs (planned 1: logs, found",
+        ),
+        (
+            CODE | {"outputs": [1]},
+            CODE | {"outputs": [2, 3, [4]]},
+            "item 1 (code_interpreter_call): outputs 1 differs (planned 1, found 2)",
+        ),
+        (
+            CODE | {"outputs": [1]},
+            CODE | {"outputs": [1, {"type": ["odd"]}]},
+            "item 1 (code_interpreter_call): outputs differs in number (planned 1, found 2)",
+        ),
     ],
 )
 def test_a_difference_is_told_without_content(
@@ -179,6 +227,23 @@ def test_digest_is_the_same_everywhere_and_every_year() -> None:
     assert items_digest([canonical_item(USER)]) == (
         "6ee1c77ec95ca81c6471e551ca46b4113dafd63549c40cfa2876f221c1f564d2"
     )
+
+
+@pytest.mark.parametrize(
+    ("item", "wanted"),
+    [
+        (USER, ()),
+        (OUTPUT, ()),
+        (CODE, ("code_interpreter_call.outputs",)),
+        ({"type": "file_search_call", "queries": ["tides"]}, ("file_search_call.results",)),
+        (
+            user_part(type="input_image", image_url="https://tides.example/a.png"),
+            ("message.input_image.image_url",),
+        ),
+    ],
+)
+def test_reading_back_asks_for_what_servers_leave_out(item: dict[str, Any], wanted: tuple[str, ...]) -> None:
+    assert read_back_includes([USER, item, item]) == wanted
 
 
 def test_an_item_that_is_no_object_compares_without_an_exception() -> None:

@@ -9,10 +9,14 @@ import re
 import pytest
 
 from migration_app.conversion.findings import KINDS
+from migration_app.conversion.findings_of_calls import REFUSAL_KINDS, RESOURCE_KINDS
 from tests.migration_app.conversion.support import golden_files
 
 ROOT = pathlib.Path(__file__).parents[3]
-SHOWN_BY_TEST_LIMITS = {
+SHOWN_BY_OTHER_TESTS = {
+    *REFUSAL_KINDS,
+    *RESOURCE_KINDS,
+    "tool_call_note_too_long",
     "text_too_long",
     "image_too_long",
     "function_text_too_long",
@@ -27,14 +31,14 @@ def test_documentation_names_every_code_with_its_severity_and_no_other() -> None
     assert set(named) == {(code, str(kind.severity)) for code, kind in KINDS.items()}
 
 
-def test_every_code_is_shown_by_a_golden_file_or_a_test_of_limits() -> None:
-    files = [*golden_files("threads"), *golden_files("assistants")]
+def test_every_code_is_shown_by_a_golden_file_or_another_test() -> None:
+    files = [*golden_files("threads"), *golden_files("policies"), *golden_files("assistants")]
     shown = {
         finding["code"]
         for path in files
         for finding in json.loads(path.read_text(encoding="utf-8"))["findings"]
     }
-    assert set(KINDS) - shown == SHOWN_BY_TEST_LIMITS
+    assert set(KINDS) - shown == SHOWN_BY_OTHER_TESTS
 
 
 @pytest.mark.parametrize("code", KINDS)

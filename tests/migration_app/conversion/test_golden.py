@@ -7,6 +7,7 @@ import pathlib
 
 import pytest
 
+from migration_app.contracts import policies_from
 from migration_app.conversion.assistants import convert_assistant
 from migration_app.conversion.threads import convert_thread
 from tests.migration_app.conversion.support import (
@@ -24,10 +25,10 @@ def name_of(path: pathlib.Path) -> str:
     return path.stem
 
 
-@pytest.mark.parametrize("path", golden_files("threads"), ids=name_of)
+@pytest.mark.parametrize("path", [*golden_files("threads"), *golden_files("policies")], ids=name_of)
 def test_thread_becomes_what_the_golden_file_says(path: pathlib.Path) -> None:
     golden = json.loads(path.read_text(encoding="utf-8"))
-    plan = convert_thread(source_thread(golden["source"]))
+    plan = convert_thread(source_thread(golden["source"]), policies_from(golden.get("policies", {})))
     assert [planned.item for planned in plan.items] == golden["items"]
     assert plan.metadata == golden["metadata"]
     assert dump_findings(plan.findings) == golden["findings"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from migration_app.contracts import Fidelity
+from migration_app.contracts import Fidelity, ThreadPlan
 from migration_app.conversion.assistants import convert_assistant
 from migration_app.conversion.parts import MAX_IMAGE_URL, MAX_TEXT
 from migration_app.conversion.threads import convert_thread
@@ -61,6 +61,26 @@ def test_output_of_ten_megabytes_and_no_more_is_carried() -> None:
     plan = convert_thread(thread_of(steps=[call_step("{}", "x" * MAX_TEXT)]))
     assert_acceptable([planned.item for planned in plan.items])
     assert codes(plan.findings) == ["step_place_unknown"]
+
+
+def calculated(length: int) -> ThreadPlan:
+    """The plan of a thread with a code interpreter call of that many characters."""
+    call = {"id": "call_1", "code_interpreter": {"input": "x" * length, "outputs": []}}
+    step = {"id": "step_1", "created_at": 5, "step_details": {"type": "tool_calls", "tool_calls": [call]}}
+    return convert_thread(thread_of(text_message("Hi."), steps=[step]))
+
+
+def test_a_note_of_ten_megabytes_is_carried_whole() -> None:
+    plan = calculated(MAX_TEXT - 200)
+    assert codes(plan.findings) == ["code_interpreter_as_note", "step_place_unknown"]
+    assert "x" * (MAX_TEXT - 200) in plan.items[1].item["content"][0]["text"]
+
+
+def test_a_longer_note_blocks_the_thread_and_is_left_out() -> None:
+    plan = calculated(MAX_TEXT)
+    assert codes(plan.findings) == ["code_interpreter_as_note", "tool_call_note_too_long"]
+    assert plan.fidelity is Fidelity.BLOCKED
+    assert len(plan.items) == 1
 
 
 def test_numbers_that_json_cannot_carry_become_null() -> None:

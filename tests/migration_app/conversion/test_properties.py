@@ -7,14 +7,18 @@ import json
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from migration_app.contracts import MAX_ITEMS_PER_CALL, SourceThread, ThreadPlan
+from migration_app.contracts import MAX_ITEMS_PER_CALL, Policies, Replacement, SourceThread, ThreadPlan
 from migration_app.conversion.assistants import convert_assistant
 from migration_app.conversion.canonical import compare_items, fingerprint
 from migration_app.conversion.chunking import chunk_items
+from migration_app.conversion.fallbacks import apply_replacements
+from migration_app.conversion.resources import liveness_findings, thread_resources
+from migration_app.conversion.responses import run_record
 from migration_app.conversion.text import as_list, as_object, clean_text, source_id_of
 from migration_app.conversion.threads import convert_thread
-from tests.migration_app.conversion.strategies import damaged, threads
+from tests.migration_app.conversion.strategies import damaged, policies, threads
 from tests.migration_app.conversion.support import assert_acceptable, golden_files, source_thread, validator
 
 fixed = settings(
@@ -27,13 +31,24 @@ def golden_sources(folder: str) -> list[dict[str, Any]]:
     return [json.loads(path.read_text(encoding="utf-8"))["source"] for path in golden_files(folder)]
 
 
-THREADS, ASSISTANTS = golden_sources("threads"), golden_sources("assistants")
+THREADS = golden_sources("threads") + golden_sources("policies")
+ASSISTANTS = golden_sources("assistants")
 EVERY_ITEM = [planned.item for source in THREADS for planned in convert_thread(source_thread(source)).items]
 PLANNED = [{"items": EVERY_ITEM}]
-PART_DROPPED = {"text_empty", "part_type_unknown", "image_on_assistant"}
+PART_DROPPED = {"text_empty", "part_type_unknown", "image_blocks"}
 ANNOTATION_DROPPED = {"annotation_on_user"}
-CALL_DROPPED = {"function_call_without_output", "code_interpreter_not_carried"}
-ATTACHMENT_DROPPED = {"attachment_repeated", "attachment_cited", "attachment_on_assistant"}
+CALL_DROPPED = {
+    f"{kind}_{fate}"
+    for kind in ("function_call", "code_interpreter", "file_search", "tool_call")
+    for fate in ("not_carried", "blocks")
+}
+ATTACHMENT_DROPPED = {
+    "attachment_repeated",
+    "attachment_cited",
+    "attachment_in_store",
+    "attachment_without_store",
+}
+MIGRATED = "[migrated: "
 
 
 def dropped_places(plan: ThreadPlan, source_id: str, dropping: set[str]) -> set[str]:
@@ -43,6 +58,16 @@ def dropped_places(plan: ThreadPlan, source_id: str, dropping: set[str]) -> set[
         for finding in plan.findings
         if finding.source_id == source_id and finding.code in dropping
     }
+
+
+def bodies_of(plan: ThreadPlan, source_id: str) -> list[dict[str, Any]]:
+    """The items that came of a source object."""
+    return [planned.item for planned in plan.items if planned.source_id == source_id]
+
+
+def parts_of(plan: ThreadPlan, source_id: str) -> list[dict[str, Any]]:
+    """The content parts that came of a message, in its own and in a developer's."""
+    return [part for body in bodies_of(plan, source_id) for part in body["content"]]
 
 
 def content_of(part: dict[str, Any]) -> str:
@@ -58,35 +83,61 @@ def carried_content(part: dict[str, Any]) -> Any:
     return next(part[name] for name in ("text", "refusal", "file_id", "image_url") if name in part)
 
 
+def is_carried(part: dict[str, Any], role: str, carried: list[Any]) -> bool:
+    """Whether a part stands among what is carried; it is taken out of there. Images of assistants are named."""
+    said = content_of(part)
+    if role == "assistant" and part["type"].startswith("image_"):
+        found = next((text for text in carried if text.startswith(f"{MIGRATED}image") and said in text), None)
+        found = found or next((text for text in carried if text.startswith(f"{MIGRATED}an image")), None)
+    else:
+        found = said if said in carried else None
+    if found is not None:
+        carried.remove(found)
+    return found is not None
+
+
 @fixed
-@given(threads())
-def test_every_part_of_a_message_is_in_its_item_or_has_a_finding(source: SourceThread) -> None:
-    plan = convert_thread(source)
-    items = {planned.source_id: planned.item for planned in plan.items if planned.source_kind == "message"}
+@given(threads(), policies())
+def test_every_part_of_a_message_is_in_an_item_or_has_a_finding(
+    source: SourceThread, chosen: Policies
+) -> None:
+    plan = convert_thread(source, chosen)
     for message in source.messages:
+        carried = [carried_content(part) for part in parts_of(plan, message["id"])]
+        if dropped_places(plan, message["id"], {"message_skipped"}):
+            assert carried == []
+            continue
         dropped = {
             place[: place.index("]") + 1] for place in dropped_places(plan, message["id"], PART_DROPPED)
         }
-        wanted = [
-            content_of(part)
-            for index, part in enumerate(message["content"])
-            if f"content[{index}]" not in dropped
-        ]
+        for index, part in enumerate(message["content"]):
+            assert f"content[{index}]" in dropped or is_carried(part, message["role"], carried)
         files_dropped = dropped_places(plan, message["id"], ATTACHMENT_DROPPED)
-        wanted += [
-            attachment["file_id"]
-            for index, attachment in enumerate(message["attachments"])
-            if f"attachments[{index}]" not in files_dropped
-        ]
-        found = items.get(message["id"], {"content": []})
-        assert [carried_content(part) for part in found["content"]] == wanted
+        for index, attachment in enumerate(message["attachments"]):
+            file_id = attachment["file_id"]
+            if f"attachments[{index}]" not in files_dropped:
+                named = next(
+                    text for text in carried if text == file_id or f"attached file {file_id}" in text
+                )
+                carried.remove(named)
+        marks = len(dropped_places(plan, message["id"], {"message_marked"}))
+        assert [text[: len(MIGRATED)] for text in carried] == [MIGRATED] * marks
+
+
+@fixed
+@given(threads())
+def test_parts_keep_their_order(source: SourceThread) -> None:
+    plan = convert_thread(source)
+    for message in source.messages:
+        carried = [carried_content(part) for part in parts_of(plan, message["id"])]
+        texts = [content_of(part) for part in message["content"] if part["type"] in ("text", "refusal")]
+        assert [text for text in carried if text in texts] == [text for text in texts if text]
 
 
 @fixed
 @given(threads())
 def test_every_annotation_is_in_its_text_or_has_a_finding(source: SourceThread) -> None:
     plan = convert_thread(source)
-    items = {planned.source_id: planned.item for planned in plan.items if planned.source_kind == "message"}
     for message in source.messages:
         wanted = [
             (annotation["type"], annotation[annotation["type"]].get("file_id"))
@@ -96,10 +147,9 @@ def test_every_annotation_is_in_its_text_or_has_a_finding(source: SourceThread) 
             if f"content[{index}].text.annotations[{number}]"
             not in dropped_places(plan, message["id"], ANNOTATION_DROPPED)
         ]
-        carried = items.get(message["id"], {"content": []})["content"]
         found = [
             (annotation["type"], annotation.get("file_id"))
-            for part in carried
+            for part in parts_of(plan, message["id"])
             for annotation in part.get("annotations", ())
         ]
         assert found == wanted
@@ -116,20 +166,58 @@ def test_annotations_stand_inside_their_text(source: SourceThread) -> None:
 
 
 @fixed
+@given(threads(), policies())
+def test_every_tool_call_is_a_pair_or_one_item_or_has_a_finding(
+    source: SourceThread, chosen: Policies
+) -> None:
+    plan = convert_thread(source, chosen)
+    made = [(step["id"], step["step_details"].get("tool_calls", ()), "step_details") for step in source.steps]
+    made += [
+        (run["id"], run["required_action"]["a"]["tool_calls"], "required_action.a") for run in source.runs
+    ]
+    for source_id, calls, place in made:
+        found = bodies_of(plan, source_id)
+        dropped = dropped_places(plan, source_id, CALL_DROPPED)
+        for index, call in enumerate(calls):
+            if f"{place}.tool_calls[{index}]" in dropped:
+                continue
+            function = call.get("function", {})
+            if place == "step_details" and function.get("name") and function["output"] is not None:
+                asked, answered = found.pop(0), found.pop(0)
+                assert asked["call_id"] == answered["call_id"]
+                assert (asked["name"], asked["arguments"]) == ("f", clean_text(function["arguments"]))
+                assert answered["output"] == clean_text(function["output"])
+            else:
+                assert says(found.pop(0), call)
+        assert found == []
+
+
+def says(item: dict[str, Any], call: dict[str, Any]) -> bool:
+    """Whether a native item, or a note, holds every text of a call."""
+    if item["type"] != "message":
+        return bool(item["type"] == f"{call['type']}_call")
+    note: str = item["content"][0]["text"]
+    texts = [clean_text(text) for text in _texts(call[call["type"]])]
+    return note.startswith(MIGRATED) and all(
+        text in note or json.dumps(text, ensure_ascii=False)[1:-1] in note for text in texts
+    )
+
+
+def _texts(value: Any) -> list[str]:
+    """Every text inside the value but the names of types."""
+    if isinstance(value, dict):
+        value = [entry for name, entry in value.items() if name != "type"]
+    entries = value if isinstance(value, list) else ()
+    return [value] if isinstance(value, str) else [text for entry in entries for text in _texts(entry)]
+
+
+@fixed
 @given(threads())
-def test_every_tool_call_is_a_pair_or_has_a_finding(source: SourceThread) -> None:
-    plan = convert_thread(source)
-    for step in source.steps:
-        planned = [entry.item for entry in plan.items if entry.source_id == step["id"]]
-        dropped = dropped_places(plan, step["id"], CALL_DROPPED)
-        wanted = [
-            (clean_text(call["function"]["arguments"]), clean_text(call["function"]["output"]))
-            for index, call in enumerate(step["step_details"].get("tool_calls", ()))
-            if f"step_details.tool_calls[{index}]" not in dropped
-        ]
-        pairs = list(zip(planned[::2], planned[1::2], strict=True))
-        assert [(call["arguments"], output["output"]) for call, output in pairs] == wanted
-        assert all(call["call_id"] == output["call_id"] for call, output in pairs)
+def test_no_note_is_a_user_or_system_message(source: SourceThread) -> None:
+    for planned in convert_thread(source).items:
+        if planned.source_kind != "message" and planned.item["type"] == "message":
+            assert planned.item["role"] == "assistant"
+        assert planned.item.get("role") in (None, "user", "assistant")
 
 
 @fixed
@@ -151,6 +239,7 @@ def test_messages_keep_their_order_and_calls_stand_before_their_message(source: 
     ]
     known = [message["id"] for message in source.messages]
     assert made == sorted(made, key=known.index)
+    assert "run_end" not in order or order[order.index("run_end") :] == ["run_end"] * order.count("run_end")
     for step_id in {source_id for source_id in order if source_id.startswith("step_")}:
         message_id = f"m{step_id.split('_')[1]}"
         after = [other for other in order[order.index(step_id) :] if other in known]
@@ -158,9 +247,9 @@ def test_messages_keep_their_order_and_calls_stand_before_their_message(source: 
 
 
 @fixed
-@given(threads())
-def test_chunks_of_a_plan_keep_pairs_whole(source: SourceThread) -> None:
-    plan = convert_thread(source)
+@given(threads(), policies())
+def test_chunks_of_a_plan_keep_pairs_whole(source: SourceThread, chosen: Policies) -> None:
+    plan = convert_thread(source, chosen)
     for chunk in chunk_items(plan.items):
         assert len(chunk) <= MAX_ITEMS_PER_CALL
         calls = [plan.items[index].item["call_id"] for index in chunk if "call_id" in plan.items[index].item]
@@ -168,16 +257,49 @@ def test_chunks_of_a_plan_keep_pairs_whole(source: SourceThread) -> None:
 
 
 @fixed
-@given(threads())
-def test_items_satisfy_the_description_and_the_sdk(source: SourceThread) -> None:
-    assert_acceptable([planned.item for planned in convert_thread(source).items])
+@given(threads(), policies())
+def test_items_satisfy_the_description_and_the_sdk(source: SourceThread, chosen: Policies) -> None:
+    assert_acceptable([planned.item for planned in convert_thread(source, chosen).items])
+
+
+@fixed
+@given(threads(), policies(), st.integers(0, 3), st.data())
+def test_a_plan_with_fallbacks_is_acceptable_and_keeps_places_and_pairs(
+    source: SourceThread, chosen: Policies, level: int, data: st.DataObject
+) -> None:
+    plan = convert_thread(source, chosen)
+    positions = data.draw(st.sets(st.integers(0, max(len(plan.items) - 1, 0)), max_size=len(plan.items)))
+    replaced = apply_replacements(plan, {at: Replacement(at, level, "Not this.") for at in positions})
+    assert [(item.source_id, item.group) for item in replaced.items] == [
+        (item.source_id, item.group) for item in plan.items
+    ]
+    changed = [at for at, item in enumerate(replaced.items) if item != plan.items[at]]
+    told = {finding.place for finding in replaced.findings if finding.code.startswith("item_refused")}
+    assert {f"items[{at}]" for at in {*changed, *positions}} <= told
+    items = [planned.item for planned in replaced.items]
+    assert_acceptable(items)
+    call_ids = [item["call_id"] for item in items if "call_id" in item]
+    assert all(call_ids.count(call_id) == 2 for call_id in call_ids)
 
 
 @fixed
 @given(threads())
-def test_the_same_input_gives_the_same_bytes_and_stays_as_it_was(source: SourceThread) -> None:
+def test_every_file_of_an_item_is_among_the_resources(source: SourceThread) -> None:
+    needed = {resource.id for resource in thread_resources(source) if resource.use == "content"}
+    for planned in convert_thread(source).items:
+        for part in planned.item.get("content", ()):
+            assert part["type"] not in ("input_image", "input_file") or part.get("file_id", "file-a") in (
+                needed | {"file-a"}
+            )
+
+
+@fixed
+@given(threads(), policies())
+def test_the_same_input_gives_the_same_bytes_and_stays_as_it_was(
+    source: SourceThread, chosen: Policies
+) -> None:
     before = copy.deepcopy(source)
-    first, second = convert_thread(source), convert_thread(copy.deepcopy(source))
+    first, second = convert_thread(source, chosen), convert_thread(copy.deepcopy(source), chosen)
     assert source == before
     assert first == second
     assert json.dumps([planned.item for planned in first.items]) == json.dumps([p.item for p in second.items])
@@ -185,14 +307,19 @@ def test_the_same_input_gives_the_same_bytes_and_stays_as_it_was(source: SourceT
 
 
 @settings(fixed, max_examples=600)
-@given(damaged(THREADS))
-def test_any_json_in_any_place_of_a_thread_is_converted_without_an_exception(damage: dict[str, Any]) -> None:
+@given(damaged(THREADS), policies())
+def test_any_json_in_any_place_of_a_thread_is_converted_without_an_exception(
+    damage: dict[str, Any], chosen: Policies
+) -> None:
     messages, runs, steps = (tuple(as_list(damage.get(name))) for name in ("messages", "runs", "steps"))
     source = SourceThread(
         "thread_mill", damage.get("thread"), messages, runs, steps, as_object(damage.get("files"))
     )
     before = repr(source)
-    plan = convert_thread(source)
+    plan = convert_thread(source, chosen)
+    for run in source.runs:
+        json.dumps(run_record(run, None, source.thread).equivalent, allow_nan=False)
+    liveness_findings(thread_resources(source), {})
     items = [planned.item for planned in plan.items]
     assert repr(source) == before
     json.dumps(items, ensure_ascii=False, allow_nan=False).encode()

@@ -1,0 +1,170 @@
+"""What is sent instead of an item that the target refuses: one item for one item, so that places stay the same.
+
+Each item has a ladder of at most three rungs (docs/conversion.md shows them); rungs that would change nothing
+are left out. A function call and its output go down together: never one without the other. Everything here
+is pure and depends on the planned items alone, so that a resumed thread has the same plan. Imports only
+``contracts`` and this package.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+
+from migration_app.contracts import Finding, JsonObject, PlannedItem, Replacement, ThreadPlan
+from migration_app.conversion.migrated import (
+    attachment_words,
+    call_words,
+    image_words,
+    note_text,
+    placeholder,
+    plain,
+    section,
+    text_message,
+    text_part,
+)
+from migration_app.conversion.notes import Notes
+from migration_app.conversion.text import as_id, clean_text
+
+_CONTROLS = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]")
+_REASON_LENGTH = 300
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Rung:
+    item: JsonObject
+    words: str
+    lossless: bool
+
+
+def fallback_of(planned: PlannedItem, level: int = 0) -> tuple[PlannedItem, ...] | None:
+    """What to send instead of a refused item, one item; None when that level has nothing left to try."""
+    ladder = _ladder(planned)
+    return (dataclasses.replace(planned, item=ladder[level].item),) if level < len(ladder) else None
+
+
+def fallback_group(group: Sequence[PlannedItem], level: int = 0) -> tuple[PlannedItem, ...] | None:
+    """What to send instead of items that go together, as many as they are; None when nothing is left to try.
+
+    An item whose ladder is shorter stays on its last rung.
+    """
+    ladders = [_ladder(planned) for planned in group]
+    if all(level >= len(ladder) for ladder in ladders):
+        return None
+    return tuple(
+        dataclasses.replace(planned, item=ladder[min(level, len(ladder) - 1)].item)
+        for planned, ladder in zip(group, ladders, strict=True)
+    )
+
+
+def partners_of(items: Sequence[PlannedItem], position: int) -> tuple[int, ...]:
+    """The positions that are replaced together with this one, itself included: a call and its output."""
+    call_id = items[position].item.get("call_id")
+    if call_id is None:
+        return (position,)
+    # Call ids are unique in a plan (``call_ids``), and a pair stands side by side.
+    near = range(max(position - 1, 0), min(position + 2, len(items)))
+    return tuple(other for other in near if items[other].item.get("call_id") == call_id)
+
+
+def apply_replacements(plan: ThreadPlan, replacements: Mapping[int, Replacement]) -> ThreadPlan:
+    """The plan with refused items replaced, and a finding for each. Raises ValueError for a place it has not."""
+    if not replacements:
+        return plan
+    wanted: dict[int, Replacement] = {}
+    for position in sorted(replacements):
+        if not 0 <= position < len(plan.items):
+            raise ValueError(f"There is no item at {position}: the plan has {len(plan.items)}.")
+        replacement = replacements[position]
+        for partner in partners_of(plan.items, position):
+            known = wanted.get(partner)
+            if known is None or known.level < replacement.level:
+                wanted[partner] = replacement
+    items = list(plan.items)
+    findings: list[Finding] = []
+    for position in sorted(wanted):
+        items[position], finding = _replaced(items[position], position, wanted[position])
+        findings.append(finding)
+    return dataclasses.replace(plan, items=tuple(items), findings=(*plan.findings, *findings))
+
+
+def _replaced(planned: PlannedItem, position: int, replacement: Replacement) -> tuple[PlannedItem, Finding]:
+    ladder = _ladder(planned)
+    notes = Notes(planned.source_kind, planned.source_id)
+    words = {"number": position + 1, "kind": _kind(planned.item), "reason": _said(replacement.reason)}
+    place = f"items[{position}]"
+    if replacement.level >= len(ladder):
+        notes.add("item_refused", place, **words)
+        return planned, notes.findings[0]
+    rung = ladder[replacement.level]
+    code = "item_refused_reshaped" if rung.lossless else "item_refused_replaced"
+    notes.add(code, place, fallback=rung.words, **words)
+    return dataclasses.replace(planned, item=rung.item), notes.findings[0]
+
+
+def _ladder(planned: PlannedItem) -> list[_Rung]:
+    item = planned.item
+    stub = placeholder(
+        f"{_kind(item)}, refused by the target; the console holds it as {plain(planned.source_id)}"
+    )
+    role = "user" if item.get("role") == "user" else "assistant"
+    last = _Rung(text_message(stub, role), "as a line that names it", lossless=False)
+    if item["type"] != "message":
+        return [_call_note(item), last]
+    simple = _simple(item)
+    text = "\n\n".join(part["text"] for part in simple.item["content"])
+    harmless = _harmless(text)
+    whole = _Rung(text_message(harmless, role), "as one plain text", simple.lossless and harmless == text)
+    rungs = [simple, whole]
+    return [rung for rung in rungs if rung.item != item and (rung is simple or rung.item != simple.item)] + [
+        last
+    ]
+
+
+def _simple(message: JsonObject) -> _Rung:
+    """The message as texts only: no annotations, images and files named, refusals as text."""
+    parts = [_simple_part(part, message["role"]) for part in message["content"]]
+    lossless = all(
+        part["type"] in ("input_text", "output_text", "refusal") and not part.get("annotations")
+        for part in message["content"]
+    )
+    words = "with texts only: without annotations, its images and files named"
+    return _Rung(message | {"content": parts}, words, lossless)
+
+
+def _simple_part(part: JsonObject, role: str) -> JsonObject:
+    kind = part["type"]
+    if kind == "input_image":
+        return text_part(
+            placeholder(image_words(as_id(part.get("file_id")), "", part.get("image_url"))), role
+        )
+    if kind == "input_file":
+        return text_part(placeholder(attachment_words(part["file_id"], "", ())), role)
+    return text_part(part["refusal"] if kind == "refusal" else part["text"], role)
+
+
+def _call_note(item: JsonObject) -> _Rung:
+    """A call, its output, or a native call, as a note of all its fields."""
+    kind = item["type"]
+    lines = [
+        section(name, value) for name, value in item.items() if name not in ("type", "call_id", "status")
+    ]
+    text = note_text(call_words(kind, item.get("call_id")), lines)
+    harmless = _harmless(text)
+    return _Rung(text_message(harmless), "as a note", harmless == text)
+
+
+def _harmless(text: str) -> str:
+    """Without control characters, which some targets refuse."""
+    return _CONTROLS.sub("\ufffd", text)
+
+
+def _kind(item: JsonObject) -> str:
+    return f"message by {item['role']}" if item["type"] == "message" else str(item["type"])
+
+
+def _said(reason: str) -> str:
+    """The target's words on one line."""
+    line = " ".join(clean_text(reason).split()).rstrip(".") or "it did not say why"
+    return line if len(line) <= _REASON_LENGTH else line[: _REASON_LENGTH - 1] + "…"

@@ -1,0 +1,106 @@
+"""The words that the migration itself puts into a conversation: the one format, in the one place.
+
+A *placeholder* is one line of text: ``[migrated: image file-chart (chart.png)]``. A *note* is an assistant
+message of one text; its first line is such a line and says what the note stands for, then come lines
+``name: value`` and sections ``name (12 characters):`` with their text below. A section's length is told so
+that content which looks like a line of a note cannot pass for one.
+
+Notes are assistant messages and never developer or system messages: they repeat what tools and models wrote,
+which must not gain the rank of an instruction. The one exception, the developer note of images, repeats no
+names or addresses, only file ids of harmless letters. Imports only ``contracts`` and this package.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+
+from migration_app.contracts import JsonObject
+from migration_app.conversion.text import as_id, as_uri, clean_text
+
+NOTE_BEGINS = "[migrated: "
+"""How every note and every placeholder begins."""
+
+_HARMLESS = re.compile(r"[A-Za-z0-9_.-]{1,80}")
+
+
+def placeholder(words: str) -> str:
+    """One line that the migration writes."""
+    return f"{NOTE_BEGINS}{words}]"
+
+
+def note_text(words: str, lines: Sequence[str]) -> str:
+    """A note: what it stands for, then its lines and sections."""
+    return "\n".join([placeholder(words), *lines])
+
+
+def text_part(text: str, role: str) -> JsonObject:
+    """A part of plain text as the role may hold it."""
+    if role == "assistant":
+        return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+    return {"type": "input_text", "text": text}
+
+
+def text_message(text: str, role: str = "assistant") -> JsonObject:
+    """A message of one text."""
+    status = {"status": "completed"} if role == "assistant" else {}
+    return {"type": "message", "role": role} | status | {"content": [text_part(text, role)]}
+
+
+def section(name: str, value: object) -> str:
+    """A value under its name: a text as it is, anything else as JSON with its keys sorted."""
+    if value is None:
+        return f"{name}: not recorded"
+    if value in ("", [], {}):
+        return f"{name}: empty"
+    if isinstance(value, str):
+        return f"{name} ({_length(value)}):\n{value}"
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return f"{name} as JSON ({_length(text)}):\n{text}"
+
+
+def _length(text: str) -> str:
+    return "1 character" if len(text) == 1 else f"{len(text)} characters"
+
+
+def plain(value: str) -> str:
+    """An id or a name that keeps to its line and cannot close a bracket: as JSON where it would not."""
+    harmless = value.isprintable() and not any(mark in value for mark in '[]"')
+    return value if harmless and value else json.dumps(value)
+
+
+def named_file(file_id: str, filename: str) -> str:
+    """A file's id and, where it is known and another, its name."""
+    return plain(file_id) + (f" ({plain(filename)})" if filename and filename != file_id else "")
+
+
+def image_words(file_id: str, filename: str, url: object) -> str:
+    """An image by its file, else by its address; the bytes inside a data address are not repeated."""
+    if file_id:
+        return f"image {named_file(file_id, filename)}"
+    address = as_uri(url)
+    if address is None:
+        return "image of no known file"
+    if address.lower().startswith("data:"):
+        kind = address[5:].split(",", 1)[0]
+        return f"image in a data address ({plain(kind[:80])}, {len(address)} characters)"
+    return f"image at {plain(address)}"
+
+
+def developer_image_words(file_id: str) -> str:
+    """The same with the rank of an instruction: an id of harmless letters, or no name at all."""
+    named = f"image {file_id}" if _HARMLESS.fullmatch(file_id) else "an image"
+    return f"{named}, shown by the assistant here"
+
+
+def attachment_words(file_id: str, filename: str, tools: Sequence[str]) -> str:
+    """An attached file with the tools it was given to."""
+    given = f", for {', '.join(map(plain, tools))}" if tools else ""
+    return f"attached file {named_file(file_id, filename)}{given}"
+
+
+def call_words(kind: str, call_id: object) -> str:
+    """A tool call: what it called, and its id."""
+    shown = as_id(call_id)
+    return f"{plain(clean_text(kind))} call" + (f" {plain(shown)}" if shown else "")

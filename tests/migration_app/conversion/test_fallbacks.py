@@ -1,0 +1,202 @@
+"""What is sent instead of items that the target refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from migration_app.contracts import PlannedItem, Replacement, ThreadPlan
+from migration_app.conversion.fallbacks import apply_replacements, fallback_group, fallback_of, partners_of
+from tests.migration_app.conversion.support import assert_acceptable, codes
+
+CITATION = {"type": "file_citation", "file_id": "file-a", "filename": "a.pdf", "index": 0}
+CALL = {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}", "status": "completed"}
+OUTPUT = {"type": "function_call_output", "call_id": "call_1", "output": "06:12"}
+
+
+def planned(item: dict[str, Any], source_id: str = "msg_1", group: int = 0) -> PlannedItem:
+    """An item as a plan holds it."""
+    return PlannedItem(item, "step" if "call_id" in item else "message", source_id, group)
+
+
+def by_user(*parts: dict[str, Any]) -> PlannedItem:
+    """A user's message."""
+    return planned({"type": "message", "role": "user", "content": list(parts)})
+
+
+def by_assistant(*parts: dict[str, Any], status: str = "completed") -> PlannedItem:
+    """An assistant's message."""
+    return planned({"type": "message", "role": "assistant", "status": status, "content": list(parts)})
+
+
+def said(text: str, **more: Any) -> dict[str, Any]:
+    """A text part of the assistant."""
+    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []} | more
+
+
+def asked(text: str) -> dict[str, Any]:
+    """A text part of the user."""
+    return {"type": "input_text", "text": text}
+
+
+def ladder(item: PlannedItem) -> list[list[str]]:
+    """The texts of every fallback, level by level."""
+    levels: list[list[str]] = []
+    while (sent := fallback_of(item, len(levels))) is not None:
+        (only,) = sent
+        assert (only.source_kind, only.source_id, only.group) == (
+            item.source_kind,
+            item.source_id,
+            item.group,
+        )
+        assert_acceptable([only.item])
+        levels.append([part["text"] for part in only.item["content"]])
+    return levels
+
+
+def plan_of(*items: PlannedItem) -> ThreadPlan:
+    """A plan of these items."""
+    return ThreadPlan("thread_mill", {}, items, ())
+
+
+def replaced(plan: ThreadPlan, level: int, *positions: int) -> ThreadPlan:
+    """The plan with these positions refused."""
+    return apply_replacements(plan, {at: Replacement(at, level, "Not this.") for at in positions})
+
+
+USER_STUB = "[migrated: message by user, refused by the target; the console holds it as msg_1]"
+ASSISTANT_STUB = "[migrated: message by assistant, refused by the target; the console holds it as msg_1]"
+
+
+def test_images_and_files_fall_back_to_their_names_then_to_one_text() -> None:
+    picture = {"type": "input_image", "file_id": "file-p", "detail": "auto"}
+    linked = {"type": "input_image", "image_url": "https://tides.example/a.png", "detail": "low"}
+    message = by_user(asked("Look:"), picture, linked, {"type": "input_file", "file_id": "file-a"})
+    simple = [
+        "Look:",
+        "[migrated: image file-p]",
+        "[migrated: image at https://tides.example/a.png]",
+        "[migrated: attached file file-a]",
+    ]
+    assert ladder(message) == [simple, ["\n\n".join(simple)], [USER_STUB]]
+
+
+def test_annotations_and_refusals_fall_back_to_their_text() -> None:
+    message = by_assistant(said("See【a】", annotations=[CITATION]), {"type": "refusal", "refusal": "No."})
+    assert ladder(message) == [["See【a】", "No."], ["See【a】\n\nNo."], [ASSISTANT_STUB]]
+
+
+def test_rungs_that_change_nothing_are_left_out() -> None:
+    assert ladder(by_user(asked("Hi."))) == [[USER_STUB]]
+    assert ladder(by_assistant(said("Hi."))) == [[ASSISTANT_STUB]]
+    assert ladder(by_user(asked("Hi."), asked("Ho."))) == [["Hi.\n\nHo."], [USER_STUB]]
+
+
+def test_one_text_loses_status_and_control_characters() -> None:
+    message = by_assistant(said("a\x00b\n"), status="incomplete")
+    (sent,) = fallback_of(message, 0) or ()
+    assert sent.item == {
+        "type": "message",
+        "role": "assistant",
+        "status": "completed",
+        "content": [said("a\ufffdb\n")],
+    }
+
+
+def test_a_developer_message_falls_back_to_the_assistant() -> None:
+    note = {"type": "message", "role": "developer", "content": [asked("[migrated: an image]")]}
+    (sent,) = fallback_of(planned(note), 0) or ()
+    assert sent.item["role"] == "assistant"
+    assert ladder(planned(note))[0] == ["[migrated: an image]"]
+
+
+def test_a_call_and_its_output_fall_back_to_notes_and_lines() -> None:
+    assert ladder(planned(CALL, "step_1")) == [
+        ["[migrated: function_call call call_1]\nname (1 character):\nf\narguments (2 characters):\n{}"],
+        ["[migrated: function_call, refused by the target; the console holds it as step_1]"],
+    ]
+    assert ladder(planned(OUTPUT, "step_1")) == [
+        ["[migrated: function_call_output call call_1]\noutput (5 characters):\n06:12"],
+        ["[migrated: function_call_output, refused by the target; the console holds it as step_1]"],
+    ]
+
+
+def test_native_calls_fall_back_to_notes() -> None:
+    native = {"type": "file_search_call", "status": "completed", "queries": ["tides"]}
+    assert ladder(planned(native))[0] == [
+        '[migrated: file_search_call call]\nqueries as JSON (9 characters):\n["tides"]'
+    ]
+
+
+def test_a_group_falls_back_together_and_a_short_ladder_stays_on_its_last_rung() -> None:
+    group = [by_user(asked("Hi.")), planned(CALL), planned(OUTPUT)]
+    sent = fallback_group(group, 1)
+    assert sent is not None
+    assert [entry.item["content"][0]["text"][:30] for entry in sent] == [
+        "[migrated: message by user, re",
+        "[migrated: function_call, refu",
+        "[migrated: function_call_outpu",
+    ]
+    assert fallback_group(group, 2) is None
+
+
+def test_partners_are_a_call_and_its_output() -> None:
+    items = [by_user(asked("Hi.")), planned(CALL), planned(OUTPUT), planned(CALL | {"call_id": "call_2"})]
+    assert [partners_of(items, at) for at in range(3)] == [(0,), (1, 2), (1, 2)]
+
+
+def test_no_replacements_leave_the_plan_alone() -> None:
+    plan = plan_of(by_user(asked("Hi.")))
+    assert apply_replacements(plan, {}) is plan
+
+
+@pytest.mark.parametrize("position", [1, 2])
+def test_replacing_one_of_a_pair_replaces_both(position: int) -> None:
+    plan = replaced(plan_of(by_user(asked("Hi.")), planned(CALL), planned(OUTPUT)), 0, position)
+    assert [entry.item["type"] for entry in plan.items] == ["message"] * 3
+    assert codes(plan.findings) == ["item_refused_reshaped"] * 2
+    assert [finding.place for finding in plan.findings] == ["items[1]", "items[2]"]
+
+
+def test_the_lower_rung_counts_for_a_pair() -> None:
+    plan = plan_of(planned(CALL), planned(OUTPUT))
+    both = apply_replacements(plan, {0: Replacement(0, 1, "Not this."), 1: Replacement(1, 0, "Nor that.")})
+    assert codes(both.findings) == ["item_refused_replaced"] * 2
+
+
+def test_findings_say_what_was_lost_and_what_the_target_said() -> None:
+    message = by_assistant(said("See【a】", annotations=[CITATION]))
+    plan = apply_replacements(plan_of(message), {0: Replacement(0, 0, "Bad\n {annotation}. ")})
+    (finding,) = plan.findings
+    assert (finding.code, finding.source_id, finding.place) == ("item_refused_replaced", "msg_1", "items[0]")
+    assert finding.text == (
+        "Item 1 (message by assistant) is sent with texts only: without annotations, its images and files named, "
+        "because the target refused it: Bad {annotation}."
+    )
+
+
+def test_a_message_whose_texts_are_joined_is_only_reshaped() -> None:
+    assert codes(replaced(plan_of(by_user(asked("Hi."), asked("Ho."))), 0, 0).findings) == [
+        "item_refused_reshaped"
+    ]
+
+
+def test_without_a_fallback_left_the_thread_is_blocked_with_the_targets_words() -> None:
+    plan = plan_of(by_user(asked("Hi.")))
+    blocked = apply_replacements(plan, {0: Replacement(0, 1, "x" * 1000)})
+    assert blocked.items == plan.items
+    assert blocked.fidelity == "blocked"
+    assert codes(blocked.findings) == ["item_refused"]
+    assert len(blocked.findings[0].text) < 400
+
+
+def test_a_target_that_gives_no_reason_is_told_as_such() -> None:
+    finding = apply_replacements(plan_of(by_user(asked("Hi."))), {0: Replacement(0, 0, "")}).findings[0]
+    assert finding.text.endswith("it did not say why.")
+
+
+@pytest.mark.parametrize("position", [-1, 1])
+def test_a_place_that_the_plan_has_not_is_an_error(position: int) -> None:
+    with pytest.raises(ValueError, match="There is no item at"):
+        replaced(plan_of(by_user(asked("Hi."))), 0, position)
