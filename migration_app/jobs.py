@@ -6,9 +6,12 @@ starts and every 20 seconds (``sweep``). A job delivered twice, or one too many,
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
+import time
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -20,7 +23,7 @@ from redis.exceptions import RedisError
 from rq import Queue, Worker
 from rq.job import Job, get_current_job
 
-from migration_app.backfill.runner import Connections, batch_work
+from migration_app.backfill.runner import BugsMetError, Connections, batch_work, bug_place
 from migration_app.contracts import Actor
 from migration_app.gateways.connection import source_connection, target_connection
 from migration_app.intake.imports import import_run, imports_waiting
@@ -34,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 _TURN_SECONDS = 300.0
 _SWEEP_SECONDS = 20
+_AFTER_BUG_SECONDS = 1.0
 
 
 class ConsoleWorker(Worker):
@@ -105,6 +109,27 @@ def sweep() -> None:
         _enqueue("conversions", 0)
 
 
+class JobFailedError(Exception):
+    """A job met an error nobody expected; the worker's log says where."""
+
+
+@contextlib.contextmanager
+def _discretion() -> Iterator[None]:
+    """Keep messages of unexpected errors out of RQ and the logs: a database's may quote a whole row.
+
+    What a job says itself passes: it is written for operators.
+    """
+    try:
+        yield
+    except BugsMetError:
+        raise
+    except Exception as bug:  # noqa: BLE001 - whatever it is: raised again without its message
+        logger.error("a job failed: %s", bug_place(bug))  # noqa: TRY400 - the message must stay out
+        time.sleep(_AFTER_BUG_SECONDS)  # a batch whose every job fails must not spin
+        raise JobFailedError(f"{type(bug).__name__}: the worker's log says where.") from None
+
+
+@_discretion()
 def batch_job(batch_pk: int) -> None:
     """Prepare the batch if that is still to be done, then take a turn at it.
 
@@ -132,18 +157,19 @@ def batch_job(batch_pk: int) -> None:
         ),
         target=partial(target_connection, timeout_seconds=settings.HTTP_TIMEOUT_SECONDS),
     )
-    try:
-        batch_work(batch_pk=batch_pk, actor=actor, connections=apis, seconds=_TURN_SECONDS)
-    finally:
-        if threads_claimable(batch_pk).exists():
-            _enqueue("batch", batch_pk)
+    batch_work(batch_pk=batch_pk, actor=actor, connections=apis, seconds=_TURN_SECONDS)
+    # After an error the sweep does this, and so not at once.
+    if threads_claimable(batch_pk).exists():
+        _enqueue("batch", batch_pk)
 
 
+@_discretion()
 def import_job(source_import_pk: int) -> None:
     """Read an uploaded file."""
     import_run(source_import_pk=source_import_pk, actor=_actor())
 
 
+@_discretion()
 def conversions_job(_nothing: int = 0) -> None:
     """Convert every assistant that was asked for."""
     while assistant_convert_next(actor=_actor()):

@@ -33,6 +33,7 @@ _COLUMNS: Mapping[str, tuple[str, str]] = {
     ),
     "verified_at": (_PLAIN, "to_char(c.verified_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"),
     "fingerprint": (_PLAIN, "coalesce(c.fingerprint, '')"),
+    "resources": (_TEXT, "t.resources"),
     "error": (_TEXT, "CASE WHEN t.error_code = '' THEN '' ELSE t.error_code || ': ' || t.error_text END"),
 }
 

@@ -16,7 +16,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 
     Only TRUNCATE, and only in test databases; tests/migration_app/models/test_audit.py switches it on again.
     """
-    ((_model, trigger),) = pgtrigger.registered("migration_app.AuditEvent:audit_no_truncate")
+    ((model, trigger),) = pgtrigger.registered("migration_app.AuditEvent:audit_no_truncate")
     with django_db_blocker.unblock(), connection.cursor() as cursor:
-        name = connection.ops.quote_name(trigger.get_pgid(AuditEvent))
+        name = connection.ops.quote_name(trigger.get_pgid(model))
         cursor.execute(f"ALTER TABLE {AuditEvent._meta.db_table} DISABLE TRIGGER {name}")

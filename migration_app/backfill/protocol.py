@@ -10,39 +10,30 @@ ledger and a new, empty conversation is made. "sending" means that the append ma
 conversation is read, and either it holds exactly the chunk more (recorded) or exactly not (sent again);
 anything else goes to a person. Content is only ever sent to a conversation whose id is recorded.
 
+A refused append did nothing; it is halved until the item is found that the target does not take, and that
+item is replaced by its documented fallback. Rows are written by ``backfill.records``.
+
 Must not import jobs or rq.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections import deque
 
-from django.db.models.functions import Now
-
-from migration_app.contracts import Actor, Difference, Fidelity, JsonObject, ThreadPlan
-from migration_app.conversion.canonical import canonical_item, compare_items, fingerprint, items_digest
+from migration_app.backfill import records
+from migration_app.backfill.records import NeedsReviewError
+from migration_app.backfill.refusals import halves, is_about_items
+from migration_app.contracts import Actor, Fidelity, JsonObject, PlannedItem, Policies, ThreadPlan
+from migration_app.conversion.canonical import canonical_item, compare_items, items_digest, read_back_includes
 from migration_app.conversion.chunking import chunk_items
-from migration_app.conversion.threads import convert_thread
 from migration_app.gateways.connection import Connection
 from migration_app.gateways.errors import GatewayError, Outcome
 from migration_app.gateways.target import conversation_create, items_append, items_list
-from migration_app.models import Chunk, Conversation, OrphanConversation, Thread
-from migration_app.services.audit import audit_event
-from migration_app.services.claims import lease_held
-from migration_app.services.snapshots import load_source_thread
-from migration_app.services.threads import TERMINAL_FIELDS, thread_transition
+from migration_app.models import Chunk, Conversation, Thread
+from migration_app.services.plans import PlanLostError, plan_of, thread_plan
 
 S = Thread.Status
-
-
-class NeedsReviewError(Exception):
-    """A person must look at the thread. ``code`` for filters, ``text`` in words without content."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(text)
-        self.code = code
-        self.text = text
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -51,9 +42,13 @@ class Work:
 
     thread: Thread
     plan: ThreadPlan
-    items: tuple[JsonObject, ...]
     connection: Connection
     actor: Actor
+
+    @property
+    def items(self) -> list[JsonObject]:
+        """The items as they are sent, but for ids."""
+        return [planned.item for planned in self.plan.items]
 
 
 def thread_backfill(*, thread: Thread, connection: Connection, actor: Actor) -> None:
@@ -61,20 +56,21 @@ def thread_backfill(*, thread: Thread, connection: Connection, actor: Actor) -> 
 
     Raises GatewayError (the caller decides whether to try again) and LeaseLostError (another worker has it).
     """
-    plan = convert_thread(load_source_thread(thread))
-    work = Work(thread, plan, tuple(planned.item for planned in plan.items), connection, actor)
-    _begin(work)
-    if plan.fidelity is Fidelity.BLOCKED and thread.status == S.BACKFILLING:
-        _block(work)
-        return
+    records.backfill_begin(thread, actor)
     try:
+        planned = thread_plan(thread)
+        work = Work(thread, planned.plan, connection, actor)
         if thread.status == S.BACKFILLING:
-            conversation = _conversation(work)
-            _append(work, conversation)
-            _complete(work, conversation)
+            if work.plan.fidelity is not Fidelity.BLOCKED:
+                conversation = _conversation(work, planned.policies)
+                work = _append(work, conversation, planned.policies)
+            if work.plan.fidelity is Fidelity.BLOCKED:
+                records.thread_block(thread, work.plan, actor)
+                return
+            records.conversation_complete(thread, work.plan, actor)
         _verify(work)
-    except NeedsReviewError as review:
-        _review(work, review)
+    except (NeedsReviewError, PlanLostError) as trouble:
+        records.thread_review(thread, _review_of(trouble), actor)
 
 
 def thread_verify(*, thread: Thread, connection: Connection, actor: Actor) -> None:
@@ -82,125 +78,75 @@ def thread_verify(*, thread: Thread, connection: Connection, actor: Actor) -> No
 
     Raises GatewayError and LeaseLostError.
     """
-    plan = convert_thread(load_source_thread(thread))
-    work = Work(thread, plan, tuple(planned.item for planned in plan.items), connection, actor)
     try:
-        _verify(work)
-    except NeedsReviewError as review:
-        _review(work, review)
+        _verify(Work(thread, thread_plan(thread).plan, connection, actor))
+    except (NeedsReviewError, PlanLostError) as trouble:
+        records.thread_review(thread, _review_of(trouble), actor)
 
 
-def _begin(work: Work) -> None:
-    """Take the edges to backfilling; a thread whose worker died is in it, or past it, already."""
-    thread = work.thread
-    if thread.status in {S.BACKFILLING, S.BACKFILLED}:
-        with lease_held(thread):
-            audit_event(
-                actor=work.actor,
-                verb="thread.resumed",
-                subject_kind="thread",
-                subject_id=thread.thread_id,
-                before=thread.status,
-                after=thread.status,
-                reason="The worker that had it did not finish.",
-                batch_pk=thread.batch_id,
-            ).save(force_insert=True)
-        return
-    if thread.status != S.QUEUED:  # for instance a review that an import caused while it waited
-        _transition(work, S.QUEUED, "thread.queued")
-    _transition(work, S.BACKFILLING, "thread.backfill_started")
-
-
-def _block(work: Work) -> None:
-    codes = sorted({finding.code for finding in work.plan.findings if finding.severity == "blocking"})
-    _transition(
-        work,
-        S.BLOCKED,
-        "thread.blocked",
-        reason=", ".join(codes),
-        error_code="blocked_by_findings",
-        error_text="Conversion found what must not be sent unseen: " + ", ".join(codes),
-        fidelity=Fidelity.BLOCKED.value,
-        **TERMINAL_FIELDS,
+def _review_of(trouble: NeedsReviewError | PlanLostError) -> NeedsReviewError:
+    return (
+        trouble if isinstance(trouble, NeedsReviewError) else NeedsReviewError("plan_changed", str(trouble))
     )
 
 
-def _conversation(work: Work) -> Conversation:
+def _conversation(work: Work, policies: Policies) -> Conversation:
     """Return the thread's conversation with an id that we hold, creating it if there is none."""
-    with lease_held(work.thread):
-        conversation, fresh = Conversation.objects.get_or_create(
-            thread=work.thread, defaults={"intended_at": Now()}
-        )
-        if conversation.state != Conversation.State.CREATING:
-            return conversation
-        if not fresh:
-            _ledger(
-                work, conversation, "The worker ended between sending the create and recording its answer."
-            )
-            Conversation.objects.filter(pk=conversation.pk).update(intended_at=Now())
+    conversation = records.conversation_intend(work.thread, work.plan, policies, work.actor)
+    if conversation.state != Conversation.State.CREATING:
+        return conversation
     try:
         created = conversation_create(work.connection, metadata=work.plan.metadata)
     except GatewayError as error:
-        with lease_held(work.thread):
-            if error.outcome is Outcome.UNKNOWN:
-                _ledger(work, conversation, error.text)
-            conversation.delete()
+        lost = error.text if error.outcome is Outcome.UNKNOWN else ""
+        records.conversation_abandon(work.thread, conversation, work.plan, work.actor, lost=lost)
         raise
-    with lease_held(work.thread):
-        conversation.conversation_id = created.conversation_id
-        conversation.create_request_id = created.request_id
-        conversation.state = Conversation.State.OPEN
-        conversation.created_at = Now()
-        conversation.save(update_fields=["conversation_id", "create_request_id", "state", "created_at"])
-        audit_event(
-            actor=work.actor,
-            verb="conversation.created",
-            subject_kind="thread",
-            subject_id=work.thread.thread_id,
-            after=created.conversation_id[:64],
-            batch_pk=work.thread.batch_id,
-            request_id=created.request_id,
-        ).save(force_insert=True)
+    records.conversation_open(work.thread, conversation, created, work.actor)
     return conversation
 
 
-def _ledger(work: Work, conversation: Conversation, reason: str) -> None:
-    conversation.refresh_from_db(fields=["intended_at"])
-    OrphanConversation.objects.create(
-        thread=work.thread,
-        intended_at=conversation.intended_at,
-        reason=reason,
-        metadata_keys=sorted(key.replace("\x00", "") for key in work.plan.metadata),
-    )
-    audit_event(
-        actor=work.actor,
-        verb="conversation.create_lost",
-        subject_kind="thread",
-        subject_id=work.thread.thread_id,
-        reason=reason,
-        batch_pk=work.thread.batch_id,
-    ).save(force_insert=True)
+def _append(work: Work, conversation: Conversation, policies: Policies) -> Work:
+    """Send what is not there yet; returns the work with the plan as it was sent.
+
+    Chunks that stand are held against the plan before anything follows them. The plan comes back blocked if
+    the target refuses an item and all its fallbacks.
+    """
+    position, sequence = _standing(work, conversation)
+    if conversation.state != Conversation.State.OPEN and position < len(work.plan.items):
+        # The conversation was handed out once; its application may have gone on with it since.
+        _prefix_only(work, conversation, position)
+    parts = deque(chunk_items(work.plan.items, position))
+    while parts and work.plan.fidelity is not Fidelity.BLOCKED:
+        part = parts.popleft()
+        try:
+            _send(work, conversation, sequence, part)
+        except GatewayError as error:
+            if not is_about_items(error):
+                raise
+            smaller = halves(work.plan.items, part)
+            if smaller is None:
+                work = _replace(work, conversation, policies, part, error)
+            parts.extendleft(reversed(smaller or (part,)))
+        else:
+            sequence += 1
+    return work
 
 
-def _append(work: Work, conversation: Conversation) -> None:
-    """Send what is not there yet. Chunks that stand are held against the plan before anything follows them."""
+def _standing(work: Work, conversation: Conversation) -> tuple[int, int]:
+    """Check what was sent before; returns the position and the sequence number that come next."""
     position = sequence = 0
     for chunk in conversation.chunks.order_by("sequence"):
-        planned = work.items[chunk.first_item : chunk.first_item + chunk.item_count]
+        planned = work.plan.items[chunk.first_item : chunk.first_item + chunk.item_count]
         if _digest(planned) != chunk.digest:
             raise NeedsReviewError(
                 "plan_changed",
-                f"Chunk {chunk.sequence} was sent from a plan that is no longer the same: the snapshot or the "
+                f"Chunk {chunk.sequence + 1} was sent from a plan that is no longer the same: the snapshot or the "
                 "conversion changed since. Roll the thread back and backfill it anew, or leave it as it is.",
             )
         if chunk.state == Chunk.State.SENDING and not _settle(work, conversation, chunk):
-            break  # only the last one can be in doubt; it is not there, and is sent anew below
+            break  # only the last one can be in doubt; it is not there, and is sent anew
         position, sequence = chunk.first_item + chunk.item_count, chunk.sequence + 1
-    if conversation.state != Conversation.State.OPEN and position < len(work.items):
-        # The conversation was handed out once; its application may have gone on with it since.
-        _prefix_only(work, conversation, position)
-    for number, part in enumerate(chunk_items(work.plan.items, position), start=sequence):
-        _send(work, conversation, number, part)
+    return position, sequence
 
 
 def _settle(work: Work, conversation: Conversation, chunk: Chunk) -> bool:
@@ -209,12 +155,11 @@ def _settle(work: Work, conversation: Conversation, chunk: Chunk) -> bool:
     end = chunk.first_item + chunk.item_count
     difference = compare_items(work.items[:end], found)
     if difference is None:
-        ids = tuple(str(item.get("id", "")) for item in found[chunk.first_item : end])
-        _record_appended(work, chunk, ids, request_id="")
+        ids = [str(item.get("id", "")) for item in found[chunk.first_item : end]]
+        records.chunk_appended(work.thread, chunk, ids, request_id="")
         return True
     if compare_items(work.items[: chunk.first_item], found) is None:
-        with lease_held(work.thread):
-            chunk.delete()
+        records.chunk_withdraw(work.thread, chunk)
         return False
     raise NeedsReviewError(
         "difference", f"After a lost answer the conversation is not as sent: {difference.text}"
@@ -222,8 +167,7 @@ def _settle(work: Work, conversation: Conversation, chunk: Chunk) -> bool:
 
 
 def _prefix_only(work: Work, conversation: Conversation, position: int) -> None:
-    found = _read_back(work, conversation)
-    difference = compare_items(work.items[:position], found)
+    difference = compare_items(work.items[:position], _read_back(work, conversation))
     if difference is not None:
         raise NeedsReviewError(
             "conversation_continued",
@@ -233,54 +177,45 @@ def _prefix_only(work: Work, conversation: Conversation, position: int) -> None:
 
 def _send(work: Work, conversation: Conversation, sequence: int, part: range) -> None:
     planned = work.plan.items[part.start : part.stop]
-    items = [entry.item for entry in planned]
-    with lease_held(work.thread):
-        chunk = Chunk.objects.create(
-            conversation=conversation,
-            sequence=sequence,
-            first_item=part.start,
-            item_count=len(items),
-            digest=_digest(items),
-            source_ids=[entry.source_id.replace("\x00", "") for entry in planned],
-            state=Chunk.State.SENDING,
-            sent_at=Now(),
-        )
+    chunk = records.chunk_intend(
+        work.thread,
+        conversation,
+        sequence=sequence,
+        first_item=part.start,
+        planned=planned,
+        digest=_digest(planned),
+    )
     try:
         appended = items_append(
             work.connection,
             conversation_id=conversation.conversation_id,
             first_position=part.start,
-            items=items,
+            items=[entry.item for entry in planned],
         )
     except GatewayError as error:
+        if error.code == "item_already_in_conversation":
+            # An earlier append of these did arrive, late: still a doubt, looked up by the next try.
+            raise GatewayError(
+                "append_in_doubt",
+                error.text,
+                outcome=Outcome.UNKNOWN,
+                permanent=False,
+                request_id=error.request_id,
+            ) from None
         if error.outcome is Outcome.NOTHING:
-            with lease_held(work.thread):
-                chunk.delete()
+            records.chunk_withdraw(work.thread, chunk)
         raise
-    _record_appended(work, chunk, appended.item_ids, request_id=appended.request_id)
+    records.chunk_appended(work.thread, chunk, appended.item_ids, request_id=appended.request_id)
 
 
-def _record_appended(work: Work, chunk: Chunk, item_ids: Sequence[str], *, request_id: str) -> None:
-    with lease_held(work.thread):
-        chunk.state = Chunk.State.APPENDED
-        chunk.item_ids = [item_id.replace("\x00", "") for item_id in item_ids]
-        chunk.request_id = request_id
-        chunk.appended_at = Now()
-        chunk.save(update_fields=["state", "item_ids", "request_id", "appended_at"])
-        # Progress: what failed before this chunk does not count against the next one.
-        Thread.objects.filter(pk=work.thread.pk).update(attempts=0)
-        work.thread.attempts = 0
-
-
-def _complete(work: Work, conversation: Conversation) -> None:
-    with lease_held(work.thread):
-        conversation.state = Conversation.State.COMPLETE
-        conversation.item_count = len(work.items)
-        conversation.fingerprint = fingerprint(work.items)
-        conversation.completed_at = Now()
-        conversation.verified_at = None
-        conversation.save(update_fields=["state", "item_count", "fingerprint", "completed_at", "verified_at"])
-        _transition(work, S.BACKFILLED, "thread.backfilled")
+def _replace(
+    work: Work, conversation: Conversation, policies: Policies, part: range, error: GatewayError
+) -> Work:
+    """Put the next fallback in the place of what the target refuses, and remember it with the conversation."""
+    records.items_replace(
+        work.thread, conversation, positions=part, items=work.plan.items, reason=error.text, actor=work.actor
+    )
+    return dataclasses.replace(work, plan=plan_of(thread_plan(work.thread).source, policies, conversation))
 
 
 def _verify(work: Work) -> None:
@@ -293,61 +228,16 @@ def _verify(work: Work) -> None:
         raise NeedsReviewError(
             "conversation_missing", "The target no longer knows the conversation."
         ) from None
-    difference: Difference | None = compare_items(work.items, found)
+    difference = compare_items(work.items, found)
     if difference is not None:
         raise NeedsReviewError("difference", difference.text)
-    with lease_held(work.thread):
-        conversation.state = Conversation.State.VERIFIED
-        conversation.verified_at = Now()
-        conversation.item_count = len(work.items)
-        conversation.fingerprint = fingerprint(work.items)
-        conversation.save(update_fields=["state", "verified_at", "item_count", "fingerprint"])
-        _transition(
-            work, S.VERIFIED, "thread.verified", error_code="", error_text="", attempts=0, **TERMINAL_FIELDS
-        )
+    records.thread_verified(work.thread, conversation, work.plan, work.actor)
 
 
 def _read_back(work: Work, conversation: Conversation) -> list[JsonObject]:
-    return list(
-        items_list(
-            work.connection,
-            conversation_id=conversation.conversation_id,
-            with_image_urls=any(
-                isinstance(part, dict) and part.get("image_url")
-                for item in work.items
-                for part in item.get("content", ())
-            ),
-        )
-    )
+    include = read_back_includes(work.items)
+    return list(items_list(work.connection, conversation_id=conversation.conversation_id, include=include))
 
 
-def _review(work: Work, review: NeedsReviewError) -> None:
-    with lease_held(work.thread):
-        Conversation.objects.filter(thread=work.thread, state=Conversation.State.VERIFIED).update(
-            state=Conversation.State.COMPLETE, verified_at=None
-        )
-        _transition(
-            work,
-            S.NEEDS_REVIEW,
-            "thread.needs_review",
-            reason=review.text,
-            error_code=review.code,
-            error_text=review.text,
-            **TERMINAL_FIELDS,
-        )
-
-
-def _transition(work: Work, to: str, verb: str, *, reason: str = "", **fields: object) -> None:
-    thread_transition(
-        thread=work.thread,
-        to=to,
-        actor=work.actor,
-        verb=verb,
-        reason=reason,
-        lease_token=work.thread.lease_token,
-        fields=fields,
-    )
-
-
-def _digest(items: Sequence[JsonObject]) -> str:
-    return items_digest([canonical_item(item) for item in items])
+def _digest(planned: tuple[PlannedItem, ...]) -> str:
+    return items_digest([canonical_item(entry.item) for entry in planned])

@@ -17,6 +17,7 @@ from django.db import InterfaceError, OperationalError
 
 from migration_app.backfill.leases import LeaseKeeper
 from migration_app.backfill.protocol import thread_backfill, thread_verify
+from migration_app.backfill.resources import thread_check_resources
 from migration_app.backfill.snapshot import thread_snapshot
 from migration_app.contracts import Actor
 from migration_app.gateways.connection import Connection
@@ -97,6 +98,8 @@ def _work_on(
             thread_snapshot(thread=thread, connection=_opened(opened, connections.source), actor=actor)
         elif thread.pending_work == W.BACKFILL:
             thread_backfill(thread=thread, connection=_opened(opened, connections.target), actor=actor)
+        elif thread.pending_work == W.RESOURCES:
+            thread_check_resources(thread=thread, connection=_opened(opened, connections.target), actor=actor)
         else:
             thread_verify(thread=thread, connection=_opened(opened, connections.target), actor=actor)
     except LeaseLostError:
@@ -205,10 +208,13 @@ def _note(thread: Thread, verb: str, trouble: _Trouble, *, actor: Actor) -> None
     ).save(force_insert=True)
 
 
+def bug_place(bug: BaseException) -> str:
+    """Say of a bug which kind it is and where it happened, never what: its message may quote a user's words."""
+    return f"{type(bug).__name__}\n{''.join(traceback.format_tb(bug.__traceback__))}"
+
+
 def _record_bug(thread: Thread, bug: Exception, *, actor: Actor) -> None:
-    # Where, not what: an exception's message may quote what a user wrote.
-    where = "".join(traceback.format_tb(bug.__traceback__))
-    logger.error("thread %s met a bug: %s\n%s", thread.pk, type(bug).__name__, where)
+    logger.error("thread %s met a bug: %s", thread.pk, bug_place(bug))
     text = f"A fault of the console ({type(bug).__name__}); the worker's log says where. Nothing was lost."
     try:
         thread.refresh_from_db(fields=["status", "pending_work", "snapshot_at"])

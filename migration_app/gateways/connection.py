@@ -21,6 +21,9 @@ _READ_RETRIES = 2
 _OPENAI = "https://api.openai.com/v1"
 
 
+Query = dict[str, str | int | list[str]]
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
     """A 2xx answer: its bytes as received, decoded, and the server's request id."""
@@ -42,8 +45,8 @@ class Connection:
         """Close the connection pool."""
         self._client.close()
 
-    def get(self, path: str, query: Mapping[str, str | int] | None = None) -> Answer:
-        """Read. Raises GatewayError."""
+    def get(self, path: str, query: Mapping[str, str | int | list[str]] | None = None) -> Answer:
+        """Read. Lists in the query are spelt as the SDK does (``include[]=a&include[]=b``). Raises GatewayError."""
         options: RequestOptions = {"max_retries": _READ_RETRIES, "headers": self._headers}
         if query:
             options["params"] = dict(query)

@@ -26,8 +26,9 @@ class GatewayError(Exception):
     """A call that failed.
 
     ``code`` is a stable name for filters; ``permanent`` says that the same call would fail again;
-    ``retry_after`` is in seconds; ``status`` is the HTTP status, 0 without an answer. The text is for operators: it may hold up to 300 characters of the
-    server's own words, so it goes to the thread's page and never into logs.
+    ``retry_after`` is in seconds; ``status`` is the HTTP status, 0 without an answer. The text is for
+    operators: it may hold up to 300 characters of the server's own words, so it goes to the thread's page and
+    never into logs.
     """
 
     def __init__(

@@ -6,9 +6,10 @@ Must not import Django, models or services.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 from urllib.parse import quote
 
-from migration_app.gateways.connection import Answer, Connection
+from migration_app.gateways.connection import Answer, Connection, Query
 from migration_app.gateways.errors import GatewayError, unreadable_answer
 
 PAGE_SIZE = 100
@@ -30,25 +31,25 @@ def thread_documents(connection: Connection, *, thread_id: str) -> Iterator[Answ
                 yield from _step_pages(connection, f"{base}/runs/{quote(run['id'], safe='')}/steps")
 
 
-def assistant_document(connection: Connection, *, assistant_id: str) -> Answer:
-    """Read an assistant. Raises GatewayError."""
-    return connection.get(f"/assistants/{quote(assistant_id, safe='')}")
+def loose_document(connection: Connection, *, kind: Literal["assistant", "file"], object_id: str) -> Answer:
+    """Read an assistant or a file's description. Raises GatewayError."""
+    return connection.get(f"/{kind}s/{quote(object_id, safe='')}")
 
 
 def _step_pages(connection: Connection, path: str) -> Iterator[Answer]:
     try:
         # What a file search found is only sent to those who ask.
-        yield from _pages(connection, path, {"include[]": _FILE_SEARCH_RESULTS})
+        yield from _pages(connection, path, {"include": [_FILE_SEARCH_RESULTS]})
     except GatewayError as error:
         if not error.permanent or error.code in {"unauthorized", "forbidden", "not_found"}:
             raise
         yield from _pages(connection, path, {})  # a server that does not know `include`
 
 
-def _pages(connection: Connection, path: str, query: dict[str, str | int]) -> Iterator[Answer]:
+def _pages(connection: Connection, path: str, query: Query) -> Iterator[Answer]:
     after = ""
     while True:
-        asked: dict[str, str | int] = {"order": "asc", "limit": PAGE_SIZE, **query}
+        asked: Query = {"order": "asc", "limit": PAGE_SIZE, **query}
         if after:
             asked["after"] = after
         answer = connection.get(path, asked)

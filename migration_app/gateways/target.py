@@ -12,11 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import quote
 
 from migration_app.contracts import MAX_ITEMS_PER_CALL, JsonObject
-from migration_app.gateways.connection import Answer, Connection
+from migration_app.gateways.connection import Answer, Connection, Query
 from migration_app.gateways.errors import GatewayError, unreadable_answer
 
 ITEMS_PER_PAGE = 100
 """The most that items.list gives at once."""
+
+_ID_PREFIXES = {"message": "msg", "code_interpreter_call": "ci", "file_search_call": "fs"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,27 +64,27 @@ def items_append(
 
 
 def items_list(
-    connection: Connection, *, conversation_id: str, with_image_urls: bool = False
+    connection: Connection, *, conversation_id: str, include: Sequence[str] = ()
 ) -> Iterator[JsonObject]:
     """Read a whole conversation, oldest item first, 100 a call. Raises GatewayError.
 
-    Image URLs are only sent to those who ask (official description, schema IncludeEnum); a server that
-    refuses the question is read without it. No cursor is ever used that this listing did not give: what
+    ``include`` asks for what is only sent to those who ask (official description, schema IncludeEnum); a
+    server that refuses the question is read without it. No cursor is ever used that this listing did not give: what
     servers do with an unknown one differs (404, or from the beginning again).
     """
     after = ""
     while True:
-        query: dict[str, str | int] = {"order": "asc", "limit": ITEMS_PER_PAGE}
-        if with_image_urls:
-            query["include[]"] = "message.input_image.image_url"  # spelt as the SDK sends it
+        query: Query = {"order": "asc", "limit": ITEMS_PER_PAGE}
+        if include:
+            query["include"] = list(include)
         if after:
             query["after"] = after
         try:
             answer = connection.get(f"{_path(conversation_id)}/items", query)
         except GatewayError as error:
-            if not with_image_urls or error.status not in {400, 422}:
+            if not include or error.status not in {400, 422}:
                 raise
-            with_image_urls = False
+            include = ()
             continue
         data = answer.value.get("data")
         if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
@@ -97,17 +99,18 @@ def items_list(
 
 
 def with_item_id(item: JsonObject, *, conversation_id: str, position: int) -> JsonObject:
-    """Give an assistant message the id that the description demands of it (schema OutputMessage).
+    """Give an item the id that the description demands of it (OutputMessage, CodeInterpreterToolCall, …).
 
     The id depends on conversation and position only. So the real service refuses an append that is repeated
     by mistake (`item_already_in_conversation`, recorded), while a new conversation never meets an id of an
     older one, whose old content the API would return instead (recorded). Compatible servers differ: some
     append again, some replace the id. Nothing relies on it.
     """
-    if item.get("type") != "message" or item.get("role") != "assistant":
+    prefix = _ID_PREFIXES.get(item.get("type", ""))
+    if prefix is None or (item["type"] == "message" and item.get("role") != "assistant"):
         return item
     digest = hashlib.sha256(f"{conversation_id}/{position}".encode()).hexdigest()
-    return {"id": f"msg_{digest[:48]}", **item}
+    return {"id": f"{prefix}_{digest[:48]}", **item}
 
 
 def _path(conversation_id: str) -> str:

@@ -20,11 +20,11 @@ from migration_app.archive.streams import REJECT_BYTES, ArchiveUnreadableError, 
 from migration_app.archive.transcripts import TranscriptLines, is_transcript
 from migration_app.archive.versions import NestedTooDeeplyError, digest_of
 from migration_app.contracts import Actor, ListingOrder
-from migration_app.intake.source_objects import LooseObject, loose_object, source_objects_store
 from migration_app.intake.store import Entry, ThreadNews, threads_store
 from migration_app.intake.tally import Progress, RejectSink, Tally
 from migration_app.models import SnapshotPage, SourceImport
 from migration_app.services.assessments import threads_assess
+from migration_app.services.source_objects import LooseObject, loose_object, source_objects_store
 
 K = SnapshotPage.Kind
 

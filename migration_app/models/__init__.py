@@ -6,6 +6,7 @@ from migration_app.models.batch import Batch
 from migration_app.models.conversation import Chunk, Conversation, OrphanConversation
 from migration_app.models.intake import ImportPart, ImportReject, SourceImport
 from migration_app.models.prompt import Prompt, PromptVersion
+from migration_app.models.resource import Resource
 from migration_app.models.snapshot import SnapshotPage, SourceObject
 from migration_app.models.thread import Thread
 
@@ -20,6 +21,7 @@ __all__ = [
     "OrphanConversation",
     "Prompt",
     "PromptVersion",
+    "Resource",
     "SnapshotPage",
     "SourceImport",
     "SourceObject",

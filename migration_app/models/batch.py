@@ -19,6 +19,7 @@ class Batch(models.Model):
         SNAPSHOT = "snapshot", "snapshot"
         BACKFILL = "backfill", "backfill"
         VERIFY = "verify", "verify"
+        RESOURCES = "resources", "check files"
         RETRY = "retry", "retry"
         EXCLUDE = "exclude", "exclude"
 

@@ -6,6 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
+from migration_app.contracts import POLICIES_VERSION
 from migration_app.models.fields import opaque_id
 from migration_app.models.thread import Thread
 
@@ -31,6 +32,11 @@ class Conversation(models.Model):
     state = models.CharField(max_length=16, choices=State, default=State.CREATING)
     item_count = models.PositiveIntegerField(default=0)
     fingerprint = models.CharField(max_length=64, blank=True, db_collation="C")
+    # Fixed with the first chunk, so that a resumed or verified thread has the plan that was sent.
+    policies = models.JSONField(default=dict, blank=True)
+    policies_version = models.PositiveSmallIntegerField(default=POLICIES_VERSION)
+    # Items that the target refused: [{"position", "level", "reason"}], see conversion.fallbacks.
+    replacements = models.JSONField(default=list, blank=True)
     create_request_id = models.CharField(max_length=128, blank=True)
     intended_at = models.DateTimeField()
     created_at = models.DateTimeField(null=True, blank=True)
@@ -96,7 +102,7 @@ class Chunk(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"chunk {self.sequence} of {self.conversation}"
+        return f"chunk {self.sequence + 1} of {self.conversation}"
 
 
 class OrphanConversation(models.Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 
@@ -44,6 +45,7 @@ class Thread(models.Model):
         SNAPSHOT = "snapshot", "snapshot"
         BACKFILL = "backfill", "backfill"
         VERIFY = "verify", "verify"
+        RESOURCES = "resources", "check files"
 
     thread_id = opaque_id("thread id")
     user_ref = models.CharField("user reference", max_length=512, blank=True, db_collation="C")
@@ -60,6 +62,8 @@ class Thread(models.Model):
     chunk_count = models.PositiveIntegerField(default=0)
     payload_bytes = models.PositiveBigIntegerField("bytes to send", default=0)
     finding_counts = models.JSONField(default=dict, blank=True)
+    # Files and vector stores that its tools and items need: "vector_store:vs_1 file:file-2", for the mapping.
+    resources = models.TextField(blank=True, default="", db_default="")
     first_message_at = models.DateTimeField(null=True, blank=True)
     last_message_at = models.DateTimeField(null=True, blank=True)
     source_created_at = models.DateTimeField(null=True, blank=True)
@@ -105,6 +109,8 @@ class Thread(models.Model):
             models.Index(fields=["batch", "id"], condition=~Q(pending_work=""), name="thread_pending"),
             models.Index(fields=["error_code", "id"], condition=~Q(error_code=""), name="thread_error"),
             models.Index(fields=["user_ref"], condition=~Q(user_ref=""), name="thread_user_ref"),
+            # Default operators: "has this key" is what the lists ask, and jsonb_path_ops can't answer it.
+            GinIndex(fields=["finding_counts"], name="thread_findings"),
         ]
         permissions = [
             ("snapshot_thread", "Can snapshot threads from a live source"),

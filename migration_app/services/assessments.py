@@ -18,12 +18,13 @@ from django.db import connection, transaction
 
 from migration_app.archive.ids import id_fault, storable_text
 from migration_app.archive.times import message_times, moment_of
-from migration_app.contracts import Actor, JsonObject, Severity, SourceThread, ThreadPlan
+from migration_app.contracts import Actor, JsonObject, Severity, SourceThread, ThreadPlan, policies_from
 from migration_app.conversion.chunking import chunk_items, item_bytes
-from migration_app.conversion.threads import convert_thread
-from migration_app.models import Assistant, AuditEvent, Thread
+from migration_app.conversion.resources import thread_resources
+from migration_app.models import Assistant, AuditEvent, Conversation, Thread
 from migration_app.services.audit import audit_event
-from migration_app.services.pages import load_source_threads
+from migration_app.services.pages import LoadedThread, load_source_threads
+from migration_app.services.plans import PlanLostError, plan_of
 from migration_app.services.threads import TERMINAL_FIELDS, thread_transition, threads_transition
 
 S = Thread.Status
@@ -45,13 +46,13 @@ _WRITE = """
         item_count = r.item_count, chunk_count = r.chunk_count, payload_bytes = r.payload_bytes,
         finding_counts = r.finding_counts, first_message_at = r.first_message_at,
         last_message_at = r.last_message_at, source_created_at = r.source_created_at,
-        snapshot_at = r.snapshot_at, user_ref = r.user_ref, assistant_id = r.assistant_id,
+        snapshot_at = r.snapshot_at, resources = r.resources, user_ref = r.user_ref, assistant_id = r.assistant_id,
         error_code = r.error_code, error_text = r.error_text, attempts = r.attempts, updated_at = now()
     FROM jsonb_to_recordset(%s::jsonb) AS r(
         pk bigint, fidelity text, message_count integer, run_count integer, item_count integer,
         chunk_count integer, payload_bytes bigint, finding_counts jsonb, first_message_at timestamptz,
-        last_message_at timestamptz, source_created_at timestamptz, snapshot_at timestamptz, user_ref text,
-        assistant_id bigint, error_code text, error_text text, attempts smallint)
+        last_message_at timestamptz, source_created_at timestamptz, snapshot_at timestamptz, resources text,
+        user_ref text, assistant_id bigint, error_code text, error_text text, attempts smallint)
     WHERE t.id = r.pk
 """
 
@@ -74,9 +75,27 @@ class Assessment:
         return "Conversion found what must not be sent unseen: " + ", ".join(codes) if codes else ""
 
 
-def assessment_of(source: SourceThread, received_at: datetime.datetime | None) -> Assessment:
-    """Convert and count. ``received_at``: when the newest page of ``source`` came in."""
-    plan = convert_thread(source)
+def plan_measures(plan: ThreadPlan) -> dict[str, Any]:
+    """What a plan amounts to, as fields of the thread's row; bytes are those of the items as JSON."""
+    return {
+        "fidelity": plan.fidelity.value,
+        "item_count": len(plan.items),
+        "chunk_count": len(chunk_items(plan.items)),
+        "payload_bytes": sum(item_bytes(planned) for planned in plan.items),
+        "finding_counts": dict(sorted(collections.Counter(f.code for f in plan.findings).items())),
+    }
+
+
+def assessment_of(loaded: LoadedThread, conversation: Conversation | None) -> Assessment:
+    """Convert and count: under the policies of the thread's conversation, or the defaults without one."""
+    source = loaded.source
+    policies = policies_from(conversation.policies if conversation else {})
+    try:
+        plan = plan_of(source, policies, conversation)
+    except (
+        PlanLostError
+    ):  # the snapshot became shorter: measured without fallbacks, it differs, and goes to review
+        plan = plan_of(source, policies, None)
     first, last = message_times(source.messages)
     thread: JsonObject = source.thread or {}
     metadata = thread.get("metadata")
@@ -84,21 +103,24 @@ def assessment_of(source: SourceThread, received_at: datetime.datetime | None) -
     return Assessment(
         plan=plan,
         fields={
-            "fidelity": plan.fidelity.value,
+            **plan_measures(plan),
+            "resources": resource_words(source),
             "message_count": len(source.messages),
             "run_count": len(source.runs),
-            "item_count": len(plan.items),
-            "chunk_count": len(chunk_items(plan.items)),
-            "payload_bytes": sum(item_bytes(planned) for planned in plan.items),
-            "finding_counts": dict(sorted(collections.Counter(f.code for f in plan.findings).items())),
             "first_message_at": first,
             "last_message_at": last,
             "source_created_at": moment_of(thread.get("created_at")),
-            "snapshot_at": received_at,
+            "snapshot_at": loaded.received_at,
         },
         user_ref=storable_text(named, 512),
         assistant_id=_assistant_of(source),
     )
+
+
+def resource_words(source: SourceThread) -> str:
+    """Name the files and vector stores without which the thread can't go on as it was, in one line of text."""
+    needed = (resource for resource in thread_resources(source) if resource.use != "named")
+    return " ".join(f"{resource.kind}:{resource.id}" for resource in needed if resource.id.isprintable())
 
 
 def _assistant_of(source: SourceThread) -> str:
@@ -118,7 +140,7 @@ def thread_assess(
     The caller holds the thread's row lock, or its lease. ``fields`` are set together with what was found.
     """
     loaded = next(load_source_threads([thread]))
-    assessment = assessment_of(loaded.source, loaded.received_at)
+    assessment = assessment_of(loaded, Conversation.objects.filter(thread=thread).first())
     assistants = assistants_registered({assessment.assistant_id} - {""}, actor=actor)
     changes = {**_changes(thread, assessment, assistants), **(fields or {})}
     with transaction.atomic():
@@ -146,8 +168,9 @@ def threads_assess(
     for start in range(0, len(thread_pks), _GROUP):
         pks = thread_pks[start : start + _GROUP]
         # Conversion happens here, outside of any transaction.
+        conversations = {found.thread_id: found for found in Conversation.objects.filter(thread_id__in=pks)}
         group = {
-            loaded.thread.pk: assessment_of(loaded.source, loaded.received_at)
+            loaded.thread.pk: assessment_of(loaded, conversations.get(loaded.thread.pk))
             for loaded in load_source_threads(list(Thread.objects.filter(pk__in=pks)))
         }
         _group_store(group, actor=actor, reason=reason)

@@ -11,9 +11,10 @@ from django.db.models import Count, Max, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from migration_app.contracts import Actor
+from migration_app.contracts import POLICIES_VERSION, Actor, policies_as_dict, policies_from
 from migration_app.models import Batch, Thread
 from migration_app.services.audit import audit_record
+from migration_app.services.plans import policies_words
 from migration_app.services.selections import selection_threads
 from migration_app.services.threads import TERMINAL_FIELDS, threads_transition
 
@@ -30,6 +31,7 @@ ELIGIBLE: Mapping[str, Q] = {
         status__in=[S.BACKFILLED, S.VERIFIED, S.NEEDS_REVIEW],
         conversation__state__in=["complete", "verified"],
     ),
+    K.RESOURCES: Q(snapshot_at__isnull=False) & ~Q(status__in=[S.QUEUED, S.BACKFILLING]),
     K.RETRY: Q(status__in=[S.FAILED, S.NEEDS_REVIEW, S.SOURCE_MISSING, S.BLOCKED, S.EXCLUDED]),
     K.EXCLUDE: Q(
         status__in=[
@@ -45,6 +47,9 @@ ELIGIBLE: Mapping[str, Q] = {
     ),
 }
 """Which threads of a selection a batch takes. Threads with pending work belong to another batch."""
+
+CONVERTING = frozenset({K.BACKFILL, K.RETRY})
+"""Kinds of batches that convert threads, so that policies mean something to them."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -74,8 +79,13 @@ def batch_create(
     reason: str,
     settings: Mapping[str, Any] | None = None,
 ) -> Batch:
-    """Write down what an operator started. A job then hands the work out (``batch_prepare``)."""
+    """Write down what an operator started. A job then hands the work out (``batch_prepare``).
+
+    ``settings["policies"]`` names policies and their choices; a batch that converts keeps every one of them.
+    Raises SelectionError, and ValueError for a policy or choice that there is not.
+    """
     selection_threads(selection)  # refuses what is not a selection
+    kept, said = _settings(kind, settings or {})
     newest = Thread.objects.aggregate(newest=Max("pk"))["newest"] or 0
     with transaction.atomic():
         batch = Batch.objects.create(
@@ -83,7 +93,7 @@ def batch_create(
             filter=dict(selection),
             max_thread_pk=newest,
             reason=reason,
-            settings=dict(settings or {}),
+            settings=kept,
             created_by_id=actor.user_id,
             created_by_name=actor.name,
         )
@@ -92,10 +102,21 @@ def batch_create(
             verb=f"batch.{kind}_started",
             subject_kind="batch",
             subject_id=str(batch.pk),
-            reason=reason,
+            reason=f"{reason}{said}",
             batch_pk=batch.pk,
         )
     return batch
+
+
+def _settings(kind: str, settings: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """The settings as they are kept, and what the audit trail says of them."""
+    policies = policies_from(settings.get("policies", {}))
+    if kind not in CONVERTING:
+        if settings.get("policies"):
+            raise ValueError(f"A batch of kind {kind} converts nothing, so it has no policies.")
+        return dict(settings), ""
+    chosen = {"policies": policies_as_dict(policies), "policies_version": POLICIES_VERSION}
+    return {**settings, **chosen}, f" [{policies_words(policies)}]"
 
 
 def batch_prepare(*, batch_pk: int, actor: Actor) -> None:
@@ -201,6 +222,7 @@ def _exclude(batch: Batch, threads: list[Thread], actor: Actor) -> int:
 _HAND_OUT: Mapping[str, Callable[[Batch, list[Thread], Actor], int]] = {
     K.SNAPSHOT: _hand_out_work(Thread.Work.SNAPSHOT),
     K.VERIFY: _hand_out_work(Thread.Work.VERIFY),
+    K.RESOURCES: _hand_out_work(Thread.Work.RESOURCES),
     K.BACKFILL: _queue,
     K.RETRY: _retry,
     K.EXCLUDE: _exclude,

@@ -225,3 +225,26 @@ def test_an_import_whose_worker_died_is_read_by_the_next_one(queue: Any) -> None
     source_import.refresh_from_db()
     assert source_import.state == "finished"
     assert Thread.objects.count() == 2
+
+
+def test_an_unexpected_error_keeps_its_message_out_of_the_queue_and_the_log(
+    make_thread: MakeThread, queue: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = "DETAIL: Failing row contains (a user's private words)"
+
+    def broken(**_arguments: object) -> None:
+        raise RuntimeError(words)
+
+    make_thread()
+    monkeypatch.setattr(jobs, "batch_work", broken)
+    started()
+    (job,) = queue.jobs
+    work_off(queue)
+    job.refresh()
+    assert job.is_failed
+    result = job.latest_result()
+    assert result is not None
+    assert "JobFailedError" in str(result.exc_string)
+    assert "private words" not in f"{result.exc_string} {caplog.text}".replace(
+        "raise RuntimeError(words)", ""
+    )

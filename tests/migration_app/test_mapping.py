@@ -36,6 +36,7 @@ def test_a_verified_thread_is_exported_with_its_conversation() -> None:
         user_ref="user_7",
         assistant=Assistant.objects.create(assistant_id="asst_1"),
         message_count=4,
+        resources="vector_store:vs_1",
         first_message_at=now,
     )
     Conversation.objects.create(
@@ -61,6 +62,7 @@ def test_a_verified_thread_is_exported_with_its_conversation() -> None:
         "last_message_at": "",
         "verified_at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
         "fingerprint": "ab",
+        "resources": "vector_store:vs_1",
         "error": "",
     }
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from console.sandbox.testing import RunningSandbox
-from migration_app.backfill import protocol
+from migration_app.backfill import records
 from migration_app.backfill.protocol import thread_backfill
 from migration_app.gateways.connection import Connection
 from migration_app.models import OrphanConversation, Thread
@@ -69,7 +69,7 @@ def arm(monkeypatch: pytest.MonkeyPatch, bomb: Bomb) -> None:
 
         return passing
 
-    monkeypatch.setattr(protocol, "lease_held", held)
+    monkeypatch.setattr(records, "lease_held", held)
     for name in ("get", "post"):
         monkeypatch.setattr(Connection, name, around(name))
 

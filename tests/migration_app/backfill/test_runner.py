@@ -12,9 +12,11 @@ from migration_app.backfill.protocol import thread_backfill
 from migration_app.backfill.runner import BugsMetError, Connections, batch_work
 from migration_app.gateways.connection import source_connection, target_connection
 from migration_app.models import AuditEvent, Batch, SnapshotPage, Thread
+from migration_app.services.plans import thread_plan
 from tests.migration_app.backfill.conftest import (
     ACTOR,
     assert_conversation_holds_exactly_the_thread,
+    message,
     objects_of,
     start,
 )
@@ -203,3 +205,39 @@ def test_a_backfilled_thread_from_a_live_source_goes_all_the_way(
     work(start("backfill", thread))
     assert_conversation_holds_exactly_the_thread(thread, sandbox)
     assert thread.status == S.VERIFIED
+
+
+def test_a_snapshot_brings_the_assistants_and_files_that_the_thread_names(
+    work: Callable[[Batch], bool], sandbox: RunningSandbox
+) -> None:
+    citation: dict[str, Any] = {"type": "file_citation", "text": "【1】", "start_index": 4, "end_index": 7}
+    citation["file_citation"] = {"file_id": "file-a"}
+    cited = {"type": "text", "text": {"value": "See 【1】", "annotations": [citation]}}
+    answer = message("thread_live", 1, content=[cited], assistant_id="asst_1", run_id="run_1")
+    file = {
+        "id": "file-a",
+        "object": "file",
+        "created_at": 1,
+        "filename": "care.pdf",
+        "purpose": "assistants",
+    }
+    assistant = {"id": "asst_1", "object": "assistant", "created_at": 1, "name": "Desk", "model": "gpt-4o"}
+    sandbox.control.seed([*objects_of("thread_live", 1), answer, file, assistant])
+    thread = Thread.objects.create(thread_id="thread_live")
+    work(start("snapshot", thread))
+    thread.refresh_from_db()
+    assert thread.assistant is not None
+    assert (thread.assistant.name, thread.assistant.status) == ("Desk", "snapshotted")
+    assert "care.pdf" in str(thread_plan(thread).plan.items[1].item)
+
+
+def test_a_snapshot_of_a_thread_whose_assistant_is_gone_succeeds_without_it(
+    work: Callable[[Batch], bool], sandbox: RunningSandbox
+) -> None:
+    sandbox.control.seed([*objects_of("thread_live", 1), message("thread_live", 1, assistant_id="asst_gone")])
+    thread = Thread.objects.create(thread_id="thread_live")
+    work(start("snapshot", thread))
+    thread.refresh_from_db()
+    assert thread.status == S.SNAPSHOTTED
+    assert thread.assistant is not None
+    assert thread.assistant.status == "registered"

@@ -8,7 +8,7 @@ import pytest
 from console.sandbox.testing import RunningSandbox
 from migration_app.gateways.connection import Connection, source_connection
 from migration_app.gateways.errors import GatewayError
-from migration_app.gateways.source import assistant_document, thread_documents
+from migration_app.gateways.source import loose_document, thread_documents
 
 THREAD = {
     "id": "thread_1",
@@ -101,4 +101,4 @@ def test_a_server_that_refuses_include_is_asked_without_it(
 
 def test_an_assistant_is_read(sandbox: RunningSandbox, source: Connection) -> None:
     sandbox.control.seed([{"id": "asst_1", "object": "assistant", "created_at": 1, "model": "gpt-4o"}])
-    assert assistant_document(source, assistant_id="asst_1").value["model"] == "gpt-4o"
+    assert loose_document(source, kind="assistant", object_id="asst_1").value["model"] == "gpt-4o"

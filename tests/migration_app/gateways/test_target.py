@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -9,6 +10,8 @@ from migration_app.contracts import JsonObject
 from migration_app.gateways.connection import Connection
 from migration_app.gateways.errors import GatewayError, Outcome
 from migration_app.gateways.target import conversation_create, items_append, items_list, with_item_id
+
+IMAGE_URLS = "message.input_image.image_url"
 
 
 def user(text: str) -> JsonObject:
@@ -101,12 +104,30 @@ def test_an_id_with_slashes_and_question_marks_stays_one_path_segment(
     assert (seen.path, seen.query) == ("/v1/conversations/conv/../x?y/items", "order=asc&limit=100")
 
 
-def test_a_server_that_refuses_the_question_for_image_urls_is_read_without_it(
+def test_a_server_that_refuses_include_is_read_without_it(
     target: Connection, sandbox: RunningSandbox
 ) -> None:
     created = conversation_create(target, metadata={})
     items_append(target, conversation_id=created.conversation_id, first_position=0, items=[user("a")])
     sandbox.control.add_fault("unauthorized", "GET ", times=1, status=400)
-    found = items_list(target, conversation_id=created.conversation_id, with_image_urls=True)
+    found = items_list(target, conversation_id=created.conversation_id, include=[IMAGE_URLS])
     assert texts(list(found)) == ["a"]
     assert [("include" in request.query) for request in sandbox.control.requests()[-2:]] == [True, False]
+
+
+@pytest.mark.parametrize(("kind", "prefix"), [("code_interpreter_call", "ci_"), ("file_search_call", "fs_")])
+def test_native_calls_get_the_id_that_the_description_demands(kind: str, prefix: str) -> None:
+    assert with_item_id({"type": kind}, conversation_id="conv_1", position=0)["id"].startswith(prefix)
+
+
+def test_what_to_include_is_asked_for_as_the_sdk_spells_lists(
+    target: Connection, sandbox: RunningSandbox
+) -> None:
+    created = conversation_create(target, metadata={})
+    list(
+        items_list(
+            target, conversation_id=created.conversation_id, include=[IMAGE_URLS, "file_search_call.results"]
+        )
+    )
+    query = parse_qs(sandbox.control.requests()[-1].query)
+    assert query["include[]"] == [IMAGE_URLS, "file_search_call.results"]

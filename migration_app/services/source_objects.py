@@ -1,4 +1,4 @@
-"""Storing assistants, files and vector stores that an import found: versions, conflicts, assistants' rows."""
+"""Storing assistants, files and vector stores that came in: versions, conflicts, assistants' rows."""
 
 from __future__ import annotations
 
@@ -40,11 +40,14 @@ def loose_object(found: Found, raw: bytes | None, *, redacted: bool) -> LooseObj
 def source_objects_store(
     *,
     objects: Sequence[LooseObject],
-    source_import: SourceImport,
+    source_import: SourceImport | None,
     actor: Actor,
     counts: collections.Counter[str],
 ) -> None:
-    """Store those that are new. A later state becomes current; another content is kept and reported."""
+    """Store those that are new. A later state becomes current; another content is kept and reported.
+
+    ``source_import`` is None for what a live source answered.
+    """
     mine: collections.Counter[str] = collections.Counter()
     with transaction.atomic():
         with connection.cursor() as cursor:
@@ -59,7 +62,9 @@ def source_objects_store(
 class _Versions:
     """What is stored of some objects, and what is added to it."""
 
-    def __init__(self, source_import: SourceImport, actor: Actor, counts: collections.Counter[str]) -> None:
+    def __init__(
+        self, source_import: SourceImport | None, actor: Actor, counts: collections.Counter[str]
+    ) -> None:
         self._source_import = source_import
         self._actor = actor
         self._counts = counts
@@ -146,7 +151,7 @@ class _Versions:
         if before == Assistant.Status.REGISTERED:
             assistant.status = Assistant.Status.SNAPSHOTTED
         assistant.save()
-        reason = f"Import {self._source_import.pk}."
+        reason = f"Import {self._source_import.pk}." if self._source_import else "Read from the live source."
         self._record("assistant.snapshotted", row.object_id, reason, before=before, after=assistant.status)
 
     def _record(self, verb: str, object_id: str, reason: str, *, before: str = "", after: str = "") -> None:

@@ -1,0 +1,83 @@
+"""A thread's plan, as its conversation has it: the snapshot, converted under the policies that hold for it.
+
+A thread that has a conversation keeps the policies and replacements that its first chunk was sent with;
+without one, the policies of the batch that works on it hold, or the defaults. Calls no API.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from migration_app.contracts import (
+    Policies,
+    Replacement,
+    SourceThread,
+    ThreadPlan,
+    policies_as_dict,
+    policies_from,
+)
+from migration_app.conversion.fallbacks import apply_replacements
+from migration_app.conversion.resources import thread_resources
+from migration_app.conversion.threads import convert_thread
+from migration_app.models import Batch, Conversation, Thread
+from migration_app.services.pages import load_source_thread
+from migration_app.services.resources import resource_findings
+
+
+class PlanLostError(Exception):
+    """The plan that a conversation was sent from can't be made again from today's snapshot."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PlannedThread:
+    """A thread's snapshot, the plan made of it, and the policies that it was made under."""
+
+    source: SourceThread
+    plan: ThreadPlan
+    policies: Policies
+
+
+def batch_policies(batch: Batch | None) -> Policies:
+    """Return what the operator chose for the batch; the defaults where nothing was chosen."""
+    return policies_from(batch.settings.get("policies", {})) if batch is not None else Policies()
+
+
+def thread_policies(thread: Thread) -> Policies:
+    """Return the policies that hold for a thread."""
+    conversation = Conversation.objects.filter(thread=thread).first()
+    if conversation is not None and conversation.policies:
+        return policies_from(conversation.policies)
+    return batch_policies(thread.batch if thread.pending_work == Thread.Work.BACKFILL else None)
+
+
+def thread_plan(thread: Thread) -> PlannedThread:
+    """Load and convert a thread. PlanLostError as ``plan_of``."""
+    conversation = Conversation.objects.filter(thread=thread).first()
+    policies = thread_policies(thread)
+    source = load_source_thread(thread)
+    return PlannedThread(source, plan_of(source, policies, conversation), policies)
+
+
+def plan_of(source: SourceThread, policies: Policies, conversation: Conversation | None) -> ThreadPlan:
+    """Convert, put fallbacks where the target refused items, and add what a look at the target found gone.
+
+    Raises PlanLostError if a refused item is no longer in the plan: the snapshot became shorter.
+    """
+    refused = [Replacement(**entry) for entry in (conversation.replacements if conversation else ())]
+    try:
+        plan = apply_replacements(
+            convert_thread(source, policies), {entry.position: entry for entry in refused}
+        )
+    except ValueError as error:
+        raise PlanLostError(str(error)) from error
+    gone = resource_findings(thread_resources(source))
+    return dataclasses.replace(plan, findings=(*plan.findings, *gone)) if gone else plan
+
+
+def policies_words(policies: Policies) -> str:
+    """Say in one line which policies differ from the defaults, for the audit trail."""
+    defaults = policies_as_dict(Policies())
+    changed = [
+        f"{name}={choice}" for name, choice in policies_as_dict(policies).items() if choice != defaults[name]
+    ]
+    return ", ".join(changed) or "default policies"

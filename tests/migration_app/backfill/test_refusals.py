@@ -1,0 +1,232 @@
+"""A target that refuses certain items, and says no more than 400."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from console.sandbox.testing import RunningSandbox
+from migration_app.backfill.protocol import thread_backfill, thread_verify
+from migration_app.backfill.refusals import halves, is_about_items
+from migration_app.contracts import PlannedItem
+from migration_app.gateways.connection import Connection
+from migration_app.gateways.errors import GatewayError, Outcome
+from migration_app.models import AuditEvent, Thread
+from migration_app.services.assessments import thread_assess
+from tests.migration_app.backfill.conftest import (
+    ACTOR,
+    add_page,
+    assert_conversation_holds_exactly_the_thread,
+    claim,
+    expire_leases,
+    message,
+    objects_of,
+    start,
+)
+
+Refusing = Callable[[Callable[[dict[str, Any]], bool]], None]
+IMAGE = {"type": "image_url", "image_url": {"url": "https://pictures.example/pan.png", "detail": "low"}}
+
+
+def refusal(
+    text: str = "The server refused the request (400). The server said: Invalid item.",
+) -> GatewayError:
+    return GatewayError("invalid_item", text, outcome=Outcome.NOTHING, permanent=True, status=400)
+
+
+@pytest.fixture
+def refusing(monkeypatch: pytest.MonkeyPatch) -> Refusing:
+    """Make the target refuse every append with an item that the predicate picks; it names none."""
+
+    def refuse(predicate: Callable[[dict[str, Any]], bool]) -> None:
+        send = Connection.post
+
+        def post(self: Connection, path: str, body: dict[str, Any]) -> Any:
+            if any(predicate(item) for item in body.get("items", ())):
+                raise refusal()
+            return send(self, path, body)
+
+        monkeypatch.setattr(Connection, "post", post)
+
+    return refuse
+
+
+def has_image(item: dict[str, Any]) -> bool:
+    return "input_image" in json.dumps(item)
+
+
+def thread_with(*extra: dict[str, Any], messages: int = 24) -> Thread:
+    thread = Thread.objects.create(thread_id="thread_1")
+    add_page(thread, [*objects_of("thread_1", messages), *extra])
+    thread_assess(thread=thread, actor=ACTOR)
+    return thread
+
+
+def picture(number: int) -> dict[str, Any]:
+    part = {"type": "text", "text": {"value": "Look at this.", "annotations": []}}
+    return message("thread_1", number, content=[part, IMAGE])
+
+
+def backfill(thread: Thread, target: Connection) -> Thread:
+    thread_backfill(thread=thread, connection=target, actor=ACTOR)
+    thread.refresh_from_db()
+    return thread
+
+
+@pytest.mark.django_db
+def test_the_refused_item_is_found_and_replaced_and_all_others_arrive_as_they_are(
+    target: Connection, sandbox: RunningSandbox, refusing: Refusing
+) -> None:
+    thread = thread_with(picture(24), message("thread_1", 25))
+    refusing(has_image)
+    backfill(claim(start("backfill", thread)), target)
+    thread.refresh_from_db()
+    assert thread.status == "verified"
+    stored = sandbox.control.conversation(thread.conversation.conversation_id).items
+    assert [item["role"] for item in stored] == ["user", "assistant"] * 13
+    assert "pan.png" in json.dumps(stored[24])
+    assert [entry["position"] for entry in thread.conversation.replacements] == [24]
+    assert thread.finding_counts.keys() & {"item_refused_reshaped", "item_refused_replaced"}
+    assert_conversation_holds_exactly_what_verify_expects(thread, target)
+
+
+def assert_conversation_holds_exactly_what_verify_expects(thread: Thread, target: Connection) -> None:
+    """Verified again from its snapshot, policies and replacements alone."""
+    thread_verify(thread=claim(start("verify", thread)), connection=target, actor=ACTOR)
+    thread.refresh_from_db()
+    assert thread.status == "verified"
+
+
+@pytest.mark.django_db
+def test_the_audit_trail_says_which_item_was_refused_and_in_which_words(
+    target: Connection, sandbox: RunningSandbox, refusing: Refusing
+) -> None:
+    refusing(has_image)
+    backfill(claim(start("backfill", thread_with(picture(24)))), target)
+    event = AuditEvent.objects.get(verb="item.refused")
+    assert "Item 25, from message msg_thread_1_24" in event.reason
+    assert "Invalid item." in event.reason
+
+
+@pytest.mark.django_db
+def test_two_refused_items_in_one_chunk_are_both_found(
+    target: Connection, sandbox: RunningSandbox, refusing: Refusing
+) -> None:
+    thread = thread_with(picture(24), message("thread_1", 25), picture(26), messages=24)
+    refusing(has_image)
+    assert backfill(claim(start("backfill", thread)), target).status == "verified"
+    assert sorted(entry["position"] for entry in thread.conversation.replacements) == [24, 26]
+
+
+@pytest.mark.django_db
+def test_a_target_that_refuses_everything_leaves_the_thread_blocked_with_its_own_words(
+    target: Connection, sandbox: RunningSandbox, refusing: Refusing
+) -> None:
+    refusing(lambda _item: True)
+    thread = backfill(claim(start("backfill", thread_with(messages=3))), target)
+    assert (thread.status, thread.error_code, thread.pending_work) == ("blocked", "item_refused", "")
+    assert "Invalid item." in thread.error_text
+
+
+@pytest.mark.django_db
+def test_a_worker_killed_after_a_replacement_resumes_with_the_same_plan(
+    target: Connection, sandbox: RunningSandbox, refusing: Refusing
+) -> None:
+    thread = thread_with(picture(24), message("thread_1", 25))
+    batch = start("backfill", thread)
+    refusing(has_image)
+    sandbox.control.add_fault("error_503", "POST .*/items", times=1, after=2)
+    with pytest.raises(GatewayError):
+        backfill(claim(batch), target)
+    expire_leases()
+    resumed = backfill(claim(batch), target)
+    assert resumed.status == "verified"
+    assert_conversation_holds_exactly_what_verify_expects(resumed, target)
+
+
+@pytest.mark.django_db
+def test_importing_the_archive_again_does_not_take_a_replacement_for_growth(
+    target: Connection, sandbox: RunningSandbox, refusing: Refusing
+) -> None:
+    refusing(has_image)
+    thread = backfill(claim(start("backfill", thread_with(picture(24)))), target)
+    before = (thread.item_count, thread.payload_bytes, thread.fidelity)
+    thread_assess(thread=thread, actor=ACTOR)
+    thread.refresh_from_db()
+    assert (thread.item_count, thread.payload_bytes, thread.fidelity) == before
+
+
+@pytest.mark.django_db
+def test_an_append_that_arrived_late_is_looked_up_and_not_taken_for_a_refusal(
+    target: Connection, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thread = thread_with(messages=3)
+    batch = start("backfill", thread)
+    send = Connection.post
+
+    def late(self: Connection, path: str, body: dict[str, Any]) -> Any:
+        if path.endswith("/items"):
+            send(self, path, body)  # what an earlier try sent arrives only now
+        return send(self, path, body)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Connection, "post", late)
+        with pytest.raises(GatewayError) as caught:
+            backfill(claim(batch), target)
+    assert (caught.value.code, caught.value.permanent) == ("append_in_doubt", False)
+    expire_leases()
+    resumed = backfill(claim(batch), target)
+    assert_conversation_holds_exactly_the_thread(resumed, sandbox)
+    assert not resumed.conversation.replacements
+
+
+def planned(*kinds: str) -> list[PlannedItem]:
+    """m: a message; c, o: a call and its output, of the number that follows."""
+    items = []
+    for kind in kinds:
+        body: dict[str, Any] = (
+            {"type": "message"} if kind == "m" else {"type": "function_call", "call_id": kind[1:]}
+        )
+        items.append(PlannedItem(body, "message", "x", 0))
+    return items
+
+
+@pytest.mark.parametrize(
+    ("kinds", "cut"),
+    [
+        (["m", "m"], 1),
+        (["m", "m", "m", "m"], 2),
+        (["m", "c1", "o1", "m"], 1),
+        (["c1", "o1", "c2", "o2"], 2),
+        (["m", "c1", "o1"], 1),
+        (["c1", "o1"], None),
+        (["m"], None),
+    ],
+)
+def test_parts_are_cut_near_the_middle_and_never_between_a_call_and_its_output(
+    kinds: list[str], cut: int | None
+) -> None:
+    found = halves(planned(*kinds), range(len(kinds)))
+    assert found == (None if cut is None else (range(cut), range(cut, len(kinds))))
+
+
+@pytest.mark.parametrize(
+    ("status", "permanent", "outcome", "about"),
+    [
+        (400, True, Outcome.NOTHING, True),
+        (422, True, Outcome.NOTHING, True),
+        (413, True, Outcome.NOTHING, True),
+        (401, True, Outcome.NOTHING, False),
+        (404, True, Outcome.NOTHING, False),
+        (400, False, Outcome.NOTHING, False),
+        (500, False, Outcome.UNKNOWN, False),
+    ],
+)
+def test_only_refusals_of_the_body_are_about_items(
+    status: int, permanent: bool, outcome: Outcome, about: bool
+) -> None:
+    error = GatewayError("x", "x", outcome=outcome, permanent=permanent, status=status)
+    assert is_about_items(error) is about
