@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import getpass
 import subprocess
@@ -15,7 +16,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from migration_app.contracts import Actor
+from migration_app.contracts import Actor, Policies, policies_as_dict, policies_from, policy_choices
 from migration_app.jobs import batch_enqueue, workers_alive
 from migration_app.models import Batch, Thread
 from migration_app.services.batches import batch_create, batch_progress
@@ -34,12 +35,18 @@ def command_actor() -> Actor:
     return Actor(name=f"{name} (command line)")
 
 
-def add_selection_arguments(parser: CommandParser, *, verb: str) -> None:
-    """Add --all, --thread, --status, --reason, --wait and --workers."""
+def add_which_arguments(parser: CommandParser, *, verb: str) -> argparse._MutuallyExclusiveGroup:
+    """Add --all, --thread and --status, one of which must be given; returns their group."""
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--all", action="store_true", help=f"{verb} every thread that can be")
     which.add_argument("--thread", action="append", metavar="ID", help=f"{verb} this thread (repeatable)")
     which.add_argument("--status", choices=Thread.Status.values, help=f"{verb} the threads of one status")
+    return which
+
+
+def add_selection_arguments(parser: CommandParser, *, verb: str) -> None:
+    """Add --all, --thread, --status, --reason, --wait and --workers."""
+    add_which_arguments(parser, verb=verb)
     parser.add_argument("--reason", default="", help="why, for the audit trail")
     parser.add_argument(
         "--wait", action="store_true", help="wait until the batch is done, with a progress bar"
@@ -51,6 +58,35 @@ def add_selection_arguments(parser: CommandParser, *, verb: str) -> None:
         metavar="N",
         help="start N workers for as long as this waits (needs --wait)",
     )
+
+
+def add_policy_argument(parser: CommandParser) -> None:
+    """Add --policy NAME=CHOICE, repeatable."""
+    names = "; ".join(f"{name}: {', '.join(choices)}" for name, choices in policy_choices().items())
+    parser.add_argument(
+        "--policy",
+        action="append",
+        default=[],
+        metavar="NAME=CHOICE",
+        help=f"the fate of what the target has no place for (repeatable). The first choice is the default. {names}",
+    )
+
+
+def policies_of(options: dict[str, Any]) -> Policies:
+    """Read the policies that were chosen. CommandError says what may be chosen."""
+    pairs = [text.partition("=") for text in options["policy"]]
+    names = [name for name, _, _ in pairs]
+    for text, (name, equals, choice) in zip(options["policy"], pairs, strict=True):
+        if not (name and equals and choice):
+            raise CommandError(
+                f"--policy takes NAME=CHOICE, for instance assistant_images=block, not {text!r}."
+            )
+        if names.count(name) > 1:
+            raise CommandError(f"--policy {name} is given twice: choose one.")
+    try:
+        return policies_from({name: choice for name, _, choice in pairs})
+    except ValueError as error:
+        raise CommandError(str(error)) from error
 
 
 def selection_from(options: dict[str, Any]) -> dict[str, Any]:
@@ -79,6 +115,7 @@ def batch_start(command: BaseCommand, *, kind: str, options: dict[str, Any]) -> 
         selection=selection_from(options),
         actor=command_actor(),
         reason=options["reason"] or f"manage.py {kind}",
+        settings={"policies": policies_as_dict(policies_of(options))} if "policy" in options else None,
     )
     batch_enqueue(batch.pk)
     command.stdout.write(f"Batch {batch.pk} ({kind}) is started.")
@@ -121,16 +158,8 @@ def batch_wait(batch: Batch, workers: Sequence[subprocess.Popen[bytes]] = ()) ->
 
 @contextlib.contextmanager
 def workers_running(count: int) -> Iterator[Sequence[subprocess.Popen[bytes]]]:
-    """Run ``count`` worker processes, and yield them; at the end they finish what they hold, or are ended after 30 s."""
-    command = [
-        sys.executable,
-        str(settings.BASE_DIR / "manage.py"),
-        "rqworker",
-        "default",
-        "--verbosity",
-        "0",
-    ]
-    workers = [subprocess.Popen(command, cwd=settings.BASE_DIR) for _ in range(count)]
+    """Run ``count`` worker processes; in the end they finish what they hold, or are ended after 30 s."""
+    workers = [subprocess.Popen(_worker_command(), cwd=settings.BASE_DIR) for _ in range(count)]
     try:
         yield workers
     finally:
@@ -142,6 +171,10 @@ def workers_running(count: int) -> Iterator[Sequence[subprocess.Popen[bytes]]]:
             except subprocess.TimeoutExpired:
                 worker.kill()
                 worker.wait()
+
+
+def _worker_command() -> list[str]:
+    return [sys.executable, str(settings.BASE_DIR / "manage.py"), "rqworker", "default", "--verbosity", "0"]
 
 
 def batch_report(command: BaseCommand, batch: Batch) -> None:

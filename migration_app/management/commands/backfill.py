@@ -8,7 +8,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.db.models import Count
 
-from migration_app.management.batches import add_selection_arguments, batch_start, selection_from
+from migration_app.management.batches import (
+    add_policy_argument,
+    add_selection_arguments,
+    batch_start,
+    selection_from,
+)
 from migration_app.models import Batch, Thread
 from migration_app.services.selections import selection_threads
 
@@ -19,8 +24,9 @@ class Command(BaseCommand):
     help = "Copy threads into conversations and verify them. With --wait: exit 1 unless all end verified."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add the selection's options."""
+        """Add the selection's options, and the policies."""
         add_selection_arguments(parser, verb="backfill")
+        add_policy_argument(parser)
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Start the batch; with --wait, report by status."""

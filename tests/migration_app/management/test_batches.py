@@ -1,0 +1,121 @@
+"""Commands that start a batch, with a real worker process where they wait for one."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import django_rq
+import pytest
+from django.core.management import CommandError, call_command
+
+from console.sandbox.testing import RunningSandbox
+from migration_app import jobs
+from migration_app.management import batches
+from migration_app.models import AuditEvent, Batch, Thread
+from tests.migration_app.backfill.conftest import make_thread
+
+__all__ = ["make_thread"]  # a fixture, used by name
+pytestmark = pytest.mark.django_db(transaction=True)
+MakeThread = Callable[..., Thread]
+
+
+@pytest.fixture(autouse=True)
+def queue(sandbox: RunningSandbox) -> Iterator[Any]:
+    found = django_rq.get_queue("default")
+    found.connection.flushdb()
+    yield found
+    found.connection.flushdb()
+
+
+@pytest.fixture
+def work_while_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a worker elsewhere would do, done while the command sleeps."""
+
+    def work(_seconds: float) -> None:
+        for pk in Batch.objects.filter(state__in=["preparing", "running"]).values_list("pk", flat=True):
+            jobs.batch_job(pk)
+
+    monkeypatch.setattr(batches, "workers_alive", lambda: 1)
+    monkeypatch.setattr(batches.time, "sleep", work)
+
+
+def run(name: str, **options: Any) -> str:
+    out = io.StringIO()
+    call_command(name, stdout=out, stderr=io.StringIO(), **options)
+    return out.getvalue()
+
+
+def test_backfill_waits_until_every_thread_is_verified(
+    make_thread: MakeThread, work_while_waiting: None
+) -> None:
+    make_thread("thread_1")
+    make_thread("thread_2")
+    assert "2  verified" in run("backfill", all=True, wait=True, reason="pilot")
+    assert AuditEvent.objects.filter(verb="thread.queued", reason="pilot").count() == 2
+
+
+def test_backfill_exits_with_1_if_a_selected_thread_did_not_end_verified(
+    make_thread: MakeThread, work_while_waiting: None, sandbox: RunningSandbox
+) -> None:
+    make_thread()
+    sandbox.control.add_fault("unauthorized", "POST ")
+    with pytest.raises(SystemExit) as caught:
+        run("backfill", status="snapshotted", wait=True)
+    assert caught.value.code == 1
+
+
+def test_verify_exits_with_1_if_a_conversation_is_gone(
+    make_thread: MakeThread, work_while_waiting: None, sandbox: RunningSandbox
+) -> None:
+    make_thread()
+    run("backfill", all=True, wait=True)
+    assert "1  verified" in run("verify", all=True, wait=True)
+    sandbox.control.reset()
+    with pytest.raises(SystemExit):
+        run("verify", all=True, wait=True)
+
+
+def test_check_files_asks_the_target(
+    make_thread: MakeThread, work_while_waiting: None, sandbox: RunningSandbox
+) -> None:
+    make_thread()
+    run("check_files", thread=["thread_1"], wait=True)
+    assert AuditEvent.objects.filter(verb="thread.resources_checked").count() == 1
+
+
+def test_waiting_without_any_worker_is_refused_before_anything_is_started(make_thread: MakeThread) -> None:
+    make_thread()
+    with pytest.raises(CommandError, match="No worker is running"):
+        run("backfill", all=True, wait=True)
+    assert not Batch.objects.exists()
+
+
+def test_without_waiting_the_lack_of_workers_is_only_said(make_thread: MakeThread) -> None:
+    make_thread()
+    errors = io.StringIO()
+    call_command("backfill", all=True, stdout=io.StringIO(), stderr=errors)
+    assert "No worker is running" in errors.getvalue()
+    assert Batch.objects.get().state == "preparing"
+
+
+def test_a_thread_that_is_not_there_is_named() -> None:
+    with pytest.raises(CommandError, match="thread_none"):
+        run("backfill", thread=["thread_none"])
+
+
+def test_workers_without_waiting_are_refused(make_thread: MakeThread) -> None:
+    with pytest.raises(CommandError, match="--wait"):
+        run("backfill", all=True, workers=2)
+
+
+def test_workers_that_have_all_ended_are_noticed(
+    make_thread: MakeThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_thread()
+    monkeypatch.setattr(batches, "_worker_command", lambda: [sys.executable, "-c", "pass"])
+    with pytest.raises(CommandError, match="The workers have ended"):
+        run("backfill", all=True, wait=True, workers=1)
+    assert Thread.objects.get().pending_work in {"", "backfill"}
