@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
-from migration_app.models import Batch, Chunk, Conversation, SourceImport, SourceObject, Thread
+from migration_app.models import Batch, Chunk, Conversation, Resource, SourceImport, SourceObject, Thread
 
 T = Thread.Status
 
@@ -67,6 +67,11 @@ CHUNK_STATE: Mapping[str, str] = {
 OBJECT_STATE: Mapping[str, str] = {
     SourceObject.State.CURRENT: "success",
     SourceObject.State.CONFLICT: "danger",
+}
+RESOURCE_STATUS: Mapping[str, str] = {
+    Resource.Status.ALIVE: "success",
+    Resource.Status.MISSING: "danger",
+    Resource.Status.EXPIRED: "warning",
 }
 RUN_STATUS: Mapping[str, str] = {
     "completed": "success",
@@ -128,6 +133,11 @@ def chunk_badge(state: str) -> Badge:
 def run_badge(status: str) -> Badge:
     """Badge of a source run's status; unknown words stay grey."""
     return _badge(status or "unknown", RUN_STATUS)
+
+
+def resource_badge(status: str) -> Badge:
+    """Badge of a file or vector store as the target told it; empty: nobody has asked."""
+    return _badge(status or "not looked at", RESOURCE_STATUS)
 
 
 def object_badge(state: str) -> Badge:

@@ -19,6 +19,7 @@ from migration_app.admin.skin import ReadOnlyAdmin
 from migration_app.admin.workers import workers_state
 from migration_app.models import Batch, Thread
 from migration_app.services.batches import Progress, batch_progress
+from migration_app.services.plans import batch_policies, policies_words
 from migration_app.services.selections import SelectionError
 
 OPEN_STATES = (Batch.State.PREPARING, Batch.State.RUNNING)
@@ -55,6 +56,21 @@ def batch_progress_words(batch: Batch, progress: Progress) -> str:
     moved = batch.taken_count - progress.taken
     words = f"{done:,} of {progress.taken:,} threads done."
     return f"{words} {moved:,} went on in a later batch." if moved > 0 else words
+
+
+def _policies(batch: Batch) -> dict[str, Any]:
+    """The policies that the operator chose; nothing for a batch that converts nothing."""
+    if "policies" not in batch.settings:
+        return {"policies": {}}
+    try:
+        words = policies_words(batch_policies(batch))
+    except ValueError as error:
+        words = f"can't be read: {error}"
+    return {
+        "policies": batch.settings["policies"],
+        "policies_words": words,
+        "policies_version": batch.settings.get("policies_version"),
+    }
 
 
 @admin.register(Batch)
@@ -133,6 +149,8 @@ class BatchAdmin(ReadOnlyAdmin[Batch]):
                 "state": batch.state,
                 "percent": batch_percent(batch, progress),
                 "text": batch_progress_words(batch, progress),
+                "selected": batch.selected_count,
+                "taken": batch.taken_count,
                 "counts": dict(progress.by_status),
             },
             headers={"Cache-Control": "no-store"},
@@ -172,6 +190,9 @@ class BatchAdmin(ReadOnlyAdmin[Batch]):
             progress_words=batch_progress_words(batch, progress),
             progress_url=reverse("admin:migration_app_batch_progress", args=[batch.pk]),
             selection_words=words,
+            selected=f"{batch.selected_count:,}",
+            taken=f"{batch.taken_count:,}",
+            **_policies(batch),
             counts=[
                 {
                     "status": status,

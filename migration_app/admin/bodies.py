@@ -7,12 +7,15 @@ structure is told: kinds, roles, lengths. Nothing is ever loaded from an address
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from migration_app.contracts import JsonObject
-from migration_app.conversion.text import as_id, as_list, as_object, clean_text
+from migration_app.conversion.runs import waiting_calls
+from migration_app.conversion.text import as_id, as_list, as_object, clean_text, parse_time
 from migration_app.conversion.timeline import step_type
+from migration_app.conversion.tool_calls import call_ids_of
 
 SHOWN_CHARACTERS = 20_000
 """Of one text on a page; the whole of it by the link below it."""
@@ -127,18 +130,28 @@ def step_parts(step: JsonObject, sight: Sight) -> list[Part]:
     calls = details.get("tool_calls")
     if not isinstance(calls, list):
         return [sight.part(step_type(step) or "step", details or step)]
-    parts = []
-    for call in map(as_object, calls):
-        kind = clean_text(str(call.get("type") or "function"))[:40]
-        function = as_object(call.get("function"))
-        if kind == "function":
-            name = clean_text(str(function.get("name") or "without a name"))[:80]
-            parts.append(sight.part(f"function {name}", function.get("arguments") or "", code=True))
-            output = function.get("output")
-            parts.append(Part("no output") if output is None else sight.part("output", output, code=True))
-        else:
-            parts.append(sight.part(kind.replace("_", " "), call.get(kind, call), code=True))
-    return parts
+    return [part for call in calls for part in _call_parts(as_object(call), sight)]
+
+
+def waiting_parts(run: JsonObject, steps: Sequence[object], sight: Sight) -> list[Part]:
+    """Pieces of the calls that a run waited for and no step records."""
+    recorded = frozenset[str]().union(*map(call_ids_of, steps)) - {""}
+    return [
+        part for _place, call in waiting_calls(run, recorded) for part in _call_parts(as_object(call), sight)
+    ]
+
+
+def _call_parts(call: JsonObject, sight: Sight) -> list[Part]:
+    kind = clean_text(str(call.get("type") or "function"))[:40]
+    if kind != "function":
+        return [sight.part(kind.replace("_", " "), call.get(kind, call), code=True)]
+    function = as_object(call.get("function"))
+    name = clean_text(str(function.get("name") or "without a name"))[:80]
+    output = function.get("output")
+    return [
+        sight.part(f"function {name}", function.get("arguments") or "", code=True),
+        Part("no output") if output is None else sight.part("output", output, code=True),
+    ]
 
 
 def item_parts(item: Mapping[str, object], sight: Sight) -> list[Part]:
@@ -162,3 +175,14 @@ def item_label(item: Mapping[str, object]) -> str:
     """What an item is, in two words."""
     kind = str(item.get("type") or "message")
     return str(item.get("role") or "message") if kind == "message" else kind.replace("_", " ")
+
+
+def time_words(value: object) -> str:
+    """A source time for people, UTC; empty when there is none that can be read."""
+    seconds = parse_time(value)
+    if seconds is None:
+        return ""
+    try:
+        return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M:%S}"
+    except (OverflowError, OSError, ValueError):
+        return ""

@@ -14,12 +14,19 @@ from django.conf import settings
 from django.core import signing
 from django.db.models import Sum
 from django.http import HttpResponse, QueryDict
+from django.urls import reverse
+from django.utils.http import urlencode
 
 from migration_app.admin.badges import Badge, fidelity_badge, severity_badge, thread_badge
-from migration_app.admin.kinds import ActionKind, left_out_reason
+from migration_app.admin.kinds import ActionKind
+from migration_app.contracts import Policies, policies_from, policy_choices
+from migration_app.conversion.policies import POLICY_TEXTS
 from migration_app.models import Assistant, Batch, Thread
 from migration_app.services.batches import batch_eligible
+from migration_app.services.left_out import left_out_reason
+from migration_app.services.plans import policies_words
 from migration_app.services.preflight import Preflight, preflight_of
+from migration_app.services.preflight_report import HEADER, preflight_command, preflight_rows
 from migration_app.services.selections import (
     FILTERS,
     SelectionError,
@@ -31,6 +38,7 @@ from migration_app.services.selections import (
 _SALT = "migration_app.admin.selection"
 _NOT_FILTERS = frozenset({"o", "p", "q", "all", "e", "_facets", "_popup", "_to_field", "_changelist_filters"})
 _NAMED_IDS = 3
+_POLICY_FIELD = "policy-"
 
 
 def selection_of_list(params: QueryDict) -> dict[str, Any]:
@@ -87,11 +95,8 @@ def selection_check(selection: Mapping[str, Any]) -> None:
 
 
 def _filter_name(name: str) -> str:
-    return (
-        FILTERS[name].removesuffix("_id").replace("_", " ").capitalize()
-        if name != "thread_id__exact"
-        else "Thread"
-    )
+    named = {"thread_id__exact": "Thread", "finding__exact": "Has finding"}
+    return named.get(name) or FILTERS[name].removesuffix("_id").replace("_", " ").capitalize()
 
 
 def _filter_value(name: str, value: str) -> str:
@@ -104,8 +109,15 @@ def _filter_value(name: str, value: str) -> str:
     return value.replace("_", " ") if name in {"status__exact", "fidelity__exact"} else value
 
 
-def confirm_context(kind: ActionKind, selection: Mapping[str, Any]) -> dict[str, Any]:
-    """Collect what the confirm page tells. Reads only."""
+def policies_of_form(data: QueryDict) -> Policies:
+    """Read the policies that a form chose; what it does not name has its default. ValueError as policies_from."""
+    return policies_from(
+        {name.removeprefix(_POLICY_FIELD): str(data[name]) for name in data if name.startswith(_POLICY_FIELD)}
+    )
+
+
+def confirm_context(kind: ActionKind, selection: Mapping[str, Any], policies: Policies) -> dict[str, Any]:
+    """Collect what the confirm page tells, under these policies. Reads only."""
     selection_check(selection)
     context: dict[str, Any] = {
         "kind": kind,
@@ -115,11 +127,11 @@ def confirm_context(kind: ActionKind, selection: Mapping[str, Any]) -> dict[str,
     if not kind.eligible_as:
         matching = selection_threads(selection).count()
         return {**context, "matching": matching, "taken": matching, "figures": [("Threads", f"{matching:,}")]}
-    preflight = preflight_of(selection, kind.eligible_as)
+    preflight = preflight_of(selection, kind.eligible_as, policies, limited=True)
     return {
         **context,
         "matching": preflight.matching,
-        "taken": preflight.totals.threads,
+        "taken": preflight.taken,
         "figures": _figures(kind, preflight, selection),
         "left_out": [
             {
@@ -129,7 +141,10 @@ def confirm_context(kind: ActionKind, selection: Mapping[str, Any]) -> dict[str,
             }
             for status, count in preflight.refused_by_status.items()
         ],
-        "left_out_total": preflight.matching - preflight.totals.threads,
+        "preflight": preflight,
+        "policies": _policy_rows(preflight),
+        "policies_words": policies_words(policies),
+        "command": preflight_command(selection, kind.eligible_as, policies) if not preflight.exact else "",
         "fidelities": [
             {"badge": fidelity_badge(fidelity) or Badge("not assessed"), "count": f"{count:,}"}
             for fidelity, count in sorted(preflight.by_fidelity.items())
@@ -142,6 +157,8 @@ def confirm_context(kind: ActionKind, selection: Mapping[str, Any]) -> dict[str,
                 "badge": severity_badge(finding.severity),
                 "threads": f"{finding.threads:,}",
                 "count": f"{finding.count:,}",
+                # What was converted anew is not what the rows hold: such a list would be another.
+                "url": "" if preflight.anew else _finding_url(selection, finding.code),
             }
             for finding in preflight.findings
         ]
@@ -154,9 +171,13 @@ def confirm_context(kind: ActionKind, selection: Mapping[str, Any]) -> dict[str,
 
 def _figures(kind: ActionKind, preflight: Preflight, selection: Mapping[str, Any]) -> list[tuple[str, str]]:
     totals = preflight.totals
-    left_out = preflight.matching - totals.threads
-    figures = [("Will be taken", f"{totals.threads:,}"), ("Left out", f"{left_out:,}")]
+    figures = [
+        ("Will be taken", f"{preflight.taken:,}"),
+        ("Left out", f"{preflight.matching - preflight.taken:,}"),
+    ]
     if kind.sends:
+        if preflight.blocked:
+            figures.append(("Will be blocked", f"{preflight.blocked:,}"))
         figures += [
             ("Messages", f"{totals.messages:,}"),
             ("Items", f"{totals.items:,}"),
@@ -182,24 +203,50 @@ def bytes_words(size: int) -> str:
     raise AssertionError("unreachable")
 
 
-def preflight_csv(selection: Mapping[str, Any], eligible_as: str) -> HttpResponse:
+def _policy_rows(preflight: Preflight) -> list[dict[str, Any]]:
+    """Each policy with its choices in words, and how much of the selection it decides about."""
+    choices = policy_choices()
+    return [
+        {
+            "name": effect.name,
+            "field": f"{_POLICY_FIELD}{effect.name}",
+            "title": POLICY_TEXTS[effect.name].title,
+            "why": POLICY_TEXTS[effect.name].reason,
+            "words": POLICY_TEXTS[effect.name].choices[effect.choice],
+            "threads": f"{effect.threads:,}",
+            "parts": f"{effect.parts:,}",
+            "idle": not effect.threads,
+            "choices": [
+                {
+                    "value": choice,
+                    "label": f"{choice} (default)" if choice == choices[effect.name][0] else choice,
+                    "words": POLICY_TEXTS[effect.name].choices[choice],
+                    "chosen": choice == effect.choice,
+                }
+                for choice in choices[effect.name]
+            ],
+        }
+        for effect in preflight.effects
+    ]
+
+
+def _finding_url(selection: Mapping[str, Any], code: str) -> str:
+    """The list of the selection's threads that have a finding; nothing for threads chosen one by one."""
+    if not isinstance(selection.get("filters"), dict):
+        return ""
+    query = {**selection["filters"], "finding__exact": code}
+    if selection.get("search"):
+        query["q"] = selection["search"]
+    return f"{reverse('admin:migration_app_thread_changelist')}?{urlencode(query)}"
+
+
+def preflight_csv(selection: Mapping[str, Any], eligible_as: str, policies: Policies) -> HttpResponse:
     """The preflight as a small CSV: what, name, severity or reason, threads, count."""
     selection_check(selection)
-    preflight = preflight_of(selection, eligible_as)
-    totals = preflight.totals
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(["section", "name", "detail", "threads", "count"])
-    writer.writerow(["total", "matching", "", preflight.matching, ""])
-    writer.writerow(["total", "taken", "", totals.threads, ""])
-    for name in ("messages", "items", "chunks", "calls", "payload_bytes"):
-        writer.writerow(["total", name, "", totals.threads, getattr(totals, name)])
-    for status, count in preflight.refused_by_status.items():
-        writer.writerow(["left_out", status, left_out_reason(eligible_as, status), count, ""])
-    for fidelity, count in sorted(preflight.by_fidelity.items()):
-        writer.writerow(["fidelity", fidelity or "not assessed", "", count, ""])
-    for finding in preflight.findings:
-        writer.writerow(["finding", finding.code, finding.severity, finding.threads, finding.count])
+    writer.writerow(HEADER)
+    writer.writerows(preflight_rows(preflight_of(selection, eligible_as, policies, limited=True)))
     return HttpResponse(
         text.getvalue(),
         content_type="text/csv; charset=utf-8",

@@ -14,7 +14,9 @@ from django.utils.html import format_html
 from migration_app.admin.badges import badge_html, chunk_badge, conversation_badge
 from migration_app.admin.filters import choice_filter
 from migration_app.admin.skin import ReadOnlyAdmin, ReadOnlyInline
+from migration_app.contracts import policies_from
 from migration_app.models import Chunk, Conversation, OrphanConversation, Thread
+from migration_app.services.plans import policies_words
 
 
 def _moment(moment: dt.datetime | None) -> str:
@@ -34,9 +36,9 @@ class ChunkInline(ReadOnlyInline):
     per_page = 20
     hide_title = True
     fields = (
-        "sequence",
+        "show_number",
         "show_state",
-        "first_item",
+        "show_first",
         "item_count",
         "request_id",
         "show_sent",
@@ -44,6 +46,16 @@ class ChunkInline(ReadOnlyInline):
     )
     readonly_fields = fields
     ordering = ("sequence",)
+
+    @admin.display(description="chunk")
+    def show_number(self, chunk: Chunk) -> int:
+        """Chunks count from 1 wherever people see them."""
+        return chunk.sequence + 1
+
+    @admin.display(description="first item")
+    def show_first(self, chunk: Chunk) -> int:
+        """Items count from 1 too."""
+        return chunk.first_item + 1
 
     @admin.display(description="state")
     def show_state(self, chunk: Chunk) -> str:
@@ -77,6 +89,7 @@ class ConversationAdmin(ReadOnlyAdmin[Conversation]):
         "show_state",
         "item_count",
         "fingerprint",
+        "show_policies",
         "create_request_id",
         "show_intended",
         "show_created",
@@ -116,6 +129,14 @@ class ConversationAdmin(ReadOnlyAdmin[Conversation]):
     def show_state(self, conversation: Conversation) -> str:
         """Coloured state."""
         return badge_html(conversation_badge(conversation.state))
+
+    @admin.display(description="policies")
+    def show_policies(self, conversation: Conversation) -> str:
+        """What it was begun with, where that is not the default."""
+        try:
+            return policies_words(policies_from(conversation.policies))
+        except ValueError as error:
+            return f"can't be read: {error}"
 
     @admin.display(description="create sent (UTC)")
     def show_intended(self, conversation: Conversation) -> str:
@@ -165,6 +186,14 @@ class OrphanConversationAdmin(ReadOnlyAdmin[OrphanConversation]):
     def show_thread(self, orphan: OrphanConversation) -> str:
         """Link to the thread."""
         return thread_link(orphan.thread)
+
+    @admin.display(description="policies")
+    def show_policies(self, conversation: Conversation) -> str:
+        """What it was begun with, where that is not the default."""
+        try:
+            return policies_words(policies_from(conversation.policies))
+        except ValueError as error:
+            return f"can't be read: {error}"
 
     @admin.display(description="create sent (UTC)")
     def show_intended(self, orphan: OrphanConversation) -> str:

@@ -16,7 +16,10 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from migration_app.contracts import Fidelity
+from migration_app.conversion.findings import KINDS
+from migration_app.conversion.findings_of_assistants import ASSISTANT_KINDS
 from migration_app.models import Assistant, Batch
+from migration_app.services.preflight import SNAPSHOT_FINDINGS
 
 if TYPE_CHECKING:
     _Dropdown = admin.SimpleListFilter
@@ -168,6 +171,20 @@ def day_filter(title: str, field: str, lookup: str) -> type[_Text]:
 
 
 FidelityFilter = choice_filter("fidelity", "fidelity", [(f.value, f.value) for f in Fidelity])
+
+
+class FindingFilter(ExactFilter):
+    """Threads that have a finding of one kind, by the index of counted findings."""
+
+    title = "finding"
+    parameter_name = "finding__exact"
+    field = "finding_counts__has_key"
+
+    def options(self) -> list[tuple[str, str]]:
+        """Offer every kind that threads can have."""
+        return [
+            (code, code) for code in sorted(SNAPSHOT_FINDINGS.keys() | KINDS.keys() - ASSISTANT_KINDS.keys())
+        ]
 
 
 class AssistantFilter(ExactFilter):

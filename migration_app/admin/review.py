@@ -1,15 +1,14 @@
-"""What a thread's page shows: source beside items, findings in place, chunks, runs, audit timeline.
+"""What a thread's page shows: source beside items, findings in place, chunks, runs, resources, audit timeline.
 
-Reads the snapshot and converts it anew, which is pure; nothing is asked of an API. Whoever may see content
-leaves an audit row each time: the only write that a GET of the console makes.
+Reads the snapshot and converts it anew under the policies of its conversation, which is pure; nothing is asked
+of an API. Whoever may see content leaves an audit row each time: the only write that a GET of the console makes.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db.models import BooleanField, ExpressionWrapper, Q
@@ -23,7 +22,6 @@ from migration_app.admin.badges import (
     chunk_badge,
     conversation_badge,
     fidelity_badge,
-    run_badge,
     severity_badge,
     thread_badge,
 )
@@ -35,17 +33,36 @@ from migration_app.admin.bodies import (
     message_parts,
     pretty_json,
     step_parts,
+    time_words,
+    waiting_parts,
 )
 from migration_app.admin.kinds import ACTIONS, ActionKind
+from migration_app.admin.resources import resource_rows
+from migration_app.admin.runs import items_of_runs, run_rows
 from migration_app.admin.slices import Slice, slice_of
-from migration_app.contracts import Finding, JsonObject, PlannedItem, SourceThread, ThreadPlan
-from migration_app.conversion.text import as_id, as_object, parse_time, source_id_of
-from migration_app.conversion.threads import convert_thread
-from migration_app.conversion.timeline import place_steps
+from migration_app.contracts import (
+    Finding,
+    JsonObject,
+    PlannedItem,
+    SourceThread,
+    ThreadPlan,
+    policies_as_dict,
+)
+from migration_app.conversion.resources import thread_resources
+from migration_app.conversion.text import as_object, source_id_of
+from migration_app.conversion.threads import Place, thread_places
 from migration_app.models import AuditEvent, Chunk, Conversation, Thread
 from migration_app.services.audit import audit_record
 from migration_app.services.batches import ELIGIBLE
-from migration_app.services.snapshots import load_source_thread
+from migration_app.services.pages import load_source_thread
+from migration_app.services.plans import (
+    PlanLostError,
+    PlannedThread,
+    plan_of,
+    policies_words,
+    thread_plan,
+    thread_policies,
+)
 
 ENTRIES_A_PAGE = 50
 _ROWS_A_PAGE = 25
@@ -66,13 +83,18 @@ class FindingRow:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ItemRow:
-    """A planned item, and where it went if it was sent."""
+    """A planned item, and where it went if it was sent; numbers and chunks count from 1.
+
+    ``note``: the migration wrote it. ``refused``: what the target said of the item that it stands for.
+    """
 
     number: int
     label: str
     parts: list[Part]
     chunk: int | None
     item_id: str
+    note: bool
+    refused: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -90,18 +112,9 @@ class Entry:
     raw: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Place:
-    """Where an entry's source object stands: its kind and its position among the messages or steps."""
-
-    kind: str
-    position: int
-
-
 def review_context(request: HttpRequest, thread: Thread) -> dict[str, Any]:
     """Everything that the thread's page shows."""
     may_see = request.user.has_perm("migration_app.view_content")
-    source = load_source_thread(thread) if thread.pages.exists() else None
     conversation = Conversation.objects.filter(thread=thread).first()
     context: dict[str, Any] = {
         "thread": thread,
@@ -120,9 +133,15 @@ def review_context(request: HttpRequest, thread: Thread) -> dict[str, Any]:
         ),
         "chunks": _chunks(request, conversation),
     }
-    if source is not None:
+    if thread.pages.exists():
         sight = Sight(may_see, whole="whole" in request.GET)
-        context |= _source_context(request, source, convert_thread(source), conversation, sight)
+        planned, lost = _planned(thread)
+        context |= _source_context(request, planned, conversation, sight)
+        context |= {
+            "plan_lost": lost,
+            "policies_words": policies_words(planned.policies),
+            "policies": policies_as_dict(planned.policies),
+        }
         if may_see:
             entries: Slice[Entry] = context["entries"]
             audit_record(
@@ -133,6 +152,15 @@ def review_context(request: HttpRequest, thread: Thread) -> dict[str, Any]:
                 reason=f"entries {entries.first}–{entries.last} of {entries.total}",
             )
     return context
+
+
+def _planned(thread: Thread) -> tuple[PlannedThread, str]:
+    """The thread's plan; if the one that was sent can't be made again, that of today, and in words why."""
+    try:
+        return thread_plan(thread), ""
+    except PlanLostError as error:
+        source, policies = load_source_thread(thread), thread_policies(thread)
+        return PlannedThread(source, plan_of(source, policies, None), policies), str(error)
 
 
 def _fidelity_badge(fidelity: str) -> Badge | None:
@@ -172,26 +200,35 @@ def _chunks(request: HttpRequest, conversation: Conversation | None) -> Slice[tu
 
 
 def _source_context(
-    request: HttpRequest,
-    source: SourceThread,
-    plan: ThreadPlan,
-    conversation: Conversation | None,
-    sight: Sight,
+    request: HttpRequest, planned: PlannedThread, conversation: Conversation | None, sight: Sight
 ) -> dict[str, Any]:
-    places = _places(source)
+    source, plan = planned.source, planned.plan
+    places = thread_places(source)
     page = slice_of(request, "page", places, size=ENTRIES_A_PAGE)
     in_place = {(place.kind, _source_id(source, place)) for place in places}
     apart = [f for f in plan.findings if (f.source_kind, f.source_id) not in in_place]
     runs = slice_of(request, "runs", source.runs, size=_ROWS_A_PAGE)
+    resources = slice_of(request, "resources", thread_resources(source), size=_ROWS_A_PAGE)
+    entry_pages: dict[tuple[str, str], int] = {
+        (place.kind, _source_id(source, place)): position // ENTRIES_A_PAGE + 1
+        for position, place in reversed(list(enumerate(places)))
+    }
     counts = Counter((finding.code, finding.severity) for finding in plan.findings)
     return {
         "entries": dataclasses.replace(page, rows=_entries(source, plan, page.rows, conversation, sight)),
         "item_total": len(plan.items),
         "apart": slice_of(request, "findings", _finding_rows(apart), size=_ROWS_A_PAGE),
         "finding_counts": [
-            (code, severity_badge(severity), count) for (code, severity), count in counts.most_common()
+            (code, severity_badge(severity), count, findings_url(code))
+            for (code, severity), count in counts.most_common()
         ],
-        "runs": dataclasses.replace(runs, rows=[_run_row(run, sight) for run in runs.rows]),
+        "runs": dataclasses.replace(
+            runs,
+            rows=run_rows(
+                runs.rows, source, items_of_runs(runs.rows, source, plan, entry_pages), conversation, sight
+            ),
+        ),
+        "resources": dataclasses.replace(resources, rows=resource_rows(resources.rows, source, sight)),
         "thread_raw": pretty_json(source.thread) if sight.content and source.thread is not None else "",
         "metadata": [sight.part(key, value) for key, value in plan.metadata.items()] if sight.content else [],
         "metadata_count": len(plan.metadata),
@@ -199,29 +236,25 @@ def _source_context(
     }
 
 
-def _places(source: SourceThread) -> list[_Place]:
-    """Messages and tool steps in the order of the conversation, each step before the message it led to."""
-    timeline = place_steps(source.messages, source.runs, source.steps)
-    places: list[_Place] = []
-    for slot, steps in enumerate(timeline.slots):
-        places += [_Place("step", position) for position in steps]
-        if slot < len(source.messages):
-            places.append(_Place("message", slot))
-    return places
+def findings_url(code: str) -> str:
+    """The list of all threads that have a finding."""
+    query = urlencode({"finding__exact": code})
+    return f"{reverse('admin:migration_app_thread_changelist')}?{query}"
 
 
-def _object(source: SourceThread, place: _Place) -> JsonObject:
-    return as_object((source.messages if place.kind == "message" else source.steps)[place.position])
+def _object(source: SourceThread, place: Place) -> JsonObject:
+    objects = {"message": source.messages, "step": source.steps, "run": source.runs}
+    return as_object(objects[place.kind][place.position])
 
 
-def _source_id(source: SourceThread, place: _Place) -> str:
+def _source_id(source: SourceThread, place: Place) -> str:
     return source_id_of(_object(source, place), place.kind, place.position)
 
 
 def _entries(
     source: SourceThread,
     plan: ThreadPlan,
-    places: Sequence[_Place],
+    places: Sequence[Place],
     conversation: Conversation | None,
     sight: Sight,
 ) -> list[Entry]:
@@ -238,22 +271,25 @@ def _entries(
             findings.setdefault(key, []).append(finding)
     numbers = [number for found in items.values() for number, _item in found]
     sent = _sent(conversation, numbers)
+    refused = {
+        entry["position"]: str(entry["reason"])
+        for entry in (conversation.replacements if conversation else ())
+    }
     entries = []
     for place in places:
         body, source_id = _object(source, place), _source_id(source, place)
         # Parts of a thread with the same id twice belong to the first place that names it.
         own_items = items.pop((place.kind, source_id), [])
         own_findings = findings.pop((place.kind, source_id), [])
-        is_message = place.kind == "message"
         entries.append(
             Entry(
                 kind=place.kind,
-                label=str(body.get("role") or "message without role")[:40] if is_message else "tool calls",
+                label=_entry_label(place, body),
                 source_id=source_id,
                 time=time_words(body.get("created_at")),
                 status="" if body.get("status") in (None, "completed") else str(body.get("status"))[:40],
-                parts=message_parts(body, sight) if is_message else step_parts(body, sight),
-                items=[_item_row(number, item, sent, sight) for number, item in own_items],
+                parts=_entry_parts(source, place, body, sight),
+                items=[_item_row(number, item, sent, refused, sight) for number, item in own_items],
                 findings=_finding_rows(own_findings),
                 raw=pretty_json(body) if sight.content else "",
             )
@@ -261,13 +297,42 @@ def _entries(
     return entries
 
 
-def _item_row(number: int, item: PlannedItem, sent: dict[int, tuple[int, str]], sight: Sight) -> ItemRow:
+def _entry_label(place: Place, body: JsonObject) -> str:
+    if place.kind == "message":
+        return str(body.get("role") or "message without role")[:40]
+    return "tool calls" if place.kind == "step" else "calls that the run waited for"
+
+
+def _entry_parts(source: SourceThread, place: Place, body: JsonObject, sight: Sight) -> list[Part]:
+    if place.kind == "message":
+        return message_parts(body, sight)
+    return step_parts(body, sight) if place.kind == "step" else waiting_parts(body, source.steps, sight)
+
+
+def _item_row(
+    number: int,
+    planned: PlannedItem,
+    sent: Mapping[int, tuple[int, str]],
+    refused: Mapping[int, str],
+    sight: Sight,
+) -> ItemRow:
     chunk, item_id = sent.get(number, (None, ""))
-    return ItemRow(number + 1, item_label(item.item), item_parts(item.item, sight), chunk, item_id)
+    item = planned.item
+    # Steps and runs say nothing themselves, and no source has developers: such messages are the migration's.
+    note = item.get("type") == "message" and (planned.source_kind != "message" or item["role"] == "developer")
+    return ItemRow(
+        number=number + 1,
+        label=item_label(item),
+        parts=item_parts(item, sight),
+        chunk=chunk,
+        item_id=item_id,
+        note=note,
+        refused=refused.get(number, ""),
+    )
 
 
 def _sent(conversation: Conversation | None, numbers: Sequence[int]) -> dict[int, tuple[int, str]]:
-    """For each of these items that a chunk covers: the chunk's sequence, and the id the target gave it."""
+    """For each of these items that a chunk covers: the chunk's number from 1, and the id the target gave it."""
     if conversation is None or not numbers:
         return {}
     sent = {}
@@ -275,7 +340,7 @@ def _sent(conversation: Conversation | None, numbers: Sequence[int]) -> dict[int
     for chunk in chunks.order_by("sequence"):
         for offset in range(chunk.item_count):
             item_id = chunk.item_ids[offset] if offset < len(chunk.item_ids) else ""
-            sent[chunk.first_item + offset] = (chunk.sequence, item_id)
+            sent[chunk.first_item + offset] = (chunk.sequence + 1, item_id)
     return sent
 
 
@@ -292,29 +357,3 @@ def _finding_rows(findings: Iterable[Finding]) -> list[FindingRow]:
         )
         for finding in findings
     ]
-
-
-def _run_row(run: JsonObject, sight: Sight) -> dict[str, Any]:
-    source = as_object(run)
-    usage, error = as_object(source.get("usage")), as_object(source.get("last_error"))
-    return {
-        "id": as_id(source.get("id")) or "without id",
-        "badge": run_badge(str(source.get("status") or "")[:40]),
-        "model": str(source.get("model") or "–")[:80],
-        "time": time_words(source.get("created_at")),
-        "tokens": usage.get("total_tokens") if isinstance(usage.get("total_tokens"), int) else None,
-        "error": str(error.get("code") or "")[:80],
-        "error_text": sight.part("error", error.get("message") or "").text if error else "",
-        "raw": pretty_json(source) if sight.content else "",
-    }
-
-
-def time_words(value: object) -> str:
-    """A source time for people, UTC; empty when there is none that can be read."""
-    seconds = parse_time(value)
-    if seconds is None:
-        return ""
-    try:
-        return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M:%S}"
-    except (OverflowError, OSError, ValueError):
-        return ""

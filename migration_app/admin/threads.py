@@ -25,11 +25,18 @@ from django.utils.text import Truncator
 
 from migration_app.admin.actors import actor_of
 from migration_app.admin.badges import badge_html, fidelity_badge, thread_badge
-from migration_app.admin.confirm import confirm_context, preflight_csv, selection_of_list, selection_unseal
+from migration_app.admin.confirm import (
+    confirm_context,
+    policies_of_form,
+    preflight_csv,
+    selection_of_list,
+    selection_unseal,
+)
 from migration_app.admin.filters import (
     AssistantFilter,
     BatchFilter,
     FidelityFilter,
+    FindingFilter,
     choice_filter,
     text_filter,
     values_filter,
@@ -38,12 +45,17 @@ from migration_app.admin.kinds import ACTIONS, EXPORT, PREFLIGHT, ActionKind
 from migration_app.admin.review import review_context
 from migration_app.admin.skin import ReadOnlyAdmin
 from migration_app.admin.workers import workers_state
+from migration_app.contracts import Policies, policies_as_dict
 from migration_app.jobs import batch_enqueue
 from migration_app.mapping import mapping_chunks, mapping_columns
 from migration_app.models import Thread
 from migration_app.services.audit import audit_record
-from migration_app.services.batches import batch_create
+from migration_app.services.batches import CONVERTING, batch_create
+from migration_app.services.plans import policies_words
 from migration_app.services.selections import SelectionError, selection_of_pks, thread_search
+
+_NAME_SHOWN = 16
+"""Characters of a name in the list: all columns fit a window of 1400 points."""
 
 
 @admin.register(Thread)
@@ -53,7 +65,6 @@ class ThreadAdmin(ReadOnlyAdmin[Thread]):
     list_display = (
         "thread_id",
         "show_status",
-        "show_error",
         "show_fidelity",
         "show_sizes",
         "show_conversation",
@@ -65,6 +76,7 @@ class ThreadAdmin(ReadOnlyAdmin[Thread]):
     list_filter = (
         choice_filter("status", "status", list(Thread.Status.choices)),
         FidelityFilter,
+        FindingFilter,
         AssistantFilter,
         BatchFilter,
         values_filter("error code", Thread, "error_code"),
@@ -96,8 +108,11 @@ class ThreadAdmin(ReadOnlyAdmin[Thread]):
 
     @admin.display(description="status")
     def show_status(self, thread: Thread) -> str:
-        """Coloured status."""
-        return badge_html(thread_badge(thread.status))
+        """Coloured status; below it the stable error code, whose text stands on the thread's page."""
+        badge = badge_html(thread_badge(thread.status))
+        if not thread.error_code:
+            return badge
+        return format_html('{}<div class="mc-small mc-soft">{}</div>', badge, thread.error_code)
 
     @admin.display(description="fidelity")
     def show_fidelity(self, thread: Thread) -> str:
@@ -112,12 +127,19 @@ class ThreadAdmin(ReadOnlyAdmin[Thread]):
     @admin.display(description="assistant")
     def show_assistant(self, thread: Thread) -> str:
         """The assistant's name or id."""
-        return Truncator(str(thread.assistant)).chars(24) if thread.assistant else "–"
+        if thread.assistant is None:
+            return "–"
+        whole = str(thread.assistant)
+        return format_html(
+            '<bdi class="mc-nowrap" title="{}">{}</bdi>', whole, Truncator(whole).chars(_NAME_SHOWN)
+        )
 
     @admin.display(description="user")
     def show_user(self, thread: Thread) -> str:
         """The application's own id of the user."""
-        return format_html("<bdi>{}</bdi>", Truncator(thread.user_ref).chars(24)) if thread.user_ref else "–"
+        whole = thread.user_ref
+        short = Truncator(whole).chars(_NAME_SHOWN)
+        return format_html('<bdi title="{}">{}</bdi>', whole, short) if whole else "–"
 
     @admin.display(description="conversation")
     def show_conversation(self, thread: Thread) -> str:
@@ -138,15 +160,15 @@ class ThreadAdmin(ReadOnlyAdmin[Thread]):
         url = reverse("admin:migration_app_batch_change", args=[thread.batch_id])
         return format_html('<a class="mc-link" href="{}">{}</a>', url, thread.batch_id)
 
-    @admin.display(description="error")
-    def show_error(self, thread: Thread) -> str:
-        """The stable error code; its text stands on the thread's page."""
-        return thread.error_code or "–"
-
     @admin.display(description="last change")
     def show_updated(self, thread: Thread) -> str:
-        """When the row last changed, UTC."""
-        return format_html('<span class="mc-nowrap">{}</span>', f"{thread.updated_at:%Y-%m-%d %H:%M}")
+        """The day the row last changed, UTC; the time on pointing at it."""
+        when = thread.updated_at
+        return format_html(
+            '<span class="mc-nowrap" title="{}">{}</span>',
+            f"{when:%Y-%m-%d %H:%M:%S} UTC",
+            f"{when:%Y-%m-%d}",
+        )
 
     # --- actions ----------------------------------------------------------------------------------
 
@@ -197,9 +219,14 @@ class ThreadAdmin(ReadOnlyAdmin[Thread]):
             return HttpResponseRedirect(self.list_url())
 
     def _confirm(
-        self, request: HttpRequest, kind: ActionKind, selection: Mapping[str, Any], error: str = ""
+        self,
+        request: HttpRequest,
+        kind: ActionKind,
+        selection: Mapping[str, Any],
+        policies: Policies | None = None,
+        error: str = "",
     ) -> HttpResponse:
-        context = confirm_context(kind, selection)
+        context = confirm_context(kind, selection, policies or Policies())
         return self.page(
             request,
             "confirm.html",
@@ -219,12 +246,25 @@ class ThreadAdmin(ReadOnlyAdmin[Thread]):
         )
 
     def _act(self, request: HttpRequest, kind: ActionKind, selection: Mapping[str, Any]) -> HttpResponseBase:
+        try:
+            policies = policies_of_form(request.POST)
+        except ValueError as error:
+            return self._confirm(request, kind, selection, error=str(error))
+        if "count" in request.POST:
+            return self._confirm(request, kind, selection, policies)
         if kind.name == PREFLIGHT:
-            return preflight_csv(selection, kind.eligible_as)
+            return preflight_csv(selection, kind.eligible_as, policies)
         reason = request.POST.get("reason", "").replace("\x00", "").strip()
         if kind.reason_required and not reason:
-            error = "Say why: the reason is kept in the audit trail."
-            return self._confirm(request, kind, selection, error=error)
+            words = "Say why: the reason is kept in the audit trail."
+            return self._confirm(request, kind, selection, policies, error=words)
+        words = policies_words(policies)
+        if request.POST.get("counted", words) != words:
+            # Nobody starts what was not shown: the figures were those of other policies.
+            words = (
+                "You chose other policies than the figures were for. They are counted anew: confirm again."
+            )
+            return self._confirm(request, kind, selection, policies, error=words)
         actor = actor_of(request)
         if kind.name == EXPORT:
             audit_record(
@@ -238,7 +278,10 @@ class ThreadAdmin(ReadOnlyAdmin[Thread]):
                 },
             )
         with transaction.atomic():
-            batch = batch_create(kind=kind.name, selection=selection, actor=actor, reason=reason)
+            chosen = {"policies": policies_as_dict(policies)} if kind.name in CONVERTING else None
+            batch = batch_create(
+                kind=kind.name, selection=selection, actor=actor, reason=reason, settings=chosen
+            )
             batch_enqueue(batch.pk)
         messages.success(request, f"Batch {batch.pk} was started: {kind.title.lower()}.")
         return HttpResponseRedirect(reverse("admin:migration_app_batch_change", args=[batch.pk]))

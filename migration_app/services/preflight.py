@@ -1,20 +1,46 @@
-"""What an action would do, told before it does anything. Reads assessments; sends and changes nothing."""
+"""What an action would do, told before it does anything. Sends and changes nothing.
+
+Under the default policies everything is added up from the assessments on the threads' rows. Under others only
+the threads that such a policy decides about are converted anew; ``conversion.policy_findings`` tells them by the
+findings counted on their rows. A thread that has a conversation keeps the policies it has.
+"""
 
 from __future__ import annotations
 
+import collections
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count
+from django.db.models import BooleanField, Count, ExpressionWrapper, Q, QuerySet, Sum
 
+from migration_app.contracts import Fidelity, Policies, Severity, policies_as_dict
 from migration_app.conversion.findings import KINDS
-from migration_app.models import Thread
-from migration_app.services.batches import batch_eligible
+from migration_app.conversion.policy_findings import codes_of, codes_of_other_choices
+from migration_app.gateways.target import ITEMS_PER_PAGE
+from migration_app.models import Batch, Thread
+from migration_app.services.assessments import plan_measures
+from migration_app.services.batches import CONVERTING, batch_eligible
+from migration_app.services.pages import load_source_threads
+from migration_app.services.plans import plan_of
 from migration_app.services.selections import Totals, selection_threads, selection_totals
 
+ANEW_THREADS = 2_000
+ANEW_MESSAGES = 100_000
+"""What a page converts anew at most: some seconds of a web request. The command has no limit."""
+
+SNAPSHOT_FINDINGS: Mapping[str, Severity] = {
+    "message_order_by_time": Severity.NOTE,
+    "message_order_uncertain": Severity.TRANSFORMED,
+    "object_conflict": Severity.LOSSY,
+}
+"""Findings of putting snapshots in order (``archive.assemble``), which conversion does not make."""
+
 _LONGEST_SHOWN = 5
+_GROUP = 200
+_NO_CONVERSATION = Q(conversation__isnull=True)
+_BLOCKED = Q(fidelity=Fidelity.BLOCKED.value)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -28,65 +54,266 @@ class FindingCount:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class PolicyEffect:
+    """What one policy decides about in a selection: how many threads without a conversation, how many parts."""
+
+    name: str
+    choice: str
+    threads: int
+    parts: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LongThread:
+    """One of the longest threads."""
+
+    pk: int
+    thread_id: str
+    message_count: int
+    item_count: int
+    chunk_count: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Preflight:
     """What an action of one kind would take of a selection.
 
-    ``matching`` counts all that match; ``totals``, ``by_fidelity``, ``findings`` and ``longest`` speak of
-    those that would be taken; ``refused_by_status`` counts the others by their status.
+    ``matching`` counts all that match, ``taken`` those that a batch would take, ``totals`` speak of those of
+    them that would be sent (of all taken, for kinds that send nothing), ``blocked`` counts those that would
+    stop at a finding, ``begun`` those that have a conversation already: they send only what is not there
+    yet, but are counted as from the start. ``refused_by_status`` counts what is left out.
+
+    ``anew`` threads had to be converted under ``policies``. Where that were too many, ``exact`` is False
+    and all figures are those of the last assessments instead.
     """
 
     kind: str
+    policies: Policies
+    exact: bool
+    anew: int
     matching: int
+    taken: int
+    blocked: int
+    begun: int
     totals: Totals
     refused_by_status: Mapping[str, int]
     by_fidelity: Mapping[str, int]
     findings: Sequence[FindingCount]
-    longest: Sequence[Thread]
+    effects: Sequence[PolicyEffect]
+    longest: Sequence[LongThread]
 
 
-def preflight_of(selection: Mapping[str, Any], kind: str) -> Preflight:
-    """Count what a batch of this kind would take. Exact for threads that were never backfilled."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Anew:
+    """What the threads converted anew amount to."""
+
+    totals: Totals
+    by_fidelity: collections.Counter[str]
+    finding_threads: collections.Counter[str]
+    finding_parts: collections.Counter[str]
+    longest: list[LongThread]
+
+
+def preflight_of(
+    selection: Mapping[str, Any],
+    kind: str,
+    policies: Policies | None = None,
+    *,
+    limited: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Preflight:
+    """Count what a batch of this kind would take, under these policies (else the defaults).
+
+    Exact, to the call, for threads without a conversation, if the target refuses nothing. ``limited``: convert
+    no more than a web request can wait for. ``progress`` hears how many of how many are converted.
+    """
+    chosen = policies or Policies()
     threads = selection_threads(selection)
     taken = batch_eligible(kind, threads)
-    matching = dict(
-        threads.order_by()
-        .values_list("status")
-        .annotate(threads=Count("pk"))
-        .values_list("status", "threads")
+    matching, eligible = _by(threads, "status"), _by(taken, "status")
+    converting = kind in CONVERTING
+    # What Retry fetches first, or only takes back into the estate, is not converted by it.
+    going = (
+        taken.exclude(Q(snapshot_at__isnull=True) | Q(status="excluded"))
+        if kind == Batch.Kind.RETRY
+        else taken
     )
-    eligible = dict(
-        taken.order_by().values_list("status").annotate(threads=Count("pk")).values_list("status", "threads")
-    )
-    refused = {status: count - eligible.get(status, 0) for status, count in matching.items()}
-    fidelity = taken.order_by().values_list("fidelity").annotate(threads=Count("pk"))
+    deciding = _deciding_codes(chosen)
+    concerned = going.filter(_NO_CONVERSATION, finding_counts__has_any_keys=deciding)
+    size = concerned.aggregate(threads=Count("pk"), messages=Sum("message_count", default=0))
+    exact = not (limited and (size["threads"] > ANEW_THREADS or size["messages"] > ANEW_MESSAGES))
+    splitting = converting and exact and bool(size["threads"])
+    rest = Q(conversation__isnull=False) | ~Q(finding_counts__has_any_keys=deciding) if splitting else Q()
+    anew = _convert(concerned if splitting else concerned.none(), chosen, size["threads"], progress)
+    sent = going.filter(rest).exclude(_BLOCKED) if converting else taken
+    by_fidelity = anew.by_fidelity + collections.Counter(_by(taken.filter(rest), "fidelity"))
+    counted = _finding_counts(going if converting else taken)
+    findings = _finding_counts(taken.filter(rest)) if splitting or converting else counted
+    refused = {status: count - eligible.get(status, 0) for status, count in sorted(matching.items())}
     return Preflight(
         kind=kind,
+        policies=chosen,
+        exact=exact,
+        anew=size["threads"] if converting else 0,
         matching=sum(matching.values()),
-        totals=selection_totals(taken),
-        refused_by_status={status: count for status, count in sorted(refused.items()) if count},
-        by_fidelity=dict(fidelity.values_list("fidelity", "threads")),
-        findings=_findings(selection, kind),
-        longest=list(taken.order_by("-item_count", "pk")[:_LONGEST_SHOWN]),
+        taken=sum(eligible.values()),
+        blocked=by_fidelity.get(Fidelity.BLOCKED.value, 0) if converting else 0,
+        begun=sent.filter(conversation__isnull=False).count() if converting else 0,
+        totals=_added(selection_totals(sent), anew.totals),
+        refused_by_status={status: count for status, count in refused.items() if count},
+        by_fidelity=dict(by_fidelity),
+        findings=_findings(findings, anew),
+        effects=_effects(going, counted, chosen) if converting else (),
+        longest=_longest(taken.filter(rest), anew.longest),
     )
 
 
-def _findings(selection: Mapping[str, Any], kind: str) -> list[FindingCount]:
+def _by(threads: QuerySet[Thread], field: str) -> dict[str, int]:
+    rows = threads.order_by().values_list(field).annotate(threads=Count("pk"))
+    return dict(rows.values_list(field, "threads"))
+
+
+def _deciding_codes(policies: Policies) -> list[str]:
+    """Codes on the rows of threads whose plan under these policies is not the one that was assessed.
+
+    The assessed one was made under the defaults, but for threads that a policy blocked: these keep, without
+    a conversation, what was found under the policies of that batch.
+    """
+    defaults = policies_as_dict(Policies())
+    changed = [name for name, choice in policies_as_dict(policies).items() if choice != defaults[name]]
+    return sorted(codes_of_other_choices().union(*map(codes_of, changed)))
+
+
+# --- converting anew --------------------------------------------------------------------------------
+
+
+def _convert(
+    concerned: QuerySet[Thread], policies: Policies, total: int, progress: Callable[[int, int], None] | None
+) -> _Anew:
+    sums: collections.Counter[str] = collections.Counter()
+    anew = _Anew(
+        Totals(0, 0, 0, 0, 0, 0), collections.Counter(), collections.Counter(), collections.Counter(), []
+    )
+    for done, (thread, measures) in enumerate(_measured(concerned, policies), start=1):
+        anew.by_fidelity[measures["fidelity"]] += 1
+        anew.finding_threads.update(measures["finding_counts"].keys())
+        anew.finding_parts.update(measures["finding_counts"])
+        items, chunks = measures["item_count"], measures["chunk_count"]
+        anew.longest.append(LongThread(thread.pk, thread.thread_id, thread.message_count, items, chunks))
+        if len(anew.longest) > _GROUP:
+            anew.longest[:] = _longest_of(anew.longest)
+        if measures["fidelity"] != Fidelity.BLOCKED.value:
+            calls = 1 + chunks + max(1, -(-items // ITEMS_PER_PAGE))
+            sums.update(threads=1, messages=thread.message_count, items=items, chunks=chunks, calls=calls)
+            sums["payload_bytes"] += measures["payload_bytes"]
+        if progress is not None:
+            progress(done, total)
+    fields = [field.name for field in dataclasses.fields(Totals)]
+    return dataclasses.replace(anew, totals=Totals(**{name: sums[name] for name in fields}))
+
+
+def _measured(concerned: QuerySet[Thread], policies: Policies) -> Iterator[tuple[Thread, Mapping[str, Any]]]:
+    last = 0
+    while group := list(concerned.filter(pk__gt=last).order_by("pk")[:_GROUP]):
+        for loaded in load_source_threads(group):
+            yield loaded.thread, plan_measures(plan_of(loaded.source, policies, None))
+        last = group[-1].pk
+
+
+def _added(first: Totals, second: Totals) -> Totals:
+    return Totals(
+        **{
+            field.name: getattr(first, field.name) + getattr(second, field.name)
+            for field in dataclasses.fields(Totals)
+        }
+    )
+
+
+# --- findings and policies --------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _CodeCount:
+    """One code on the rows of threads: threads, parts, and parts of threads without a conversation."""
+
+    threads: int
+    parts: int
+    parts_open: int
+
+
+def _finding_counts(threads: QuerySet[Thread]) -> dict[str, _CodeCount]:
+    begun = ExpressionWrapper(Q(conversation__isnull=False), BooleanField())
     chosen, params = (
-        batch_eligible(kind, selection_threads(selection))
-        .order_by()
-        .values("finding_counts")
+        threads.order_by()
+        .annotate(begun=begun)
+        .values_list("finding_counts", "begun")
         .query.sql_with_params()
     )
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT f.key, count(*), sum(f.value::bigint)"  # noqa: S608 - our own ORM query, values bound
-            f" FROM ({chosen}) AS s(counts), jsonb_each_text(s.counts) AS f GROUP BY f.key ORDER BY 2 DESC, 1",
+            "SELECT f.key, count(*), sum(f.value::bigint),"  # noqa: S608 - our own ORM query, values bound
+            " coalesce(sum(f.value::bigint) FILTER (WHERE NOT s.begun), 0)"
+            f" FROM ({chosen}) AS s(counts, begun), jsonb_each_text(s.counts) AS f GROUP BY f.key",
             params,
         )
-        rows = cursor.fetchall()
-    return [FindingCount(code, _severity(code), int(threads), int(count)) for code, threads, count in rows]
+        return {code: _CodeCount(*map(int, counts)) for code, *counts in cursor.fetchall()}
+
+
+def _findings(stored: Mapping[str, _CodeCount], anew: _Anew) -> list[FindingCount]:
+    """Both together, the most frequent first."""
+    none = _CodeCount(0, 0, 0)
+    found = [
+        FindingCount(
+            code,
+            _severity(code),
+            stored.get(code, none).threads + anew.finding_threads[code],
+            stored.get(code, none).parts + anew.finding_parts[code],
+        )
+        for code in stored.keys() | anew.finding_parts.keys()
+    ]
+    return sorted(found, key=lambda finding: (-finding.threads, finding.code))
 
 
 def _severity(code: str) -> str:
     """Severity of a code; empty for one that an older version of the console counted and this one dropped."""
+    if code in SNAPSHOT_FINDINGS:
+        return SNAPSHOT_FINDINGS[code].value
     return KINDS[code].severity.value if code in KINDS else ""
+
+
+def _effects(
+    going: QuerySet[Thread], counted: Mapping[str, _CodeCount], policies: Policies
+) -> list[PolicyEffect]:
+    chosen = policies_as_dict(policies)
+    threads = (
+        going.filter(_NO_CONVERSATION)
+        .order_by()
+        .aggregate(
+            **{
+                name: Count("pk", filter=Q(finding_counts__has_any_keys=sorted(codes_of(name))))
+                for name in chosen
+            }
+        )
+    )
+    return [
+        PolicyEffect(
+            name,
+            choice,
+            threads[name],
+            sum(counted[code].parts_open for code in codes_of(name) if code in counted),
+        )
+        for name, choice in chosen.items()
+    ]
+
+
+# --- longest threads --------------------------------------------------------------------------------
+
+
+def _longest(threads: QuerySet[Thread], anew: list[LongThread]) -> list[LongThread]:
+    names = [field.name for field in dataclasses.fields(LongThread)]
+    rows = threads.order_by("-item_count", "pk").values_list(*names)[:_LONGEST_SHOWN]
+    return _longest_of([*(LongThread(*row) for row in rows), *anew])
+
+
+def _longest_of(threads: Sequence[LongThread]) -> list[LongThread]:
+    return sorted(threads, key=lambda thread: (-thread.item_count, thread.pk))[:_LONGEST_SHOWN]

@@ -24,8 +24,9 @@ FILTERS: Mapping[str, str] = {
     "batch__id__exact": "batch_id",
     "user_ref__exact": "user_ref",
     "thread_id__exact": "thread_id",
+    "finding__exact": "finding_counts__has_key",
 }
-"""List filters that a selection may carry: query parameter → field."""
+"""List filters that a selection may carry: query parameter → field (or its look-up)."""
 
 
 class SelectionError(Exception):

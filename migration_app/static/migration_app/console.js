@@ -46,6 +46,12 @@
       const figure = place.closest("[data-figure]");
       if (figure) figure.hidden = count === 0;
     }
+    for (const place of document.querySelectorAll(`[data-fact-of="${box.dataset.progressUrl}"]`)) {
+      const fact = place.dataset.fact === "state" ? state.state.replace("_", " ") : state[place.dataset.fact];
+      if (fact === undefined) continue;
+      // A badge keeps its own element, and its colour: states that are open share one.
+      (place.firstElementChild || place).textContent = typeof fact === "number" ? fact.toLocaleString("en") : fact;
+    }
     if (!state.open && box.dataset.open === "true") {
       box.dataset.open = "false";
       window.location.reload(); // the finished page tells more than the counts
@@ -99,6 +105,12 @@
   document.addEventListener("DOMContentLoaded", () => {
     for (const box of document.querySelectorAll('[data-progress-url][data-open="true"]')) poll(box);
     for (const form of document.querySelectorAll("form[data-max-bytes]")) guardUpload(form);
+    for (const select of document.querySelectorAll("select[data-policy]")) {
+      select.addEventListener("change", () => {
+        const words = document.querySelector(`[data-words-of="${select.id}"]`);
+        words.textContent = select.selectedOptions[0].dataset.words;
+      });
+    }
     document.addEventListener("click", (event) => {
       const button = event.target.closest("[data-copy]");
       if (button) copy(button);

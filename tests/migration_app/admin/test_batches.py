@@ -20,7 +20,7 @@ def page_url(batch: Batch) -> str:
 
 
 def test_progress_counts_the_batch_threads_by_status(log_in: LogIn) -> None:
-    batch = batch_made(state="running", taken_count=4)
+    batch = batch_made(state="running", selected_count=6, taken_count=4)
     threads_made(3, batch=batch, status="verified")
     thread_made(batch=batch, status="queued", pending_work="backfill")
     answer = log_in("viewer").get(progress_url(batch)).json()
@@ -29,6 +29,8 @@ def test_progress_counts_the_batch_threads_by_status(log_in: LogIn) -> None:
         "state": "running",
         "percent": 75,
         "text": "3 of 4 threads done.",
+        "selected": 6,
+        "taken": 4,
         "counts": {"verified": 3, "queued": 1},
     }
 

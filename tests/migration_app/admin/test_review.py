@@ -50,9 +50,9 @@ def test_an_item_shows_the_chunk_it_went_in_and_the_id_it_got(log_in: LogIn, mak
         )
     entries = log_in("operator").get(page_url(thread)).context["entries"].rows
     assert [(item.chunk, item.item_id) for entry in entries for item in entry.items] == [
-        (0, "msg_a"),
-        (0, "msg_b"),
-        (1, ""),
+        (1, "msg_a"),
+        (1, "msg_b"),
+        (2, ""),
     ]
 
 

@@ -96,11 +96,13 @@ def test_every_filter_of_a_selection_narrows_the_list(log_in: LogIn) -> None:
         "batch__id__exact": str(batch.pk),
         "user_ref__exact": "user_1",
         "thread_id__exact": "thread_in",
+        "finding__exact": "object_conflict",
     }
     assert set(values) == set(FILTERS)
-    fields = {FILTERS[name]: value for name, value in values.items()}
+    fields: dict[str, Any] = {FILTERS[name]: value for name, value in values.items()}
+    fields["finding_counts"] = {fields.pop("finding_counts__has_key"): 2}
     thread_made(**fields)
-    thread_made(thread_id="thread_out")
+    thread_made(thread_id="thread_out", finding_counts={"message_empty": 1})
     for name, value in values.items():
         page = client.get(LIST, {name: value}).content.decode()
         assert "thread_in" in page, name
@@ -194,7 +196,7 @@ def test_the_page_tells_figures_findings_and_who_is_left_out_and_why(log_in: Log
             item_count=1041,
             chunk_count=53,
             payload_bytes=2_000_000,
-            finding_counts={"file_search_not_carried": 2},
+            finding_counts={"file_search_as_note": 2},
         )
     thread_made(status="verified")
     page = log_in("operator").get(act_url("backfill")).content.decode()
@@ -202,7 +204,7 @@ def test_the_page_tells_figures_findings_and_who_is_left_out_and_why(log_in: Log
     assert "<b>159</b>" in page  # chunks
     assert "<b>195</b>" in page  # calls: 3 creates, 159 chunks, 3 × 11 reads
     assert "6.0 MB" in page
-    assert "file_search_not_carried" in page
+    assert "file_search_as_note" in page
     assert "migrated and verified already" in page
 
 
