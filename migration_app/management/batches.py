@@ -7,8 +7,8 @@ import contextlib
 import getpass
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
+from time import sleep
 from typing import Any
 
 from django.conf import settings
@@ -153,7 +153,7 @@ def batch_wait(batch: Batch, workers: Sequence[subprocess.Popen[bytes]] = ()) ->
                     f"The workers have ended before batch {batch.pk} was done. It goes on where it is as soon as "
                     "a worker runs: `manage.py rqworker`."
                 )
-            time.sleep(_POLL_SECONDS)
+            sleep(_POLL_SECONDS)
 
 
 @contextlib.contextmanager

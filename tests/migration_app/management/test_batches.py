@@ -39,7 +39,7 @@ def work_while_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
             jobs.batch_job(pk)
 
     monkeypatch.setattr(batches, "workers_alive", lambda: 1)
-    monkeypatch.setattr(batches.time, "sleep", work)
+    monkeypatch.setattr("migration_app.management.batches.sleep", work)
 
 
 def run(name: str, **options: Any) -> str:
