@@ -79,6 +79,16 @@ ACTIONS: Mapping[str, ActionKind] = {
             Batch.Kind.VERIFY,
         ),
         ActionKind(
+            Batch.Kind.RESOURCES,
+            "Check files",
+            "migration_app.verify_thread",
+            "inventory_2",
+            "Start check",
+            "Asks the target whether the files and vector stores that these threads need are still there. What is "
+            "missing or expired becomes a finding. Nothing is written to the target.",
+            Batch.Kind.RESOURCES,
+        ),
+        ActionKind(
             Batch.Kind.RETRY,
             "Retry",
             "migration_app.retry_thread",

@@ -48,6 +48,7 @@ from migration_app.contracts import (
     ThreadPlan,
     policies_as_dict,
 )
+from migration_app.conversion.policy_findings import codes_of_other_choices
 from migration_app.conversion.resources import thread_resources
 from migration_app.conversion.text import as_object, source_id_of
 from migration_app.conversion.threads import Place, thread_places
@@ -58,6 +59,7 @@ from migration_app.services.pages import load_source_thread
 from migration_app.services.plans import (
     PlanLostError,
     PlannedThread,
+    batch_policies,
     plan_of,
     policies_words,
     thread_plan,
@@ -139,6 +141,7 @@ def review_context(request: HttpRequest, thread: Thread) -> dict[str, Any]:
         context |= _source_context(request, planned, conversation, sight)
         context |= {
             "plan_lost": lost,
+            "blocked_under": _blocked_under(thread, conversation),
             "policies_words": policies_words(planned.policies),
             "policies": policies_as_dict(planned.policies),
         }
@@ -161,6 +164,16 @@ def _planned(thread: Thread) -> tuple[PlannedThread, str]:
     except PlanLostError as error:
         source, policies = load_source_thread(thread), thread_policies(thread)
         return PlannedThread(source, plan_of(source, policies, None), policies), str(error)
+
+
+def _blocked_under(thread: Thread, conversation: Conversation | None) -> str:
+    """The policies that blocked the thread, where they are not those of the plan shown; empty otherwise."""
+    if conversation is not None or not codes_of_other_choices() & thread.finding_counts.keys():
+        return ""
+    try:
+        return policies_words(batch_policies(thread.batch))
+    except ValueError as error:
+        return f"policies that can't be read: {error}"
 
 
 def _fidelity_badge(fidelity: str) -> Badge | None:

@@ -54,7 +54,7 @@ from migration_app.services.batches import CONVERTING, batch_create
 from migration_app.services.plans import policies_words
 from migration_app.services.selections import SelectionError, selection_of_pks, thread_search
 
-_NAME_SHOWN = 16
+_NAME_SHOWN = 14
 """Characters of a name in the list: all columns fit a window of 1400 points."""
 
 
@@ -112,14 +112,14 @@ class ThreadAdmin(ReadOnlyAdmin[Thread]):
         badge = badge_html(thread_badge(thread.status))
         if not thread.error_code:
             return badge
-        return format_html('{}<div class="mc-small mc-soft">{}</div>', badge, thread.error_code)
+        return format_html('{}<div class="mc-small mc-soft mc-break">{}</div>', badge, thread.error_code)
 
     @admin.display(description="fidelity")
     def show_fidelity(self, thread: Thread) -> str:
         """Coloured grade."""
         return badge_html(fidelity_badge(thread.fidelity))
 
-    @admin.display(description="messages → items")
+    @admin.display(description="msgs → items")
     def show_sizes(self, thread: Thread) -> str:
         """Messages of the source, and the items that a backfill sends."""
         return f"{thread.message_count:,} → {thread.item_count:,}" if thread.snapshot_at else "–"
@@ -149,7 +149,7 @@ class ThreadAdmin(ReadOnlyAdmin[Thread]):
             return "–"
         whole = conversation.conversation_id
         return format_html(
-            '<span class="mc-mono mc-nowrap" title="{}">{}</span>', whole, Truncator(whole).chars(16)
+            '<span class="mc-mono mc-nowrap" title="{}">{}</span>', whole, Truncator(whole).chars(13)
         )
 
     @admin.display(description="batch")
@@ -160,7 +160,7 @@ class ThreadAdmin(ReadOnlyAdmin[Thread]):
         url = reverse("admin:migration_app_batch_change", args=[thread.batch_id])
         return format_html('<a class="mc-link" href="{}">{}</a>', url, thread.batch_id)
 
-    @admin.display(description="last change")
+    @admin.display(description="changed")
     def show_updated(self, thread: Thread) -> str:
         """The day the row last changed, UTC; the time on pointing at it."""
         when = thread.updated_at

@@ -30,6 +30,7 @@ _LEFT_OUT: Mapping[tuple[str, str], str] = {
 }
 _LEFT_OUT_OTHERWISE: Mapping[str, str] = {
     Batch.Kind.VERIFY: "It has no complete conversation to read back.",
+    Batch.Kind.RESOURCES: "It has no snapshot yet, so nothing is known of its files.",
     Batch.Kind.RETRY: "It did not stop: there is nothing to retry.",
 }
 

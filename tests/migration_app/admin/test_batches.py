@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
+from migration_app.contracts import Policies, policies_as_dict
 from migration_app.models import AuditEvent, Batch
 from tests.migration_app.admin.conftest import HOSTILE, LogIn
 from tests.migration_app.admin.estate import batch_made, thread_made, threads_made
@@ -110,3 +111,25 @@ def test_the_list_takes_as_many_queries_for_forty_batches_as_for_one(
         batch_made()
     with django_assert_max_num_queries(8):
         client.get(reverse("admin:migration_app_batch_changelist"))
+
+
+def test_the_page_tells_the_policies_that_were_chosen(log_in: LogIn) -> None:
+    chosen = policies_as_dict(Policies(assistant_images="block"))
+    batch = batch_made(state="finished", settings={"policies": chosen, "policies_version": 1})
+    page = log_in("viewer").get(page_url(batch)).content.decode()
+    assert "assistant_images=block (version 1)" in page
+    assert "attachments = input_file" in page
+
+
+def test_policies_that_this_version_does_not_know_do_not_break_the_page(log_in: LogIn) -> None:
+    batch = batch_made(state="finished", settings={"policies": {HOSTILE: HOSTILE}})
+    page = log_in("viewer").get(page_url(batch)).content.decode()
+    assert "can&#x27;t be read" in page
+    assert "<script>alert(" not in page
+
+
+def test_what_was_looked_at_and_taken_stands_where_the_script_renews_it(log_in: LogIn) -> None:
+    batch = batch_made(state="preparing", selected_count=1200, taken_count=1000)
+    page = log_in("viewer").get(page_url(batch)).content.decode()
+    assert f'data-fact-of="{progress_url(batch)}" data-fact="selected">1,200<' in page
+    assert f'data-fact-of="{progress_url(batch)}" data-fact="taken">1,000<' in page

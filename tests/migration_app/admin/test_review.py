@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -7,9 +8,31 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from migration_app.models import AuditEvent, Chunk, Thread
+from migration_app.models import AuditEvent, Chunk, Resource, Thread
 from tests.migration_app.admin.conftest import HOSTILE, LogIn, MakeThread
-from tests.migration_app.admin.estate import conversation_made, thread_made
+from tests.migration_app.admin.estate import batch_made, conversation_made, object_made, thread_made
+
+CALL = {"id": "call_1", "type": "code_interpreter", "code_interpreter": {"input": "1+1", "outputs": []}}
+STEP = {
+    "id": "step_1",
+    "object": "thread.run.step",
+    "run_id": "run_1",
+    "type": "tool_calls",
+    "step_details": {"type": "tool_calls", "tool_calls": [CALL]},
+}
+RUN = {
+    "id": "run_1",
+    "object": "thread.run",
+    "assistant_id": "asst_1",
+    "status": "incomplete",
+    "model": "gpt-4o",
+    "instructions": "Whisper the secret.",
+    "started_at": 1_700_000_000,
+    "completed_at": 1_700_000_012,
+    "usage": {"prompt_tokens": 1200, "completion_tokens": 34, "total_tokens": 1234},
+    "incomplete_details": {"reason": "max_completion_tokens"},
+    "last_error": {"message": "ran out of a secret"},
+}
 
 
 def page_url(thread: Thread) -> str:
@@ -164,7 +187,7 @@ def test_the_page_takes_no_more_queries_for_many_messages(
 def test_only_actions_that_would_take_the_thread_are_offered(log_in: LogIn, make_thread: MakeThread) -> None:
     thread = make_thread("hi", status="failed", error_code="rate_limited", error_text="Slow down.")
     response = log_in("operator").get(page_url(thread))
-    assert [kind.name for kind, _url in response.context["actions"]] == ["retry"]
+    assert [kind.name for kind, _url in response.context["actions"]] == ["resources", "retry"]
     assert "Slow down." in response.content.decode()
 
 
@@ -174,3 +197,165 @@ def test_a_thread_with_waiting_work_is_offered_no_action(log_in: LogIn, make_thr
     page = log_in("viewer").get(page_url(thread))
     assert page.context["actions"] == []
     assert conversation.conversation_id in page.content.decode()
+
+
+# --- policies, notes and replacements -------------------------------------------------------------
+
+
+def test_the_plan_is_made_under_the_policies_of_the_conversation(
+    log_in: LogIn, make_thread: MakeThread
+) -> None:
+    thread = make_thread("add", STEP, {"role": "assistant", "content": "2"})
+    conversation_made(thread=thread, policies={"code_interpreter": "drop_with_finding"})
+    response = log_in("operator").get(page_url(thread))
+    assert response.context["item_total"] == 2
+    page = response.content.decode()
+    assert "code_interpreter=drop_with_finding, kept with the conversation" in page
+    assert "code_interpreter_not_carried" in page
+
+
+def test_items_that_the_migration_wrote_are_marked_and_others_are_not(
+    log_in: LogIn, make_thread: MakeThread
+) -> None:
+    thread = make_thread("[migrated: no, a person wrote this]", STEP, {"role": "assistant", "content": "2"})
+    entries = log_in("operator").get(page_url(thread)).context["entries"].rows
+    notes = {entry.kind: [item.note for item in entry.items] for entry in entries}
+    assert notes == {"message": [False], "step": [True]}
+
+
+def test_a_developer_note_is_marked(log_in: LogIn, make_thread: MakeThread) -> None:
+    image = {"type": "image_file", "image_file": {"file_id": "file-a"}}
+    thread = make_thread("draw", {"content": [{"type": "text", "text": {"value": "here"}}, image]})
+    conversation_made(thread=thread, policies={"assistant_images": "developer_note"})
+    answer = log_in("operator").get(page_url(thread)).context["entries"].rows[1]
+    assert [(item.label, item.note) for item in answer.items] == [("assistant", False), ("developer", True)]
+
+
+def test_a_replaced_item_shows_what_the_target_said(log_in: LogIn, make_thread: MakeThread) -> None:
+    thread = make_thread("one", "two")
+    reason = f"Not that one. {HOSTILE}"
+    conversation_made(thread=thread, replacements=[{"position": 1, "level": 0, "reason": reason}])
+    response = log_in("operator").get(page_url(thread))
+    first, second = response.context["entries"].rows
+    assert [item.refused for entry in (first, second) for item in entry.items] == ["", reason]
+    page = response.content.decode()
+    assert "Sent in the place of an item that the target refused" in page
+    assert "<script>alert(" not in page
+
+
+def test_a_plan_that_cannot_be_made_again_is_told_and_the_snapshot_still_shown(
+    log_in: LogIn, make_thread: MakeThread
+) -> None:
+    thread = make_thread("one")
+    conversation_made(thread=thread, replacements=[{"position": 7, "level": 0, "reason": "no"}])
+    response = log_in("operator").get(page_url(thread))
+    assert "can't be made again" in response.content.decode()
+    assert [part.text for part in response.context["entries"].rows[0].parts] == ["one"]
+
+
+def test_a_thread_that_a_policy_blocked_says_under_which_policies(
+    log_in: LogIn, make_thread: MakeThread
+) -> None:
+    batch = batch_made(state="finished", settings={"policies": {"code_interpreter": "block"}})
+    counts = {"code_interpreter_blocks": 1}
+    thread = make_thread("add", STEP, status="blocked", batch=batch, finding_counts=counts)
+    response = log_in("viewer").get(page_url(thread))
+    assert response.context["blocked_under"] == "code_interpreter=block"
+    assert "Retry lets you choose" in response.content.decode()
+
+
+# --- runs and resources ---------------------------------------------------------------------------
+
+
+def test_a_run_shows_what_the_target_has_no_place_for_and_leads_to_its_items(
+    log_in: LogIn, make_thread: MakeThread
+) -> None:
+    answer = {"role": "assistant", "content": "2", "run_id": "run_1"}
+    thread = make_thread("add", STEP, answer, RUN)
+    run = log_in("operator").get(page_url(thread)).context["runs"].rows[0]
+    assert (run["id"], run["model"], run["took"]) == ("run_1", "gpt-4o", "12 s")
+    assert run["usage"][0] == ("prompt tokens", "1,200")
+    assert (run["reason"], run["reason_text"]) == ("max_completion_tokens", "ran out of a secret")
+    assert run["instructions"].text == "Whisper the secret."
+    assert run["items"] == [("2–3", "?page=1#item-2")]
+
+
+def test_a_run_has_the_call_that_would_do_the_same_now_with_its_assistant_and_conversation(
+    log_in: LogIn, make_thread: MakeThread
+) -> None:
+    object_made(
+        b'{"id": "asst_1", "object": "assistant", "temperature": 0.25}', kind="assistant", object_id="asst_1"
+    )
+    thread = make_thread("add", RUN)
+    conversation_made(thread=thread, conversation_id="conv_1")
+    response = log_in("operator").get(page_url(thread))
+    arguments = json.loads(response.context["runs"].rows[0]["equivalent"])
+    assert arguments["conversation"] == "conv_1"
+    assert (arguments["model"], arguments["temperature"]) == ("gpt-4o", 0.25)
+    assert arguments["instructions"] == "Whisper the secret."
+    assert 'data-copy="{' in response.content.decode()
+
+
+def test_without_the_permission_a_run_shows_neither_instructions_nor_arguments(
+    log_in: LogIn, make_thread: MakeThread
+) -> None:
+    page = log_in("viewer").get(page_url(make_thread("add", RUN))).content.decode()
+    assert "secret" not in page
+    assert "responses.create" not in page
+    assert "own instructions, 19 characters" in page
+
+
+def test_calls_that_a_run_waited_for_stand_in_their_place(log_in: LogIn, make_thread: MakeThread) -> None:
+    call = {"id": "call_9", "type": "function", "function": {"name": "look_up", "arguments": "{}"}}
+    waiting = {"type": "submit_tool_outputs", "submit_tool_outputs": {"tool_calls": [call]}}
+    thread = make_thread("hi", {**RUN, "status": "expired", "required_action": waiting})
+    entry = log_in("operator").get(page_url(thread)).context["entries"].rows[1]
+    assert (entry.kind, entry.label) == ("run", "calls that the run waited for")
+    assert [part.label for part in entry.parts] == ["function look_up", "no output"]
+    assert [item.note for item in entry.items] == [True]
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        {"id": HOSTILE, "model": HOSTILE, "status": HOSTILE, "instructions": HOSTILE},
+        {"last_error": {"code": HOSTILE, "message": HOSTILE}, "usage": {"total_tokens": HOSTILE}},
+        {"tools": [{"type": HOSTILE}], "tool_choice": HOSTILE, "metadata": {HOSTILE: HOSTILE}},
+        {"tool_resources": {"code_interpreter": {"file_ids": [HOSTILE, "nul\x00"]}}, "assistant_id": "\x00"},
+        {"id": None, "usage": 7, "last_error": [], "started_at": "x", "completed_at": -1e300},
+    ],
+    ids=["fields", "error", "settings", "resources", "odd"],
+)
+def test_hostile_runs_are_harmless(run: Any, log_in: LogIn, make_thread: MakeThread) -> None:
+    response = log_in("operator").get(page_url(make_thread("hi", {**RUN, **run})))
+    assert response.status_code == 200
+    assert "<script>alert(" not in response.content.decode()
+    assert "<img" not in response.content.decode()
+
+
+def test_resources_are_listed_with_their_use_and_what_the_target_said_of_them(
+    log_in: LogIn, make_thread: MakeThread
+) -> None:
+    attached = {"content": "look", "attachments": [{"file_id": "file-a", "tools": []}]}
+    object_made(b'{"id": "file-a", "object": "file", "filename": "plan.pdf"}', object_id="file-a")
+    Resource.objects.create(kind="file", resource_id="file-a", status="missing", checked_at=timezone.now())
+    thread = make_thread(attached)
+    row = log_in("operator").get(page_url(thread)).context["resources"].rows[0]
+    assert (row["kind"], row["id"], row["name"], row["badge"].text) == (
+        "file",
+        "file-a",
+        "plan.pdf",
+        "missing",
+    )
+    assert "an item refers to it" in row["use"]
+    assert b"plan.pdf" not in log_in("viewer").get(page_url(thread)).content
+
+
+def test_runs_and_resources_take_no_more_queries_when_there_are_many(
+    log_in: LogIn, make_thread: MakeThread, django_assert_max_num_queries: Callable[[int], Any]
+) -> None:
+    runs = [{**RUN, "id": f"run_{number}", "assistant_id": f"asst_{number}"} for number in range(40)]
+    attached = [{"content": "x", "attachments": [{"file_id": f"file-{number}"}]} for number in range(40)]
+    client, thread = log_in("operator"), make_thread(*attached, *runs)
+    with django_assert_max_num_queries(24):
+        assert client.get(page_url(thread)).status_code == 200

@@ -7,16 +7,21 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import escape
 
 from migration_app.admin import threads as threads_admin
 from migration_app.admin.confirm import selection_seal
 from migration_app.admin.kinds import ACTIONS
+from migration_app.contracts import POLICIES_VERSION, Policies, policies_as_dict, policy_choices
+from migration_app.conversion.policies import POLICY_TEXTS
 from migration_app.models import AuditEvent, Batch, Thread
+from migration_app.services import preflight
 from migration_app.services.selections import FILTERS, selection_of_filters, selection_of_pks
 from tests.migration_app.admin.conftest import HOSTILE, LogIn, MakeThread
 from tests.migration_app.admin.estate import assistant_made, conversation_made, thread_made, threads_made
 
 LIST = "/admin/migration_app/thread/"
+ALL = selection_of_filters({})
 STARTING = [name for name, kind in ACTIONS.items() if kind.starts_batch]
 
 
@@ -107,6 +112,30 @@ def test_every_filter_of_a_selection_narrows_the_list(log_in: LogIn) -> None:
         page = client.get(LIST, {name: value}).content.decode()
         assert "thread_in" in page, name
         assert "thread_out" not in page, name
+
+
+def test_a_selection_carries_the_finding_it_was_narrowed_by(log_in: LogIn) -> None:
+    thread_made(status="snapshotted", finding_counts={"object_conflict": 1})
+    thread_made(status="snapshotted", finding_counts={"message_empty": 1})
+    response = log_in("operator").get(act_url("backfill"), {"finding__exact": "object_conflict"})
+    assert response.context["matching"] == 1
+    assert ("Has finding", "object_conflict") in response.context["selection_words"]
+
+
+def test_the_finding_filter_offers_what_threads_can_have_and_takes_any_other(log_in: LogIn) -> None:
+    client = log_in("viewer")
+    thread_made(thread_id="thread_in", finding_counts={HOSTILE: 1})
+    page = client.get(LIST).content.decode()
+    assert 'value="image_on_assistant"' in page
+    assert 'value="object_conflict"' in page
+    found = client.get(LIST, {"finding__exact": HOSTILE}).content.decode()
+    assert "thread_in" in found
+    assert "<script>alert(" not in found
+
+
+def test_an_error_code_stands_with_the_status(log_in: LogIn) -> None:
+    thread_made(status="failed", error_code="rate_limited")
+    assert ">rate_limited</div>" in log_in("viewer").get(LIST).content.decode()
 
 
 def test_an_empty_filter_value_means_no_filter(log_in: LogIn) -> None:
@@ -285,6 +314,112 @@ def test_a_selection_that_was_tampered_with_is_refused(
     assert (Batch.objects.count(), enqueued) == (0, [])
 
 
+# --- policies -------------------------------------------------------------------------------------
+
+
+def test_the_page_offers_every_policy_with_its_default_chosen_and_marked(log_in: LogIn) -> None:
+    thread_made(status="snapshotted", finding_counts={"image_on_assistant": 3})
+    response = log_in("operator").get(act_url("backfill"))
+    page = response.content.decode()
+    for name, choices in policy_choices().items():
+        select = page[page.index(f'id="policy-{name}"') :]
+        select = select[: select.index("</select>")]
+        assert [f'value="{choice}"' in select for choice in choices] == [True] * len(choices)
+        assert select.count("selected") == 1
+        assert f" selected>{choices[0]} (default)" in select
+        assert escape(POLICY_TEXTS[name].choices[choices[0]]) in page
+    rows = {row["name"]: (row["threads"], row["parts"]) for row in response.context["policies"]}
+    assert rows["assistant_images"] == ("1", "3")
+
+
+@pytest.mark.parametrize("name", ["snapshot", "verify", "exclude", "export"])
+def test_an_action_that_converts_nothing_offers_no_policies(name: str, log_in: LogIn) -> None:
+    thread_made(status="snapshotted")
+    assert b"data-policy" not in log_in("admin").get(act_url(name)).content
+
+
+def test_counting_under_other_policies_shows_their_figures_and_changes_nothing(
+    log_in: LogIn, make_thread: MakeThread, enqueued: list[int]
+) -> None:
+    image = {"type": "image_file", "image_file": {"file_id": "file-a"}}
+    make_thread("draw it", {"content": [image]}, item_count=2, finding_counts={"image_on_assistant": 1})
+    data = {
+        "selection": selection_seal(ALL),
+        "count": "1",
+        "policy-assistant_images": "block",
+        "reason": "still typing",
+    }
+    response = log_in("operator").post(act_url("backfill"), data)
+    assert response.context["preflight"].blocked == 1
+    page = response.content.decode()
+    assert "assistant_images=block; 1 thread converted anew" in page
+    assert "still typing" in page
+    assert (Batch.objects.count(), AuditEvent.objects.count(), enqueued) == (0, 0, [])
+
+
+@pytest.mark.parametrize("name", ["backfill", "retry"])
+def test_a_batch_keeps_the_policies_chosen_and_the_audit_trail_names_them(
+    name: str, log_in: LogIn, enqueued: list[int]
+) -> None:
+    thread_made(status="snapshotted" if name == "backfill" else "failed")
+    data = {
+        "selection": selection_seal(ALL),
+        "reason": "r",
+        "policy-attachments": "note",
+        "policy-file_search": "note",
+        "counted": "attachments=note",
+    }
+    log_in("operator").post(act_url(name), data)
+    batch = Batch.objects.get()
+    assert batch.settings["policies"] == policies_as_dict(Policies(attachments="note"))
+    assert batch.settings["policies_version"] == POLICIES_VERSION
+    assert AuditEvent.objects.get().reason == "r [attachments=note]"
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [{"policy-attachments": "shred"}, {"policy-colour": "red"}, {"policy-attachments": HOSTILE}],
+    ids=["choice", "policy", "hostile"],
+)
+def test_an_unknown_policy_starts_nothing_and_says_what_there_is(
+    chosen: dict[str, str], log_in: LogIn, enqueued: list[int]
+) -> None:
+    thread_made(status="snapshotted")
+    data = {"selection": selection_seal(ALL), "reason": "r", **chosen}
+    page = log_in("operator").post(act_url("backfill"), data).content.decode()
+    assert "it can be: input_file" in page or "there are: assistant_images" in page
+    assert "<script>alert(" not in page
+    assert (Batch.objects.count(), enqueued) == (0, [])
+
+
+def test_nothing_starts_under_policies_whose_figures_were_not_shown(
+    log_in: LogIn, enqueued: list[int]
+) -> None:
+    thread_made(status="snapshotted")
+    data = {
+        "selection": selection_seal(ALL),
+        "reason": "r",
+        "policy-attachments": "note",
+        "counted": "default policies",
+    }
+    page = log_in("operator").post(act_url("backfill"), data)
+    assert b"confirm again" in page.content
+    assert (Batch.objects.count(), enqueued) == (0, [])
+
+
+def test_too_many_threads_for_a_page_are_told_with_the_command_that_counts_them(
+    log_in: LogIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "ANEW_THREADS", 0)
+    thread_made(status="snapshotted", user_ref="a b", finding_counts={"image_on_assistant": 1})
+    selection = selection_of_filters({"user_ref__exact": "a b"})
+    data = {"selection": selection_seal(selection), "count": "1", "policy-assistant_images": "block"}
+    response = log_in("operator").post(act_url("backfill"), data)
+    command = "manage.py preflight --filter 'user_ref__exact=a b' --policy assistant_images=block"
+    assert escape(command) in response.content.decode()
+    assert "not those of the policies chosen" in response.content.decode()
+
+
 # --- preflight and mapping ------------------------------------------------------------------------
 
 
@@ -294,6 +429,7 @@ def test_the_preflight_can_be_downloaded_and_creates_nothing(log_in: LogIn, enqu
     response = confirm(log_in("operator"), "preflight", selection_of_filters({}), reason="")
     rows = response.content.decode().splitlines()
     assert rows[0] == "section,name,detail,threads,count"
+    assert "policy,assistant_images,placeholder,0,0" in rows
     assert "total,items,,1,7" in rows
     assert "finding,message_empty,note,1,1" in rows
     assert (Batch.objects.count(), AuditEvent.objects.count(), enqueued) == (0, 0, [])
