@@ -1,6 +1,7 @@
 """Ways in which real objects differ from the SDK's models: numbered as they were found, with invented content.
 
-Numbers that are missing concern the reading of archives; they have their tests there.
+Numbers that are missing concern the reading of archives: ``archive/test_quirks.py`` has them, and holds that none
+is left out of both.
 """
 
 from __future__ import annotations
