@@ -9,6 +9,7 @@ and this package.
 
 from __future__ import annotations
 
+import collections
 import hashlib
 import itertools
 import json
@@ -74,25 +75,54 @@ def common_prefix(planned: Sequence[JsonObject], found: Sequence[JsonObject]) ->
 
 
 def compare_items(planned: Sequence[JsonObject], found: Sequence[JsonObject]) -> Difference | None:
-    """The first difference, in words without content; items are counted from 1 in the words."""
+    """The first difference, in words without content; items are counted from 1 in the words.
+
+    The words say first whether everything is there in another order, and how many items are missing or too many.
+    """
     position = common_prefix(planned, found)
-    expected = canonical_item(planned[position]) if position < len(planned) else None
-    actual = canonical_item(found[position]) if position < len(found) else None
-    if expected is None and actual is None:
+    expected = [canonical_item(item) for item in planned[position:]]
+    actual = [canonical_item(item) for item in found[position:]]
+    if not expected and not actual:
         return None
-    if actual is None:
-        text = (
-            f"item {position + 1} ({_describe(as_object(expected))}) is missing: "
-            f"planned {len(planned)} items, found {len(found)}"
+    return Difference(
+        position,
+        _difference_words(expected, actual, position),
+        expected[0] if expected else None,
+        actual[0] if actual else None,
+    )
+
+
+def _difference_words(expected: Sequence[JsonObject], actual: Sequence[JsonObject], position: int) -> str:
+    """The words for canonical items from the first difference on; ``position`` items before it are the same."""
+    wanted, there = [[_canonical_json(item) for item in items] for items in (expected, actual)]
+    missing = collections.Counter(wanted) - collections.Counter(there)
+    extra = collections.Counter(there) - collections.Counter(wanted)
+    number = position + 1
+    lengths = f"planned {_items(position + len(expected))}, found {position + len(actual)}"
+    counts = _counts(missing.total(), extra.total())
+    if not missing and not extra:
+        place = number + there.index(wanted[0])
+        return (
+            f"all {_items(position + len(expected))} are there, in another order; "
+            f"first: item {number} ({_describe(expected[0])}) stands as item {place}"
         )
-    elif expected is None:
-        text = (
-            f"item {position + 1} ({_describe(actual)}) was not planned: "
-            f"planned {len(planned)} items, found {len(found)}"
-        )
-    else:
-        text = f"item {position + 1} ({_describe(expected)}): {_first_difference(expected, actual, '')}"
-    return Difference(position, text, expected, actual)
+    if expected and wanted[0] in missing and not extra:
+        return f"item {number} ({_describe(expected[0])}) is missing: {lengths}; {counts}"
+    if actual and there[0] in extra and not missing:
+        return f"item {number} ({_describe(actual[0])}) was not planned: {lengths}; {counts}"
+    first = f"item {number} ({_describe(expected[0])}): {_first_difference(expected[0], actual[0], '')}"
+    # One item against another in its place is told by the first difference alone.
+    return first if missing.total() == extra.total() == 1 else f"{first}; {lengths}; {counts}"
+
+
+def _counts(missing: int, extra: int) -> str:
+    """How many planned items are not there as they were planned, and how many others are there."""
+    words = ((missing, "missing"), (extra, "not planned"))
+    return ", ".join(f"{count} {word}" for count, word in words if count)
+
+
+def _items(count: int) -> str:
+    return "1 item" if count == 1 else f"{count} items"
 
 
 def _canonical_json(value: object) -> str:
