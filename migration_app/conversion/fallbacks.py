@@ -16,6 +16,7 @@ from migration_app.contracts import Finding, JsonObject, PlannedItem, Replacemen
 from migration_app.conversion.migrated import (
     attachment_words,
     call_words,
+    citation_words,
     image_words,
     note_text,
     placeholder,
@@ -29,6 +30,10 @@ from migration_app.conversion.text import as_id, clean_text
 
 _CONTROLS = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]")
 _REASON_LENGTH = 300
+_BETWEEN_TEXTS = "\n\n"
+# A message is not to grow without bound by what names its citations; recorded answers have fewer than twenty.
+_CITATIONS_NAMED = 100
+_CITATION_LENGTH = 2_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -112,10 +117,7 @@ def _ladder(planned: PlannedItem) -> list[_Rung]:
     last = _Rung(text_message(stub, role), "as a line that names it", lossless=False)
     if item["type"] != "message":
         return [_call_note(item), last]
-    simple = _simple(item)
-    text = "\n\n".join(part["text"] for part in simple.item["content"])
-    harmless = _harmless(text)
-    whole = _Rung(text_message(harmless, role), "as one plain text", simple.lossless and harmless == text)
+    simple, whole = _simple(item), _whole(item, role)
     rungs = [simple, whole]
     return [rung for rung in rungs if rung.item != item and (rung is simple or rung.item != simple.item)] + [
         last
@@ -123,25 +125,56 @@ def _ladder(planned: PlannedItem) -> list[_Rung]:
 
 
 def _simple(message: JsonObject) -> _Rung:
-    """The message as texts only: no annotations, images and files named, refusals as text."""
-    parts = [_simple_part(part, message["role"]) for part in message["content"]]
-    lossless = all(
-        part["type"] in ("input_text", "output_text", "refusal") and not part.get("annotations")
-        for part in message["content"]
-    )
-    words = "with texts only: without annotations, its images and files named"
-    return _Rung(message | {"content": parts}, words, lossless)
+    """The message as texts only: citations, images and files named, refusals as text."""
+    texts, lossless = _texts(message, joined=False)
+    content = [text_part(text, message["role"]) for text in texts]
+    words = "with texts only: its citations, images and files named"
+    return _Rung(message | {"content": content}, words, lossless)
 
 
-def _simple_part(part: JsonObject, role: str) -> JsonObject:
+def _whole(message: JsonObject, role: str) -> _Rung:
+    """The same as one text, without control characters."""
+    texts, lossless = _texts(message, joined=True)
+    text = _BETWEEN_TEXTS.join(texts)
+    harmless = _harmless(text)
+    kept = lossless and harmless == text and message.get("status", "completed") == "completed"
+    return _Rung(text_message(harmless, role), "as one plain text", kept)
+
+
+def _texts(message: JsonObject, *, joined: bool) -> tuple[list[str], bool]:
+    """What each part says, each text with its citations behind it; and whether that is all the parts held.
+
+    Offsets count from the beginning of the part, or of the whole text if the texts are to be ``joined``.
+    """
+    texts: list[str] = []
+    lossless = True
+    before = 0
+    for part in message["content"]:
+        lines, all_named = _citation_lines(part.get("annotations", []), before)
+        added = [_text_of(part), "\n".join(lines)] if lines else [_text_of(part)]
+        texts += added
+        before += sum(len(text) + len(_BETWEEN_TEXTS) for text in added) if joined else 0
+        lossless &= all_named and part["type"] in ("input_text", "output_text", "refusal")
+    return texts, lossless
+
+
+def _text_of(part: JsonObject) -> str:
     kind = part["type"]
     if kind == "input_image":
-        return text_part(
-            placeholder(image_words(as_id(part.get("file_id")), "", part.get("image_url"))), role
-        )
+        return placeholder(image_words(as_id(part.get("file_id")), "", part.get("image_url")))
     if kind == "input_file":
-        return text_part(placeholder(attachment_words(part["file_id"], "", ())), role)
-    return text_part(part["refusal"] if kind == "refusal" else part["text"], role)
+        return placeholder(attachment_words(part["file_id"], "", ()))
+    return str(part["refusal"] if kind == "refusal" else part["text"])
+
+
+def _citation_lines(annotations: Sequence[JsonObject], before: int) -> tuple[list[str], bool]:
+    """A line for each citation, bounded, and whether every citation has one."""
+    lines = [placeholder(citation_words(annotation, before)) for annotation in annotations]
+    named = [line for line in lines if len(line) <= _CITATION_LENGTH][:_CITATIONS_NAMED]
+    more = len(lines) - len(named)
+    if more:
+        named.append(placeholder(f"citations not named here: {more}; the console holds them"))
+    return named, not more
 
 
 def _call_note(item: JsonObject) -> _Rung:

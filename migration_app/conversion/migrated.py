@@ -1,6 +1,7 @@
 """The words that the migration itself puts into a conversation: the one format, in the one place.
 
-A *placeholder* is one line of text: ``[migrated: image file-chart (chart.png)]``. A *note* is an assistant
+A *placeholder* is one line of text: ``[migrated: image file-chart (chart.png)]``; the citations of a text whose
+annotations are refused are such lines in one text. A *note* is an assistant
 message of one text; its first line is such a line and says what the note stands for, then come lines
 ``name: value`` and sections ``name (12 characters):`` with their text below. A section's length is told so
 that content which looks like a line of a note cannot pass for one.
@@ -92,6 +93,19 @@ def developer_image_words(file_id: str) -> str:
     """The same with the rank of an instruction: an id of harmless letters, or no name at all."""
     named = f"image {file_id}" if _HARMLESS.fullmatch(file_id) else "an image"
     return f"{named}, shown by the assistant here"
+
+
+def citation_words(annotation: JsonObject, before: int = 0) -> str:
+    """A target annotation: the file or address, and where in the text; ``before`` characters were put before it."""
+    kind = annotation["type"]
+    if kind == "url_citation":
+        address, title = annotation["url"], annotation["title"]
+        named = plain(address) + (f" ({plain(title)})" if title != address else "")
+        start, end = annotation["start_index"] + before, annotation["end_index"] + before
+        return f"cited address {named}, at offsets {start} to {end}"
+    file = named_file(annotation["file_id"], annotation.get("filename", ""))
+    verb = "linked" if kind == "file_path" else "cited"
+    return f"{verb} file {file}, at offset {annotation['index'] + before}"
 
 
 def attachment_words(file_id: str, filename: str, tools: Sequence[str]) -> str:

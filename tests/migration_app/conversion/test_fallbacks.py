@@ -82,9 +82,75 @@ def test_images_and_files_fall_back_to_their_names_then_to_one_text() -> None:
     assert ladder(message) == [simple, ["\n\n".join(simple)], [USER_STUB]]
 
 
+CITED = "[migrated: cited file file-a (a.pdf), at offset {}]"
+
+
 def test_annotations_and_refusals_fall_back_to_their_text() -> None:
-    message = by_assistant(said("See【a】", annotations=[CITATION]), {"type": "refusal", "refusal": "No."})
-    assert ladder(message) == [["See【a】", "No."], ["See【a】\n\nNo."], [ASSISTANT_STUB]]
+    message = by_assistant(
+        said("See【a】", annotations=[CITATION | {"index": 3}]), {"type": "refusal", "refusal": "No."}
+    )
+    assert ladder(message) == [
+        ["See【a】", CITED.format(3), "No."],
+        [f"See【a】\n\n{CITED.format(3)}\n\nNo."],
+        [ASSISTANT_STUB],
+    ]
+
+
+def test_every_citation_has_its_line_behind_the_text_that_it_belongs_to() -> None:
+    address = {
+        "type": "url_citation",
+        "url": "https://tides.example/may",
+        "title": "Tides [May]",
+        "start_index": 4,
+        "end_index": 7,
+    }
+    untitled = address | {"title": address["url"]}
+    path = {"type": "file_path", "file_id": "file-t", "index": 0}
+    message = by_assistant(
+        said("High【1】", annotations=[address, untitled]), said("CSV", annotations=[path])
+    )
+    assert ladder(message)[0] == [
+        "High【1】",
+        (
+            '[migrated: cited address https://tides.example/may ("Tides [May]"), at offsets 4 to 7]\n'
+            "[migrated: cited address https://tides.example/may, at offsets 4 to 7]"
+        ),
+        "CSV",
+        "[migrated: linked file file-t, at offset 0]",
+    ]
+
+
+def test_in_one_text_the_offsets_of_citations_count_from_its_beginning() -> None:
+    first = said("One【a】", annotations=[CITATION | {"index": 3}])
+    address = {
+        "type": "url_citation",
+        "url": "https://t.example/",
+        "title": "T",
+        "start_index": 4,
+        "end_index": 7,
+    }
+    (text,) = ladder(by_assistant(first, said("Two 【b】", annotations=[address])))[1]
+    start = text.index("【b】")
+    assert CITED.format(text.index("【a】")) in text
+    assert f"[migrated: cited address https://t.example/ (T), at offsets {start} to {start + 3}]" in text
+
+
+@pytest.mark.parametrize(
+    ("annotations", "named", "left"),
+    [
+        ([CITATION] * 100, 100, 0),
+        ([CITATION] * 103, 100, 3),
+        ([CITATION | {"filename": "a" * 3000}, CITATION], 1, 1),
+    ],
+)
+def test_the_lines_for_citations_are_bounded_and_the_rest_is_counted(
+    annotations: list[dict[str, Any]], named: int, left: int
+) -> None:
+    message = by_assistant(said("See", annotations=annotations))
+    more = [f"[migrated: citations not named here: {left}; the console holds them]"] if left else []
+    assert ladder(message)[0][1].split("\n") == [CITED.format(0)] * named + more
+    code = "item_refused_replaced" if left else "item_refused_reshaped"
+    assert [codes(replaced(plan_of(message), level, 0).findings) for level in (0, 1)] == [[code], [code]]
 
 
 def test_rungs_that_change_nothing_are_left_out() -> None:
@@ -166,14 +232,19 @@ def test_the_lower_rung_counts_for_a_pair() -> None:
 
 
 def test_findings_say_what_was_lost_and_what_the_target_said() -> None:
-    message = by_assistant(said("See【a】", annotations=[CITATION]))
-    plan = apply_replacements(plan_of(message), {0: Replacement(0, 0, "Bad\n {annotation}. ")})
+    message = by_user(asked("Look:"), {"type": "input_file", "file_id": "file-a"})
+    plan = apply_replacements(plan_of(message), {0: Replacement(0, 0, "Bad\n {file}. ")})
     (finding,) = plan.findings
     assert (finding.code, finding.source_id, finding.place) == ("item_refused_replaced", "msg_1", "items[0]")
     assert finding.text == (
-        "Item 1 (message by assistant) is sent with texts only: without annotations, its images and files named, "
-        "because the target refused it: Bad {annotation}."
+        "Item 1 (message by user) is sent with texts only: its citations, images and files named, "
+        "because the target refused it: Bad {file}."
     )
+
+
+def test_a_message_cut_short_that_is_sent_as_completed_has_lost_something() -> None:
+    plan = plan_of(by_assistant(said("At"), said("six"), status="incomplete"))
+    assert codes(replaced(plan, 0, 0).findings) == ["item_refused_replaced"]
 
 
 def test_a_message_whose_texts_are_joined_is_only_reshaped() -> None:
