@@ -12,7 +12,14 @@ from pytest_django.live_server_helper import LiveServer
 
 from migration_app.models import AuditEvent, Batch, SourceImport, Thread
 from tests.browser.conftest import OpenAs
-from tests.migration_app.admin.estate import batch_made, page_made, thread_made, threads_made
+from tests.migration_app.admin.estate import (
+    assistant_made,
+    batch_made,
+    conversation_made,
+    page_made,
+    thread_made,
+    threads_made,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -125,6 +132,95 @@ def test_a_batch_page_follows_the_work_and_shows_its_end(open_as: OpenAs, consol
     Batch.objects.filter(pk=batch.pk).update(state="finished", finished_at=timezone.now())
     expect(page.get_by_text("finished", exact=True)).to_be_visible(timeout=15_000)
     expect(page.get_by_role("link", name="refused")).to_be_visible()
+
+
+def test_a_batch_that_is_handed_out_shows_what_was_looked_at_and_its_state_without_a_reload(
+    open_as: OpenAs, console: LiveServer
+) -> None:
+    batch = batch_made(state="preparing", filter={"filters": {}, "search": ""})
+    page = open_as("viewer")
+    page.goto(f"{console.url}/admin/migration_app/batch/{batch.pk}/change/")
+    expect(page.locator("[data-fact=state]")).to_have_text("preparing")
+    page.evaluate("window.sameDocument = true")
+    thread_made(batch=batch, status="queued", pending_work="backfill")
+    Batch.objects.filter(pk=batch.pk).update(state="running", selected_count=1234, taken_count=1000)
+    expect(page.locator("[data-fact=state]")).to_have_text("running", timeout=15_000)
+    expect(page.locator("[data-fact=selected]")).to_have_text("1,234")
+    expect(page.locator("[data-fact=taken]")).to_have_text("1,000")
+    assert page.evaluate("window.sameDocument")
+
+
+def test_an_operator_chooses_policies_counts_again_and_starts_under_them(
+    open_as: OpenAs, console: LiveServer
+) -> None:
+    thread = thread_made(
+        thread_id="thread_one", status="snapshotted", snapshot_at=timezone.now(), fidelity="lossy"
+    )
+    image = {"type": "image_file", "image_file": {"file_id": "file-a"}}
+    answer = {"id": "msg_1", "object": "thread.message", "role": "assistant", "content": [image]}
+    page_made(thread, [json.dumps(answer).encode()])
+    Thread.objects.filter(pk=thread.pk).update(item_count=1, finding_counts={"image_on_assistant": 1})
+    page = open_as("operator")
+    page.goto(f"{console.url}/admin/migration_app/thread/act/backfill/")
+    page.get_by_label("Images under the assistant").select_option("block")
+    expect(page.get_by_text("the thread is blocked until a person has chosen otherwise")).to_be_visible()
+    page.get_by_label("Reason").fill("ticket 12")
+    page.get_by_role("button", name="Start backfill").click()
+    expect(page.get_by_text("confirm again")).to_be_visible()
+    expect(page.get_by_text("Will be blocked")).to_be_visible()
+    assert not Batch.objects.exists()
+    page.get_by_label("Images under the assistant").select_option("developer_note")
+    page.get_by_role("button", name="Count under these").click()
+    expect(page.get_by_text("Will be blocked")).to_have_count(0)
+    expect(page.get_by_label("Reason")).to_have_value("ticket 12")
+    page.get_by_role("button", name="Start backfill").click()
+    expect(page.get_by_text("assistant_images=developer_note (version 1)")).to_be_visible()
+    assert Batch.objects.get().settings["policies"]["assistant_images"] == "developer_note"
+
+
+def test_all_columns_of_the_thread_list_fit_the_window(open_as: OpenAs, console: LiveServer) -> None:
+    thread = thread_made(
+        thread_id="thread_" + "W9m" * 8,
+        status="needs_review",
+        error_code="conversation_continued",
+        fidelity="transformed",
+        snapshot_at=timezone.now(),
+        message_count=2500,
+        item_count=2600,
+        user_ref="user_" + "0" * 30,
+        batch=batch_made(),
+        assistant=assistant_made(name="An assistant with a long name"),
+    )
+    conversation_made(thread=thread, conversation_id="conv_" + "0a" * 24)
+    page = open_as("viewer")
+    page.goto(f"{console.url}/admin/migration_app/thread/")
+    table, frame = page.locator("#result_list"), page.locator("#result_list").locator("..")
+    assert table.evaluate("one => one.scrollWidth") <= frame.evaluate("one => one.clientWidth")
+
+
+def test_a_run_s_call_is_copied_and_its_items_lead_to_their_place(
+    open_as: OpenAs, console: LiveServer
+) -> None:
+    thread = thread_made(thread_id="thread_one", status="snapshotted", snapshot_at=timezone.now())
+    run = {"id": "run_1", "object": "thread.run", "status": "completed", "model": "gpt-4o", "created_at": 1}
+    said = {
+        "id": "msg_1",
+        "object": "thread.message",
+        "role": "assistant",
+        "run_id": "run_1",
+        "content": "hi",
+    }
+    page_made(thread, [json.dumps(value).encode() for value in (said, run)])
+    page = open_as("operator")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=console.url)
+    page.goto(f"{console.url}/admin/migration_app/thread/{thread.pk}/change/")
+    page.get_by_text("what does the same now").click()
+    page.locator("#runs").get_by_role("button", name="copy").click()
+    expect(page.get_by_role("button", name="copied")).to_be_visible()
+    assert json.loads(page.evaluate("navigator.clipboard.readText()"))["model"] == "gpt-4o"
+    page.locator("#runs").get_by_role("link", name="1", exact=True).click()
+    assert page.url.endswith("?page=1#item-1")
+    expect(page.locator("#item-1")).to_be_in_viewport()
 
 
 def test_a_file_is_uploaded_unless_it_is_too_large(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
-from migration_app.contracts import Actor
+from migration_app.contracts import POLICIES_VERSION, Actor, Policies, policies_as_dict
 from migration_app.models import AuditEvent, Batch, Thread
 from migration_app.services import batches
 from migration_app.services.batches import (
@@ -165,3 +165,40 @@ def test_a_failed_batch_says_why() -> None:
     batch_fail(batch_pk=batch.pk, error_text="the filter is gone", actor=ACTOR)
     batch.refresh_from_db()
     assert (batch.state, batch.error_text) == ("failed", "the filter is gone")
+
+
+@pytest.mark.parametrize("kind", ["backfill", "retry"])
+def test_a_batch_that_converts_keeps_every_policy_chosen_or_not(kind: str) -> None:
+    chosen = {"policies": {"attachments": "note"}}
+    batch = batch_create(
+        kind=kind, selection=selection_of_filters({}), actor=ACTOR, reason="a test", settings=chosen
+    )
+    assert batch.settings["policies"] == policies_as_dict(Policies(attachments="note"))
+    assert batch.settings["policies_version"] == POLICIES_VERSION
+    assert AuditEvent.objects.get().reason == "a test [attachments=note]"
+
+
+def test_a_batch_under_the_defaults_says_so() -> None:
+    batch = batch_create(kind="backfill", selection=selection_of_filters({}), actor=ACTOR, reason="a test")
+    assert batch.settings["policies"] == policies_as_dict(Policies())
+    assert AuditEvent.objects.get().reason == "a test [default policies]"
+
+
+@pytest.mark.parametrize(
+    ("kind", "policies", "complaint"),
+    [
+        ("backfill", {"attachments": "shred"}, "it can be: input_file"),
+        ("retry", {"colour": "red"}, "there are: assistant_images"),
+        ("verify", {"attachments": "note"}, "converts nothing"),
+    ],
+)
+def test_policies_that_cannot_be_make_no_batch(kind: str, policies: dict[str, str], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        batch_create(
+            kind=kind,
+            selection=selection_of_filters({}),
+            actor=ACTOR,
+            reason="a test",
+            settings={"policies": policies},
+        )
+    assert not Batch.objects.exists()
