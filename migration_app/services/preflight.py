@@ -148,7 +148,7 @@ def preflight_of(
     sent = going.filter(rest).exclude(_BLOCKED) if converting else taken
     by_fidelity = anew.by_fidelity + collections.Counter(_by(taken.filter(rest), "fidelity"))
     counted = _finding_counts(going if converting else taken)
-    findings = _finding_counts(taken.filter(rest)) if splitting or converting else counted
+    findings = _finding_counts(taken.filter(rest)) if splitting or going is not taken else counted
     refused = {status: count - eligible.get(status, 0) for status, count in sorted(matching.items())}
     return Preflight(
         kind=kind,
