@@ -13,7 +13,8 @@ from migration_app.contracts import MAX_ITEMS_PER_CALL, Policies, Replacement, S
 from migration_app.conversion.assistants import convert_assistant
 from migration_app.conversion.canonical import compare_items, fingerprint
 from migration_app.conversion.chunking import chunk_items
-from migration_app.conversion.fallbacks import apply_replacements
+from migration_app.conversion.fallbacks import apply_replacements, fallback_of
+from migration_app.conversion.migrated import plain
 from migration_app.conversion.resources import liveness_findings, thread_resources
 from migration_app.conversion.responses import run_record
 from migration_app.conversion.text import as_list, as_object, clean_text, source_id_of
@@ -280,6 +281,32 @@ def test_a_plan_with_fallbacks_is_acceptable_and_keeps_places_and_pairs(
     assert_acceptable(items)
     call_ids = [item["call_id"] for item in items if "call_id" in item]
     assert all(call_ids.count(call_id) == 2 for call_id in call_ids)
+
+
+@fixed
+@given(threads(), policies(), st.integers(0, 1))
+def test_a_message_whose_annotations_are_refused_still_names_what_it_cites(
+    source: SourceThread, chosen: Policies, level: int
+) -> None:
+    for planned in convert_thread(source, chosen).items:
+        cited = [entry for part in planned.item.get("content", ()) for entry in part.get("annotations", ())]
+        if cited:
+            (sent,) = fallback_of(planned, level) or ()
+            lines = "\n".join(part["text"] for part in sent.item["content"])
+            assert all(plain(entry.get("file_id") or entry["url"]) in lines for entry in cited)
+
+
+@fixed
+@given(threads(), st.data())
+def test_items_in_another_order_are_told_as_such(source: SourceThread, data: st.DataObject) -> None:
+    items = [planned.item for planned in convert_thread(source).items]
+    found = data.draw(st.permutations(items))
+    difference = compare_items(items, found)
+    if fingerprint(items) == fingerprint(found):
+        assert difference is None
+    else:
+        assert difference is not None
+        assert difference.text.startswith(f"all {len(items)} items are there, in another order; first: item ")
 
 
 @fixed
