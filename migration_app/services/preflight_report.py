@@ -64,7 +64,7 @@ def preflight_command(selection: Mapping[str, Any], kind: str, policies: Policie
     if not filters:
         words.append("--all")
     if selection.get("search"):
-        words += ["--search", str(selection["search"])]
+        words.append(f"--search={selection['search']}")
     if kind == Batch.Kind.RETRY:
         words.append("--retry")
     defaults = policies_as_dict(Policies())

@@ -280,6 +280,14 @@ def test_a_run_shows_what_the_target_has_no_place_for_and_leads_to_its_items(
     assert run["items"] == [("2–3", "?page=1#item-2")]
 
 
+def test_items_of_a_run_on_a_later_page_are_led_to_there(log_in: LogIn, make_thread: MakeThread) -> None:
+    answers = [{"role": "assistant", "content": "x", "run_id": "run_1"} for _ in range(2)]
+    texts = [f"message {number}" for number in range(49)]
+    thread = make_thread(*texts, answers[0], "between", answers[1], RUN)
+    run = log_in("operator").get(page_url(thread)).context["runs"].rows[0]
+    assert run["items"] == [("50", "?page=1#item-50"), ("52", "?page=2#item-52")]
+
+
 def test_a_run_has_the_call_that_would_do_the_same_now_with_its_assistant_and_conversation(
     log_in: LogIn, make_thread: MakeThread
 ) -> None:
