@@ -19,7 +19,7 @@ from migration_app.management.batches import (
 from migration_app.models import Batch
 from migration_app.services.preflight import Preflight, preflight_of
 from migration_app.services.preflight_report import HEADER, basis_words, preflight_rows
-from migration_app.services.selections import SelectionError, selection_of_filters
+from migration_app.services.selections import SelectionError, selection_of_filters, selection_threads
 
 
 class Command(BaseCommand):
@@ -50,17 +50,14 @@ class Command(BaseCommand):
         kind = Batch.Kind.RETRY if options["retry"] else Batch.Kind.BACKFILL
         console = Console(stderr=True)
         columns = (TextColumn("converting"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        try:
-            with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-                task = bar.add_task("converting", total=None)
-                found = preflight_of(
-                    selection,
-                    kind,
-                    policies,
-                    progress=lambda done, total: bar.update(task, completed=done, total=total),
-                )
-        except (SelectionError, ValueError) as error:
-            raise CommandError(f"The selection can't be read: {error}") from error
+        with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+            task = bar.add_task("converting", total=None)
+            found = preflight_of(
+                selection,
+                kind,
+                policies,
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )
         self._tell(found)
         if options["csv"]:
             self._write(options["csv"], found)
@@ -129,6 +126,8 @@ def _selection(options: dict[str, Any]) -> dict[str, Any]:
             raise CommandError(f"--filter takes NAME=VALUE, for instance status__exact=failed, not {text!r}.")
         filters[name] = value
     try:
-        return selection_of_filters(filters, search=options["search"])
-    except SelectionError as error:
-        raise CommandError(str(error)) from error
+        selection = selection_of_filters(filters, search=options["search"])
+        selection_threads(selection).exists()  # a value that its field can't have
+    except (SelectionError, ValueError) as error:
+        raise CommandError(f"The selection can't be read: {error}") from error
+    return selection
