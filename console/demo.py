@@ -22,7 +22,7 @@ from console.devservers.processes import ask_for_signal_on_parent_death
 
 ROOT = Path(__file__).resolve().parent.parent
 _ENTERED = "CONSOLE_DEMO_ENTERED"
-_SANDBOX_START_SECONDS = 30
+_START_SECONDS = 30
 _END_SECONDS = 15
 
 
@@ -73,7 +73,7 @@ def sandbox_running(seed: Path) -> Iterator[Mapping[str, str]]:
 
 @contextlib.contextmanager
 def workers_and_web(workers: int, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run RQ workers and the web server; yield the web server's process."""
+    """Run RQ workers and the web server; yield the web server's process once it listens."""
     manage = [sys.executable, str(ROOT / "manage.py"), "rqworker", "default", "--verbosity", "0"]
     web = [
         sys.executable,
@@ -92,7 +92,9 @@ def workers_and_web(workers: int, port: int) -> Iterator[subprocess.Popen[bytes]
     with contextlib.ExitStack() as stack:
         for _ in range(workers):
             stack.enter_context(_child(manage))
-        yield stack.enter_context(_child(web))
+        process = stack.enter_context(_child(web))
+        _wait_until_listening(process, port)
+        yield process
 
 
 def free_port(wanted: int) -> int:
@@ -138,9 +140,19 @@ def _child(command: Sequence[str], stdout: int | None = None) -> Iterator[subpro
             process.stdout.close()
 
 
+def _wait_until_listening(process: subprocess.Popen[bytes], port: int) -> None:
+    end = time.monotonic() + _START_SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise DemoError(f"the web server did not start (exit code {process.poll()}): see its output above")
+
+
 def _announced_url(process: subprocess.Popen[bytes]) -> str:
     """Read the sandbox's output until it says where it listens."""
-    end = time.monotonic() + _SANDBOX_START_SECONDS
+    end = time.monotonic() + _START_SECONDS
     while process.stdout is not None and time.monotonic() < end:
         line = process.stdout.readline().decode(errors="replace").strip()
         if not line:

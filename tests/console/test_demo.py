@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -51,17 +52,15 @@ def test_the_demo_prints_address_and_login_serves_and_ends_its_children(state: P
     watchdog = threading.Timer(180, process.kill)
     watchdog.start()
     assert process.stdout is not None
-    said = ""
-    for line in process.stdout:
-        said += line
-        if line.startswith("Ctrl-C"):
-            break
-    address = next(word for word in said.split() if word.startswith("http://localhost:"))
-    assert "the password of all three: " in said
-    with urllib.request.urlopen(address + "healthz") as answer:  # noqa: S310 - our own address
-        assert answer.read() == b"ok"
-    process.terminate()
-    rest = process.stdout.read()
-    process.wait(60)
-    watchdog.cancel()
+    try:
+        said = "".join(itertools.takewhile(lambda line: not line.startswith("Ctrl-C"), process.stdout))
+        address = next(word for word in said.split() if word.startswith("http://localhost:"))
+        assert "the password of all three: " in said
+        with urllib.request.urlopen(address + "healthz") as answer:  # noqa: S310 - our own address
+            assert answer.read() == b"ok"
+    finally:
+        process.terminate()
+        rest = process.stdout.read()
+        process.wait(60)
+        watchdog.cancel()
     assert "Its data is kept" in rest
