@@ -18,13 +18,13 @@ from django.db import connection, transaction
 
 from migration_app.archive.ids import id_fault, storable_text
 from migration_app.archive.times import message_times, moment_of
-from migration_app.contracts import Actor, JsonObject, Severity, SourceThread, ThreadPlan, policies_from
+from migration_app.contracts import Actor, JsonObject, Policies, Severity, SourceThread, ThreadPlan
 from migration_app.conversion.chunking import chunk_items, item_bytes
 from migration_app.conversion.resources import thread_resources
 from migration_app.models import Assistant, AuditEvent, Conversation, Thread
 from migration_app.services.audit import audit_event
 from migration_app.services.pages import LoadedThread, load_source_threads
-from migration_app.services.plans import PlanLostError, plan_of
+from migration_app.services.plans import PlanLostError, conversation_policies, plan_of
 from migration_app.services.threads import TERMINAL_FIELDS, thread_transition, threads_transition
 
 S = Thread.Status
@@ -89,13 +89,11 @@ def plan_measures(plan: ThreadPlan) -> dict[str, Any]:
 def assessment_of(loaded: LoadedThread, conversation: Conversation | None) -> Assessment:
     """Convert and count: under the policies of the thread's conversation, or the defaults without one."""
     source = loaded.source
-    policies = policies_from(conversation.policies if conversation else {})
     try:
+        policies = conversation_policies(conversation) if conversation else Policies()
         plan = plan_of(source, policies, conversation)
-    except (
-        PlanLostError
-    ):  # the snapshot became shorter: measured without fallbacks, it differs, and goes to review
-        plan = plan_of(source, policies, None)
+    except PlanLostError:  # measured as if it were new: it differs from what was sent, and goes to review
+        plan = plan_of(source, Policies(), None)
     first, last = message_times(source.messages)
     thread: JsonObject = source.thread or {}
     metadata = thread.get("metadata")

@@ -42,11 +42,21 @@ def batch_policies(batch: Batch | None) -> Policies:
     return policies_from(batch.settings.get("policies", {})) if batch is not None else Policies()
 
 
+def conversation_policies(conversation: Conversation) -> Policies:
+    """Return what a conversation was begun under. PlanLostError if this version does not know one of them."""
+    try:
+        return policies_from(conversation.policies)
+    except ValueError as error:
+        raise PlanLostError(
+            f"It was sent under policies of another version of the console. {error}"
+        ) from error
+
+
 def thread_policies(thread: Thread) -> Policies:
-    """Return the policies that hold for a thread."""
+    """Return the policies that hold for a thread. PlanLostError as ``conversation_policies``."""
     conversation = Conversation.objects.filter(thread=thread).first()
     if conversation is not None and conversation.policies:
-        return policies_from(conversation.policies)
+        return conversation_policies(conversation)
     return batch_policies(thread.batch if thread.pending_work == Thread.Work.BACKFILL else None)
 
 

@@ -14,7 +14,7 @@ from migration_app.backfill.refusals import halves, is_about_items
 from migration_app.contracts import PlannedItem
 from migration_app.gateways.connection import Connection
 from migration_app.gateways.errors import GatewayError, Outcome
-from migration_app.models import AuditEvent, Thread
+from migration_app.models import AuditEvent, Conversation, Thread
 from migration_app.services.assessments import thread_assess
 from tests.migration_app.backfill.conftest import (
     ACTOR,
@@ -230,3 +230,15 @@ def test_only_refusals_of_the_body_are_about_items(
 ) -> None:
     error = GatewayError("x", "x", outcome=outcome, permanent=permanent, status=status)
     assert is_about_items(error) is about
+
+
+@pytest.mark.django_db
+def test_policies_that_this_version_does_not_know_send_the_thread_to_a_person(
+    target: Connection, sandbox: RunningSandbox
+) -> None:
+    thread = backfill(claim(start("backfill", thread_with(messages=3))), target)
+    Conversation.objects.update(policies={"assistant_images": "engrave"})
+    thread_verify(thread=claim(start("verify", thread)), connection=target, actor=ACTOR)
+    thread.refresh_from_db()
+    assert (thread.status, thread.error_code) == ("needs_review", "plan_changed")
+    assert "engrave" in thread.error_text
