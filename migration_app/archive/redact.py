@@ -25,7 +25,6 @@ _SECRET_NAMES = frozenset(
         "authorization",
         "bearertoken",
         "clientsecret",
-        "connectionid",
         "connectionstring",
         "headers",
         "outputqueueuri",
@@ -37,6 +36,8 @@ _SECRET_NAMES = frozenset(
         "xapikey",
     }
 )
+# index_connection_id and its like may hold subscription ids (Foundry).
+_SECRET_ENDINGS = ("apikey", "authorization", "connectionid", "password", "secret")
 # Here people's words stand, or names that mean something else (a schema may well describe a "token").
 _LEFT_ALONE = frozenset(
     {
@@ -112,7 +113,7 @@ def _clean(name: str, part: Any) -> Any:
 
 def _is_secret(name: str) -> bool:
     plain = name.replace("_", "").replace("-", "").lower()
-    return plain in _SECRET_NAMES or plain.endswith(("apikey", "secret", "password", "authorization"))
+    return plain in _SECRET_NAMES or plain.endswith(_SECRET_ENDINGS)
 
 
 def _blanked(part: Any) -> Any:

@@ -21,19 +21,27 @@ from __future__ import annotations
 import dataclasses
 from collections import deque
 
+from django.conf import settings
+
 from migration_app.backfill import records
 from migration_app.backfill.records import NeedsReviewError
-from migration_app.backfill.refusals import halves, is_about_items
+from migration_app.backfill.refusals import halves, is_about_items, is_lossless, next_replacements
 from migration_app.contracts import Actor, Fidelity, JsonObject, PlannedItem, Policies, ThreadPlan
 from migration_app.conversion.canonical import canonical_item, compare_items, items_digest, read_back_includes
 from migration_app.conversion.chunking import chunk_items
 from migration_app.gateways.connection import Connection
 from migration_app.gateways.errors import GatewayError, Outcome
-from migration_app.gateways.target import conversation_create, items_append, items_list
+from migration_app.gateways.target import (
+    conversation_create,
+    conversation_is_there,
+    items_append,
+    items_list,
+)
 from migration_app.models import Chunk, Conversation, Thread
 from migration_app.services.plans import PlanLostError, plan_of, thread_plan
 
 S = Thread.Status
+_TRIES_BEFORE_LOSS = 3
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -121,7 +129,7 @@ def _append(work: Work, conversation: Conversation, policies: Policies) -> Work:
         try:
             _send(work, conversation, sequence, part)
         except GatewayError as error:
-            if not is_about_items(error):
+            if not (is_about_items(error) or _is_unknown_kind(work, conversation, error)):
                 raise
             smaller = halves(work.plan.items, part)
             if smaller is None:
@@ -208,14 +216,37 @@ def _send(work: Work, conversation: Conversation, sequence: int, part: range) ->
     records.chunk_appended(work.thread, chunk, appended.item_ids, request_id=appended.request_id)
 
 
+def _is_unknown_kind(work: Work, conversation: Conversation, error: GatewayError) -> bool:
+    """Tell whether a 404 speaks of the items: a compatible server answers so to kinds it does not know."""
+    return error.code == "not_found" and conversation_is_there(
+        work.connection, conversation_id=conversation.conversation_id
+    )
+
+
 def _replace(
     work: Work, conversation: Conversation, policies: Policies, part: range, error: GatewayError
 ) -> Work:
-    """Put the next fallback in the place of what the target refuses, and remember it with the conversation."""
-    records.items_replace(
-        work.thread, conversation, positions=part, items=work.plan.items, reason=error.text, actor=work.actor
+    """Put the next fallback in the place of what the target refuses, and remember it with the conversation.
+
+    Where content would stay behind, the refusal must hold for several tries: a gateway that answers 400 to
+    everything for a minute must not cost a user's words. Raises GatewayError then, to be tried later.
+    """
+    said = error.said or error.text
+    conversation.replacements = next_replacements(conversation.replacements, part, said)
+    plan = plan_of(thread_plan(work.thread).source, policies, conversation)
+    tries = min(_TRIES_BEFORE_LOSS, settings.MAX_ATTEMPTS - 1)
+    if work.thread.attempts < tries and (error.status == 404 or not is_lossless(plan, part)):
+        raise GatewayError(
+            "refused_for_now",
+            error.text,
+            outcome=Outcome.NOTHING,
+            permanent=False,
+            request_id=error.request_id,
+        )
+    records.items_replaced(
+        work.thread, conversation, positions=part, items=work.plan.items, actor=work.actor, said=said
     )
-    return dataclasses.replace(work, plan=plan_of(thread_plan(work.thread).source, policies, conversation))
+    return dataclasses.replace(work, plan=plan)
 
 
 def _verify(work: Work) -> None:

@@ -145,32 +145,23 @@ def chunk_appended(thread: Thread, chunk: Chunk, item_ids: Sequence[str], *, req
         thread.attempts = 0
 
 
-def items_replace(
+def items_replaced(
     thread: Thread,
     conversation: Conversation,
     *,
     positions: range,
     items: Sequence[PlannedItem],
-    reason: str,
+    said: str,
     actor: Actor,
 ) -> None:
-    """Remember that the target refused the items at these positions: each takes its next fallback."""
-    levels = {entry["position"]: entry["level"] for entry in conversation.replacements}
-    kept = [entry for entry in conversation.replacements if entry["position"] not in positions]
-    said = _storable(reason)
+    """Keep the conversation's replacements, and say which items the target refused, in its own words."""
     with lease_held(thread):
-        conversation.replacements = kept + [
-            {"position": position, "level": levels.get(position, -1) + 1, "reason": said}
-            for position in positions
-        ]
         conversation.save(update_fields=["replacements"])
         for position in positions:
             planned = items[position]
+            source = f"{planned.source_kind} {_storable(planned.source_id)}"
             _event(
-                thread,
-                actor,
-                "item.refused",
-                reason=f"Item {position + 1}, from {planned.source_kind} {_storable(planned.source_id)}: {said}",
+                thread, actor, "item.refused", reason=f"Item {position + 1}, from {source}: {_storable(said)}"
             )
 
 

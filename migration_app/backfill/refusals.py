@@ -5,9 +5,10 @@ A refused append adds nothing (recorded), so halves can be sent in its place. Mu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from migration_app.contracts import PlannedItem
+from migration_app.contracts import PlannedItem, ThreadPlan
 from migration_app.gateways.errors import GatewayError, Outcome
 
 _ABOUT_THE_BODY = frozenset({400, 413, 422})
@@ -30,6 +31,28 @@ def halves(items: Sequence[PlannedItem], part: range) -> tuple[range, range] | N
         return None
     cut = min(cuts, key=lambda position: abs(position - middle))
     return range(part.start, cut), range(cut, part.stop)
+
+
+def next_replacements(
+    replacements: Sequence[Mapping[str, Any]], positions: range, said: str
+) -> list[dict[str, Any]]:
+    """Add a fallback, or the next one, for the items at these positions, as kept with the conversation."""
+    levels = {entry["position"]: entry["level"] for entry in replacements}
+    kept = [dict(entry) for entry in replacements if entry["position"] not in positions]
+    said = said.replace("\x00", "")
+    return kept + [
+        {"position": position, "level": levels.get(position, -1) + 1, "reason": said}
+        for position in positions
+    ]
+
+
+def is_lossless(plan: ThreadPlan, positions: range) -> bool:
+    """Tell whether the fallbacks at these positions carry all that the refused items did."""
+    places = {f"items[{position}]" for position in positions}
+    found = {
+        finding.code for finding in plan.findings if finding.place in places and "refused" in finding.code
+    }
+    return found == {"item_refused_reshaped"}
 
 
 def _pair(before: PlannedItem, after: PlannedItem) -> bool:

@@ -1,7 +1,7 @@
 """What is sent instead of an item that the target refuses: one item for one item, so that places stay the same.
 
 Each item has a ladder of at most three rungs (docs/conversion.md shows them); rungs that would change nothing
-are left out. A function call and its output go down together: never one without the other. Everything here
+are left out. A function call and its output become notes together: never one without the other. Everything here
 is pure and depends on the planned items alone, so that a resumed thread has the same plan. Imports only
 ``contracts`` and this package.
 """
@@ -83,8 +83,9 @@ def apply_replacements(plan: ThreadPlan, replacements: Mapping[int, Replacement]
             raise ValueError(f"There is no item at {position}: the plan has {len(plan.items)}.")
         replacement = replacements[position]
         for partner in partners_of(plan.items, position):
-            known = wanted.get(partner)
-            if known is None or known.level < replacement.level:
+            # A partner with a level of its own keeps it: as two notes they may have been sent apart, and one of
+            # them may stand in the conversation already.
+            if partner == position or partner not in replacements:
                 wanted[partner] = replacement
     items = list(plan.items)
     findings: list[Finding] = []

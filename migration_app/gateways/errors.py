@@ -26,9 +26,9 @@ class GatewayError(Exception):
     """A call that failed.
 
     ``code`` is a stable name for filters; ``permanent`` says that the same call would fail again;
-    ``retry_after`` is in seconds; ``status`` is the HTTP status, 0 without an answer. The text is for
-    operators: it may hold up to 300 characters of the server's own words, so it goes to the thread's page and
-    never into logs.
+    ``retry_after`` is in seconds; ``status`` is the HTTP status, 0 without an answer. ``said``
+    holds the server's own words, 300 characters at most, and ``text`` may quote them: both are for operators,
+    for the thread's page and never for logs.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class GatewayError(Exception):
         retry_after: float | None = None,
         request_id: str = "",
         status: int = 0,
+        said: str = "",
     ) -> None:
         super().__init__(text)
         self.code = code
@@ -50,6 +51,7 @@ class GatewayError(Exception):
         self.retry_after = retry_after
         self.request_id = request_id
         self.status = status
+        self.said = said
 
 
 class NotConfiguredError(GatewayError):
@@ -115,6 +117,7 @@ def _from_status(error: openai.APIStatusError) -> GatewayError:
             retry_after=_retry_after(error.response.headers),
             request_id=request_id,
             status=status,
+            said=words,
         )
 
     if status == 401:

@@ -63,6 +63,17 @@ def items_append(
     return Appended(_ids(answer, expected=len(items)), answer.request_id)
 
 
+def conversation_is_there(connection: Connection, *, conversation_id: str) -> bool:
+    """Tell whether the target knows the conversation. Raises GatewayError for any other answer."""
+    try:
+        connection.get(_path(conversation_id))
+    except GatewayError as error:
+        if error.code == "not_found":
+            return False
+        raise
+    return True
+
+
 def items_list(
     connection: Connection, *, conversation_id: str, include: Sequence[str] = ()
 ) -> Iterator[JsonObject]:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Count, F, Max, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from migration_app.contracts import POLICIES_VERSION, Actor, policies_as_dict, policies_from
-from migration_app.models import Batch, Thread
+from migration_app.models import Batch, Conversation, Thread
 from migration_app.services.audit import audit_record
 from migration_app.services.plans import policies_words
 from migration_app.services.selections import selection_threads
@@ -187,6 +187,7 @@ def _queue(batch: Batch, threads: list[Thread], actor: Actor) -> int:
 
 def _retry(batch: Batch, threads: list[Thread], actor: Actor) -> int:
     """Without a snapshot: fetch it. With one: backfill. What was excluded only comes back into the estate."""
+    _replacements_forget([thread.pk for thread in threads if thread.status == S.BLOCKED])
     excluded = [thread for thread in threads if thread.status == S.EXCLUDED]
     rest = [thread for thread in threads if thread.status != S.EXCLUDED]
     taken = _hand_out_work(Thread.Work.SNAPSHOT)(batch, [t for t in rest if t.snapshot_at is None], actor)
@@ -205,6 +206,15 @@ def _retry(batch: Batch, threads: list[Thread], actor: Actor) -> int:
             fields={"batch": batch, **TERMINAL_FIELDS},
         )
     return taken
+
+
+def _replacements_forget(thread_pks: list[int]) -> None:
+    """Let blocked threads try their own items again; fallbacks that stand in the conversation stay."""
+    conversations = Conversation.objects.filter(thread_id__in=thread_pks).exclude(replacements=[])
+    for conversation in conversations.annotate(end=Max(F("chunks__first_item") + F("chunks__item_count"))):
+        sent = conversation.end or 0
+        conversation.replacements = [entry for entry in conversation.replacements if entry["position"] < sent]
+        conversation.save(update_fields=["replacements"])
 
 
 def _exclude(batch: Batch, threads: list[Thread], actor: Actor) -> int:

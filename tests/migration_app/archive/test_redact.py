@@ -92,3 +92,14 @@ def test_a_document_with_secrets_is_written_out_without_them() -> None:
 def test_headers_written_as_a_list_go_too() -> None:
     value = {"tools": [{"headers": [{"X-Own": "s3cret"}, "Bearer s3cret", None, True]}]}
     assert redacted(value) == {"tools": [{"headers": [{"X-Own": REDACTED}, REDACTED, None, True]}]}
+
+
+def test_connection_ids_under_longer_names_are_taken_out_too() -> None:
+    search = {"indexes": [{"index_connection_id": "/subscriptions/0/x", "index_name": "care"}]}
+    clean, redacted = redact(
+        {"id": "asst_1", "tools": [{"type": "azure_ai_search", "azure_ai_search": search}]}
+    )
+    assert redacted
+    assert clean["tools"][0]["azure_ai_search"]["indexes"] == [
+        {"index_connection_id": "[redacted]", "index_name": "care"}
+    ]

@@ -28,13 +28,23 @@ from tests.migration_app.backfill.conftest import (
 )
 
 Refusing = Callable[[Callable[[dict[str, Any]], bool]], None]
+
+
+@pytest.fixture(autouse=True)
+def no_patience(settings: Any) -> None:
+    """A refusal counts at once; the test of patience says otherwise."""
+    settings.MAX_ATTEMPTS = 1
+
+
 IMAGE = {"type": "image_url", "image_url": {"url": "https://pictures.example/pan.png", "detail": "low"}}
 
 
 def refusal(
     text: str = "The server refused the request (400). The server said: Invalid item.",
 ) -> GatewayError:
-    return GatewayError("invalid_item", text, outcome=Outcome.NOTHING, permanent=True, status=400)
+    return GatewayError(
+        "invalid_item", text, outcome=Outcome.NOTHING, permanent=True, status=400, said="Invalid item."
+    )
 
 
 @pytest.fixture
@@ -242,3 +252,97 @@ def test_policies_that_this_version_does_not_know_send_the_thread_to_a_person(
     thread.refresh_from_db()
     assert (thread.status, thread.error_code) == ("needs_review", "plan_changed")
     assert "engrave" in thread.error_text
+
+
+@pytest.mark.django_db
+def test_content_is_replaced_by_less_only_when_the_refusal_holds_for_several_tries(
+    target: Connection, sandbox: RunningSandbox, refusing: Refusing, settings: Any
+) -> None:
+    settings.MAX_ATTEMPTS = 8
+    thread = thread_with(messages=3)
+    batch = start("backfill", thread)
+    with pytest.MonkeyPatch.context() as patched:
+        send = Connection.post
+
+        def outage(self: Connection, path: str, body: dict[str, Any]) -> Any:
+            if path.endswith("/items"):
+                raise refusal()
+            return send(self, path, body)
+
+        patched.setattr(Connection, "post", outage)
+        for attempt in range(3):
+            expire_leases()
+            Thread.objects.update(attempts=attempt)
+            with pytest.raises(GatewayError) as caught:
+                backfill(claim(batch), target)
+            assert (caught.value.code, caught.value.permanent) == ("refused_for_now", False)
+    expire_leases()
+    resumed = backfill(claim(batch), target)
+    assert resumed.conversation.replacements == []
+    assert_conversation_holds_exactly_the_thread(resumed, sandbox)
+
+
+@pytest.mark.django_db
+def test_retry_lets_a_blocked_thread_try_its_own_items_again(
+    target: Connection, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thread = thread_with(messages=3)
+    with monkeypatch.context() as patched:
+        send = Connection.post
+        patched.setattr(
+            Connection,
+            "post",
+            lambda self, path, body: (
+                send(self, path, body) if path == "/conversations" else _raise(refusal())
+            ),
+        )
+        assert backfill(claim(start("backfill", thread)), target).status == "blocked"
+    resumed = backfill(claim(start("retry", thread)), target)
+    assert (resumed.status, resumed.conversation.replacements) == ("verified", [])
+    assert_conversation_holds_exactly_the_thread(resumed, sandbox)
+
+
+def _raise(error: Exception) -> Any:
+    raise error
+
+
+@pytest.mark.django_db
+def test_a_404_for_a_kind_of_item_that_the_target_does_not_know_is_about_the_item(
+    target: Connection, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thread = thread_with(picture(24), messages=24)
+    send = Connection.post
+
+    def choosy(self: Connection, path: str, body: dict[str, Any]) -> Any:
+        if any(has_image(item) for item in body.get("items", ())):
+            raise GatewayError(
+                "not_found", "x", outcome=Outcome.NOTHING, permanent=True, status=404, said="What?"
+            )
+        return send(self, path, body)
+
+    monkeypatch.setattr(Connection, "post", choosy)
+    resumed = backfill(claim(start("backfill", thread)), target)
+    assert (resumed.status, [entry["position"] for entry in resumed.conversation.replacements]) == (
+        "verified",
+        [24],
+    )
+
+
+@pytest.mark.django_db
+def test_a_404_because_the_conversation_is_gone_is_not_about_the_items(
+    target: Connection, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thread = thread_with(messages=3)
+    send = Connection.post
+
+    def forgetful(self: Connection, path: str, body: dict[str, Any]) -> Any:
+        if path.endswith("/items"):
+            sandbox.control.reset()
+        return send(self, path, body)
+
+    monkeypatch.setattr(Connection, "post", forgetful)
+    with pytest.raises(GatewayError) as caught:
+        backfill(claim(start("backfill", thread)), target)
+    assert caught.value.code == "not_found"
+    thread.refresh_from_db()
+    assert thread.conversation.replacements == []

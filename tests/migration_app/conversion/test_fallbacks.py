@@ -225,10 +225,18 @@ def test_replacing_one_of_a_pair_replaces_both(position: int) -> None:
     assert [finding.place for finding in plan.findings] == ["items[1]", "items[2]"]
 
 
-def test_the_lower_rung_counts_for_a_pair() -> None:
+def test_one_of_a_pair_that_is_refused_takes_the_other_along() -> None:
     plan = plan_of(planned(CALL), planned(OUTPUT))
-    both = apply_replacements(plan, {0: Replacement(0, 1, "Not this."), 1: Replacement(1, 0, "Nor that.")})
+    both = apply_replacements(plan, {1: Replacement(1, 1, "Not this.")})
     assert codes(both.findings) == ["item_refused_replaced"] * 2
+
+
+def test_notes_of_a_pair_go_on_apart_since_one_of_them_may_have_been_sent() -> None:
+    plan = plan_of(planned(CALL), planned(OUTPUT))
+    sent = apply_replacements(plan, {0: Replacement(0, 0, "Not this."), 1: Replacement(1, 0, "Not this.")})
+    later = apply_replacements(plan, {0: Replacement(0, 0, "Not this."), 1: Replacement(1, 1, "Nor that.")})
+    assert later.items[0] == sent.items[0]
+    assert later.items[1] != sent.items[1]
 
 
 def test_findings_say_what_was_lost_and_what_the_target_said() -> None:
