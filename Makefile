@@ -5,12 +5,12 @@ BIN := .venv/bin
 # Relative paths throughout: the folder's own name may hold spaces.
 STAMP := .venv/.installed
 
-.PHONY: demo test check lint types imports migrations deploy-check requirements help
+.PHONY: demo test check lint types imports migrations deploy-check coverage requirements help
 
 help:
 	@echo "make demo           the console with embedded servers, a sandbox and sample data (ARGS=--once: no browser)"
 	@echo "make test           every test, against real PostgreSQL and Valkey (ARGS='-k name' passes arguments on)"
-	@echo "make check          lint, types, import contract, migrations, deployment check and every test"
+	@echo "make check          lint, types, import contract, migrations, deployment check, coverage and every test"
 	@echo "make requirements   compile requirements/*.in anew"
 
 $(STAMP): requirements/development.txt
@@ -43,7 +43,11 @@ deploy-check: $(STAMP)
 	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))') \
 	$(BIN)/python manage.py check --deploy --fail-level WARNING
 
-check: lint types imports migrations deploy-check test
+# What the product promises of conversion: every line and branch is run by its tests.
+coverage: $(STAMP)
+	$(BIN)/python -m pytest tests/migration_app/conversion -q --cov=migration_app/conversion --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
+
+check: lint types imports migrations deploy-check coverage test
 
 requirements: $(STAMP)
 	for name in base production development; do \
