@@ -99,7 +99,8 @@ def _code_interpreter(
         return [native | {"status": status}]
     notes.add("code_interpreter_as_note", place, **words)
     for image in images:
-        named = label(image_file_id(image)) or "of no known file"
+        unknown = "given by its address" if as_uri(image.get("url")) else "of no known file"
+        named = label(image_file_id(image)) or unknown
         notes.add("code_interpreter_image_named", place, call_id=shown_id(call), image=named)
     return note_items(call, context, notes, place)
 

@@ -123,3 +123,21 @@ def test_names_in_findings_are_clipped_and_on_one_line() -> None:
     finding = convert_thread(thread_of(message)).findings[0]
     assert "\n" not in finding.text
     assert len(finding.text) < 200
+
+
+def test_an_image_of_the_code_interpreter_that_is_given_by_its_address_is_said_so() -> None:
+    image = {"type": "image", "url": "https://pictures.example/chart.png"}
+    call = {
+        "id": "call_1",
+        "type": "code_interpreter",
+        "code_interpreter": {"input": "plot()", "outputs": [image]},
+    }
+    step = {
+        "id": "step_1",
+        "type": "tool_calls",
+        "step_details": {"type": "tool_calls", "tool_calls": [call]},
+    }
+    plan = convert_thread(thread_of(steps=[step]))
+    (finding,) = (found for found in plan.findings if found.code == "code_interpreter_image_named")
+    assert "given by its address" in finding.text
+    assert "https://pictures.example/chart.png" in str(plan.items[0].item)
