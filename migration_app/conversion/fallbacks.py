@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from migration_app.contracts import Finding, JsonObject, PlannedItem, Replacement, ThreadPlan
 from migration_app.conversion.migrated import (
@@ -30,6 +30,7 @@ from migration_app.conversion.text import as_id, clean_text
 
 _CONTROLS = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]")
 _REASON_LENGTH = 300
+_NATIVE = {"code_interpreter_call": "code_interpreter_native", "file_search_call": "file_search_native"}
 _BETWEEN_TEXTS = "\n\n"
 # A message is not to grow without bound by what names its citations; recorded answers have fewer than twenty.
 _CITATIONS_NAMED = 100
@@ -92,7 +93,25 @@ def apply_replacements(plan: ThreadPlan, replacements: Mapping[int, Replacement]
     for position in sorted(wanted):
         items[position], finding = _replaced(items[position], position, wanted[position])
         findings.append(finding)
-    return dataclasses.replace(plan, items=tuple(items), findings=(*plan.findings, *findings))
+    return dataclasses.replace(plan, items=tuple(items), findings=(*_still_true(plan, wanted), *findings))
+
+
+def _still_true(plan: ThreadPlan, replaced: Collection[int]) -> list[Finding]:
+    """The plan's findings, without those that say of a refused call that it is carried as the target's own item.
+
+    Such a finding names its step; several in one step stand in the order of their items.
+    """
+    native: dict[tuple[str, str], list[bool]] = {}
+    for position, planned in enumerate(plan.items):
+        code = _NATIVE.get(planned.item["type"])
+        if code is not None:
+            native.setdefault((code, planned.source_id), []).append(position not in replaced)
+    stands = {key: iter(flags) for key, flags in native.items()}
+    return [
+        finding
+        for finding in plan.findings
+        if next(stands.get((finding.code, finding.source_id), iter(())), True)
+    ]
 
 
 def _replaced(planned: PlannedItem, position: int, replacement: Replacement) -> tuple[PlannedItem, Finding]:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from migration_app.contracts import PlannedItem, Replacement, ThreadPlan
+from migration_app.contracts import PlannedItem, Policies, Replacement, ThreadPlan
 from migration_app.conversion.fallbacks import apply_replacements, fallback_group, fallback_of, partners_of
-from tests.migration_app.conversion.support import assert_acceptable, codes
+from migration_app.conversion.threads import convert_thread
+from tests.migration_app.conversion.support import assert_acceptable, codes, thread_of
 
 CITATION = {"type": "file_citation", "file_id": "file-a", "filename": "a.pdf", "index": 0}
 CALL = {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}", "status": "completed"}
@@ -279,3 +280,23 @@ def test_a_target_that_gives_no_reason_is_told_as_such() -> None:
 def test_a_place_that_the_plan_has_not_is_an_error(position: int) -> None:
     with pytest.raises(ValueError, match="There is no item at"):
         replaced(plan_of(by_user(asked("Hi."))), 0, position)
+
+
+def test_a_native_call_that_is_refused_is_no_longer_said_to_be_carried_as_one() -> None:
+    calls = [
+        {
+            "id": f"call_{number}",
+            "type": "code_interpreter",
+            "container_id": f"cntr_{number}",
+            "code_interpreter": {"input": f"print({number})", "outputs": []},
+        }
+        for number in (1, 2)
+    ]
+    details = {"type": "tool_calls", "tool_calls": calls}
+    step = {"id": "step_1", "type": "tool_calls", "created_at": 5, "step_details": details}
+    plan = convert_thread(thread_of(steps=[step]), Policies(code_interpreter="native"))
+    assert [code for code in codes(plan.findings) if "native" in code] == ["code_interpreter_native"] * 2
+    refused = apply_replacements(plan, {1: Replacement(1, 0, "Not this.")})
+    (native,) = (finding for finding in refused.findings if finding.code == "code_interpreter_native")
+    assert "cntr_1" in native.text
+    assert codes(refused.findings)[-1] == "item_refused_reshaped"
