@@ -44,6 +44,7 @@ from migration_app.contracts import (
     Finding,
     JsonObject,
     PlannedItem,
+    Policies,
     SourceThread,
     ThreadPlan,
     policies_as_dict,
@@ -162,8 +163,16 @@ def _planned(thread: Thread) -> tuple[PlannedThread, str]:
     try:
         return thread_plan(thread), ""
     except PlanLostError as error:
-        source, policies = load_source_thread(thread), thread_policies(thread)
+        source, policies = load_source_thread(thread), _readable_policies(thread)
         return PlannedThread(source, plan_of(source, policies, None), policies), str(error)
+
+
+def _readable_policies(thread: Thread) -> Policies:
+    """The thread's policies, or the defaults where they are those of another version of the console."""
+    try:
+        return thread_policies(thread)
+    except PlanLostError:
+        return Policies()
 
 
 def _blocked_under(thread: Thread, conversation: Conversation | None) -> str:

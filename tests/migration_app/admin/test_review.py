@@ -253,6 +253,17 @@ def test_a_plan_that_cannot_be_made_again_is_told_and_the_snapshot_still_shown(
     assert [part.text for part in response.context["entries"].rows[0].parts] == ["one"]
 
 
+def test_policies_of_another_version_are_told_and_the_snapshot_still_shown(
+    log_in: LogIn, make_thread: MakeThread
+) -> None:
+    thread = make_thread("one")
+    conversation_made(thread=thread, policies={"assistant_images": "engrave"})
+    response = log_in("operator").get(page_url(thread))
+    assert response.status_code == 200
+    assert "engrave" in response.content.decode()
+    assert [part.text for part in response.context["entries"].rows[0].parts] == ["one"]
+
+
 def test_a_thread_that_a_policy_blocked_says_under_which_policies(
     log_in: LogIn, make_thread: MakeThread
 ) -> None:
