@@ -187,14 +187,6 @@ class OrphanConversationAdmin(ReadOnlyAdmin[OrphanConversation]):
         """Link to the thread."""
         return thread_link(orphan.thread)
 
-    @admin.display(description="policies")
-    def show_policies(self, conversation: Conversation) -> str:
-        """What it was begun with, where that is not the default."""
-        try:
-            return policies_words(policies_from(conversation.policies))
-        except ValueError as error:
-            return f"can't be read: {error}"
-
     @admin.display(description="create sent (UTC)")
     def show_intended(self, orphan: OrphanConversation) -> str:
         """When the create was sent, UTC."""

@@ -26,7 +26,7 @@ from django.conf import settings
 from migration_app.backfill import records
 from migration_app.backfill.records import NeedsReviewError
 from migration_app.backfill.refusals import halves, is_about_items, is_lossless, next_replacements
-from migration_app.contracts import Actor, Fidelity, JsonObject, PlannedItem, Policies, ThreadPlan
+from migration_app.contracts import Actor, Fidelity, JsonObject, PlannedItem, ThreadPlan
 from migration_app.conversion.canonical import canonical_item, compare_items, items_digest, read_back_includes
 from migration_app.conversion.chunking import chunk_items
 from migration_app.gateways.connection import Connection
@@ -38,7 +38,7 @@ from migration_app.gateways.target import (
     items_list,
 )
 from migration_app.models import Chunk, Conversation, Thread
-from migration_app.services.plans import PlanLostError, plan_of, thread_plan
+from migration_app.services.plans import PlanLostError, PlannedThread, plan_of, thread_plan
 
 S = Thread.Status
 _TRIES_BEFORE_LOSS = 3
@@ -49,9 +49,14 @@ class Work:
     """What a step needs: the claimed thread, its plan, where to send it, and who acts."""
 
     thread: Thread
-    plan: ThreadPlan
+    planned: PlannedThread
     connection: Connection
     actor: Actor
+
+    @property
+    def plan(self) -> ThreadPlan:
+        """The plan as it is sent, fallbacks included."""
+        return self.planned.plan
 
     @property
     def items(self) -> list[JsonObject]:
@@ -66,12 +71,10 @@ def thread_backfill(*, thread: Thread, connection: Connection, actor: Actor) -> 
     """
     records.backfill_begin(thread, actor)
     try:
-        planned = thread_plan(thread)
-        work = Work(thread, planned.plan, connection, actor)
+        work = Work(thread, thread_plan(thread), connection, actor)
         if thread.status == S.BACKFILLING:
             if work.plan.fidelity is not Fidelity.BLOCKED:
-                conversation = _conversation(work, planned.policies)
-                work = _append(work, conversation, planned.policies)
+                work = _append(work, _conversation(work))
             if work.plan.fidelity is Fidelity.BLOCKED:
                 records.thread_block(thread, work.plan, actor)
                 return
@@ -87,7 +90,7 @@ def thread_verify(*, thread: Thread, connection: Connection, actor: Actor) -> No
     Raises GatewayError and LeaseLostError.
     """
     try:
-        _verify(Work(thread, thread_plan(thread).plan, connection, actor))
+        _verify(Work(thread, thread_plan(thread), connection, actor))
     except (NeedsReviewError, PlanLostError) as trouble:
         records.thread_review(thread, _review_of(trouble), actor)
 
@@ -98,9 +101,9 @@ def _review_of(trouble: NeedsReviewError | PlanLostError) -> NeedsReviewError:
     )
 
 
-def _conversation(work: Work, policies: Policies) -> Conversation:
+def _conversation(work: Work) -> Conversation:
     """Return the thread's conversation with an id that we hold, creating it if there is none."""
-    conversation = records.conversation_intend(work.thread, work.plan, policies, work.actor)
+    conversation = records.conversation_intend(work.thread, work.plan, work.planned.policies, work.actor)
     if conversation.state != Conversation.State.CREATING:
         return conversation
     try:
@@ -113,7 +116,7 @@ def _conversation(work: Work, policies: Policies) -> Conversation:
     return conversation
 
 
-def _append(work: Work, conversation: Conversation, policies: Policies) -> Work:
+def _append(work: Work, conversation: Conversation) -> Work:
     """Send what is not there yet; returns the work with the plan as it was sent.
 
     Chunks that stand are held against the plan before anything follows them. The plan comes back blocked if
@@ -133,7 +136,7 @@ def _append(work: Work, conversation: Conversation, policies: Policies) -> Work:
                 raise
             smaller = halves(work.plan.items, part)
             if smaller is None:
-                work = _replace(work, conversation, policies, part, error)
+                work = _replace(work, conversation, part, error)
             parts.extendleft(reversed(smaller or (part,)))
         else:
             sequence += 1
@@ -223,9 +226,7 @@ def _is_unknown_kind(work: Work, conversation: Conversation, error: GatewayError
     )
 
 
-def _replace(
-    work: Work, conversation: Conversation, policies: Policies, part: range, error: GatewayError
-) -> Work:
+def _replace(work: Work, conversation: Conversation, part: range, error: GatewayError) -> Work:
     """Put the next fallback in the place of what the target refuses, and remember it with the conversation.
 
     Where content would stay behind, the refusal must hold for several tries: a gateway that answers 400 to
@@ -233,7 +234,7 @@ def _replace(
     """
     said = error.said or error.text
     conversation.replacements = next_replacements(conversation.replacements, part, said)
-    plan = plan_of(thread_plan(work.thread).source, policies, conversation)
+    plan = plan_of(work.planned.source, work.planned.policies, conversation)
     tries = min(_TRIES_BEFORE_LOSS, settings.MAX_ATTEMPTS - 1)
     if work.thread.attempts < tries and (error.status == 404 or not is_lossless(plan, part)):
         raise GatewayError(
@@ -246,7 +247,7 @@ def _replace(
     records.items_replaced(
         work.thread, conversation, positions=part, items=work.plan.items, actor=work.actor, said=said
     )
-    return dataclasses.replace(work, plan=plan)
+    return dataclasses.replace(work, planned=dataclasses.replace(work.planned, plan=plan))
 
 
 def _verify(work: Work) -> None:

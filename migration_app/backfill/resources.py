@@ -21,10 +21,11 @@ def thread_check_resources(*, thread: Thread, connection: Connection, actor: Act
 
     Raises GatewayError and LeaseLostError.
     """
-    resources = thread_resources(load_source_thread(thread))
+    source = load_source_thread(thread)
+    resources = thread_resources(source)
     for resource in resources_to_look_at(resources):
         resource_record(resource, resource_look(connection, kind=resource.kind, resource_id=resource.id))
-    measures = plan_measures(thread_plan(thread).plan)
+    measures = plan_measures(thread_plan(thread, source).plan)
     with lease_held(thread):
         Thread.objects.filter(pk=thread.pk).update(
             finding_counts=measures["finding_counts"],

@@ -54,18 +54,21 @@ def conversation_policies(conversation: Conversation) -> Policies:
 
 def thread_policies(thread: Thread) -> Policies:
     """Return the policies that hold for a thread. PlanLostError as ``conversation_policies``."""
+    return _policies(thread, Conversation.objects.filter(thread=thread).first())
+
+
+def thread_plan(thread: Thread, source: SourceThread | None = None) -> PlannedThread:
+    """Convert a thread, loaded here unless ``source`` is at hand. PlanLostError as ``plan_of``."""
     conversation = Conversation.objects.filter(thread=thread).first()
+    policies = _policies(thread, conversation)
+    source = source or load_source_thread(thread)
+    return PlannedThread(source, plan_of(source, policies, conversation), policies)
+
+
+def _policies(thread: Thread, conversation: Conversation | None) -> Policies:
     if conversation is not None and conversation.policies:
         return conversation_policies(conversation)
     return batch_policies(thread.batch if thread.pending_work == Thread.Work.BACKFILL else None)
-
-
-def thread_plan(thread: Thread) -> PlannedThread:
-    """Load and convert a thread. PlanLostError as ``plan_of``."""
-    conversation = Conversation.objects.filter(thread=thread).first()
-    policies = thread_policies(thread)
-    source = load_source_thread(thread)
-    return PlannedThread(source, plan_of(source, policies, conversation), policies)
 
 
 def plan_of(source: SourceThread, policies: Policies, conversation: Conversation | None) -> ThreadPlan:
