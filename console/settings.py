@@ -130,6 +130,15 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 LEASE_SECONDS = positive_int(env, "LEASE_SECONDS", default=120)
 MAX_ATTEMPTS = positive_int(env, "MAX_ATTEMPTS", default=8)
 HTTP_TIMEOUT_SECONDS = positive_int(env, "HTTP_TIMEOUT_SECONDS", default=60)
+
+# Limits of the target, shared by all workers through Redis; 0: none is set, only what the target itself says counts.
+TARGET_REQUESTS_PER_MINUTE = env.int("TARGET_REQUESTS_PER_MINUTE", default=0)
+TARGET_ITEMS_PER_MINUTE = env.int("TARGET_ITEMS_PER_MINUTE", default=0)
+# So many threads in a row that fail alike (wrong key, quota, target down) pause their batch.
+BREAKER_FAILURES = positive_int(env, "BREAKER_FAILURES", default=5)
+# Rolling back more threads than this needs a second person's approval.
+APPROVAL_ABOVE_THREADS = positive_int(env, "APPROVAL_ABOVE_THREADS", default=100)
+
 USER_REF_METADATA_KEY = env.str("USER_REF_METADATA_KEY", default="user_id")
 
 # Where the source is. Its key is read by the gateway alone.

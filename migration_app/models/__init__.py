@@ -3,7 +3,12 @@
 from migration_app.models.assistant import Assistant
 from migration_app.models.audit import AuditEvent
 from migration_app.models.batch import Batch
-from migration_app.models.conversation import Chunk, Conversation, OrphanConversation
+from migration_app.models.conversation import (
+    Chunk,
+    Conversation,
+    FormerConversation,
+    OrphanConversation,
+)
 from migration_app.models.intake import ImportPart, ImportReject, SourceImport
 from migration_app.models.prompt import Prompt, PromptVersion
 from migration_app.models.resource import Resource
@@ -16,6 +21,7 @@ __all__ = [
     "Batch",
     "Chunk",
     "Conversation",
+    "FormerConversation",
     "ImportPart",
     "ImportReject",
     "OrphanConversation",

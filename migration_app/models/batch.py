@@ -5,12 +5,19 @@ from __future__ import annotations
 from django.conf import settings as django_settings
 from django.db import models
 
+DEFAULT_WINDOW = 32
+"""Threads in flight in one worker, where the operator chooses nothing else."""
+
+MAX_WINDOW = 256
+
 
 class Batch(models.Model):
     """One action over a selection of threads.
 
-    Lifecycle: *preparing* until a job has given every matching thread its work; *running* until no thread
-    of it has pending work; *finished*, or *failed* with a reason. Progress is counted from the threads.
+    Lifecycle: *waiting* where a second person must approve it; *preparing* until a job has given every matching
+    thread its work; *running* until no thread of it has pending work; *finished*, or *failed* with a reason.
+    A person or the breaker may have it *paused*, with ``held_text`` saying why; *cancelling* until a job has
+    taken back the work that was not begun, then *cancelled*. Progress is counted from the threads.
     """
 
     class Kind(models.TextChoices):
@@ -22,12 +29,19 @@ class Batch(models.Model):
         RESOURCES = "resources", "check files"
         RETRY = "retry", "retry"
         EXCLUDE = "exclude", "exclude"
+        ROLLBACK = "rollback", "roll back"
+        KEEP = "keep", "keep as it is"
+        ANEW = "anew", "begin anew"
 
     class State(models.TextChoices):
         """How far the batch is."""
 
+        WAITING = "waiting", "waiting for approval"
         PREPARING = "preparing", "preparing"
         RUNNING = "running", "running"
+        PAUSED = "paused", "paused"
+        CANCELLING = "cancelling", "cancelling"
+        CANCELLED = "cancelled", "cancelled"
         FINISHED = "finished", "finished"
         FAILED = "failed", "failed"
 
@@ -40,6 +54,14 @@ class Batch(models.Model):
     prepared_up_to = models.BigIntegerField(default=0)
     reason = models.TextField()
     settings = models.JSONField(default=dict, blank=True)
+    # How fast: threads in flight in each worker, and requests a minute over all of them (null: the target's limit).
+    window = models.PositiveSmallIntegerField("threads in flight", default=DEFAULT_WINDOW)
+    requests_per_minute = models.PositiveIntegerField(null=True, blank=True)
+    # On-demand work: workers take it before all other batches.
+    urgent = models.BooleanField(default=False)
+    held_text = models.TextField("why it is held", blank=True, default="", db_default="")
+    approved_by_name = models.CharField("approved by", max_length=255, blank=True, default="", db_default="")
+    approved_at = models.DateTimeField(null=True, blank=True)
     selected_count = models.PositiveIntegerField(default=0)
     taken_count = models.PositiveIntegerField(default=0)
     error_text = models.TextField(blank=True)
@@ -57,7 +79,14 @@ class Batch(models.Model):
         verbose_name_plural = "batches"
         indexes = [
             models.Index(
-                fields=["id"], condition=models.Q(state__in=["preparing", "running"]), name="batch_open"
+                fields=["id"],
+                condition=models.Q(state__in=["preparing", "running", "cancelling"]),
+                name="batch_at_work",
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(window__gte=1, window__lte=MAX_WINDOW), name="batch_window_in_bounds"
             ),
         ]
 

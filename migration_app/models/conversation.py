@@ -37,6 +37,8 @@ class Conversation(models.Model):
     policies_version = models.PositiveSmallIntegerField(default=POLICIES_VERSION)
     # Items that the target refused: [{"position", "level", "reason"}], see conversion.fallbacks.
     replacements = models.JSONField(default=list, blank=True)
+    # The application went on after this many of our items: nothing more is sent, and verification reads that far.
+    continued_after = models.PositiveIntegerField(null=True, blank=True)
     create_request_id = models.CharField(max_length=128, blank=True)
     intended_at = models.DateTimeField()
     created_at = models.DateTimeField(null=True, blank=True)
@@ -124,3 +126,33 @@ class OrphanConversation(models.Model):
 
     def __str__(self) -> str:
         return f"lost create for {self.thread}"
+
+
+class FormerConversation(models.Model):
+    """A conversation that a thread no longer points to: rolled back, or left where it is for a new one.
+
+    Kept so that nobody has to search the audit trail for an id. ``residue`` says what the target still gave
+    back after a roll back; empty when reading confirmed that all is gone.
+    """
+
+    class Fate(models.TextChoices):
+        """What became of it."""
+
+        ROLLED_BACK = "rolled_back", "rolled back"
+        LEFT = "left", "left at the target"
+
+    thread = models.ForeignKey(Thread, on_delete=models.PROTECT, related_name="former_conversations")
+    conversation_id = opaque_id("conversation id")
+    fate = models.CharField(max_length=16, choices=Fate)
+    item_count = models.PositiveIntegerField(default=0)
+    residue = models.TextField(blank=True)
+    reason = models.TextField(blank=True)
+    actor = models.CharField(max_length=255)
+    created_at = models.DateTimeField("created at the target", null=True, blank=True)
+    parted_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.conversation_id

@@ -46,6 +46,7 @@ class Thread(models.Model):
         BACKFILL = "backfill", "backfill"
         VERIFY = "verify", "verify"
         RESOURCES = "resources", "check files"
+        ROLLBACK = "rollback", "roll back"
 
     thread_id = opaque_id("thread id")
     user_ref = models.CharField("user reference", max_length=512, blank=True, db_collation="C")
@@ -119,6 +120,8 @@ class Thread(models.Model):
             ("verify_thread", "Can verify threads"),
             ("retry_thread", "Can retry threads"),
             ("exclude_thread", "Can exclude threads"),
+            ("rollback_thread", "Can roll threads back: delete what was sent to the target"),
+            ("approve_rollback", "Can approve the roll back that somebody else asked for"),
             ("export_mapping", "Can export the mapping"),
         ]
 

@@ -15,6 +15,7 @@ _MODELS = (
     "batch",
     "chunk",
     "conversation",
+    "formerconversation",
     "importreject",
     "orphanconversation",
     "prompt",
@@ -41,7 +42,7 @@ _WORK = frozenset(
 GROUPS: dict[str, frozenset[str]] = {
     "viewer": _SEE,
     "operator": _SEE | _WORK,
-    "admin": _SEE | _WORK | {"exclude_thread", "change_prompt"},
+    "admin": _SEE | _WORK | {"exclude_thread", "rollback_thread", "approve_rollback", "change_prompt"},
 }
 
 
