@@ -13,7 +13,7 @@ import collections
 import hashlib
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from migration_app.contracts import Difference, JsonObject
@@ -79,40 +79,111 @@ def compare_items(planned: Sequence[JsonObject], found: Sequence[JsonObject]) ->
 
     The words say first whether everything is there in another order, and how many items are missing or too many.
     """
-    position = common_prefix(planned, found)
-    expected = [canonical_item(item) for item in planned[position:]]
-    actual = [canonical_item(item) for item in found[position:]]
-    if not expected and not actual:
-        return None
-    return Difference(
-        position,
-        _difference_words(expected, actual, position),
-        expected[0] if expected else None,
-        actual[0] if actual else None,
-    )
+    comparison = ItemsComparison(planned)
+    comparison.see(found)
+    return comparison.difference()
 
 
-def _difference_words(expected: Sequence[JsonObject], actual: Sequence[JsonObject], position: int) -> str:
-    """The words for canonical items from the first difference on; ``position`` items before it are the same."""
-    wanted, there = [[_canonical_json(item) for item in items] for items in (expected, actual)]
-    missing = collections.Counter(wanted) - collections.Counter(there)
-    extra = collections.Counter(there) - collections.Counter(wanted)
-    number = position + 1
-    lengths = f"planned {_items(position + len(expected))}, found {position + len(actual)}"
-    counts = _counts(missing.total(), extra.total())
-    if not missing and not extra:
-        place = number + there.index(wanted[0])
-        return (
-            f"all {_items(position + len(expected))} are there, in another order; "
-            f"first: item {number} ({_describe(expected[0])}) stands as item {place}"
-        )
-    if expected and wanted[0] in missing and not extra:
-        return f"item {number} ({_describe(expected[0])}) is missing: {lengths}; {counts}"
-    if actual and there[0] in extra and not missing:
-        return f"item {number} ({_describe(actual[0])}) was not planned: {lengths}; {counts}"
-    first = f"item {number} ({_describe(expected[0])}): {_first_difference(expected[0], actual[0], '')}"
-    # One item against another in its place is told by the first difference alone.
-    return first if missing.total() == extra.total() == 1 else f"{first}; {lengths}; {counts}"
+class ItemsComparison:
+    """A plan held against a conversation that is read page by page, in memory that does not grow with it.
+
+    Equal items cost nothing. From the first difference on, a digest is kept of each item that only one side has
+    had so far; a plan that misses one item in its middle keeps a few.
+    """
+
+    def __init__(self, planned: Iterable[JsonObject]) -> None:
+        """``planned``: the items as planned, in their order; read once, never further than was found."""
+        self._planned = iter(planned)
+        self._planned_count = 0
+        self._first: tuple[JsonObject | None, JsonObject | None] | None = None
+        self._first_digests: tuple[bytes | None, bytes | None] = (None, None)
+        self._moved_to: int | None = None  # where the first item that differs was found, counted from 0
+        self._balance: collections.Counter[bytes] = collections.Counter()  # how often more planned than found
+        self._found_count = 0
+        self._same = 0
+        self._difference: Difference | None = None
+        self._ended = False
+
+    @property
+    def same(self) -> int:
+        """How many items from the start are as planned."""
+        return self._same
+
+    @property
+    def seen(self) -> int:
+        """How many items were found."""
+        return self._found_count
+
+    def see(self, found: Iterable[JsonObject]) -> None:
+        """Take in the next page, oldest item first."""
+        for item in found:
+            self._pair(self._next_planned(), item)
+
+    def difference(self) -> Difference | None:
+        """The first difference, once the last page was seen; None when all is as planned."""
+        if not self._ended:
+            while (expected := self._next_planned()) is not None:
+                self._pair(expected, None)
+            self._difference = self._in_words()
+            self._ended = True
+            self._balance.clear()
+        return self._difference
+
+    def _next_planned(self) -> JsonObject | None:
+        expected = next(self._planned, None)
+        self._planned_count += expected is not None
+        return expected
+
+    def _pair(self, planned: JsonObject | None, found: JsonObject | None) -> None:
+        """What stands in one place of the plan and of the conversation."""
+        position = self._found_count
+        self._found_count += found is not None
+        expected = None if planned is None else canonical_item(planned)
+        actual = None if found is None else canonical_item(found)
+        if self._first is None:
+            if expected == actual:
+                self._same += 1
+                return
+            self._first = (expected, actual)
+            self._first_digests = (_digest(expected), _digest(actual))
+        if expected is not None:
+            self._count(expected, 1)
+        if actual is not None and self._count(actual, -1) == self._first_digests[0]:
+            self._moved_to = position if self._moved_to is None else self._moved_to
+
+    def _count(self, item: JsonObject, by: int) -> bytes:
+        digest = _item_digest(item)
+        self._balance[digest] += by
+        if not self._balance[digest]:
+            del self._balance[digest]
+        return digest
+
+    def _in_words(self) -> Difference | None:
+        if self._first is None:
+            return None
+        expected, actual = self._first
+        return Difference(self._same, self._words(expected, actual), expected, actual)
+
+    def _words(self, expected: JsonObject | None, actual: JsonObject | None) -> str:
+        missing, extra = self._balance.copy(), collections.Counter[bytes]()
+        extra.subtract(self._balance)
+        missing, extra = +missing, +extra
+        number = self._same + 1
+        lengths = f"planned {_items(self._planned_count)}, found {self._found_count}"
+        counts = _counts(missing.total(), extra.total())
+        if expected is not None and self._moved_to is not None and not missing and not extra:
+            return (
+                f"all {_items(self._planned_count)} are there, in another order; "
+                f"first: item {number} ({_describe(expected)}) stands as item {self._moved_to + 1}"
+            )
+        wanted, there = self._first_digests
+        if expected is not None and wanted in missing and not extra:
+            return f"item {number} ({_describe(expected)}) is missing: {lengths}; {counts}"
+        if actual is not None and there in extra and not missing:
+            return f"item {number} ({_describe(actual)}) was not planned: {lengths}; {counts}"
+        first = f"item {number} ({_describe(expected or {})}): {_first_difference(expected, actual, '')}"
+        # One item against another in its place is told by the first difference alone.
+        return first if missing.total() == extra.total() == 1 else f"{first}; {lengths}; {counts}"
 
 
 def _counts(missing: int, extra: int) -> str:
@@ -123,6 +194,14 @@ def _counts(missing: int, extra: int) -> str:
 
 def _items(count: int) -> str:
     return "1 item" if count == 1 else f"{count} items"
+
+
+def _digest(item: JsonObject | None) -> bytes | None:
+    return None if item is None else _item_digest(item)
+
+
+def _item_digest(item: JsonObject) -> bytes:
+    return hashlib.sha256(_canonical_json(item).encode()).digest()
 
 
 def _canonical_json(value: object) -> str:

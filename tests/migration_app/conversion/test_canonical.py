@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from migration_app.conversion.canonical import (
+    ItemsComparison,
     canonical_item,
     common_prefix,
     compare_items,
@@ -276,6 +277,31 @@ def test_no_words_of_a_difference_hold_content() -> None:
     for found in (planned[::-1], texts(secret), texts(secret, secret, secret, secret), planned[1:]):
         text = words_of(planned, found)
         assert not any(word in text for word in (secret, "third", "second"))
+
+
+def test_pages_tell_the_same_as_the_whole_wherever_they_are_cut() -> None:
+    planned = texts(*"abcdef")
+    for found in (planned, texts(*"abdef"), texts(*"abXdef"), planned[::-1], [], texts(*"abcdefgh")):
+        for size in (1, 2, 5):
+            comparison = ItemsComparison(iter(planned))
+            for start in range(0, len(found), size):
+                comparison.see(found[start : start + size])
+            assert comparison.difference() == compare_items(planned, found)
+            assert (comparison.same, comparison.seen) == (common_prefix(planned, found), len(found))
+
+
+def test_a_comparison_says_so_far_how_many_items_are_there_and_as_planned() -> None:
+    comparison = ItemsComparison(texts(*"abcd"))
+    comparison.see(texts(*"ab"))
+    assert (comparison.same, comparison.seen) == (2, 2)
+    comparison.see(texts(*"xcd"))
+    assert (comparison.same, comparison.seen) == (2, 5)
+
+
+def test_a_difference_is_the_same_when_asked_for_again() -> None:
+    comparison = ItemsComparison(texts(*"abc"))
+    comparison.see(texts(*"ac"))
+    assert comparison.difference() == comparison.difference() is not None
 
 
 def test_common_prefix_counts_what_is_there_already() -> None:
