@@ -11,6 +11,7 @@ from migration_app.models.conversation import (
 )
 from migration_app.models.intake import ImportPart, ImportReject, SourceImport
 from migration_app.models.prompt import Prompt, PromptVersion
+from migration_app.models.reconciliation import Discrepancy, Reconciliation
 from migration_app.models.resource import Resource
 from migration_app.models.snapshot import SnapshotPage, SourceObject
 from migration_app.models.thread import Thread
@@ -21,12 +22,14 @@ __all__ = [
     "Batch",
     "Chunk",
     "Conversation",
+    "Discrepancy",
     "FormerConversation",
     "ImportPart",
     "ImportReject",
     "OrphanConversation",
     "Prompt",
     "PromptVersion",
+    "Reconciliation",
     "Resource",
     "SnapshotPage",
     "SourceImport",

@@ -111,8 +111,16 @@ class OrphanConversation(models.Model):
     """A create whose answer was lost: an empty conversation may exist that nobody can find.
 
     There is no list of conversations and no idempotency key, so the ledger keeps what is known: when the
-    create was sent, for which thread, and with which metadata it could be recognised.
+    create was sent, for which thread, and with which metadata it could be recognised. A person closes an
+    entry with a note: the conversation was found and deleted, or is left where it is.
     """
+
+    class State(models.TextChoices):
+        """Whether somebody has dealt with it."""
+
+        OPEN = "open", "open"
+        DELETED = "deleted", "found and deleted"
+        ACCEPTED = "accepted", "accepted"
 
     thread = models.ForeignKey(Thread, on_delete=models.PROTECT, related_name="orphans")
     intended_at = models.DateTimeField()
@@ -120,9 +128,15 @@ class OrphanConversation(models.Model):
     reason = models.TextField()
     metadata_keys = ArrayField(models.TextField(), default=list, blank=True)
     request_id = models.CharField(max_length=128, blank=True)
+    state = models.CharField(max_length=16, choices=State, default=State.OPEN, db_default=State.OPEN)
+    note = models.TextField(blank=True, default="", db_default="")
+    closed_by_name = models.CharField("closed by", max_length=255, blank=True, default="", db_default="")
+    closed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-id"]
+        indexes = [models.Index(fields=["state", "id"], name="orphan_state")]
+        permissions = [("close_orphan", "Can close entries of the orphan ledger")]
 
     def __str__(self) -> str:
         return f"lost create for {self.thread}"

@@ -15,11 +15,13 @@ _MODELS = (
     "batch",
     "chunk",
     "conversation",
+    "discrepancy",
     "formerconversation",
     "importreject",
     "orphanconversation",
     "prompt",
     "promptversion",
+    "reconciliation",
     "sourceimport",
     "sourceobject",
     "thread",
@@ -37,6 +39,8 @@ _WORK = frozenset(
         "convert_assistant",
         "export_prompts",
         "view_content",
+        "run_reconciliation",
+        "close_orphan",
     }
 )
 GROUPS: dict[str, frozenset[str]] = {
