@@ -1,25 +1,45 @@
 """Connections to both APIs, from the environment. Keys live here and in the SDK's client, nowhere else.
 
-Must not import Django, models or services.
+A connection belongs to the event loop in which it is first used. Must not import Django, models or services.
 """
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from types import TracebackType
+from typing import Protocol, Self
 
+import aiohttp
 import httpx2
 import openai
 from openai._types import RequestOptions
 
 from migration_app.contracts import JsonObject
-from migration_app.gateways.errors import NotConfiguredError, from_sdk, from_transport, unreadable_answer
+from migration_app.gateways.errors import (
+    GatewayError,
+    NotConfiguredError,
+    Outcome,
+    from_sdk,
+    from_transport,
+    too_slow,
+    unreadable_answer,
+)
 
-_READ_RETRIES = 2
 _OPENAI = "https://api.openai.com/v1"
-
+_READ_PAUSES = (0.25, 1.0)
+"""Seconds before a read is tried a second and a third time."""
+_LONGEST_READ_PAUSE = 60.0
+_REFUSED_TRIES = 10
+"""How often one call is held back by 429 before it is handed back to whoever made it."""
+_WHOLE_CALL = 4
+"""A call may take this many times the timeout, which is only the longest silence: an answer that drips ends too."""
+# Shorter than servers keep an idle connection (2 s and more): who sends on one that the server is just closing
+# gets no answer, and a create without an answer is an orphan.
+_KEEP_IDLE_SECONDS = 1.5
 
 Query = dict[str, str | int | list[str]]
 
@@ -33,54 +53,144 @@ class Answer:
     request_id: str
 
 
+class Throttle(Protocol):
+    """What a connection asks before each call and tells after each answer (``limits.Limiter``)."""
+
+    async def acquire(self, items: int = 0) -> None:
+        """Wait until one more call with this many items may be made."""
+
+    def answered(self, status: int, headers: Mapping[str, str]) -> None:
+        """Learn from an answer: its status and its headers, whose names match in any case."""
+
+
 class Connection:
-    """One API. Reads are tried again by the SDK (they do no harm twice); writes never are."""
+    """One API. Reads are tried again by themselves (they do no harm twice); writes are sent once.
 
-    def __init__(self, client: openai.OpenAI, headers: Mapping[str, str | openai.Omit]) -> None:
+    The one exception: with a limiter, a call that was refused with 429 did nothing, and is sent again when the
+    limiter lets it.
+    """
+
+    def __init__(
+        self,
+        client: openai.AsyncOpenAI,
+        headers: Mapping[str, str | openai.Omit],
+        *,
+        whole_call_seconds: float,
+        limiter: Throttle | None = None,
+    ) -> None:
         self._client = client
+        self._limiter = limiter
+        self._whole_call_seconds = whole_call_seconds
         # With each call, not as the client's defaults: only here may Authorization be left out (SDK 3.54).
-        self._headers = headers
-
-    def close(self) -> None:
-        """Close the connection pool."""
-        self._client.close()
-
-    def get(self, path: str, query: Mapping[str, str | int | list[str]] | None = None) -> Answer:
-        """Read. Lists in the query are spelt as the SDK does (``include[]=a&include[]=b``). Raises GatewayError."""
-        options: RequestOptions = {"max_retries": _READ_RETRIES, "headers": self._headers}
-        if query:
-            options["params"] = dict(query)
-        return self._call(lambda: self._client.get(path, cast_to=httpx2.Response, options=options))
-
-    def post(self, path: str, body: JsonObject) -> Answer:
-        """Write, once. Raises GatewayError; its ``outcome`` says whether the server may have acted."""
-        content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-        options: RequestOptions = {
+        self._bare: RequestOptions = {"max_retries": 0, "headers": headers}
+        self._json: RequestOptions = {
             "max_retries": 0,
-            "headers": {**self._headers, "Content-Type": "application/json"},
+            "headers": {**headers, "Content-Type": "application/json"},
         }
-        return self._call(
-            lambda: self._client.post(path, cast_to=httpx2.Response, content=content, options=options)
-        )
 
-    def _call(self, send: Callable[[], httpx2.Response]) -> Answer:
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection pool."""
+        await self._client.close()
+
+    async def get(self, path: str, query: Mapping[str, str | int | list[str]] | None = None) -> Answer:
+        """Read. Lists in the query are spelt as the SDK does (``include[]=a&include[]=b``). Raises GatewayError."""
+        options = self._bare
+        if query:
+            options = {**options, "params": dict(query)}
+
+        async def send() -> httpx2.Response:
+            return await self._client.get(path, cast_to=httpx2.Response, options=options)
+
+        for pause in _READ_PAUSES:
+            try:
+                return _decoded(await self._call(send))
+            except GatewayError as error:
+                if error.permanent or error.code == "unreadable_answer":
+                    raise
+                await asyncio.sleep(min(max(pause, error.retry_after or 0.0), _LONGEST_READ_PAUSE))
+        return _decoded(await self._call(send))
+
+    async def post(self, path: str, body: JsonObject | bytes, *, items: int = 0) -> Answer:
+        """Write, once: JSON or its bytes, of which ``items`` items count against the limit.
+
+        Raises GatewayError; its ``outcome`` says whether the server may have acted.
+        """
+        content = body if isinstance(body, bytes) else encoded(body)
+
+        async def send() -> httpx2.Response:
+            return await self._client.post(path, cast_to=httpx2.Response, content=content, options=self._json)
+
+        return _decoded(await self._call(send, items=items))
+
+    async def delete(self, path: str) -> str:
+        """Delete, and return the request id: servers answer differently, or not at all. Raises GatewayError."""
+
+        async def send() -> httpx2.Response:
+            return await self._client.delete(path, cast_to=httpx2.Response, options=self._bare)
+
         try:
-            response = send()
+            return _request_id(await self._call(send))
+        except GatewayError as error:
+            if error.code == "unreachable":
+                # The transport sends a DELETE a second time by itself when a kept connection breaks (RFC 9112
+                # 9.3.1 allows it): that the second could not connect says nothing of the first.
+                error.outcome = Outcome.UNKNOWN
+            raise
+
+    async def _call(
+        self, send: Callable[[], Awaitable[httpx2.Response]], *, items: int = 0
+    ) -> httpx2.Response:
+        if self._limiter is None:
+            return await self._send(send)
+        for _ in range(_REFUSED_TRIES - 1):
+            await self._limiter.acquire(items)
+            try:
+                return await self._send(send)
+            except GatewayError as error:
+                if error.code != "rate_limited":
+                    raise
+        await self._limiter.acquire(items)
+        return await self._send(send)
+
+    async def _send(self, send: Callable[[], Awaitable[httpx2.Response]]) -> httpx2.Response:
+        try:
+            async with asyncio.timeout(self._whole_call_seconds):
+                response = await send()
+        except openai.APIStatusError as error:
+            made = from_sdk(error)
+            # A quota that is used up is no matter of pace: nobody should wait for it.
+            if self._limiter is not None and made.code != "quota_exhausted":
+                self._limiter.answered(error.status_code, error.response.headers)
+            raise made from None
         except openai.APIError as error:
             raise from_sdk(error) from None
-        except httpx2.HTTPError as error:  # a body that breaks off is not always wrapped by the SDK
+        except TimeoutError:
+            raise too_slow() from None
+        except (httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
+            # The SDK lets some through: garbage for a status line, a body that breaks off. Their texts quote the
+            # answer, so none of them may get further than here.
             raise from_transport(error) from None
-        request_id = response.headers.get("x-request-id", "")[:128]
-        try:
-            value = json.loads(response.content)
-        except ValueError:
-            raise unreadable_answer("not JSON", request_id) from None
-        if not isinstance(value, dict):
-            raise unreadable_answer("not a JSON object", request_id)
-        return Answer(raw=response.content, value=value, request_id=request_id)
+        if self._limiter is not None:
+            self._limiter.answered(response.status_code, response.headers)
+        return response
 
 
-def target_connection(*, timeout_seconds: float) -> Connection:
+def encoded(body: JsonObject) -> bytes:
+    """Return the bytes that ``Connection.post`` sends for it."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def target_connection(
+    *, timeout_seconds: float, max_connections: int = 64, limiter: Throttle | None = None
+) -> Connection:
     """Connect to the target by the SDK's own variables (OPENAI_API_KEY, OPENAI_BASE_URL, …)."""
     key = os.environ.get("OPENAI_API_KEY", "")
     if not key:
@@ -96,14 +206,28 @@ def target_connection(*, timeout_seconds: float) -> Connection:
     }
     return _connect(
         api_key=key,
-        base_url=os.environ.get("OPENAI_BASE_URL") or _OPENAI,
+        base_url=target_base_url(),
         headers=headers,
         query={},
         timeout_seconds=timeout_seconds,
+        max_connections=max_connections,
+        limiter=limiter,
     )
 
 
-def source_connection(*, base_url: str, api_version: str, timeout_seconds: float) -> Connection:
+def target_base_url() -> str:
+    """Return where the target is, which is also what its limits hang on."""
+    return os.environ.get("OPENAI_BASE_URL") or _OPENAI
+
+
+def source_connection(
+    *,
+    base_url: str,
+    api_version: str,
+    timeout_seconds: float,
+    max_connections: int = 64,
+    limiter: Throttle | None = None,
+) -> Connection:
     """Connect to the live source: SOURCE_API_KEY and SOURCE_AUTH from the environment, the rest handed in."""
     key = os.environ.get("SOURCE_API_KEY", "")
     if not base_url or not key:
@@ -125,6 +249,8 @@ def source_connection(*, base_url: str, api_version: str, timeout_seconds: float
         headers=headers,
         query={"api-version": api_version} if api_version else {},
         timeout_seconds=timeout_seconds,
+        max_connections=max_connections,
+        limiter=limiter,
     )
 
 
@@ -135,16 +261,46 @@ def _connect(
     headers: Mapping[str, str | openai.Omit],
     query: Mapping[str, str],
     timeout_seconds: float,
+    max_connections: int,
+    limiter: Throttle | None,
 ) -> Connection:
     if not base_url.startswith(("http://", "https://")):
         raise NotConfiguredError(f"The base URL {base_url!r} must begin with http:// or https://.")
-    return Connection(
-        openai.OpenAI(
+    limits = httpx2.Limits(
+        max_connections=max_connections,
+        max_keepalive_connections=max_connections,
+        keepalive_expiry=_KEEP_IDLE_SECONDS,
+    )
+    try:
+        client = openai.AsyncOpenAI(
             api_key=api_key,
             base_url=base_url,
             timeout=timeout_seconds,
             max_retries=0,
             default_query=dict(query),
-        ),
+            # aiohttp: the cheapest of the SDK's transports when many calls are in flight (measured).
+            http_client=openai.DefaultAioHttpClient(limits=limits, timeout=timeout_seconds),
+        )
+    except httpx2.InvalidURL as error:
+        raise NotConfiguredError(f"The base URL {base_url!r} is not an address: {error}.") from None
+    return Connection(
+        client,
         headers,
+        whole_call_seconds=timeout_seconds * _WHOLE_CALL,
+        limiter=limiter,
     )
+
+
+def _decoded(response: httpx2.Response) -> Answer:
+    request_id = _request_id(response)
+    try:
+        value = json.loads(response.content)
+    except ValueError:
+        raise unreadable_answer("not JSON", request_id) from None
+    if not isinstance(value, dict):
+        raise unreadable_answer("not a JSON object", request_id)
+    return Answer(raw=response.content, value=value, request_id=request_id)
+
+
+def _request_id(response: httpx2.Response) -> str:
+    return str(response.headers.get("x-request-id", ""))[:128]

@@ -8,11 +8,21 @@ from __future__ import annotations
 import email.utils
 import enum
 import time
+from collections.abc import Iterator
 
+import aiohttp
 import httpx2
 import openai
 
 _WORDS_KEPT = 300
+
+_NEVER_LEFT = (
+    aiohttp.ClientConnectorError,  # name, address, TLS handshake, or the way to a proxy
+    aiohttp.ClientHttpProxyError,  # the proxy refused to connect further
+    aiohttp.ConnectionTimeoutError,  # waiting for a free connection, or for a new one
+    aiohttp.InvalidURL,
+    httpx2.UnsupportedProtocol,
+)
 
 
 class Outcome(enum.StrEnum):
@@ -83,25 +93,37 @@ def from_sdk(error: openai.APIError) -> GatewayError:
 
 def from_transport(cause: BaseException | None) -> GatewayError:
     """Tell what a broken connection means. Only a request that never left is certain to have done nothing."""
-    if isinstance(
-        cause,
-        httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.UnsupportedProtocol,
-    ):
+    # The transport's own exceptions decide, never what the SDK's adapter makes of them: that turns every lost
+    # connection, also one that broke after the request, into httpx2.ConnectTimeout (SDK 3.54).
+    chain = tuple(_causes(cause))
+    if any(isinstance(error, _NEVER_LEFT) for error in chain):
         return GatewayError(
             "unreachable",
             "The server could not be reached. Check the base URL and the network.",
             outcome=Outcome.NOTHING,
             permanent=False,
         )
-    timed_out = isinstance(cause, httpx2.TimeoutException)
+    if any(isinstance(error, TimeoutError | httpx2.ReadTimeout | httpx2.WriteTimeout) for error in chain):
+        return too_slow()
     return GatewayError(
-        "timeout" if timed_out else "connection_lost",
-        "The server did not answer in time."
-        if timed_out
-        else "The connection broke before the answer was complete.",
+        "connection_lost",
+        "The connection broke before the answer was complete.",
         outcome=Outcome.UNKNOWN,
         permanent=False,
     )
+
+
+def too_slow() -> GatewayError:
+    """Make the error for an answer that did not come in time: the server may have acted."""
+    return GatewayError(
+        "timeout", "The server did not answer in time.", outcome=Outcome.UNKNOWN, permanent=False
+    )
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
 
 
 def _from_status(error: openai.APIStatusError) -> GatewayError:

@@ -11,7 +11,7 @@ from migration_app.gateways.errors import GatewayError
 _PATHS = {"file": "/files", "vector_store": "/vector_stores"}
 
 
-def resource_look(
+async def resource_look(
     connection: Connection, *, kind: Literal["file", "vector_store"], resource_id: str
 ) -> Literal["alive", "missing", "expired"]:
     """Ask the target for it. An expired vector store still answers, and says so (schema VectorStoreObject).
@@ -19,7 +19,7 @@ def resource_look(
     Raises GatewayError for every answer that says neither.
     """
     try:
-        answer = connection.get(f"{_PATHS[kind]}/{quote(resource_id, safe='')}")
+        answer = await connection.get(f"{_PATHS[kind]}/{quote(resource_id, safe='')}")
     except GatewayError as error:
         if error.code == "not_found":
             return "missing"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from urllib.parse import quote
 
 from migration_app.contracts import MAX_ITEMS_PER_CALL, JsonObject
@@ -37,16 +37,16 @@ class Appended:
     request_id: str
 
 
-def conversation_create(connection: Connection, *, metadata: Mapping[str, str]) -> Created:
+async def conversation_create(connection: Connection, *, metadata: Mapping[str, str]) -> Created:
     """Create an empty conversation. It can't be found again if the answer is lost. Raises GatewayError."""
-    answer = connection.post("/conversations", {"metadata": dict(metadata)})
+    answer = await connection.post("/conversations", {"metadata": dict(metadata)})
     conversation_id = answer.value.get("id")
     if not isinstance(conversation_id, str) or not conversation_id:
         raise unreadable_answer("no conversation id", answer.request_id)
     return Created(conversation_id, answer.request_id)
 
 
-def items_append(
+async def items_append(
     connection: Connection, *, conversation_id: str, first_position: int, items: Sequence[JsonObject]
 ) -> Appended:
     """Append at most 20 items, the first of which becomes number ``first_position`` (from 0).
@@ -59,14 +59,14 @@ def items_append(
         with_item_id(item, conversation_id=conversation_id, position=first_position + offset)
         for offset, item in enumerate(items)
     ]
-    answer = connection.post(f"{_path(conversation_id)}/items", {"items": body})
+    answer = await connection.post(f"{_path(conversation_id)}/items", {"items": body}, items=len(body))
     return Appended(_ids(answer, expected=len(items)), answer.request_id)
 
 
-def conversation_is_there(connection: Connection, *, conversation_id: str) -> bool:
+async def conversation_is_there(connection: Connection, *, conversation_id: str) -> bool:
     """Tell whether the target knows the conversation. Raises GatewayError for any other answer."""
     try:
-        connection.get(_path(conversation_id))
+        await connection.get(_path(conversation_id))
     except GatewayError as error:
         if error.code == "not_found":
             return False
@@ -74,10 +74,10 @@ def conversation_is_there(connection: Connection, *, conversation_id: str) -> bo
     return True
 
 
-def items_list(
+async def items_pages(
     connection: Connection, *, conversation_id: str, include: Sequence[str] = ()
-) -> Iterator[JsonObject]:
-    """Read a whole conversation, oldest item first, 100 a call. Raises GatewayError.
+) -> AsyncIterator[list[JsonObject]]:
+    """Read a whole conversation, oldest item first, in pages of at most 100. Raises GatewayError.
 
     ``include`` asks for what is only sent to those who ask (official description, schema IncludeEnum); a
     server that refuses the question is read without it. No cursor is ever used that this listing did not give: what
@@ -91,7 +91,7 @@ def items_list(
         if after:
             query["after"] = after
         try:
-            answer = connection.get(f"{_path(conversation_id)}/items", query)
+            answer = await connection.get(f"{_path(conversation_id)}/items", query)
         except GatewayError as error:
             if not include or error.status not in {400, 422}:
                 raise
@@ -100,13 +100,23 @@ def items_list(
         data = answer.value.get("data")
         if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
             raise unreadable_answer("no list of items", answer.request_id)
-        yield from data
+        yield data
         if not answer.value.get("has_more") or not data:
             return
         last = answer.value.get("last_id") or data[-1].get("id")
         if not isinstance(last, str) or last == after:
             raise unreadable_answer("a list that does not advance", answer.request_id)
         after = last
+
+
+async def item_delete(connection: Connection, *, conversation_id: str, item_id: str) -> None:
+    """Take one item out of a conversation; one that is gone already is fine. Raises GatewayError."""
+    await _delete(connection, f"{_path(conversation_id)}/items/{quote(item_id, safe='')}")
+
+
+async def conversation_delete(connection: Connection, *, conversation_id: str) -> None:
+    """Delete a conversation, gone or not; its items stay (official description). Raises GatewayError."""
+    await _delete(connection, _path(conversation_id))
 
 
 def with_item_id(item: JsonObject, *, conversation_id: str, position: int) -> JsonObject:
@@ -122,6 +132,14 @@ def with_item_id(item: JsonObject, *, conversation_id: str, position: int) -> Js
         return item
     digest = hashlib.sha256(f"{conversation_id}/{position}".encode()).hexdigest()
     return {"id": f"{prefix}_{digest[:48]}", **item}
+
+
+async def _delete(connection: Connection, path: str) -> None:
+    try:
+        await connection.delete(path)
+    except GatewayError as error:
+        if error.code != "not_found":
+            raise
 
 
 def _path(conversation_id: str) -> str:

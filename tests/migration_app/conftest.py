@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Coroutine, Iterator
+from typing import Any, Protocol, TypeVar
 
 import pytest
 
 from console.sandbox.testing import RunningSandbox, running_sandbox
 from migration_app.gateways.connection import Connection, source_connection, target_connection
+
+_Result = TypeVar("_Result")
+
+
+class Run(Protocol):
+    """What the fixture ``run`` gives."""
+
+    def __call__(self, coroutine: Coroutine[Any, Any, _Result]) -> _Result:
+        """Return the coroutine's result."""
 
 
 @pytest.fixture
@@ -24,14 +35,21 @@ def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningSandbox]:
 
 
 @pytest.fixture
-def target(sandbox: RunningSandbox) -> Iterator[Connection]:
-    connection = target_connection(timeout_seconds=5)
-    yield connection
-    connection.close()
+def run() -> Iterator[Run]:
+    """Run coroutines of one test in one event loop, in which its connections live: ``run(call(target))``."""
+    with asyncio.Runner() as runner:
+        yield runner.run
 
 
 @pytest.fixture
-def source(sandbox: RunningSandbox) -> Iterator[Connection]:
+def target(sandbox: RunningSandbox, run: Run) -> Iterator[Connection]:
+    connection = target_connection(timeout_seconds=5)
+    yield connection
+    run(connection.close())
+
+
+@pytest.fixture
+def source(sandbox: RunningSandbox, run: Run) -> Iterator[Connection]:
     connection = source_connection(base_url=sandbox.base_url, api_version="", timeout_seconds=5)
     yield connection
-    connection.close()
+    run(connection.close())
