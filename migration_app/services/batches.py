@@ -3,53 +3,43 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from django.db import transaction
-from django.db.models import Count, F, Max, Q, QuerySet
+from django.conf import settings as django_settings
+from django.db import connection, transaction
+from django.db.models import Count, Max, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from migration_app.contracts import POLICIES_VERSION, Actor, policies_as_dict, policies_from
-from migration_app.models import Batch, Conversation, Thread
-from migration_app.services.audit import audit_record
+from migration_app.models import Batch, Thread
+from migration_app.models.batch import DEFAULT_WINDOW, MAX_WINDOW
+from migration_app.services.audit import audit_event, audit_record
+from migration_app.services.batch_kinds import APPROVED, CONVERTING, ELIGIBLE, HAND_OUT, batch_eligible
 from migration_app.services.plans import policies_words
 from migration_app.services.selections import selection_threads
-from migration_app.services.threads import TERMINAL_FIELDS, threads_transition
+
+__all__ = [
+    "CONVERTING",
+    "ELIGIBLE",
+    "Progress",
+    "batch_create",
+    "batch_eligible",
+    "batch_fail",
+    "batch_finish",
+    "batch_prepare",
+    "batch_prepare_piece",
+    "batch_progress",
+    "speed_check",
+]
 
 _PIECE = 1000
-S = Thread.Status
-K = Batch.Kind
+MAX_RATE = 1_000_000
+"""Requests a minute that a batch may be given: more than any target takes, less than the column holds."""
 
-ELIGIBLE: Mapping[str, Q] = {
-    K.SNAPSHOT: Q(status__in=[S.REGISTERED, S.SOURCE_MISSING, S.SNAPSHOTTED, S.BLOCKED])
-    | Q(status=S.FAILED, snapshot_at__isnull=True),
-    K.BACKFILL: Q(status__in=[S.SNAPSHOTTED, S.ROLLED_BACK, S.BACKFILLED])
-    | Q(status=S.NEEDS_REVIEW, error_code="source_grown"),
-    K.VERIFY: Q(
-        status__in=[S.BACKFILLED, S.VERIFIED, S.NEEDS_REVIEW],
-        conversation__state__in=["complete", "verified"],
-    ),
-    K.RESOURCES: Q(snapshot_at__isnull=False) & ~Q(status__in=[S.QUEUED, S.BACKFILLING]),
-    K.RETRY: Q(status__in=[S.FAILED, S.NEEDS_REVIEW, S.SOURCE_MISSING, S.BLOCKED, S.EXCLUDED]),
-    K.EXCLUDE: Q(
-        status__in=[
-            S.REGISTERED,
-            S.SNAPSHOTTED,
-            S.BLOCKED,
-            S.FAILED,
-            S.NEEDS_REVIEW,
-            S.SOURCE_MISSING,
-            S.ROLLED_BACK,
-            S.BACKFILLED,
-        ]
-    ),
-}
-"""Which threads of a selection a batch takes. Threads with pending work belong to another batch."""
-
-CONVERTING = frozenset({K.BACKFILL, K.RETRY})
-"""Kinds of batches that convert threads, so that policies mean something to them."""
+_PREPARING_LOCK = 0x6D63
+"""First key of the advisory lock that says who prepares a batch; the second is the batch's own."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -66,11 +56,6 @@ class Progress:
         return 100 if not self.taken else (self.taken - self.pending) * 100 // self.taken
 
 
-def batch_eligible(kind: str, threads: QuerySet[Thread]) -> QuerySet[Thread]:
-    """Narrow threads to those that a batch of this kind takes now."""
-    return threads.filter(ELIGIBLE[kind], pending_work="")
-
-
 def batch_create(
     *,
     kind: str,
@@ -78,34 +63,58 @@ def batch_create(
     actor: Actor,
     reason: str,
     settings: Mapping[str, Any] | None = None,
+    window: int = DEFAULT_WINDOW,
+    requests_per_minute: int | None = None,
+    urgent: bool = False,
 ) -> Batch:
-    """Write down what an operator started. A job then hands the work out (``batch_prepare``).
+    """Write down what an operator started. A job then hands the work out (``batch_prepare_piece``).
 
     ``settings["policies"]`` names policies and their choices; a batch that converts keeps every one of them.
-    Raises SelectionError, and ValueError for a policy or choice that there is not.
+    ``window``: threads in flight in each worker; ``requests_per_minute``: over all workers, None for no limit
+    but the target's. A roll back of many threads waits for a second person. Raises SelectionError, and
+    ValueError for a policy or choice that there is not and for a speed out of bounds.
     """
-    selection_threads(selection)  # refuses what is not a selection
+    speed_check(window=window, requests_per_minute=requests_per_minute)
+    selected = selection_threads(selection)  # refuses what is not a selection
     kept, said = _settings(kind, settings or {})
     newest = Thread.objects.aggregate(newest=Max("pk"))["newest"] or 0
+    limit = django_settings.APPROVAL_ABOVE_THREADS
+    # Counted no further than it matters: a selection may hold millions.
+    waits = kind in APPROVED and batch_eligible(kind, selected)[: limit + 1].count() > limit
     with transaction.atomic():
         batch = Batch.objects.create(
             kind=kind,
+            state=Batch.State.WAITING if waits else Batch.State.PREPARING,
             filter=dict(selection),
             max_thread_pk=newest,
             reason=reason,
             settings=kept,
+            window=window,
+            requests_per_minute=requests_per_minute,
+            urgent=urgent,
             created_by_id=actor.user_id,
             created_by_name=actor.name,
         )
         audit_record(
             actor=actor,
-            verb=f"batch.{kind}_started",
+            verb=f"batch.{kind}_{'asked' if waits else 'started'}",
             subject_kind="batch",
             subject_id=str(batch.pk),
             reason=f"{reason}{said}",
             batch_pk=batch.pk,
         )
     return batch
+
+
+def speed_check(*, window: int, requests_per_minute: int | None) -> None:
+    """Raise ValueError, in words for operators, unless a batch can go as fast as this."""
+    if not 1 <= window <= MAX_WINDOW:
+        raise ValueError(f"Threads in flight must be a whole number from 1 to {MAX_WINDOW}, not {window}.")
+    if requests_per_minute is not None and not 1 <= requests_per_minute <= MAX_RATE:
+        raise ValueError(
+            f"Requests a minute must be a whole number from 1 to {MAX_RATE:,}, not {requests_per_minute}. "
+            "Leave it empty for no limit but the target's."
+        )
 
 
 def _settings(kind: str, settings: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
@@ -120,17 +129,21 @@ def _settings(kind: str, settings: Mapping[str, Any]) -> tuple[dict[str, Any], s
 
 
 def batch_prepare(*, batch_pk: int, actor: Actor) -> None:
-    """Give the selection's threads their work, a thousand a transaction; after a crash it goes on where it was.
-
-    The batch's row is locked for each piece, so that two jobs prepare one batch in turn, not twice.
-    """
-    while _prepare_piece(batch_pk=batch_pk, actor=actor):
+    """Hand out everything, then close the batch if that left no work."""
+    while batch_prepare_piece(batch_pk=batch_pk, actor=actor):
         pass
     batch_finish(batch_pk=batch_pk, actor=actor)
 
 
-def _prepare_piece(*, batch_pk: int, actor: Actor) -> bool:
+def batch_prepare_piece(*, batch_pk: int, actor: Actor) -> bool:
+    """Give the next thousand threads of the selection their work. Returns whether the caller should go on.
+
+    After a crash it goes on where it was. False too while another worker is at it: one prepares, the others
+    may already work on what was handed out. Raises SelectionError if the selection can't be read.
+    """
     with transaction.atomic():
+        if not _preparing_lock(batch_pk):
+            return False
         batch = Batch.objects.select_for_update().get(pk=batch_pk)
         if batch.state != Batch.State.PREPARING:
             return False
@@ -143,8 +156,11 @@ def _prepare_piece(*, batch_pk: int, actor: Actor) -> bool:
             .select_for_update(of=("self",), no_key=True)
             .order_by("pk")
         )
+        if _needs_approval(batch, batch.taken_count + len(threads)):
+            _wait_for_approval(batch, actor)
+            return False
         batch.selected_count += len(pks)
-        batch.taken_count += _HAND_OUT[batch.kind](batch, threads, actor)
+        batch.taken_count += HAND_OUT[batch.kind](batch, threads, actor)
         batch.heartbeat_at = timezone.now()
         if len(pks) < _PIECE:
             batch.state = Batch.State.RUNNING
@@ -155,88 +171,36 @@ def _prepare_piece(*, batch_pk: int, actor: Actor) -> bool:
         return batch.state == Batch.State.PREPARING
 
 
-def _hand_out_work(work: str) -> Callable[[Batch, list[Thread], Actor], int]:
-    """Make the step for kinds that leave the status alone until a worker has done something."""
-
-    def hand_out(batch: Batch, threads: list[Thread], actor: Actor) -> int:  # noqa: ARG001 - same shape for all
-        return Thread.objects.filter(pk__in=[thread.pk for thread in threads]).update(
-            pending_work=work, batch=batch, attempts=0, not_before=None, updated_at=timezone.now()
-        )
-
-    return hand_out
+def _preparing_lock(batch_pk: int) -> bool:
+    """Become the one that prepares, until the transaction ends. Not the row's own lock: a pause takes that too."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [_PREPARING_LOCK, batch_pk & 0x7FFF_FFFF])
+        row = cursor.fetchone()
+    return bool(row and row[0])
 
 
-def _queue(batch: Batch, threads: list[Thread], actor: Actor) -> int:
-    return threads_transition(
-        threads=threads,
-        to=S.QUEUED,
-        actor=actor,
-        verb="thread.queued",
-        reason=batch.reason,
-        batch_pk=batch.pk,
-        fields={
-            "pending_work": Thread.Work.BACKFILL,
-            "batch": batch,
-            "attempts": 0,
-            "not_before": None,
-            "error_code": "",
-            "error_text": "",
-        },
+def _needs_approval(batch: Batch, threads: int) -> bool:
+    return (
+        batch.kind in APPROVED
+        and batch.approved_at is None
+        and threads > django_settings.APPROVAL_ABOVE_THREADS
     )
 
 
-def _retry(batch: Batch, threads: list[Thread], actor: Actor) -> int:
-    """Without a snapshot: fetch it. With one: backfill. What was excluded only comes back into the estate."""
-    _replacements_forget([thread.pk for thread in threads if thread.status == S.BLOCKED])
-    excluded = [thread for thread in threads if thread.status == S.EXCLUDED]
-    rest = [thread for thread in threads if thread.status != S.EXCLUDED]
-    taken = _hand_out_work(Thread.Work.SNAPSHOT)(batch, [t for t in rest if t.snapshot_at is None], actor)
-    taken += _queue(batch, [t for t in rest if t.snapshot_at is not None], actor)
-    for status, back in (
-        (S.REGISTERED, [t for t in excluded if t.snapshot_at is None]),
-        (S.SNAPSHOTTED, [t for t in excluded if t.snapshot_at is not None]),
-    ):
-        taken += threads_transition(
-            threads=back,
-            to=status,
-            actor=actor,
-            verb="thread.included",
-            reason=batch.reason,
-            batch_pk=batch.pk,
-            fields={"batch": batch, **TERMINAL_FIELDS},
-        )
-    return taken
-
-
-def _replacements_forget(thread_pks: list[int]) -> None:
-    """Let blocked threads try their own items again; fallbacks that stand in the conversation stay."""
-    conversations = Conversation.objects.filter(thread_id__in=thread_pks).exclude(replacements=[])
-    for conversation in conversations.annotate(end=Max(F("chunks__first_item") + F("chunks__item_count"))):
-        sent = conversation.end or 0
-        conversation.replacements = [entry for entry in conversation.replacements if entry["position"] < sent]
-        conversation.save(update_fields=["replacements"])
-
-
-def _exclude(batch: Batch, threads: list[Thread], actor: Actor) -> int:
-    return threads_transition(
-        threads=threads,
-        to=S.EXCLUDED,
+def _wait_for_approval(batch: Batch, actor: Actor) -> None:
+    """More threads match than when it was asked for: what one person alone may start is used up."""
+    before, batch.state = batch.state, Batch.State.WAITING
+    batch.save(update_fields=["state"])
+    audit_event(
         actor=actor,
-        verb="thread.excluded",
-        reason=batch.reason,
+        verb="batch.approval_needed",
+        subject_kind="batch",
+        subject_id=str(batch.pk),
+        before=before,
+        after=batch.state,
+        reason=f"More than {django_settings.APPROVAL_ABOVE_THREADS} threads match by now.",
         batch_pk=batch.pk,
-        fields={"batch": batch, **TERMINAL_FIELDS},
-    )
-
-
-_HAND_OUT: Mapping[str, Callable[[Batch, list[Thread], Actor], int]] = {
-    K.SNAPSHOT: _hand_out_work(Thread.Work.SNAPSHOT),
-    K.VERIFY: _hand_out_work(Thread.Work.VERIFY),
-    K.RESOURCES: _hand_out_work(Thread.Work.RESOURCES),
-    K.BACKFILL: _queue,
-    K.RETRY: _retry,
-    K.EXCLUDE: _exclude,
-}
+    ).save(force_insert=True)
 
 
 def batch_finish(*, batch_pk: int, actor: Actor) -> bool:

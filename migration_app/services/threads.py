@@ -16,13 +16,27 @@ from migration_app.services.audit import audit_event
 S = Thread.Status
 
 # From → to. What is not here is refused. Two edges lead from a status to itself: a snapshot that was taken
-# again, and a verified thread that was verified again.
+# again, and a verified thread that was verified again. From queued and backfilling some lead back to where the
+# thread was before: its batch was cancelled (services.batch_cancel). None leads back to verified.
 EDGES: Mapping[str, frozenset[str]] = {
     S.REGISTERED: frozenset({S.SNAPSHOTTED, S.BLOCKED, S.SOURCE_MISSING, S.FAILED, S.EXCLUDED}),
     S.SNAPSHOTTED: frozenset({S.SNAPSHOTTED, S.BLOCKED, S.QUEUED, S.FAILED, S.EXCLUDED}),
     S.BLOCKED: frozenset({S.BLOCKED, S.SNAPSHOTTED, S.QUEUED, S.EXCLUDED}),
-    S.QUEUED: frozenset({S.BACKFILLING, S.SNAPSHOTTED, S.BLOCKED, S.EXCLUDED, S.FAILED}),
-    S.BACKFILLING: frozenset({S.QUEUED, S.BACKFILLED, S.BLOCKED, S.NEEDS_REVIEW, S.FAILED}),
+    S.QUEUED: frozenset(
+        {
+            S.BACKFILLING,
+            S.SNAPSHOTTED,
+            S.BLOCKED,
+            S.EXCLUDED,
+            S.FAILED,
+            S.NEEDS_REVIEW,
+            S.BACKFILLED,
+            S.ROLLED_BACK,
+        }
+    ),
+    S.BACKFILLING: frozenset(
+        {S.QUEUED, S.BACKFILLED, S.BLOCKED, S.NEEDS_REVIEW, S.FAILED, S.SNAPSHOTTED, S.ROLLED_BACK}
+    ),
     S.BACKFILLED: frozenset({S.VERIFIED, S.NEEDS_REVIEW, S.QUEUED, S.EXCLUDED, S.ROLLED_BACK}),
     S.VERIFIED: frozenset({S.VERIFIED, S.NEEDS_REVIEW, S.QUEUED, S.ROLLED_BACK}),
     S.NEEDS_REVIEW: frozenset({S.NEEDS_REVIEW, S.QUEUED, S.VERIFIED, S.EXCLUDED, S.ROLLED_BACK}),

@@ -58,7 +58,7 @@ def test_preparing_again_after_a_crash_gives_nothing_twice(monkeypatch: pytest.M
     monkeypatch.setattr(batches, "_PIECE", 4)
     threads(10)
     batch = batch_create(kind="backfill", selection=selection_of_filters({}), actor=ACTOR, reason="a test")
-    assert batches._prepare_piece(batch_pk=batch.pk, actor=ACTOR)  # then the worker died
+    assert batches.batch_prepare_piece(batch_pk=batch.pk, actor=ACTOR)  # then the worker died
     batch_prepare(batch_pk=batch.pk, actor=ACTOR)
     batch.refresh_from_db()
     assert batch.taken_count == 10
@@ -114,7 +114,7 @@ def test_exclude_takes_effect_at_once_and_closes_the_batch() -> None:
     assert Thread.objects.filter(status=S.EXCLUDED).count() == 2
 
 
-@pytest.mark.parametrize("kind", Batch.Kind.values)
+@pytest.mark.parametrize("kind", batches.ELIGIBLE)
 def test_no_kind_takes_a_thread_that_has_work_already(kind: str) -> None:
     batch = started("exclude")
     for status in S.values:
