@@ -14,6 +14,7 @@ from migration_app.models.prompt import Prompt, PromptVersion
 from migration_app.models.reconciliation import Discrepancy, Reconciliation
 from migration_app.models.resource import Resource
 from migration_app.models.snapshot import SnapshotPage, SourceObject
+from migration_app.models.tally import Tally, TallyChange
 from migration_app.models.thread import Thread
 
 __all__ = [
@@ -34,5 +35,7 @@ __all__ = [
     "SnapshotPage",
     "SourceImport",
     "SourceObject",
+    "Tally",
+    "TallyChange",
     "Thread",
 ]

@@ -33,9 +33,13 @@ class AuditEvent(models.Model):
         default_permissions = ("view",)
         indexes = [
             models.Index(fields=["subject_id", "subject_kind", "id"], name="audit_subject"),
-            models.Index(fields=["verb", "id"], name="audit_verb"),
+            # The list goes by time: a span of days is then a piece of each of these.
+            models.Index(fields=["at", "id"], name="audit_at"),
+            models.Index(fields=["verb", "at", "id"], name="audit_verb"),
             models.Index(
-                fields=["batch_pk", "id"], condition=models.Q(batch_pk__isnull=False), name="audit_batch"
+                fields=["batch_pk", "at", "id"],
+                condition=models.Q(batch_pk__isnull=False),
+                name="audit_batch",
             ),
         ]
         triggers = [

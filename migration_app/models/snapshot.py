@@ -94,6 +94,12 @@ class SourceObject(models.Model):
                 name="sourceobject_one_current",
             ),
         ]
+        indexes = [
+            models.Index(fields=["kind", "id"], name="sourceobject_kind"),
+            models.Index(
+                fields=["state", "id"], condition=~models.Q(state="current"), name="sourceobject_not_current"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.object_id}"

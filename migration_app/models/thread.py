@@ -10,6 +10,7 @@ from migration_app.contracts import Fidelity
 from migration_app.models.assistant import Assistant
 from migration_app.models.batch import Batch
 from migration_app.models.fields import opaque_id
+from migration_app.models.tally import TRIGGERS
 
 
 class Thread(models.Model):
@@ -104,15 +105,22 @@ class Thread(models.Model):
         ]
         indexes = [
             models.Index(fields=["status", "id"], name="thread_status"),
-            models.Index(fields=["assistant", "id"], name="thread_assistant"),
-            models.Index(fields=["batch", "status", "id"], name="thread_batch_status"),
-            models.Index(fields=["fidelity", "id"], name="thread_fidelity"),
+            # Partial where most rows of a young estate have nothing: an import of ids then pays for none of them.
+            models.Index(
+                fields=["assistant", "id"], condition=Q(assistant__isnull=False), name="thread_assistant"
+            ),
+            models.Index(fields=["batch", "id"], condition=Q(batch__isnull=False), name="thread_batch"),
+            models.Index(
+                fields=["batch", "status", "id"], condition=Q(batch__isnull=False), name="thread_batch_status"
+            ),
+            models.Index(fields=["fidelity", "id"], condition=~Q(fidelity=""), name="thread_fidelity"),
             models.Index(fields=["batch", "id"], condition=~Q(pending_work=""), name="thread_pending"),
             models.Index(fields=["error_code", "id"], condition=~Q(error_code=""), name="thread_error"),
             models.Index(fields=["user_ref"], condition=~Q(user_ref=""), name="thread_user_ref"),
             # Default operators: "has this key" is what the lists ask, and jsonb_path_ops can't answer it.
             GinIndex(fields=["finding_counts"], name="thread_findings"),
         ]
+        triggers = TRIGGERS
         permissions = [
             ("snapshot_thread", "Can snapshot threads from a live source"),
             ("preflight_thread", "Can preflight threads"),

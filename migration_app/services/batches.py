@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings as django_settings
 from django.db import connection, transaction
-from django.db.models import Count, Max, Q
+from django.db.models import Max, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -18,6 +17,7 @@ from migration_app.models.batch import DEFAULT_WINDOW, MAX_WINDOW
 from migration_app.services.audit import audit_event, audit_record
 from migration_app.services.batch_kinds import APPROVED, CONVERTING, ELIGIBLE, HAND_OUT, batch_eligible
 from migration_app.services.plans import policies_words
+from migration_app.services.progress import Progress, batch_progress
 from migration_app.services.selections import selection_threads
 
 __all__ = [
@@ -40,20 +40,6 @@ MAX_RATE = 1_000_000
 
 _PREPARING_LOCK = 0x6D63
 """First key of the advisory lock that says who prepares a batch; the second is the batch's own."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a batch is: threads by status, how many it took and how many are not done."""
-
-    taken: int
-    pending: int
-    by_status: Mapping[str, int]
-
-    @property
-    def percent(self) -> int:
-        """Share of the threads that are done; 100 for a batch that took none."""
-        return 100 if not self.taken else (self.taken - self.pending) * 100 // self.taken
 
 
 def batch_create(
@@ -238,17 +224,3 @@ def batch_fail(*, batch_pk: int, error_text: str, actor: Actor) -> None:
                 reason=error_text,
                 batch_pk=batch_pk,
             )
-
-
-def batch_progress(batch: Batch) -> Progress:
-    """Count where the batch's threads are now. A thread that a later batch took is no longer among them."""
-    rows = (
-        Thread.objects.filter(batch=batch)
-        .order_by()
-        .values("status")
-        .annotate(threads=Count("pk"), pending=Count("pk", filter=~Q(pending_work="")))
-    )
-    by_status = {row["status"]: row["threads"] for row in rows}
-    return Progress(
-        taken=sum(by_status.values()), pending=sum(row["pending"] for row in rows), by_status=by_status
-    )
