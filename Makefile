@@ -5,12 +5,13 @@ BIN := .venv/bin
 # Relative paths throughout: the folder's own name may hold spaces.
 STAMP := .venv/.installed
 
-.PHONY: demo test check lint types imports migrations deploy-check coverage requirements help
+.PHONY: demo test check lint types imports migrations deploy-check coverage requirements bench help
 
 help:
 	@echo "make demo           the console with embedded servers, a sandbox and sample data (ARGS=--once: no browser)"
 	@echo "make test           every test, against real PostgreSQL and Valkey (ARGS='-k name' passes arguments on)"
 	@echo "make check          lint, types, import contract, migrations, deployment check, coverage and every test"
+	@echo "make bench          what it costs, as ratios in one run (ARGS=--quick: two minutes; docs/performance.md)"
 	@echo "make requirements   compile requirements/*.in anew"
 
 $(STAMP): requirements/development.txt
@@ -48,6 +49,10 @@ coverage: $(STAMP)
 	$(BIN)/python -m pytest tests/migration_app/conversion -q --cov=migration_app/conversion --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
 
 check: lint types imports migrations deploy-check coverage test
+
+# In processes and a database of its own; never part of the tests.
+bench: $(STAMP)
+	$(BIN)/python -m bench $(ARGS)
 
 requirements: $(STAMP)
 	for name in base production development; do \

@@ -1,0 +1,188 @@
+"""The console's side: seeds threads, runs batches through the engine, and says what they cost.
+
+python -m bench.console       commands as lines of JSON, see bench.children
+"""
+
+from __future__ import annotations
+
+import cProfile
+import datetime as dt
+import io
+import pstats
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import django
+
+django.setup()
+
+from django.conf import settings  # noqa: E402 - models can only be imported after the set-up
+from django.db import connection  # noqa: E402
+from django.db.models import Count, Max, Sum  # noqa: E402
+
+from bench import estate  # noqa: E402
+from bench.children import answer_commands  # noqa: E402
+from bench.measure import Spending, postmaster_of  # noqa: E402
+from migration_app.archive.sequence import payload_compress, payload_sha256, sequence_pack  # noqa: E402
+from migration_app.backfill.runner import Connections, batch_work  # noqa: E402
+from migration_app.contracts import Actor  # noqa: E402
+from migration_app.gateways.connection import source_connection, target_connection  # noqa: E402
+from migration_app.jobs import batch_enqueue, workers_alive  # noqa: E402
+from migration_app.models import Batch, Conversation, SnapshotPage, Thread  # noqa: E402
+from migration_app.services.assessments import threads_assess  # noqa: E402
+from migration_app.services.batches import batch_create, batch_prepare  # noqa: E402
+from migration_app.services.selections import selection_of_filters  # noqa: E402
+
+ACTOR = Actor("bench")
+_PAGE = 100
+_LONG_SECONDS = 3600.0
+S = Thread.Status
+
+
+def seed(*, messages: int, first: int, count: int, snapshots: bool) -> dict[str, Any]:
+    """Register threads, numbered from ``first``; with ``snapshots`` they hold them, as after an import."""
+    threads = Thread.objects.bulk_create(
+        (Thread(thread_id=thread_id) for thread_id in estate.thread_ids(messages, first, count)),
+        batch_size=1000,
+    )
+    if snapshots:
+        SnapshotPage.objects.bulk_create(
+            (page for thread in threads for page in _pages(thread, messages)), batch_size=500
+        )
+        threads_assess(thread_pks=[thread.pk for thread in threads], actor=ACTOR, reason="bench")
+    with connection.cursor() as cursor:  # else autovacuum comes in the middle of some round
+        cursor.execute("VACUUM ANALYZE migration_app_thread, migration_app_snapshotpage")
+    return {}
+
+
+def _pages(thread: Thread, messages: int) -> list[SnapshotPage]:
+    """The pages that a live snapshot stores: the thread, then lists of at most 100 messages."""
+    documents = [estate.thread_document(thread.thread_id)]
+    after = ""
+    for end in range(_PAGE, messages + _PAGE, _PAGE):
+        documents.append(estate.message_page(thread.thread_id, after=after, limit=_PAGE))
+        after = f"_{end - 1}"
+    pages = []
+    for sequence, document in enumerate(documents):
+        packed = sequence_pack([document])
+        pages.append(
+            SnapshotPage(
+                thread=thread,
+                sequence=sequence,
+                kind=SnapshotPage.Kind.LIVE,
+                origin="live-bench",
+                order="asc",
+                payload=payload_compress(packed),
+                sha256=payload_sha256(packed),
+                raw_bytes=len(packed),
+                document_count=1,
+            )
+        )
+    return pages
+
+
+def work(*, kinds: list[str], window: int, profile: str = "") -> dict[str, Any]:
+    """Put all seeded threads through batches of these kinds, one after the other, in this process.
+
+    The cost is that of the whole job: handing out the work, then the engine's turn. Writes a profile if named.
+    """
+    profiler = cProfile.Profile() if profile else None
+    if profiler:
+        profiler.enable()
+    with Spending() as spent:
+        for kind in kinds:
+            batch = _batch(kind, window)
+            batch_prepare(batch_pk=batch.pk, actor=ACTOR)
+            batch_work(batch_pk=batch.pk, actor=ACTOR, connections=_connections(), seconds=_LONG_SECONDS)
+    if profiler:
+        profiler.disable()
+        told = io.StringIO()
+        stats = pstats.Stats(profiler, stream=told)
+        stats.sort_stats("tottime").print_stats(60)
+        stats.sort_stats("cumulative").print_stats(80)
+        Path(profile).write_text(told.getvalue())
+    return {**spent.seconds(), "verified": _verified()}
+
+
+def _batch(kind: str, window: int, limit: int | None = None) -> Batch:
+    status = S.REGISTERED if kind == Batch.Kind.SNAPSHOT else S.SNAPSHOTTED
+    selection = selection_of_filters({"status__exact": status})
+    batch = batch_create(kind=kind, selection=selection, actor=ACTOR, reason="bench")
+    Batch.objects.filter(pk=batch.pk).update(window=window, requests_per_minute=limit)
+    return batch
+
+
+def _connections() -> Connections:
+    return Connections(
+        source=partial(
+            source_connection,
+            base_url=settings.SOURCE_BASE_URL,
+            api_version=settings.SOURCE_API_VERSION,
+            timeout_seconds=settings.HTTP_TIMEOUT_SECONDS,
+        ),
+        target=partial(target_connection, timeout_seconds=settings.HTTP_TIMEOUT_SECONDS),
+    )
+
+
+def enqueue(*, kind: str, window: int, limit: int | None = None) -> dict[str, Any]:
+    """Start a batch over all seeded threads as an operator does, for workers to take."""
+    batch = _batch(kind, window, limit)
+    batch_enqueue(batch.pk)
+    return {"batch": batch.pk}
+
+
+def wait(*, batch: int, seconds: float) -> dict[str, Any]:
+    """Wait until workers have finished a batch; TimeoutError if they have not in time."""
+    end = time.monotonic() + seconds
+    while Batch.objects.values_list("state", flat=True).get(pk=batch) != Batch.State.FINISHED:
+        if time.monotonic() > end:
+            raise TimeoutError(f"batch {batch} was not finished within {seconds:.0f} s")
+        time.sleep(0.02)
+    row = Batch.objects.get(pk=batch)
+    taken = (row.finished_at or row.created_at) - row.created_at
+    return {"wall": taken / dt.timedelta(seconds=1), "verified": _verified()}
+
+
+def workers() -> dict[str, Any]:
+    """How many workers are ready."""
+    return {"alive": workers_alive()}
+
+
+def clear() -> dict[str, Any]:
+    """Empty the database but for its schema, so that each section begins alike."""
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE migration_app_auditevent DISABLE TRIGGER USER")
+        cursor.execute("TRUNCATE migration_app_thread, migration_app_batch, migration_app_auditevent CASCADE")
+        cursor.execute("ALTER TABLE migration_app_auditevent ENABLE TRIGGER USER")
+    return {}
+
+
+def about() -> dict[str, Any]:
+    """PostgreSQL's version, its server process if it runs on this machine, and how durable it is set."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('server_version'), current_setting('fsync'), pg_backend_pid()")
+        version, fsync, backend = cursor.fetchone()
+    return {"version": version, "fsync": fsync, "postmaster": postmaster_of(backend)}
+
+
+def _verified() -> dict[str, int]:
+    threads = Thread.objects.filter(status=S.VERIFIED).aggregate(threads=Count("pk"), newest=Max("pk"))
+    items = Conversation.objects.filter(state=Conversation.State.VERIFIED).aggregate(items=Sum("item_count"))
+    others = Thread.objects.exclude(status=S.VERIFIED).count()
+    return {"threads": threads["threads"], "items": items["items"] or 0, "others": others}
+
+
+if __name__ == "__main__":
+    answer_commands(
+        {
+            "seed": seed,
+            "work": work,
+            "enqueue": enqueue,
+            "wait": wait,
+            "workers": workers,
+            "clear": clear,
+            "about": about,
+        }
+    )
