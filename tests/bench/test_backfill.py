@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from django.conf import settings
 from openai import OpenAI
 
 from bench import console, estate, guide
@@ -25,7 +26,7 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
         monkeypatch.setenv("OPENAI_API_KEY", "sk-bench")
         monkeypatch.setenv("SOURCE_API_KEY", "sk-bench")
         monkeypatch.delenv("SOURCE_AUTH", raising=False)
-        monkeypatch.setattr(console.settings, "SOURCE_BASE_URL", f"{url}/v1")
+        monkeypatch.setattr(settings, "SOURCE_BASE_URL", f"{url}/v1")
         yield Place({}, url, server, server, postmaster=None)
 
 
