@@ -32,7 +32,8 @@ from migration_app.gateways.errors import (
 _OPENAI = "https://api.openai.com/v1"
 _READ_PAUSES = (0.25, 1.0)
 """Seconds before a read is tried a second and a third time."""
-_LONGEST_READ_PAUSE = 60.0
+_LONGEST_READ_PAUSE = 5.0
+"""Who is asked to wait longer hands the thread back, so that a pause of the batch need not wait for it."""
 _REFUSED_TRIES = 10
 """How often one call is held back by 429 before it is handed back to whoever made it."""
 _WHOLE_CALL = 4
@@ -81,6 +82,8 @@ class Connection:
         self._client = client
         self._limiter = limiter
         self._whole_call_seconds = whole_call_seconds
+        # Reads that fail so are not tried again at once; with a limiter, refusals have been already.
+        self._not_again = {"unreadable_answer", "stopped"} | ({"rate_limited"} if limiter else set())
         # With each call, not as the client's defaults: only here may Authorization be left out (SDK 3.54).
         self._bare: RequestOptions = {"max_retries": 0, "headers": headers}
         self._json: RequestOptions = {
@@ -113,9 +116,10 @@ class Connection:
             try:
                 return _decoded(await self._call(send))
             except GatewayError as error:
-                if error.permanent or error.code == "unreadable_answer":
+                again_in = max(pause, error.retry_after or 0.0)
+                if error.permanent or error.code in self._not_again or again_in > _LONGEST_READ_PAUSE:
                     raise
-                await asyncio.sleep(min(max(pause, error.retry_after or 0.0), _LONGEST_READ_PAUSE))
+                await asyncio.sleep(again_in)
         return _decoded(await self._call(send))
 
     async def post(self, path: str, body: JsonObject | bytes, *, items: int = 0) -> Answer:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import email.utils
 import enum
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import aiohttp
 import httpx2
@@ -69,6 +69,18 @@ class NotConfiguredError(GatewayError):
 
     def __init__(self, text: str) -> None:
         super().__init__("not_configured", text, outcome=Outcome.NOTHING, permanent=True)
+
+
+class StoppedError(GatewayError):
+    """The call waited for its turn under a limit when the worker's turn ended. It was never made."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "stopped",
+            "The worker's turn ended before this call was made.",
+            outcome=Outcome.NOTHING,
+            permanent=False,
+        )
 
 
 def unreadable_answer(what: str, request_id: str) -> GatewayError:
@@ -136,7 +148,7 @@ def _from_status(error: openai.APIStatusError) -> GatewayError:
             f"{text} The server said: {words}" if words else text,
             outcome=outcome,
             permanent=permanent,
-            retry_after=_retry_after(error.response.headers),
+            retry_after=retry_after_seconds(error.response.headers),
             request_id=request_id,
             status=status,
             said=words,
@@ -185,7 +197,7 @@ def _server_words(error: openai.APIStatusError) -> str:
     return words if len(words) <= _WORDS_KEPT else f"{words[:_WORDS_KEPT]}…"
 
 
-def _retry_after(headers: httpx2.Headers) -> float | None:
+def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait, from ``retry-after-ms`` or ``Retry-After`` (seconds or an HTTP date, RFC 9110 10.2.3)."""
     for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         text = headers.get(name, "")

@@ -17,7 +17,7 @@ _Result = TypeVar("_Result")
 class Run(Protocol):
     """What the fixture ``run`` gives."""
 
-    def __call__(self, coroutine: Coroutine[Any, Any, _Result]) -> _Result:
+    def __call__(self, coro: Coroutine[Any, Any, _Result]) -> _Result:
         """Return the coroutine's result."""
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -9,7 +10,16 @@ from console.sandbox.testing import RunningSandbox
 from migration_app.contracts import JsonObject
 from migration_app.gateways.connection import Connection
 from migration_app.gateways.errors import GatewayError, Outcome
-from migration_app.gateways.target import conversation_create, items_append, items_list, with_item_id
+from migration_app.gateways.target import (
+    conversation_create,
+    conversation_delete,
+    conversation_is_there,
+    item_delete,
+    items_append,
+    items_pages,
+    with_item_id,
+)
+from tests.migration_app.conftest import Run
 
 IMAGE_URLS = "message.input_image.image_url"
 
@@ -27,52 +37,88 @@ def texts(items: list[JsonObject]) -> list[str]:
     return [item["content"][0]["text"] for item in items]
 
 
-def test_items_come_back_in_the_order_in_which_they_were_appended(target: Connection) -> None:
-    created = conversation_create(target, metadata={"thread_id": "thread_1"})
-    for first in range(0, 120, 20):
-        items_append(
-            target,
-            conversation_id=created.conversation_id,
-            first_position=first,
-            items=[user(f"{position}") for position in range(first, first + 20)],
+def listed(
+    run: Run, target: Connection, conversation_id: str, include: Sequence[str] = ()
+) -> list[JsonObject]:
+    async def read() -> list[JsonObject]:
+        pages = items_pages(target, conversation_id=conversation_id, include=include)
+        return [item async for page in pages for item in page]
+
+    return run(read())
+
+
+def filled(run: Run, target: Connection, count: int) -> tuple[str, list[str]]:
+    """A conversation with items: its id and theirs."""
+    created = run(conversation_create(target, metadata={}))
+    item_ids: list[str] = []
+    for first in range(0, count, 20):
+        appended = run(
+            items_append(
+                target,
+                conversation_id=created.conversation_id,
+                first_position=first,
+                items=[user(f"{position}") for position in range(first, min(first + 20, count))],
+            )
         )
-    found = list(items_list(target, conversation_id=created.conversation_id))
+        item_ids += appended.item_ids
+    return created.conversation_id, item_ids
+
+
+def test_items_come_back_in_the_order_in_which_they_were_appended(target: Connection, run: Run) -> None:
+    created = run(conversation_create(target, metadata={"thread_id": "thread_1"}))
+    for first in range(0, 120, 20):
+        run(
+            items_append(
+                target,
+                conversation_id=created.conversation_id,
+                first_position=first,
+                items=[user(f"{position}") for position in range(first, first + 20)],
+            )
+        )
+    found = listed(run, target, created.conversation_id)
     assert texts(found) == [str(position) for position in range(120)]
 
 
-def test_append_returns_the_ids_of_the_items_in_order(target: Connection) -> None:
-    created = conversation_create(target, metadata={})
-    appended = items_append(
-        target, conversation_id=created.conversation_id, first_position=0, items=[user("a"), assistant("b")]
+def test_append_returns_the_ids_of_the_items_in_order(target: Connection, run: Run) -> None:
+    created = run(conversation_create(target, metadata={}))
+    appended = run(
+        items_append(
+            target,
+            conversation_id=created.conversation_id,
+            first_position=0,
+            items=[user("a"), assistant("b")],
+        )
     )
-    found = list(items_list(target, conversation_id=created.conversation_id))
+    found = listed(run, target, created.conversation_id)
     assert list(appended.item_ids) == [item["id"] for item in found]
 
 
 @pytest.mark.parametrize("count", [0, 21])
 def test_append_refuses_other_than_1_to_20_items_before_sending(
-    target: Connection, sandbox: RunningSandbox, count: int
+    target: Connection, run: Run, sandbox: RunningSandbox, count: int
 ) -> None:
-    created = conversation_create(target, metadata={})
+    created = run(conversation_create(target, metadata={}))
     with pytest.raises(ValueError, match="1 to 20"):
-        items_append(
-            target, conversation_id=created.conversation_id, first_position=0, items=[user("x")] * count
+        run(
+            items_append(
+                target, conversation_id=created.conversation_id, first_position=0, items=[user("x")] * count
+            )
         )
     assert sandbox.control.state().items == {created.conversation_id: 0}
 
 
-def test_the_same_append_sent_twice_by_mistake_is_refused_by_the_target(target: Connection) -> None:
-    created = conversation_create(target, metadata={})
+def test_the_same_append_sent_twice_by_mistake_is_refused_by_the_target(target: Connection, run: Run) -> None:
+    created = run(conversation_create(target, metadata={}))
     again: dict[str, Any] = {
         "conversation_id": created.conversation_id,
         "first_position": 0,
         "items": [assistant("once")],
     }
-    items_append(target, **again)
+    run(items_append(target, **again))
     with pytest.raises(GatewayError) as caught:
-        items_append(target, **again)
+        run(items_append(target, **again))
     assert (caught.value.code, caught.value.outcome) == ("item_already_in_conversation", Outcome.NOTHING)
-    assert len(list(items_list(target, conversation_id=created.conversation_id))) == 1
+    assert len(listed(run, target, created.conversation_id)) == 1
 
 
 def test_ids_of_assistant_messages_differ_between_conversations_and_positions() -> None:
@@ -89,29 +135,28 @@ def test_items_other_than_assistant_messages_are_sent_without_an_id() -> None:
     assert "id" not in with_item_id(user("hi"), conversation_id="conv_1", position=0)
 
 
-def test_a_conversation_that_does_not_exist_is_not_found(target: Connection) -> None:
+def test_a_conversation_that_does_not_exist_is_not_found(target: Connection, run: Run) -> None:
     with pytest.raises(GatewayError) as caught:
-        list(items_list(target, conversation_id="conv_none"))
+        listed(run, target, "conv_none")
     assert (caught.value.code, caught.value.permanent) == ("not_found", True)
 
 
 def test_an_id_with_slashes_and_question_marks_stays_one_path_segment(
-    target: Connection, sandbox: RunningSandbox
+    target: Connection, run: Run, sandbox: RunningSandbox
 ) -> None:
     with pytest.raises(GatewayError):
-        list(items_list(target, conversation_id="conv/../x?y"))
+        listed(run, target, "conv/../x?y")
     seen = sandbox.control.requests()[-1]
     assert (seen.path, seen.query) == ("/v1/conversations/conv/../x?y/items", "order=asc&limit=100")
 
 
 def test_a_server_that_refuses_include_is_read_without_it(
-    target: Connection, sandbox: RunningSandbox
+    target: Connection, run: Run, sandbox: RunningSandbox
 ) -> None:
-    created = conversation_create(target, metadata={})
-    items_append(target, conversation_id=created.conversation_id, first_position=0, items=[user("a")])
+    created = run(conversation_create(target, metadata={}))
+    run(items_append(target, conversation_id=created.conversation_id, first_position=0, items=[user("a")]))
     sandbox.control.add_fault("unauthorized", "GET ", times=1, status=400)
-    found = items_list(target, conversation_id=created.conversation_id, include=[IMAGE_URLS])
-    assert texts(list(found)) == ["a"]
+    assert texts(listed(run, target, created.conversation_id, [IMAGE_URLS])) == ["a"]
     assert [("include" in request.query) for request in sandbox.control.requests()[-2:]] == [True, False]
 
 
@@ -121,13 +166,51 @@ def test_native_calls_get_the_id_that_the_description_demands(kind: str, prefix:
 
 
 def test_what_to_include_is_asked_for_as_the_sdk_spells_lists(
-    target: Connection, sandbox: RunningSandbox
+    target: Connection, run: Run, sandbox: RunningSandbox
 ) -> None:
-    created = conversation_create(target, metadata={})
-    list(
-        items_list(
-            target, conversation_id=created.conversation_id, include=[IMAGE_URLS, "file_search_call.results"]
-        )
-    )
+    created = run(conversation_create(target, metadata={}))
+    listed(run, target, created.conversation_id, [IMAGE_URLS, "file_search_call.results"])
     query = parse_qs(sandbox.control.requests()[-1].query)
     assert query["include[]"] == [IMAGE_URLS, "file_search_call.results"]
+
+
+def test_pages_hold_at_most_a_hundred_items_oldest_first(target: Connection, run: Run) -> None:
+    conversation_id, item_ids = filled(run, target, 120)
+
+    async def sizes() -> list[int]:
+        return [len(page) async for page in items_pages(target, conversation_id=conversation_id)]
+
+    assert run(sizes()) == [100, 20]
+    assert [item["id"] for item in listed(run, target, conversation_id)] == item_ids
+
+
+def test_a_deleted_item_is_gone_and_the_others_stay(target: Connection, run: Run) -> None:
+    conversation_id, item_ids = filled(run, target, 3)
+    run(item_delete(target, conversation_id=conversation_id, item_id=item_ids[1]))
+    assert [item["id"] for item in listed(run, target, conversation_id)] == [item_ids[0], item_ids[2]]
+
+
+def test_deleting_what_is_gone_is_fine(target: Connection, run: Run) -> None:
+    conversation_id, item_ids = filled(run, target, 1)
+    for _ in range(2):
+        run(item_delete(target, conversation_id=conversation_id, item_id=item_ids[0]))
+    for _ in range(2):
+        run(conversation_delete(target, conversation_id=conversation_id))
+    assert not run(conversation_is_there(target, conversation_id=conversation_id))
+
+
+def test_a_delete_that_failed_says_whether_it_may_have_acted(
+    sandbox: RunningSandbox, target: Connection, run: Run
+) -> None:
+    conversation_id, _ = filled(run, target, 1)
+    sandbox.control.add_fault("error_500", "DELETE ", times=1)
+    with pytest.raises(GatewayError) as caught:
+        run(conversation_delete(target, conversation_id=conversation_id))
+    assert (caught.value.code, caught.value.outcome) == ("server_error", Outcome.UNKNOWN)
+
+
+def test_bytes_that_are_ready_are_sent_as_they_are(
+    sandbox: RunningSandbox, target: Connection, run: Run
+) -> None:
+    run(target.post("/conversations", b'{"metadata": {"thread_id": "thread_1"}}'))
+    assert sandbox.control.requests()[-1].body == {"metadata": {"thread_id": "thread_1"}}

@@ -1,0 +1,382 @@
+"""What happens on the wire, against a server that speaks bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import gzip
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import pytest
+
+from migration_app.gateways.connection import Connection, target_connection
+from migration_app.gateways.errors import GatewayError, Outcome
+from migration_app.gateways.target import conversation_create, conversation_delete, conversation_is_there
+from tests.migration_app.conftest import Run
+
+OK = b'HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n{"id": "conv_1"}'
+REFUSED = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 7\r\nContent-Length: 2\r\n\r\n{}"
+PRIVATE = b"words of a user"
+
+
+@dataclasses.dataclass
+class Peer:
+    """The server's end of one connection."""
+
+    socket: socket.socket
+    seen: list[bytes]
+
+    def request(self) -> None:
+        """Read one request to its end, and note its first line."""
+        data = b""
+        while b"\r\n\r\n" not in data:
+            data += self._more()
+        head, _, body = data.partition(b"\r\n\r\n")
+        self.seen.append(head.split(b"\r\n")[0])
+        lengths = [line.split(b":")[1] for line in head.lower().split(b"\r\n") if b"content-length" in line]
+        missing = int(lengths[0]) - len(body) if lengths else 0
+        while missing > 0:
+            missing -= len(self._more())
+
+    def answer(self, data: bytes = OK) -> None:
+        """Read one request, and send this."""
+        self.request()
+        self.socket.sendall(data)
+
+    def reset(self) -> None:
+        """Make closing the connection a reset."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def wait(self) -> None:
+        """Wait until the client has gone."""
+        while self.socket.recv(65536):
+            pass
+
+    def _more(self) -> bytes:
+        data = self.socket.recv(65536)
+        if not data:
+            raise ConnectionError
+        return data
+
+
+Script = Callable[[Peer], None]
+
+
+@dataclasses.dataclass
+class Server:
+    """``scripts`` are played one per connection, the last one again and again; ``seen`` are first lines."""
+
+    address: str
+    scripts: list[Script]
+    seen: list[bytes]
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        made = Server(f"127.0.0.1:{listener.getsockname()[1]}", [], [])
+
+        def play(script: Script, connection: socket.socket) -> None:
+            with connection, contextlib.suppress(OSError):
+                script(Peer(connection, made.seen))
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):  # the listener was closed: the test is over
+                while True:
+                    connection, _ = listener.accept()
+                    script = made.scripts.pop(0) if len(made.scripts) > 1 else made.scripts[0]
+                    threading.Thread(target=play, args=(script, connection), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield made
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def connection(server: Server, monkeypatch: pytest.MonkeyPatch, run: Run) -> Iterator[Connection]:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    monkeypatch.setenv("OPENAI_BASE_URL", f"http://{server.address}/v1")
+    made = target_connection(timeout_seconds=0.3)
+    yield made
+    run(made.close())
+
+
+def closed(peer: Peer) -> None:
+    peer.socket.close()
+
+
+def closed_when_read(peer: Peer) -> None:
+    peer.request()
+
+
+def reset_when_read(peer: Peer) -> None:
+    peer.request()
+    peer.reset()
+
+
+def cut_headers(peer: Peer) -> None:
+    peer.answer(OK[:30])
+
+
+def cut_body(peer: Peer) -> None:
+    peer.answer(OK[:-5])
+
+
+def cut_chunk(peer: Peer) -> None:
+    peer.answer(b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n{"id"')
+
+
+def garbage(peer: Peer) -> None:
+    peer.answer(b"\x00" + PRIVATE + b"\r\n\r\n")
+
+
+def broken_chunk(peer: Peer) -> None:
+    peer.answer(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz " + PRIVATE + b"\r\n")
+
+
+def broken_gzip(peer: Peer) -> None:
+    peer.answer(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 15\r\n\r\n" + PRIVATE)
+
+
+def not_json(peer: Peer) -> None:
+    peer.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n" + PRIVATE)
+
+
+def silent(peer: Peer) -> None:
+    peer.request()
+    peer.wait()
+
+
+def dripping(peer: Peer) -> None:
+    # Each byte comes well within the timeout, all of them do not.
+    peer.answer(OK[:-16].replace(b"16", b"9999"))
+    peer.socket.settimeout(0.05)
+    while True:
+        with contextlib.suppress(TimeoutError):
+            peer.socket.recv(1)
+            return
+        peer.socket.sendall(b" ")
+
+
+LOST: Mapping[Script, str] = {
+    closed: "connection_lost",
+    closed_when_read: "connection_lost",
+    reset_when_read: "connection_lost",
+    cut_headers: "connection_lost",
+    cut_body: "connection_lost",
+    cut_chunk: "connection_lost",
+    garbage: "connection_lost",
+    broken_chunk: "connection_lost",
+    broken_gzip: "connection_lost",
+    not_json: "unreadable_answer",
+    silent: "timeout",
+    dripping: "timeout",
+}
+
+
+@pytest.mark.parametrize("script", LOST)
+def test_a_create_without_a_whole_answer_may_have_acted(
+    server: Server, connection: Connection, run: Run, script: Script
+) -> None:
+    server.scripts = [script]
+    with pytest.raises(GatewayError) as caught:
+        run(conversation_create(connection, metadata={}))
+    assert (caught.value.code, caught.value.outcome) == (LOST[script], Outcome.UNKNOWN)
+
+
+@pytest.mark.parametrize("script", [script for script in LOST if script is not closed])
+def test_a_create_reaches_the_server_once_however_the_connection_ends(
+    server: Server, connection: Connection, run: Run, script: Script
+) -> None:
+    server.scripts = [script]
+    with pytest.raises(GatewayError):
+        run(conversation_create(connection, metadata={}))
+    assert server.seen == [b"POST /v1/conversations HTTP/1.1"]
+
+
+@pytest.mark.parametrize("end", [closed_when_read, reset_when_read, cut_headers, cut_body])
+def test_a_create_on_a_kept_connection_that_breaks_is_not_sent_again(
+    server: Server, connection: Connection, run: Run, end: Script
+) -> None:
+    def script(peer: Peer) -> None:
+        peer.answer()
+        end(peer)
+
+    server.scripts = [script]
+    run(conversation_create(connection, metadata={}))
+    with pytest.raises(GatewayError) as caught:
+        run(conversation_create(connection, metadata={}))
+    assert caught.value.outcome is Outcome.UNKNOWN
+    assert len(server.seen) == 2
+
+
+def test_a_read_on_a_kept_connection_that_breaks_is_sent_again(
+    server: Server, connection: Connection, run: Run
+) -> None:
+    def script(peer: Peer) -> None:
+        peer.answer()
+        closed_when_read(peer)
+
+    server.scripts = [script]
+    for _ in range(2):
+        assert run(conversation_is_there(connection, conversation_id="conv_1"))
+
+
+def test_a_delete_that_could_not_connect_may_have_acted(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+    # The transport repeats a DELETE by itself, so its last word says nothing of the first try.
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    gone = target_connection(timeout_seconds=0.3)
+    with pytest.raises(GatewayError) as caught:
+        run(conversation_delete(gone, conversation_id="conv_1"))
+    assert (caught.value.code, caught.value.outcome) == ("unreachable", Outcome.UNKNOWN)
+    run(gone.close())
+
+
+@pytest.mark.parametrize("base_url", ["http://127.0.0.1:9/v1", "http://nowhere.invalid/v1"])
+def test_a_create_that_never_left_did_nothing(
+    monkeypatch: pytest.MonkeyPatch, run: Run, base_url: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    monkeypatch.setenv("OPENAI_BASE_URL", base_url)
+    gone = target_connection(timeout_seconds=1)
+    with pytest.raises(GatewayError) as caught:
+        run(conversation_create(gone, metadata={}))
+    assert (caught.value.code, caught.value.outcome) == ("unreachable", Outcome.NOTHING)
+    run(gone.close())
+
+
+def test_a_server_that_refuses_encryption_got_nothing(
+    server: Server, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    def script(peer: Peer) -> None:
+        peer.socket.recv(1)
+
+    server.scripts = [script]
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    monkeypatch.setenv("OPENAI_BASE_URL", f"https://{server.address}/v1")
+    encrypted = target_connection(timeout_seconds=1)
+    with pytest.raises(GatewayError) as caught:
+        run(conversation_create(encrypted, metadata={}))
+    assert (caught.value.code, caught.value.outcome) == ("unreachable", Outcome.NOTHING)
+    run(encrypted.close())
+
+
+@pytest.mark.parametrize("script", [garbage, broken_chunk, broken_gzip, not_json])
+def test_no_error_holds_bytes_of_the_answer(
+    server: Server, connection: Connection, run: Run, script: Script
+) -> None:
+    server.scripts = [script]
+    with pytest.raises(GatewayError) as caught:
+        run(conversation_create(connection, metadata={}))
+    assert PRIVATE.decode() not in f"{caught.value} {caught.value.said} {caught.value.__cause__!r}"
+
+
+def test_a_compressed_answer_is_read(server: Server, connection: Connection, run: Run) -> None:
+    body = gzip.compress(b'{"id": "conv_1"}', mtime=0)
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
+    server.scripts = [lambda peer: peer.answer(head + body)]
+    assert run(conversation_create(connection, metadata={})).conversation_id == "conv_1"
+
+
+def test_a_create_that_is_sent_on_goes_to_the_new_place_once(
+    server: Server, connection: Connection, run: Run
+) -> None:
+    moved = b"HTTP/1.1 307 Moved\r\nLocation: /v1/conversations/\r\nContent-Length: 0\r\n\r\n"
+
+    def script(peer: Peer) -> None:
+        peer.answer(moved)
+        peer.answer()
+
+    server.scripts = [script]
+    run(conversation_create(connection, metadata={}))
+    assert server.seen == [b"POST /v1/conversations HTTP/1.1", b"POST /v1/conversations/ HTTP/1.1"]
+
+
+def test_a_proxy_from_the_environment_is_used(
+    server: Server, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    server.scripts = [lambda peer: peer.answer()]
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://nowhere.invalid/v1")
+    monkeypatch.setenv("HTTP_PROXY", f"http://{server.address}")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    proxied = target_connection(timeout_seconds=1)
+    run(conversation_create(proxied, metadata={}))
+    run(proxied.close())
+    assert server.seen == [b"POST http://nowhere.invalid/v1/conversations HTTP/1.1"]
+
+
+class Recorder:
+    """A throttle that lets all through and notes what it is asked and told."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+        self.told: list[tuple[int, str | None]] = []
+
+    async def acquire(self, items: int = 0) -> None:
+        self.asked.append(items)
+
+    def answered(self, status: int, headers: Mapping[str, str]) -> None:
+        self.told.append((status, headers.get("RETRY-AFTER")))
+
+
+def limited(server: Server, scripts: Sequence[bytes], run: Run) -> tuple[Recorder, GatewayError | None]:
+    """Create a conversation through a throttle, against these answers."""
+
+    def script(peer: Peer) -> None:
+        for data in scripts:
+            peer.answer(data)
+
+    server.scripts = [script]
+    recorder = Recorder()
+
+    async def create() -> None:
+        async with target_connection(timeout_seconds=0.3, limiter=recorder) as made:
+            await conversation_create(made, metadata={})
+
+    try:
+        run(create())
+    except GatewayError as error:
+        return recorder, error
+    return recorder, None
+
+
+@pytest.mark.usefixtures("connection")
+def test_a_refusal_by_the_rate_limit_is_told_and_the_call_made_again(server: Server, run: Run) -> None:
+    recorder, error = limited(server, [REFUSED, OK], run)
+    assert error is None
+    assert recorder.told == [(429, "7"), (200, None)]
+    assert recorder.asked == [0, 0]
+
+
+@pytest.mark.usefixtures("connection")
+def test_a_call_that_is_refused_again_and_again_is_handed_back_as_rate_limited(
+    server: Server, run: Run
+) -> None:
+    recorder, error = limited(server, [REFUSED] * 50, run)
+    assert error is not None
+    assert (error.code, error.outcome) == ("rate_limited", Outcome.NOTHING)
+    assert len(server.seen) == len(recorder.asked) == 10
+
+
+@pytest.mark.usefixtures("connection")
+def test_a_used_up_quota_is_no_matter_of_pace(server: Server, run: Run) -> None:
+    body = b'{"error": {"code": "insufficient_quota", "message": "no more"}}'
+    head = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: %d\r\n\r\n" % len(body)
+    recorder, error = limited(server, [head + body], run)
+    assert error is not None
+    assert error.code == "quota_exhausted"
+    assert recorder.told == []
+
+
+@pytest.mark.usefixtures("connection")
+def test_a_call_whose_answer_was_lost_is_not_made_again_for_the_limit(server: Server, run: Run) -> None:
+    recorder, error = limited(server, [OK[:30]], run)
+    assert error is not None
+    assert error.outcome is Outcome.UNKNOWN
+    assert len(server.seen) == len(recorder.asked) == 1
