@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, get_args, get_type_hints
 
 JsonObject = dict[str, Any]
 """A decoded JSON object, exactly as some server or archive gave it."""
+
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 SourceKind = Literal["thread", "message", "run", "step", "assistant", "file", "vector_store"]
 
@@ -74,7 +77,7 @@ class Finding:
     advice: str = ""
 
 
-def fidelity_of(findings: tuple[Finding, ...]) -> Fidelity:
+def fidelity_of(findings: Iterable[Finding]) -> Fidelity:
     """Grade of a result: that of its worst finding, exact when there is none."""
     worst = max((finding.severity for finding in findings), key=_RANKS.__getitem__, default=Severity.NOTE)
     return _GRADES[worst]
@@ -87,16 +90,17 @@ class SourceThread:
     ``thread`` is None when only its parts were archived. ``messages`` stand oldest first, one per id.
     ``runs`` and ``steps`` stand oldest first, each id in its latest known state. ``files`` maps file ids
     to file objects known in the console (they give citations their file names). ``findings`` name what
-    putting it together had to decide (conflicts, uncertain order).
+    putting it together had to decide (conflicts, uncertain order). All are tuples, or for a large thread
+    sequences in a file (``spill``), which are read anew at each access: go through them once, keep little.
     """
 
     thread_id: str
     thread: JsonObject | None
-    messages: tuple[JsonObject, ...]
-    runs: tuple[JsonObject, ...] = ()
-    steps: tuple[JsonObject, ...] = ()
+    messages: Sequence[JsonObject]
+    runs: Sequence[JsonObject] = ()
+    steps: Sequence[JsonObject] = ()
     files: Mapping[str, JsonObject] = dataclasses.field(default_factory=dict)
-    findings: tuple[Finding, ...] = ()
+    findings: Sequence[Finding] = ()
 
 
 POLICIES_VERSION = 1
@@ -171,16 +175,34 @@ class PlannedItem:
     source_kind: SourceKind
     source_id: str
     group: int
+    _body: bytes = dataclasses.field(default=b"", init=False, repr=False, compare=False)
+
+    @property
+    def body(self) -> bytes:
+        """The item's compact JSON in UTF-8, as it stands in a request; made when first asked for, and kept."""
+        if not self._body:
+            object.__setattr__(self, "_body", _json(self.item).encode(errors="surrogatepass"))
+        return self._body
+
+
+def planned_from_body(body: bytes, source_kind: SourceKind, source_id: str, group: int) -> PlannedItem:
+    """A planned item out of its ``body``, which it keeps."""
+    planned = PlannedItem(json.loads(body.decode(errors="surrogatepass")), source_kind, source_id, group)
+    object.__setattr__(planned, "_body", body)
+    return planned
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ThreadPlan:
-    """What a thread becomes: conversation metadata, items in order, findings."""
+    """What a thread becomes: conversation metadata, items in order, findings.
+
+    Items and findings are tuples, or for a large thread sequences in a file, as in ``SourceThread``.
+    """
 
     thread_id: str
     metadata: dict[str, str]
-    items: tuple[PlannedItem, ...]
-    findings: tuple[Finding, ...]
+    items: Sequence[PlannedItem]
+    findings: Sequence[Finding]
 
     @property
     def fidelity(self) -> Fidelity:

@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 
 from migration_app.archive.ids import MessageIds
 from migration_app.archive.objects import SourceObject, expand
-from migration_app.archive.ordering import Listing, direction_evidence, listings_merged
+from migration_app.archive.ordering import Listed, Listing, listings_merged, times_evidence
 from migration_app.archive.reader import Reject, decode_document
 from migration_app.archive.rows import Table, read_rows, row_message
 from migration_app.archive.sequence import sequence_unpack
+from migration_app.archive.times import seconds_of
 from migration_app.archive.versions import Verdict, merged
 from migration_app.contracts import Finding, JsonObject, ListingOrder, Severity, SourceKind, SourceThread
+from migration_app.spill import FINDING_BYTES, FINDINGS, JSON, Gathering
+
+_LISTED: tuple[SourceKind, ...] = ("message", "run", "step")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,12 +37,6 @@ class PageContent:
     origin: str
     order: ListingOrder
     payload: bytes
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Sight:
-    origin: int
-    found: SourceObject
 
 
 def page_objects(thread_id: str, page: PageContent, ids: MessageIds) -> Iterator[SourceObject]:
@@ -65,90 +63,125 @@ def page_objects(thread_id: str, page: PageContent, ids: MessageIds) -> Iterator
 
 
 def assemble_thread(
-    thread_id: str, pages: Sequence[PageContent], files: Mapping[str, JsonObject]
+    thread_id: str, pages: Iterable[PageContent], files: Mapping[str, JsonObject]
 ) -> SourceThread:
     """The thread as its pages tell it: one object an id, oldest first, with findings for what was decided.
 
-    ``pages`` stand in the order in which they were stored. ``files`` are file objects known in the console.
+    ``pages`` come in the order in which they were stored, and are let go one by one: what they hold goes to a file
+    once it is much (``spill``). ``files`` are file objects known in the console.
     """
-    origins: dict[str, int] = {}
-    orders: dict[int, ListingOrder] = {}
-    trusted: set[int] = set()
+    sights = _Sights()
     ids = MessageIds()
-    sights: list[_Sight] = []
     for page in pages:
-        origin = origins.setdefault(page.origin, len(origins))
-        if page.order != "unknown":
-            orders.setdefault(origin, page.order)
-        if page.kind == "live":
-            trusted.add(origin)
-        sights += (_Sight(origin, found) for found in page_objects(thread_id, page, ids))
-
-    latest, conflicts = _latest(sights)
-    listed: dict[SourceKind, dict[int, dict[str, JsonObject]]] = {
-        kind: {origin: {} for origin in range(len(origins))} for kind in ("message", "run", "step")
-    }
-    for sight in sights:
-        if sight.found.kind in listed:
-            value = latest[sight.found.kind, sight.found.id]
-            listed[sight.found.kind][sight.origin].setdefault(sight.found.id, value)
-
-    for origin, values in listed["message"].items():
-        rising, falling = direction_evidence(values.values())
-        if bool(rising) != bool(falling):
-            orders[origin] = orders[origin] if origin in trusted else "asc" if rising else "desc"
-
-    def listings(kind: SourceKind) -> list[Listing]:
-        return [
-            Listing(tuple(values.values()), orders.get(origin, "unknown"), origin in trusted)
-            for origin, values in listed[kind].items()
-        ]
-
-    messages = listings_merged(listings("message"))
-    runs = listings_merged(listings("run"))
-    findings = [_conflict_finding(kind, object_id) for kind, object_id in conflicts]
+        sights.turn_to(page)
+        for found in page_objects(thread_id, page, ids):
+            sights.see(found)
+    messages = listings_merged(sights.listings("message"))
+    runs = listings_merged(sights.listings("run"))
+    steps = _steps_ordered(sights.listings("step"), [run.id for run in runs.objects])
+    findings = Gathering(FINDINGS, spill=sights.values.is_spilled)
+    for kind, object_id in sights.conflicts:
+        findings.append(_conflict_finding(kind, object_id), FINDING_BYTES)
     if messages.uncertain:
         findings.append(_order_finding(thread_id))
     elif messages.sorted_by_time:
         findings.append(_sorted_finding(thread_id))
     return SourceThread(
         thread_id=thread_id,
-        thread=latest.get(("thread", thread_id)),
-        messages=messages.objects,
-        runs=runs.objects,
-        steps=_steps_ordered(listings("step"), [run["id"] for run in runs.objects]),
+        thread=sights.thread,
+        messages=sights.sequence(messages.objects),
+        runs=sights.sequence(runs.objects),
+        steps=sights.sequence(steps),
         files=files,
-        findings=tuple(findings),
+        findings=findings.sequence(),
     )
 
 
-def _latest(
-    sights: Sequence[_Sight],
-) -> tuple[dict[tuple[SourceKind, str], JsonObject], list[tuple[SourceKind, str]]]:
-    latest: dict[tuple[SourceKind, str], JsonObject] = {}
-    conflicts: dict[tuple[SourceKind, str], None] = {}
-    for sight in sights:
-        key = (sight.found.kind, sight.found.id)
-        known = latest.get(key)
-        if known is None:
-            latest[key] = sight.found.value
-            continue
-        latest[key], verdict = merged(sight.found.kind, known, sight.found.value)
+class _Sights:
+    """What the pages show: the latest state of each object kept, and of the rest only what the order needs."""
+
+    def __init__(self) -> None:
+        self.values: Gathering[JsonObject] = Gathering(JSON)
+        self.thread: JsonObject | None = None
+        self.conflicts: dict[tuple[SourceKind, str], None] = {}
+        self._known: dict[SourceKind, dict[str, Listed]] = {kind: {} for kind in _LISTED}
+        self._origins: dict[str, int] = {}
+        self._orders: dict[int, ListingOrder] = {}
+        self._trusted: set[int] = set()
+        # For each origin, the ids that it lists, in its order.
+        self._listed: dict[SourceKind, list[dict[str, None]]] = {kind: [] for kind in _LISTED}
+        self._origin = 0
+
+    def turn_to(self, page: PageContent) -> None:
+        """What comes next stands in this page."""
+        self._origin = origin = self._origins.setdefault(page.origin, len(self._origins))
+        if page.order != "unknown":
+            self._orders.setdefault(origin, page.order)
+        if page.kind == "live":
+            self._trusted.add(origin)
+        for listed in self._listed.values():
+            if origin == len(listed):
+                listed.append({})
+        self.values.grow(len(page.payload))
+
+    def see(self, found: SourceObject) -> None:
+        """Take in one sight of an object."""
+        if found.kind == "thread":
+            if self.thread is None:
+                self.thread = found.value
+            else:
+                self.thread, verdict = merged("thread", self.thread, found.value)
+                self._note(verdict, found)
+        elif found.kind in _LISTED:
+            known = self._known[found.kind]
+            before = known.get(found.id)
+            if before is None:
+                known[found.id] = self._kept(found.kind, found.value)
+            else:
+                value = self.values[before.number]
+                latest, verdict = merged(found.kind, value, found.value)
+                self._note(verdict, found)
+                if latest is not value:
+                    known[found.id] = self._kept(found.kind, latest)
+            self._listed[found.kind][self._origin].setdefault(found.id)
+
+    def listings(self, kind: SourceKind) -> list[Listing]:
+        """What each origin lists of a kind, every object in its latest state."""
+        known = self._known[kind]
+        listings: list[Listing] = []
+        for origin, ids in enumerate(self._listed[kind]):
+            objects = [known[object_id] for object_id in ids]
+            if kind == "message" and origin not in self._trusted:
+                # The other lists of an origin go in the direction that its messages show.
+                rising, falling = times_evidence(found.time for found in objects)
+                if bool(rising) != bool(falling):
+                    self._orders[origin] = "asc" if rising else "desc"
+            listings.append(Listing(objects, self._orders.get(origin, "unknown"), origin in self._trusted))
+        return listings
+
+    def sequence(self, objects: Sequence[Listed]) -> Sequence[JsonObject]:
+        """The objects themselves, in this order."""
+        return self.values.sequence(found.number for found in objects)
+
+    def _kept(self, kind: SourceKind, value: JsonObject) -> Listed:
+        run_id = str(value.get("run_id")) if kind == "step" else ""
+        return Listed(value["id"], seconds_of(value.get("created_at")), self.values.append(value), run_id)
+
+    def _note(self, verdict: Verdict, found: SourceObject) -> None:
         if verdict is Verdict.CONFLICT:
-            conflicts[key] = None
-    return latest, list(conflicts)
+            self.conflicts[found.kind, found.id] = None
 
 
-def _steps_ordered(listings: Sequence[Listing], run_ids: Sequence[str]) -> tuple[JsonObject, ...]:
+def _steps_ordered(listings: Sequence[Listing], run_ids: Sequence[str]) -> list[Listed]:
     """Steps oldest first inside their run, the runs in theirs: each run's steps were listed by themselves."""
     by_run: dict[str, list[Listing]] = {run_id: [] for run_id in run_ids}
     for listing in listings:
-        parts: dict[str, list[JsonObject]] = collections.defaultdict(list)
+        parts: dict[str, list[Listed]] = collections.defaultdict(list)
         for step in listing.objects:
-            parts[str(step.get("run_id"))].append(step)
+            parts[step.run_id].append(step)
         for run_id, steps in parts.items():
-            by_run.setdefault(run_id, []).append(dataclasses.replace(listing, objects=tuple(steps)))
-    return tuple(step for parts in by_run.values() for step in listings_merged(parts).objects)
+            by_run.setdefault(run_id, []).append(dataclasses.replace(listing, objects=steps))
+    return [step for parts in by_run.values() for step in listings_merged(parts).objects]
 
 
 def _conflict_finding(kind: SourceKind, object_id: str) -> Finding:

@@ -10,10 +10,20 @@ from __future__ import annotations
 import bisect
 import collections
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
 
 from migration_app.archive.times import seconds_of
 from migration_app.contracts import JsonObject, ListingOrder
+
+
+class Listed(NamedTuple):
+    """As much of an object as its order depends on. ``time``: seconds since 1970. ``number``: where it is kept."""
+
+    id: str
+    time: float | None
+    number: int = 0
+    run_id: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -23,7 +33,7 @@ class Listing:
     ``trusted``: the direction was asked for (live listings), so timestamps need not confirm it.
     """
 
-    objects: tuple[JsonObject, ...]
+    objects: Sequence[Listed]
     order: ListingOrder = "unknown"
     trusted: bool = False
 
@@ -32,22 +42,28 @@ class Listing:
 class Ordered:
     """Objects oldest first. ``sorted_by_time``: the list had no direction. ``uncertain``: a guess was needed."""
 
-    objects: tuple[JsonObject, ...]
+    objects: Sequence[Listed]
     sorted_by_time: bool = False
     uncertain: bool = False
 
 
 def direction_evidence(objects: Iterable[JsonObject]) -> tuple[int, int]:
     """How often a neighbour is newer, and how often older, than the one before it."""
+    return times_evidence(seconds_of(value.get("created_at")) for value in objects)
+
+
+def times_evidence(times: Iterable[float | None]) -> tuple[int, int]:
+    """The same of times alone."""
     rising = falling = 0
     before: float | None = None
-    for value in objects:
-        time = seconds_of(value.get("created_at"))
+    for time in times:
         if time is None:
             continue
         if before is not None:
-            rising += time > before
-            falling += time < before
+            if time > before:
+                rising += 1
+            elif time < before:
+                falling += 1
         before = time
     return rising, falling
 
@@ -59,7 +75,7 @@ def listing_ordered(listing: Listing) -> Ordered:
         return Ordered(objects)
     if listing.trusted and listing.order != "unknown":
         return Ordered(objects if listing.order == "asc" else objects[::-1])
-    rising, falling = direction_evidence(objects)
+    rising, falling = times_evidence(found.time for found in objects)
     if rising and falling:
         return _by_time(listing, rising, falling)
     if rising or (not falling and listing.order == "asc"):
@@ -77,19 +93,18 @@ def _by_time(listing: Listing, rising: int, falling: int) -> Ordered:
     order = sorted(range(len(objects)), key=times.__getitem__)
     shared = collections.Counter(times)
     return Ordered(
-        tuple(objects[index] for index in order),
+        [objects[index] for index in order],
         sorted_by_time=True,
         uncertain=any(count > 1 for count in shared.values()),
     )
 
 
-def _filled_times(objects: Sequence[JsonObject]) -> list[float]:
+def _filled_times(objects: Sequence[Listed]) -> list[float]:
     """Seconds of each object; one without a timestamp has its neighbour's."""
-    known = [seconds_of(value.get("created_at")) for value in objects]
-    latest = next((time for time in known if time is not None), 0.0)
+    latest = next((found.time for found in objects if found.time is not None), 0.0)
     filled = []
-    for time in known:
-        latest = latest if time is None else time
+    for found in objects:
+        latest = latest if found.time is None else found.time
         filled.append(latest)
     return filled
 
@@ -100,7 +115,7 @@ def listings_merged(listings: Sequence[Listing]) -> Ordered:
     A later listing's new objects go where their timestamps say; where these don't tell, behind the object
     that stands before them in their own listing.
     """
-    merged: list[JsonObject] = []
+    merged: list[Listed] = []
     sorted_by_time = uncertain = False
     for listing in listings:
         ordered = listing_ordered(listing)
@@ -110,50 +125,63 @@ def listings_merged(listings: Sequence[Listing]) -> Ordered:
             _insert(merged, ordered.objects)
         else:
             merged = list(ordered.objects)
-    return Ordered(tuple(merged), sorted_by_time, uncertain)
+    return Ordered(merged, sorted_by_time, uncertain)
 
 
-def _insert(merged: list[JsonObject], newer: Sequence[JsonObject]) -> None:
-    """Put the objects of ``newer`` that ``merged`` lacks where they belong. O(n) each: grown dumps are short."""
-    known = {value["id"] for value in merged}
-    if all(value["id"] in known for value in newer):
+def _insert(merged: list[Listed], newer: Sequence[Listed]) -> None:
+    """Put the objects of ``newer`` that ``merged`` lacks where they belong."""
+    known = {found.id for found in merged}
+    if all(found.id in known for found in newer):
         return
-    timed = any(seconds_of(value.get("created_at")) is not None for value in newer)
+    timed = any(found.time is not None for found in newer)
     times = _filled_times(newer) if timed else [float("inf")] * len(newer)
     steady: list[float] = []
     for time in _filled_times(merged):
         steady.append(max(time, steady[-1]) if steady else time)
+    following = _following(newer, known)
     before: str | None = None
-    for place, (value, time) in enumerate(zip(newer, times, strict=True)):
-        if value["id"] not in known:
-            at = _place(merged, steady, before, time, _first_known(newer, place, known))
-            merged.insert(at, value)
-            steady.insert(at, time if timed else (steady[at - 1] if at else steady[0]))
-            known.add(value["id"])
-        before = value["id"]
+    last = len(merged)  # where the object before stands, as far as is known
+    for place, (found, time) in enumerate(zip(newer, times, strict=True)):
+        if found.id in known:
+            before, last = found.id, last + 1
+            continue
+        low = bisect.bisect_left(steady, time) if timed else 0
+        high = bisect.bisect_right(steady, time) if timed else len(merged)
+        at = _place(merged, (before, following[place]), last, low, high)
+        merged.insert(at, found)
+        steady.insert(at, time if timed else (steady[at - 1] if at else steady[0]))
+        known.add(found.id)
+        before, last = found.id, at
 
 
-def _first_known(newer: Sequence[JsonObject], place: int, known: set[str]) -> str | None:
-    return next((value["id"] for value in newer[place:] if value["id"] in known), None)
+def _following(newer: Sequence[Listed], known: Collection[str]) -> list[str | None]:
+    """For each object, the next one from there on that is known already."""
+    following: list[str | None] = []
+    after: str | None = None
+    for found in reversed(newer):
+        after = found.id if found.id in known else after
+        following.append(after)
+    return following[::-1]
 
 
 def _place(
-    merged: list[JsonObject], steady: list[float], before: str | None, time: float, after: str | None
+    merged: Sequence[Listed], neighbours: tuple[str | None, str | None], last: int, low: int, high: int
 ) -> int:
-    untimed = time == float("inf")
-    low = 0 if untimed else bisect.bisect_left(steady, time)
-    high = len(merged) if untimed else bisect.bisect_right(steady, time)
+    """Behind the object that stood before it, else in front of the one after it, as far as the times allow."""
+    before, after = neighbours
     if before is not None:
-        behind = _index(merged, before) + 1
+        behind = _index(merged, before, last) + 1
         if low <= behind <= high:
             return behind
     if after is not None:
-        at = _index(merged, after)
+        at = _index(merged, after, last + 1)
         if low <= at <= high:
             return at
     return high
 
 
-def _index(merged: list[JsonObject], object_id: str) -> int:
+def _index(merged: Sequence[Listed], object_id: str, likely: int) -> int:
+    if likely < len(merged) and merged[likely].id == object_id:
+        return likely
     # From the end: what is new nearly always stands there.
-    return next(at for at in range(len(merged) - 1, -1, -1) if merged[at]["id"] == object_id)
+    return next(at for at in range(len(merged) - 1, -1, -1) if merged[at].id == object_id)

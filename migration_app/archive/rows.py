@@ -102,11 +102,21 @@ def read_rows(
     The first line is a header if it names the first of ``known_columns``. Without one the file must have a single
     column, named ``single_column``; ArchiveUnreadableError otherwise.
     """
-    csv.field_size_limit(MAX_CELL_CHARACTERS)
     source = ByteSource(stream)
+    table = read_table(source, known_columns=known_columns, aliases=aliases, single_column=single_column)
+    if table is not None:
+        yield table
+        yield from read_records(source, table)
+    for fault in source.faults:
+        yield Reject(source.line_number, fault, b"")
+
+
+def read_table(
+    source: ByteSource, *, known_columns: Sequence[str], aliases: Mapping[str, str], single_column: str = ""
+) -> Table | None:
+    """Read the header of a CSV file, as ``read_rows`` does; None if the file is empty."""
     if not source.first_byte():
-        yield from (Reject(source.line_number, fault, b"") for fault in source.faults)
-        return
+        return None
     head, _too_long = source.line(MAX_LINE_BYTES)
     delimiter, names = column_names(head, aliases)
     if b"\r" in head.rstrip(b"\r\n"):
@@ -114,20 +124,23 @@ def read_rows(
             "The lines end with bare carriage returns: save the file with line feeds (Unix or Windows line ends)."
         )
     if known_columns[0] in names:
-        table = Table(delimiter, names, head)
-    elif single_column and len([name for name in names if name]) == 1:
+        return Table(delimiter, names, head)
+    if single_column and len([name for name in names if name]) == 1:
         source.put_back(head)
         source.line_number -= 1
-        table = Table(delimiter, (single_column,), b"")
-    else:
-        raise ArchiveUnreadableError(
-            f"The first line must be a header with the columns {', '.join(known_columns)}; it is "
-            f"{head.decode(errors='replace').strip()[:120]!r}."
-        )
-    yield table
+        return Table(delimiter, (single_column,), b"")
+    raise ArchiveUnreadableError(
+        f"The first line must be a header with the columns {', '.join(known_columns)}; it is "
+        f"{head.decode(errors='replace').strip()[:120]!r}."
+    )
+
+
+def read_records(source: ByteSource, table: Table) -> Iterator[Row | Reject]:
+    """Read records, from where the source stands. Nothing is read ahead: between two records the source may be
+    read by somebody else.
+    """
+    csv.field_size_limit(MAX_CELL_CHARACTERS)
     yield from _records(_Lines(source), table)
-    for fault in source.faults:
-        yield Reject(source.line_number, fault, b"")
 
 
 def column_names(head: bytes, aliases: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:

@@ -40,7 +40,7 @@ def canonical_item(item: JsonObject) -> JsonObject:
     return fields
 
 
-def read_back_includes(items: Sequence[JsonObject]) -> tuple[str, ...]:
+def read_back_includes(items: Iterable[JsonObject]) -> tuple[str, ...]:
     """What a server must be asked for so that it gives these items back whole (official, schema IncludeEnum)."""
     wanted = set()
     for item in items:
@@ -53,7 +53,7 @@ def read_back_includes(items: Sequence[JsonObject]) -> tuple[str, ...]:
     return tuple(sorted(wanted))
 
 
-def items_digest(items: Sequence[JsonObject]) -> str:
+def items_digest(items: Iterable[JsonObject]) -> str:
     """SHA-256 in hexadecimal over canonical items, one line of JSON each."""
     digest = hashlib.sha256()
     for item in items:
@@ -61,9 +61,9 @@ def items_digest(items: Sequence[JsonObject]) -> str:
     return digest.hexdigest()
 
 
-def fingerprint(items: Sequence[JsonObject]) -> str:
+def fingerprint(items: Iterable[JsonObject]) -> str:
     """Digest of the canonical forms of items as planned or as a server gave them."""
-    return items_digest([canonical_item(item) for item in items])
+    return items_digest(map(canonical_item, items))
 
 
 def common_prefix(planned: Sequence[JsonObject], found: Sequence[JsonObject]) -> int:

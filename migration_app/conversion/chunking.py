@@ -5,8 +5,7 @@ Imports only ``contracts`` and this package.
 
 from __future__ import annotations
 
-import itertools
-import json
+from array import array
 from collections.abc import Iterator, Sequence
 
 from migration_app.contracts import MAX_ITEMS_PER_CALL, PlannedItem
@@ -30,14 +29,26 @@ def chunk_items(
         raise ValueError(
             f"limit must be 2 or more, max_bytes 1 or more, start 0 or more: {limit}, {max_bytes}, {start}"
         )
-    sizes = [item_bytes(planned) for planned in items]
+    return _cut(items, start, limit, max_bytes)[0]
+
+
+def plan_size(items: Sequence[PlannedItem]) -> tuple[int, int]:
+    """In how many appends the items go, and their bytes as JSON; one look at each item tells both."""
+    chunks, size = _cut(items, 0, MAX_ITEMS_PER_CALL, MAX_BYTES_PER_CALL)
+    return len(chunks), size
+
+
+def _cut(
+    items: Sequence[PlannedItem], start: int, limit: int, max_bytes: int
+) -> tuple[tuple[range, ...], int]:
     chunks: list[range] = []
     begin = end = start
+    groups, sums = _groups(items, start)
 
     def fits(first: int, last: int) -> bool:
-        return last - first <= limit and sum(sizes[first:last]) <= max_bytes
+        return last - first <= limit and sums[last - start] - sums[first - start] <= max_bytes
 
-    for group in _groups(items, start):
+    for group in groups:
         if fits(begin, group.stop):
             end = group.stop
             continue
@@ -49,21 +60,30 @@ def chunk_items(
             end = unit.stop
     if end > begin:
         chunks.append(range(begin, end))
-    return tuple(chunks)
+    return tuple(chunks), sums[-1]
 
 
 def item_bytes(planned: PlannedItem) -> int:
     """Bytes of the item in a request's JSON, with its separator."""
-    body = json.dumps(planned.item, ensure_ascii=False, separators=(",", ":"))
-    return len(body.encode(errors="surrogatepass")) + 1
+    return len(planned.body) + 1
 
 
-def _groups(items: Sequence[PlannedItem], start: int) -> Iterator[range]:
-    begin = start
-    for _, members in itertools.groupby(items[start:], key=lambda planned: planned.group):
-        end = begin + sum(1 for _ in members)
-        yield range(begin, end)
-        begin = end
+def _groups(items: Sequence[PlannedItem], start: int) -> tuple[list[range], array[int]]:
+    """The groups from ``start`` on, and the bytes of all items before each one, and of all."""
+    groups: list[range] = []
+    sums = array("Q", [0])
+    total, begin, current = 0, start, None
+    for index in range(start, len(items)):
+        planned = items[index]
+        total += item_bytes(planned)
+        sums.append(total)
+        if planned.group != current:
+            if index > begin:
+                groups.append(range(begin, index))
+            begin, current = index, planned.group
+    if begin < len(items):
+        groups.append(range(begin, len(items)))
+    return groups, sums
 
 
 def _pairs(items: Sequence[PlannedItem], group: range, limit: int) -> Iterator[range]:

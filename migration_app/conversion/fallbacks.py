@@ -3,14 +3,14 @@
 Each item has a ladder of at most three rungs (docs/conversion.md shows them); rungs that would change nothing
 are left out. A function call and its output become notes together: never one without the other. Everything here
 is pure and depends on the planned items alone, so that a resumed thread has the same plan. Imports only
-``contracts`` and this package.
+``contracts``, ``spill`` and this package.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from migration_app.contracts import Finding, JsonObject, PlannedItem, Replacement, ThreadPlan
 from migration_app.conversion.migrated import (
@@ -27,6 +27,7 @@ from migration_app.conversion.migrated import (
 )
 from migration_app.conversion.notes import Notes
 from migration_app.conversion.text import as_id, clean_text
+from migration_app.spill import replaced, selected
 
 _CONTROLS = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]")
 _REASON_LENGTH = 300
@@ -88,28 +89,34 @@ def apply_replacements(plan: ThreadPlan, replacements: Mapping[int, Replacement]
             # them may stand in the conversation already.
             if partner == position or partner not in replacements:
                 wanted[partner] = replacement
-    items = list(plan.items)
+    changes: dict[int, PlannedItem] = {}
     findings: list[Finding] = []
     for position in sorted(wanted):
-        items[position], finding = _replaced(items[position], position, wanted[position])
+        changes[position], finding = _replaced(plan.items[position], position, wanted[position])
         findings.append(finding)
-    return dataclasses.replace(plan, items=tuple(items), findings=(*_still_true(plan, wanted), *findings))
+    return dataclasses.replace(
+        plan,
+        items=replaced(plan.items, changes),
+        findings=selected(plan.findings, _still_true(plan, wanted), findings),
+    )
 
 
-def _still_true(plan: ThreadPlan, replaced: Collection[int]) -> list[Finding]:
-    """The plan's findings, without those that say of a refused call that it is carried as the target's own item.
+def _still_true(plan: ThreadPlan, refused: Collection[int]) -> Iterable[int]:
+    """The places of the plan's findings, without those that say of a refused call that it is the target's own item.
 
     Such a finding names its step; several in one step stand in the order of their items.
     """
+    if not any(plan.items[position].item["type"] in _NATIVE for position in refused):
+        return range(len(plan.findings))
     native: dict[tuple[str, str], list[bool]] = {}
     for position, planned in enumerate(plan.items):
         code = _NATIVE.get(planned.item["type"])
         if code is not None:
-            native.setdefault((code, planned.source_id), []).append(position not in replaced)
+            native.setdefault((code, planned.source_id), []).append(position not in refused)
     stands = {key: iter(flags) for key, flags in native.items()}
     return [
-        finding
-        for finding in plan.findings
+        place
+        for place, finding in enumerate(plan.findings)
         if next(stands.get((finding.code, finding.source_id), iter(())), True)
     ]
 

@@ -1,12 +1,13 @@
 """A whole thread to its plan: conversation metadata, items in order, findings.
 
-Imports only ``contracts`` and this package.
+Imports only ``contracts``, ``spill`` and this package.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from migration_app.contracts import Finding, PlannedItem, Policies, SourceThread, ThreadPlan
@@ -17,8 +18,9 @@ from migration_app.conversion.notes import Notes
 from migration_app.conversion.resources import resource_ids, resource_words
 from migration_app.conversion.runs import convert_waiting, run_findings, waiting_calls
 from migration_app.conversion.text import as_id, as_object, label, labels, source_id_of, unknown_fields
-from migration_app.conversion.timeline import created_message_id, place_steps, step_type
+from migration_app.conversion.timeline import Timeline, created_message_id, place_steps, step_type
 from migration_app.conversion.tool_calls import call_ids_of, convert_step, note_status
+from migration_app.spill import FINDING_BYTES, FINDINGS, ITEMS, Gathering, is_spilled
 
 _KNOWN = frozenset({"id", "object", "created_at", "metadata", "tool_resources"})
 _DEFAULTS = Policies()
@@ -36,44 +38,76 @@ class Place:
     uncertain: bool = False
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Order:
+    """The order of the conversation. ``waiting``: the runs, by position, that stand in it as steps behind the others.
+
+    ``recorded``: ids of the calls that steps hold, where any run says that it waits for one.
+    """
+
+    timeline: Timeline
+    waiting: Sequence[int]
+    recorded: frozenset[str]
+
+
 def convert_thread(source: SourceThread, policies: Policies = _DEFAULTS) -> ThreadPlan:
     """Plan a thread's conversation; pure, total, and the same bytes for the same input and policies.
 
     Findings stand in this order: those of the source, the thread's own, those of steps, messages and waiting
-    runs in the order of the conversation, those of steps that made messages, runs.
+    runs in the order of the conversation, those of steps that made messages, runs. A large thread's plan goes
+    piece by piece into a file, as the thread itself is in one.
     """
+    spill = is_spilled(source.messages, source.runs, source.steps)
+    items, findings = Gathering(ITEMS, spill=spill), Gathering(FINDINGS, spill=spill)
     metadata, thread_findings = _thread(source)
-    items, timeline_findings = _timeline(source, policies)
-    findings = (
-        *source.findings,
-        *thread_findings,
-        *timeline_findings,
-        *_creations(source.messages, source.steps),
-        *(finding for position, run in enumerate(source.runs) for finding in run_findings(run, position)),
-    )
-    return ThreadPlan(source.thread_id, metadata, items, findings)
+    for finding in itertools.chain(source.findings, thread_findings):
+        findings.append(finding, FINDING_BYTES)
+    order = _order(source)
+    for made, noted in _timeline(source, policies, order):
+        for planned in made:
+            items.append(planned)
+        for finding in noted:
+            findings.append(finding, FINDING_BYTES)
+    ended = (finding for position, run in enumerate(source.runs) for finding in run_findings(run, position))
+    for finding in itertools.chain(_creations(source.steps, order.timeline.created), ended):
+        findings.append(finding, FINDING_BYTES)
+    return ThreadPlan(source.thread_id, metadata, items.sequence(), findings.sequence())
 
 
 def thread_places(source: SourceThread) -> tuple[Place, ...]:
     """Messages, tool steps before the messages they led to, and runs with calls of their own, in order."""
-    recorded = _recorded_call_ids(source)
-    waiting = [position for position, run in enumerate(source.runs) if waiting_calls(run, recorded)]
+    return tuple(Place(*entry) for entry in _places(source, _order(source)))
+
+
+def _order(source: SourceThread) -> _Order:
+    asking = [position for position, run in enumerate(source.runs) if as_object(run).get("required_action")]
+    recorded = frozenset[str]()
+    if asking:
+        recorded = frozenset(call_id for step in source.steps for call_id in call_ids_of(step)) - {""}
+    waiting = [position for position in asking if waiting_calls(source.runs[position], recorded)]
+    if not waiting and not source.steps:
+        only_messages = Timeline(((),) * (len(source.messages) + 1), frozenset(), frozenset())
+        return _Order(only_messages, waiting, recorded)
     # A waiting run counts as its own last step: without a time, it takes that of the step before it.
     last_steps = [
         {"run_id": as_object(source.runs[position]).get("id"), "type": "tool_calls"} for position in waiting
     ]
-    timeline = place_steps(source.messages, source.runs, (*source.steps, *last_steps))
-    places: list[Place] = []
-    for slot, positions in enumerate(timeline.slots):
+    return _Order(place_steps(source.messages, source.runs, source.steps, last_steps), waiting, recorded)
+
+
+def _places(
+    source: SourceThread, order: _Order
+) -> Iterator[tuple[Literal["message", "step", "run"], int, bool]]:
+    """The fields of each ``Place``, in order."""
+    steps, uncertain = len(source.steps), order.timeline.uncertain
+    for slot, positions in enumerate(order.timeline.slots):
         for position in positions:
-            after = position - len(source.steps)
-            uncertain = position in timeline.uncertain
-            places.append(
-                Place("step", position, uncertain) if after < 0 else Place("run", waiting[after], uncertain)
-            )
+            if position < steps:
+                yield "step", position, position in uncertain
+            else:
+                yield "run", order.waiting[position - steps], position in uncertain
         if slot < len(source.messages):
-            places.append(Place("message", slot))
-    return tuple(places)
+            yield "message", slot, False
 
 
 def _thread(source: SourceThread) -> tuple[dict[str, str], list[Finding]]:
@@ -92,7 +126,9 @@ def _thread(source: SourceThread) -> tuple[dict[str, str], list[Finding]]:
     return metadata, notes.findings
 
 
-def _timeline(source: SourceThread, policies: Policies) -> tuple[tuple[PlannedItem, ...], list[Finding]]:
+def _timeline(
+    source: SourceThread, policies: Policies, order: _Order
+) -> Iterator[tuple[Sequence[PlannedItem], Sequence[Finding]]]:
     """Items and findings of everything that has a place in the conversation."""
     resources = as_object(source.thread).get("tool_resources")
     context = Context(
@@ -101,47 +137,31 @@ def _timeline(source: SourceThread, policies: Policies) -> tuple[tuple[PlannedIt
         tuple(resource_ids(resources, "file_search", "vector_store_ids")),
         frozenset(resource_ids(resources, "code_interpreter", "file_ids")),
     )
-    recorded = _recorded_call_ids(source)
     used_call_ids: set[str] = set()
-    items: list[PlannedItem] = []
-    findings: list[Finding] = []
     group = 0
-    for place in thread_places(source):
-        if place.kind == "message":
-            converted = convert_message(source.messages[place.position], place.position, context)
+    for kind, position, uncertain in _places(source, order):
+        if kind == "message":
+            converted = convert_message(source.messages[position], position, context)
             made, notes = converted.planned(group), converted.notes
-        elif place.kind == "step":
-            step = source.steps[place.position]
-            made, notes = convert_step(
-                step, place.position, context, used_call_ids, group, uncertain=place.uncertain
-            )
+        elif kind == "step":
+            step = source.steps[position]
+            made, notes = convert_step(step, position, context, used_call_ids, group, uncertain=uncertain)
         else:
-            run = source.runs[place.position]
-            made, notes = convert_waiting(
-                run, place.position, recorded, context, group, uncertain=place.uncertain
-            )
-        items += made
-        findings += notes.findings
+            run = source.runs[position]
+            made, notes = convert_waiting(run, position, order.recorded, context, group, uncertain=uncertain)
+        yield made, notes.findings
         group += bool(made)
-    return tuple(items), findings
 
 
-def _creations(messages: Sequence[object], steps: Sequence[object]) -> list[Finding]:
+def _creations(steps: Sequence[object], created: frozenset[str]) -> Iterator[Finding]:
     """Findings of the steps that made messages: the messages themselves carry their content."""
-    known = {as_id(as_object(message).get("id")) for message in messages} - {""}
-    findings: list[Finding] = []
     for position, step in enumerate(map(as_object, steps)):
         if step_type(step) != "message_creation":
             continue
         notes = Notes("step", source_id_of(step, "step", position))
         note_status(step, notes)
         message_id = created_message_id(step)
-        if message_id not in known:
+        if message_id not in created:
             shown = label(message_id) or "without an id"
             notes.add("step_message_missing", "step_details.message_creation.message_id", message_id=shown)
-        findings += notes.findings
-    return findings
-
-
-def _recorded_call_ids(source: SourceThread) -> frozenset[str]:
-    return frozenset[str]().union(*map(call_ids_of, source.steps)) - {""}
+        yield from notes.findings

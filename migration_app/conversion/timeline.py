@@ -10,7 +10,7 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from migration_app.contracts import JsonObject
 from migration_app.conversion.text import as_id, as_object, parse_time
@@ -22,11 +22,13 @@ _NEVER = float("-inf")
 class Timeline:
     """For each place before a message, and the one after the last: which steps stand there, in order.
 
-    Steps are named by their position in the input. ``uncertain`` holds those that nothing places.
+    Steps are named by their position in the input. ``uncertain`` holds those that nothing places; ``created`` the
+    ids of messages that steps name as made by them and that are there.
     """
 
     slots: tuple[tuple[int, ...], ...]
     uncertain: frozenset[int]
+    created: frozenset[str]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,9 +42,12 @@ class _Step:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Messages:
-    times: tuple[float | None, ...]
-    newest: tuple[float, ...]  # latest time up to and with each message: never falls, so it can be bisected
-    run_ids: tuple[str, ...]
+    times: Sequence[float | None]
+    newest: Sequence[float]  # latest time up to and with each message: never falls, so it can be bisected
+    run_ids: Sequence[str]
+    by_run: Mapping[str, Sequence[int]]  # the positions of each run's messages
+    created: Mapping[str, int]  # the position of each message that a step made
+    timed: bool  # whether any has a time
 
 
 def step_type(step: JsonObject) -> str:
@@ -60,34 +65,66 @@ def created_message_id(step: JsonObject) -> str:
     return as_id(as_object(details.get("message_creation")).get("message_id"))
 
 
-def place_steps(messages: Sequence[object], runs: Sequence[object], steps: Sequence[object]) -> Timeline:
-    """Find the place of every step that is no message_creation; those only give the others their place."""
-    sources = [as_object(message) for message in messages]
-    times = tuple(parse_time(message.get("created_at")) for message in sources)
-    known = _Messages(
-        times=times,
-        newest=tuple(itertools.accumulate((_NEVER if time is None else time for time in times), max)),
-        run_ids=tuple(as_id(message.get("run_id")) for message in sources),
-    )
-    positions = {as_id(message.get("id")): position for position, message in enumerate(sources)}
-    positions.pop("", None)
+def place_steps(
+    messages: Iterable[object],
+    runs: Iterable[object],
+    steps: Sequence[object],
+    waiting: Sequence[object] = (),
+) -> Timeline:
+    """Find the place of every step that is no message_creation; those only give the others their place.
+
+    ``waiting`` counts as more steps behind the others.
+    """
+    known = _look_at(messages, steps)
     run_times = {
         as_id(as_object(run).get("id")): parse_time(as_object(run).get("created_at")) for run in runs
     }
-    placed: list[list[tuple[float, int, int, int]]] = [[] for _ in range(len(sources) + 1)]
+    placed: dict[int, list[tuple[float, int, int, int]]] = {}
     uncertain: set[int] = set()
-    for turn, group in enumerate(_by_run(steps, positions, run_times)):
+    for turn, group in enumerate(_by_run(itertools.chain(steps, waiting), known.created, run_times)):
         for order, (step, slot) in enumerate(_place_group(group, known)):
             time = _NEVER if step.time is None else step.time
-            placed[len(sources) if slot is None else slot].append((time, turn, order, step.position))
+            entries = placed.setdefault(len(known.times) if slot is None else slot, [])
+            entries.append((time, turn, order, step.position))
             if slot is None:
                 uncertain.add(step.position)
-    slots = tuple(tuple(entry[-1] for entry in sorted(entries)) for entries in placed)
-    return Timeline(slots, frozenset(uncertain))
+    slots = tuple(
+        tuple(entry[-1] for entry in sorted(placed[slot])) if slot in placed else ()
+        for slot in range(len(known.times) + 1)
+    )
+    return Timeline(slots, frozenset(uncertain), frozenset(known.created))
+
+
+def _look_at(messages: Iterable[object], steps: Iterable[object]) -> _Messages:
+    """As much of each message as placing needs: there may be very many."""
+    wanted = {
+        created_message_id(step) for step in map(as_object, steps) if step_type(step) == "message_creation"
+    } - {""}
+    times: list[float | None] = []
+    run_ids: list[str] = []
+    by_run: dict[str, list[int]] = {}
+    names: dict[str, str] = {}
+    created: dict[str, int] = {}
+    for position, message in enumerate(map(as_object, messages)):
+        times.append(parse_time(message.get("created_at")))
+        run_id = as_id(message.get("run_id"))
+        run_ids.append(names.setdefault(run_id, run_id))
+        by_run.setdefault(run_id, []).append(position)
+        message_id = as_id(message.get("id"))
+        if message_id in wanted:
+            created[message_id] = position
+    return _Messages(
+        times=times,
+        newest=list(itertools.accumulate((_NEVER if time is None else time for time in times), max)),
+        run_ids=run_ids,
+        by_run=by_run,
+        created=created,
+        timed=any(time is not None for time in times),
+    )
 
 
 def _by_run(
-    steps: Sequence[object], positions: dict[str, int], run_times: dict[str, float | None]
+    steps: Iterable[object], positions: Mapping[str, int], run_times: Mapping[str, float | None]
 ) -> list[list[_Step]]:
     """The steps of each run, oldest first; a step without a time counts as made with the one before it."""
     groups: dict[str, list[_Step]] = {}
@@ -140,9 +177,10 @@ def _with_next_messages(group: Sequence[_Step]) -> list[tuple[_Step, int | None,
 
 def _by_time(step: _Step, lowest: int, messages: _Messages) -> int | None:
     """After every message that is not newer, yet before those that the same run made in the same second."""
-    if step.time is None or not any(time is not None for time in messages.times):
-        own = (index for index, run_id in enumerate(messages.run_ids) if run_id and run_id == step.run_id)
-        return next((index for index in own if index >= lowest), None)
+    if step.time is None or not messages.timed:
+        own = messages.by_run.get(step.run_id, ()) if step.run_id else ()
+        at = bisect.bisect_left(own, lowest)
+        return own[at] if at < len(own) else None
     slot = bisect.bisect_right(messages.newest, step.time)
     while slot > lowest and step.run_id and messages.run_ids[slot - 1] == step.run_id:
         if messages.times[slot - 1] != step.time:

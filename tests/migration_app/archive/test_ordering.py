@@ -1,17 +1,20 @@
 """The order of messages, from lists in either direction, unsorted ones, and several at once."""
 
+from collections.abc import Sequence
+
 import pytest
 
-from migration_app.archive.ordering import Listing, listing_ordered, listings_merged
-from migration_app.contracts import JsonObject, ListingOrder
+from migration_app.archive.ordering import Listed, Listing, listing_ordered, listings_merged
+from migration_app.archive.times import seconds_of
+from migration_app.contracts import ListingOrder
 
 
-def objects(*pairs: tuple[str, object]) -> tuple[JsonObject, ...]:
-    return tuple({"id": name, "created_at": time} for name, time in pairs)
+def objects(*pairs: tuple[str, object]) -> tuple[Listed, ...]:
+    return tuple(Listed(name, seconds_of(time)) for name, time in pairs)
 
 
-def ids(values: tuple[JsonObject, ...]) -> str:
-    return "".join(value["id"] for value in values)
+def ids(values: Sequence[Listed]) -> str:
+    return "".join(value.id for value in values)
 
 
 def ordered(*pairs: tuple[str, object], order: ListingOrder = "unknown") -> str:
@@ -106,7 +109,6 @@ def test_each_id_comes_once() -> None:
 
 
 def test_what_a_trusted_list_puts_against_its_timestamps_goes_by_these() -> None:
-    first, last = {"id": "a", "created_at": 100}, {"id": "b", "created_at": 200}
-    early = {"id": "c", "created_at": 50}
+    first, early, last = objects(("a", 100), ("c", 50), ("b", 200))
     grown = Listing((first, early, last), "asc", trusted=True)
-    assert listings_merged([Listing((first, last)), grown]).objects == (early, first, last)
+    assert ids(listings_merged([Listing((first, last)), grown]).objects) == "cab"

@@ -1,0 +1,275 @@
+"""Sequences that keep what a large thread holds in an unnamed temporary file, not in memory.
+
+A small thread's parts are tuples; those of a large one are ``Spilled``: they decode an element when it is asked
+for. Both are a ``Sequence``, so nothing that reads them needs to know. The file has no name and is gone with the
+last sequence that reads it, however the process ends. Imports only ``contracts``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import os
+import tempfile
+import weakref
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Generic, TypeVar, overload
+
+from migration_app.contracts import Finding, PlannedItem, Severity, planned_from_body
+
+T = TypeVar("T")
+
+MAX_BYTES_IN_MEMORY = 8 << 20
+"""What weighs more than this, in bytes of JSON, goes to a file. Objects in memory weigh several times that."""
+
+# Read and written at once. Elements are mostly read in their order, or in the reverse of it.
+_BLOCK = 1 << 16
+# A slice of so many elements is decoded at once.
+_SHORT = 256
+
+
+class TemporarySpaceError(OSError):
+    """The temporary directory can't take, or give back, what a large thread holds; the text says what to do."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Codec(Generic[T]):
+    """How an element becomes bytes, and an equal element again."""
+
+    encode: Callable[[T], bytes]
+    decode: Callable[[bytes], T]
+
+
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def json_encode(value: object) -> bytes:
+    """Compact JSON in UTF-8; lone surrogates, which real archives hold, come out again as they went in."""
+    return _json(value).encode(errors="surrogatepass")
+
+
+def json_decode(data: bytes) -> Any:
+    """Undo ``json_encode``."""
+    return json.loads(data.decode(errors="surrogatepass"))
+
+
+def _item_encode(planned: PlannedItem) -> bytes:
+    # No JSON in UTF-8 holds a line feed of its own: the body stands as it is sent, to be taken out uncut.
+    rest = json_encode((planned.source_kind, planned.source_id, planned.group))
+    return planned.body + b"\n" + rest
+
+
+def _item_decode(data: bytes) -> PlannedItem:
+    body, _, rest = data.partition(b"\n")
+    return planned_from_body(body, *json_decode(rest))
+
+
+def _finding_encode(finding: Finding) -> bytes:
+    return json_encode([getattr(finding, name) for name in _FINDING_FIELDS])
+
+
+def _finding_decode(data: bytes) -> Finding:
+    code, severity, *others = json_decode(data)
+    return Finding(code, Severity(severity), *others)
+
+
+_FINDING_FIELDS = tuple(field.name for field in dataclasses.fields(Finding))
+
+JSON: Codec[Any] = Codec(json_encode, json_decode)
+ITEMS: Codec[PlannedItem] = Codec(_item_encode, _item_decode)
+FINDINGS: Codec[Finding] = Codec(_finding_encode, _finding_decode)
+FINDING_BYTES = 512
+"""What a finding weighs, roughly."""
+
+
+@dataclasses.dataclass(slots=True)
+class _Window:
+    """The part of a file that was read last."""
+
+    start: int = 0
+    block: bytes = b""
+
+
+class _Log:
+    """Records behind each other in a temporary file, the newest still in memory. Records are never changed."""
+
+    def __init__(self) -> None:
+        self._file = _temporary_file()
+        weakref.finalize(self, self._file.close)
+        self._ends = array("Q")
+        self._tail = bytearray()
+        self._written = 0
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def append(self, record: bytes) -> int:
+        """Put a record behind the others; returns its number, counted from 0."""
+        self._tail += record
+        self._ends.append(self._written + len(self._tail))
+        if len(self._tail) >= _BLOCK:
+            self._write()
+        return len(self._ends) - 1
+
+    def read(self, number: int, window: _Window) -> bytes:
+        """A record's bytes, out of the window, which is moved there if it is elsewhere."""
+        start, end = self._ends[number - 1] if number else 0, self._ends[number]
+        if start >= self._written:
+            return bytes(self._tail[start - self._written : end - self._written])
+        first, block = window.start, window.block
+        if start < first or end > first + len(block):
+            first = start - start % _BLOCK
+            size = min(end + -end % _BLOCK, self._written) - first
+            try:
+                block = os.pread(self._file.fileno(), size, first)
+            except OSError as error:
+                raise TemporarySpaceError(error.errno, _trouble(error)) from error
+            window.start, window.block = first, block
+        return block[start - first : end - first]
+
+    def _write(self) -> None:
+        rest = memoryview(self._tail)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            raise TemporarySpaceError(error.errno, _trouble(error)) from error
+        finally:
+            rest.release()
+        self._written += len(self._tail)
+        self._tail = bytearray()
+
+
+def _temporary_file() -> io.FileIO:
+    try:
+        # Unbuffered: a failed write is told here, not when the file is closed.
+        file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by the log's finalizer
+    except OSError as error:
+        raise TemporarySpaceError(error.errno, _trouble(error)) from error
+    assert isinstance(file, io.FileIO)  # noqa: S101 - what buffering=0 gives; the stubs do not say so
+    return file
+
+
+def _trouble(error: OSError) -> str:
+    try:
+        place = tempfile.gettempdir()
+    except OSError:
+        place = "the temporary directory"
+    return (
+        f"A large thread is kept in a file in {place} while it is worked on, and that failed "
+        f"({error.strerror or type(error).__name__}): make room there, or set TMPDIR to a directory that has "
+        "room and can be written to, and try again"
+    )
+
+
+class Spilled(Sequence[T]):
+    """Elements in a temporary file, decoded anew each time they are asked for; a short slice is a tuple."""
+
+    def __init__(self, log: _Log, codec: Codec[T], numbers: Sequence[int]) -> None:
+        self._log, self._codec, self._numbers = log, codec, numbers
+        self._window = _Window()
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[T]: ...
+    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
+        if isinstance(index, slice):
+            part = Spilled(self._log, self._codec, self._numbers[index])
+            return tuple(part) if len(part) <= _SHORT else part
+        return self._at(self._numbers[index])
+
+    def __iter__(self) -> Iterator[T]:
+        return map(self._at, self._numbers)
+
+    def __reversed__(self) -> Iterator[T]:
+        return map(self._at, reversed(self._numbers))
+
+    def _at(self, number: int) -> T:
+        return self._codec.decode(self._log.read(number, self._window))
+
+    def replaced(self, changes: Mapping[int, T]) -> Spilled[T]:
+        """Another sequence with these elements at their positions."""
+        numbers = array("Q", self._numbers)
+        for position, value in changes.items():
+            numbers[position] = self._log.append(self._codec.encode(value))
+        return Spilled(self._log, self._codec, numbers)
+
+    def selected(self, positions: Iterable[int], more: Iterable[T] = ()) -> Spilled[T]:
+        """Another sequence of the elements at these positions, with ``more`` behind them."""
+        numbers = array("Q", (self._numbers[position] for position in positions))
+        numbers.extend(self._log.append(self._codec.encode(value)) for value in more)
+        return Spilled(self._log, self._codec, numbers)
+
+
+class Gathering(Generic[T]):
+    """Elements as they come: in memory until they weigh more than ``MAX_BYTES_IN_MEMORY``, then in a file."""
+
+    def __init__(self, codec: Codec[T], *, spill: bool = False) -> None:
+        """``spill``: in a file from the start, where it is known that there will be much."""
+        self._codec = codec
+        self._values: list[T] = []
+        self._weight = 0
+        self._log = _Log() if spill else None
+        self._window = _Window()
+
+    def __len__(self) -> int:
+        return len(self._values if self._log is None else self._log)
+
+    def __getitem__(self, number: int) -> T:
+        if self._log is None:
+            return self._values[number]
+        return self._codec.decode(self._log.read(number, self._window))
+
+    @property
+    def is_spilled(self) -> bool:
+        """Whether the elements are in a file."""
+        return self._log is not None
+
+    def grow(self, weight: int) -> None:
+        """Count in what comes, or came, in bytes."""
+        self._weight += weight
+        if self._log is None and self._weight > MAX_BYTES_IN_MEMORY:
+            self._log = _Log()
+            for value in self._values:
+                self._log.append(self._codec.encode(value))
+            self._values = []
+
+    def append(self, value: T, weight: int = 0) -> int:
+        """Put an element behind the others; returns its number, counted from 0."""
+        self.grow(weight)
+        if self._log is not None:
+            return self._log.append(self._codec.encode(value))
+        self._values.append(value)
+        return len(self._values) - 1
+
+    def sequence(self, numbers: Iterable[int] | None = None) -> Sequence[T]:
+        """All elements, or those with these numbers in this order: a tuple, or ``Spilled``."""
+        if self._log is None:
+            return tuple(self._values if numbers is None else map(self._values.__getitem__, numbers))
+        chosen = range(len(self._log)) if numbers is None else array("Q", numbers)
+        return Spilled(self._log, self._codec, chosen)
+
+
+def is_spilled(*sequences: Sequence[object]) -> bool:
+    """Whether any of these is in a file: what is made of them should be, too."""
+    return any(isinstance(sequence, Spilled) for sequence in sequences)
+
+
+def replaced(values: Sequence[T], changes: Mapping[int, T]) -> Sequence[T]:
+    """The sequence with other elements at some positions."""
+    if isinstance(values, Spilled):
+        return values.replaced(changes)
+    return tuple(changes.get(position, value) for position, value in enumerate(values))
+
+
+def selected(values: Sequence[T], positions: Iterable[int], more: Iterable[T] = ()) -> Sequence[T]:
+    """The elements at these positions, with ``more`` behind them."""
+    if isinstance(values, Spilled):
+        return values.selected(positions, more)
+    return (*(values[position] for position in positions), *more)
