@@ -7,7 +7,7 @@ import datetime as dt
 import logging
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from django.db import Error, connection
 
@@ -25,7 +25,7 @@ class LeaseKeeper:
 
     def __init__(self, lease: dt.timedelta) -> None:
         self._lease = lease
-        self._tokens: set[uuid.UUID] = set()
+        self._held: dict[int, uuid.UUID] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
 
@@ -40,33 +40,32 @@ class LeaseKeeper:
             self._stop.set()
             keeper.join()
 
-    @contextlib.contextmanager
-    def keeping(self, thread: Thread) -> Iterator[None]:
-        """Renew this thread's lease until the block ends."""
-        token = thread.lease_token
-        if token is None:
-            raise ValueError(f"thread {thread.thread_id} is not claimed")
+    def keep(self, threads: Iterable[Thread]) -> None:
+        """Renew these threads' leases from now on."""
         with self._lock:
-            self._tokens.add(token)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._tokens.discard(token)
+            for thread in threads:
+                if thread.lease_token is None:
+                    raise ValueError(f"thread {thread.thread_id} is not claimed")
+                self._held[thread.pk] = thread.lease_token
+
+    def drop(self, thread: Thread) -> None:
+        """Renew this thread's lease no longer."""
+        with self._lock:
+            self._held.pop(thread.pk, None)
 
     def _run(self) -> None:
         try:
             while not self._stop.wait(self._lease.total_seconds() / 3):
                 with self._lock:
-                    tokens = set(self._tokens)
-                if tokens:
-                    self._renew(tokens)
+                    held = dict(self._held)
+                if held:
+                    self._renew(held)
         finally:
             connection.close()
 
-    def _renew(self, tokens: set[uuid.UUID]) -> None:
+    def _renew(self, held: dict[int, uuid.UUID]) -> None:
         try:
-            leases_renew(tokens=tokens, lease=self._lease)
+            leases_renew(held=held, lease=self._lease)
         except Error:
             # The next turn tries again on a new connection. If the lease runs out first, whoever holds the
             # thread notices when it wants to write (LeaseLostError), and another worker goes on.

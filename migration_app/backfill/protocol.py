@@ -4,14 +4,16 @@
     append:   row "sending"   →  POST /conversations/…/items →  item ids, row "appended"     (per chunk)
     complete: row "complete"  →  GET  /conversations/…/items →  compared: "verified", or a person looks
 
-A worker may die after any of these. The next one finds the rows and knows: "creating" means that the create
-may have happened, and nobody can find out (there is no list of conversations), so it goes to the orphan
+The rule that makes it safe: ``work.write()`` stands before every call, and what a call taught is in the entry
+that the next ``work.write()`` makes durable. So the record of one call and the intent of the next are one
+transaction, and a worker may die anywhere. The next one finds the rows and knows: "creating" means that the
+create may have happened, and nobody can find out (there is no list of conversations), so it goes to the orphan
 ledger and a new, empty conversation is made. "sending" means that the append may have happened: the
 conversation is read, and either it holds exactly the chunk more (recorded) or exactly not (sent again);
-anything else goes to a person. Content is only ever sent to a conversation whose id is recorded.
+anything else goes to a person. Content is only ever sent to a conversation whose id is durable.
 
 A refused append did nothing; it is halved until the item is found that the target does not take, and that
-item is replaced by its documented fallback. Rows are written by ``backfill.records``.
+item is replaced by its documented fallback. What is written down stands in ``backfill.records``.
 
 Must not import jobs or rq.
 """
@@ -20,165 +22,180 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
 from django.conf import settings
 
 from migration_app.backfill import records
 from migration_app.backfill.records import NeedsReviewError
 from migration_app.backfill.refusals import halves, is_about_items, is_lossless, next_replacements
-from migration_app.contracts import Actor, Fidelity, JsonObject, PlannedItem, ThreadPlan
-from migration_app.conversion.canonical import canonical_item, compare_items, items_digest, read_back_includes
+from migration_app.backfill.work import Work
+from migration_app.contracts import Fidelity, JsonObject, PlannedItem
+from migration_app.conversion.canonical import (
+    ItemsComparison,
+    canonical_item,
+    fingerprint,
+    items_digest,
+    read_back_includes,
+)
 from migration_app.conversion.chunking import chunk_items
-from migration_app.gateways.connection import Connection
 from migration_app.gateways.errors import GatewayError, Outcome
 from migration_app.gateways.target import (
+    Appended,
     conversation_create,
     conversation_is_there,
     items_append,
-    items_list,
+    items_pages,
 )
 from migration_app.models import Chunk, Conversation, Thread
-from migration_app.services.plans import PlanLostError, PlannedThread, plan_of, thread_plan
+from migration_app.services.plans import PlanLostError, plan_of
 
 S = Thread.Status
 _TRIES_BEFORE_LOSS = 3
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Work:
-    """What a step needs: the claimed thread, its plan, where to send it, and who acts."""
-
-    thread: Thread
-    planned: PlannedThread
-    connection: Connection
-    actor: Actor
-
-    @property
-    def plan(self) -> ThreadPlan:
-        """The plan as it is sent, fallbacks included."""
-        return self.planned.plan
-
-    @property
-    def items(self) -> list[JsonObject]:
-        """The items as they are sent, but for ids."""
-        return [planned.item for planned in self.plan.items]
-
-
-def thread_backfill(*, thread: Thread, connection: Connection, actor: Actor) -> None:
+async def thread_backfill(work: Work) -> None:
     """Take a claimed thread as far as it gets: verified, blocked, or to a person.
 
-    Raises GatewayError (the caller decides whether to try again) and LeaseLostError (another worker has it).
+    Raises GatewayError, LeaseLostError and HandBackError; what is known by then stands in ``work.entry``, and the
+    caller (``backfill.outcomes``) adds how it goes on, and writes it.
     """
-    records.backfill_begin(thread, actor)
+    records.backfill_begun(work.entry)
     try:
-        work = Work(thread, thread_plan(thread), connection, actor)
-        if thread.status == S.BACKFILLING:
-            if work.plan.fidelity is not Fidelity.BLOCKED:
-                work = _append(work, _conversation(work))
-            if work.plan.fidelity is Fidelity.BLOCKED:
-                records.thread_block(thread, work.plan, actor)
+        if work.thread.status != S.BACKFILLED:
+            sent = not _blocked(work) and await _append(work, await _conversation(work))
+            if not sent:
+                records.thread_blocked(work.entry, work.plan)
+                await work.write()
                 return
-            records.conversation_complete(thread, work.plan, actor)
-        _verify(work)
+            _complete(work)
+        await work.write()
+        work.step()
+        await _verify(work)
     except (NeedsReviewError, PlanLostError) as trouble:
-        records.thread_review(thread, _review_of(trouble), actor)
+        await _to_review(work, trouble)
 
 
-def thread_verify(*, thread: Thread, connection: Connection, actor: Actor) -> None:
+async def thread_verify(work: Work) -> None:
     """Read a claimed thread's conversation back and compare it with what its snapshot says.
 
     Raises GatewayError and LeaseLostError.
     """
     try:
-        _verify(Work(thread, thread_plan(thread), connection, actor))
+        await _verify(work)
     except (NeedsReviewError, PlanLostError) as trouble:
-        records.thread_review(thread, _review_of(trouble), actor)
+        await _to_review(work, trouble)
 
 
-def _review_of(trouble: NeedsReviewError | PlanLostError) -> NeedsReviewError:
-    return (
+async def _to_review(work: Work, trouble: NeedsReviewError | PlanLostError) -> None:
+    review = (
         trouble if isinstance(trouble, NeedsReviewError) else NeedsReviewError("plan_changed", str(trouble))
     )
+    records.thread_to_review(work.entry, work.conversation, review)
+    await work.write()
 
 
-def _conversation(work: Work) -> Conversation:
+async def _conversation(work: Work) -> Conversation:
     """Return the thread's conversation with an id that we hold, creating it if there is none."""
-    conversation = records.conversation_intend(work.thread, work.plan, work.planned.policies, work.actor)
-    if conversation.state != Conversation.State.CREATING:
-        return conversation
+    if work.conversation is not None and work.conversation.state != Conversation.State.CREATING:
+        return work.conversation
+    if work.conversation is not None:
+        lost = "The worker ended between sending the create and recording its answer."
+        records.create_lost(work.entry, work.plan, lost)
+    work.conversation = records.conversation_intended(work.entry, work.converted.policies)
+    await work.write()
     try:
-        created = conversation_create(work.connection, metadata=work.plan.metadata)
+        created = await conversation_create(work.connection, metadata=work.plan.metadata)
     except GatewayError as error:
-        lost = error.text if error.outcome is Outcome.UNKNOWN else ""
-        records.conversation_abandon(work.thread, conversation, work.plan, work.actor, lost=lost)
+        if error.outcome is Outcome.UNKNOWN:
+            records.create_lost(work.entry, work.plan, error.text)
+        records.create_failed(work.entry)
         raise
-    records.conversation_open(work.thread, conversation, created, work.actor)
-    return conversation
+    records.conversation_opened(work.entry, work.conversation, created)
+    return work.conversation
 
 
-def _append(work: Work, conversation: Conversation) -> Work:
-    """Send what is not there yet; returns the work with the plan as it was sent.
+async def _append(work: Work, conversation: Conversation) -> bool:
+    """Send what is not there yet; ``work.plan`` becomes the plan as it was sent.
 
-    Chunks that stand are held against the plan before anything follows them. The plan comes back blocked if
-    the target refuses an item and all its fallbacks.
+    Chunks that stand are held against the plan before anything follows them. False if the target refuses an
+    item and all its fallbacks: then the plan is blocked.
     """
-    position, sequence = _standing(work, conversation)
-    if conversation.state != Conversation.State.OPEN and position < len(work.plan.items):
+    position, sequence = await _standing(work)
+    if conversation.state != Conversation.State.OPEN and position < len(work.items):
         # The conversation was handed out once; its application may have gone on with it since.
-        _prefix_only(work, conversation, position)
-    parts = deque(chunk_items(work.plan.items, position))
-    while parts and work.plan.fidelity is not Fidelity.BLOCKED:
+        await _prefix_only(work, position)
+    parts = deque(chunk_items(work.items, position))
+    while parts:
+        work.step()
         part = parts.popleft()
         try:
-            _send(work, conversation, sequence, part)
+            appended = await _send(work, conversation, sequence, part)
         except GatewayError as error:
-            if not (is_about_items(error) or _is_unknown_kind(work, conversation, error)):
+            if not (is_about_items(error) or await _is_unknown_kind(work, conversation, error)):
                 raise
-            smaller = halves(work.plan.items, part)
+            smaller = halves(work.items, part)
             if smaller is None:
-                work = _replace(work, conversation, part, error)
+                _replace(work, conversation, part, error)
+                if _blocked(work):
+                    return False
             parts.extendleft(reversed(smaller or (part,)))
         else:
+            records.chunk_appended(work.entry, sequence, appended)
             sequence += 1
-    return work
+    return True
 
 
-def _standing(work: Work, conversation: Conversation) -> tuple[int, int]:
+def _blocked(work: Work) -> bool:
+    return work.plan.fidelity is Fidelity.BLOCKED
+
+
+async def _standing(work: Work) -> tuple[int, int]:
     """Check what was sent before; returns the position and the sequence number that come next."""
     position = sequence = 0
-    for chunk in conversation.chunks.order_by("sequence"):
-        planned = work.plan.items[chunk.first_item : chunk.first_item + chunk.item_count]
+    for chunk in work.chunks:
+        planned = work.items[chunk.first_item : chunk.first_item + chunk.item_count]
         if _digest(planned) != chunk.digest:
             raise NeedsReviewError(
                 "plan_changed",
                 f"Chunk {chunk.sequence + 1} was sent from a plan that is no longer the same: the snapshot or the "
-                "conversion changed since. Roll the thread back and backfill it anew, or leave it as it is.",
+                "conversion changed since. Begin anew, roll the thread back, or keep it as it is.",
             )
-        if chunk.state == Chunk.State.SENDING and not _settle(work, conversation, chunk):
-            break  # only the last one can be in doubt; it is not there, and is sent anew
+        if chunk.state == Chunk.State.SENDING and not await _settle(work, chunk):
+            break  # only the last one can be in doubt; it is not there, and is sent anew under the same number
         position, sequence = chunk.first_item + chunk.item_count, chunk.sequence + 1
     return position, sequence
 
 
-def _settle(work: Work, conversation: Conversation, chunk: Chunk) -> bool:
-    """Find out whether a chunk in doubt is there: True and recorded, or False and its row gone."""
-    found = _read_back(work, conversation)
+async def _settle(work: Work, chunk: Chunk) -> bool:
+    """Find out whether a chunk in doubt is there: True and recorded, or False."""
     end = chunk.first_item + chunk.item_count
-    difference = compare_items(work.items[:end], found)
-    if difference is None:
-        ids = [str(item.get("id", "")) for item in found[chunk.first_item : end]]
-        records.chunk_appended(work.thread, chunk, ids, request_id="")
+    comparison = ItemsComparison(_bodies(work.items[:end]))
+    ids: list[str] = []
+    async for page in _pages(work, work.items[:end]):
+        ids += [str(item.get("id", "")) for item in page]
+        comparison.see(page)
+    if comparison.same == comparison.seen == end:
+        records.chunk_appended(
+            work.entry, chunk.sequence, Appended(tuple(ids[chunk.first_item : end]), request_id="")
+        )
+        await work.write()
         return True
-    if compare_items(work.items[: chunk.first_item], found) is None:
-        records.chunk_withdraw(work.thread, chunk)
+    if comparison.same == comparison.seen == chunk.first_item:
         return False
+    difference = comparison.difference()
     raise NeedsReviewError(
-        "difference", f"After a lost answer the conversation is not as sent: {difference.text}"
+        "difference",
+        f"After a lost answer the conversation is not as sent: {difference.text if difference else ''}",
     )
 
 
-def _prefix_only(work: Work, conversation: Conversation, position: int) -> None:
-    difference = compare_items(work.items[:position], _read_back(work, conversation))
+async def _prefix_only(work: Work, position: int) -> None:
+    """Raise NeedsReviewError unless the conversation is exactly what was sent, and nothing else."""
+    comparison = ItemsComparison(_bodies(work.items[:position]))
+    async for page in _pages(work, work.items[:position]):
+        comparison.see(page)
+    difference = comparison.difference()
     if difference is not None:
         raise NeedsReviewError(
             "conversation_continued",
@@ -186,18 +203,14 @@ def _prefix_only(work: Work, conversation: Conversation, position: int) -> None:
         )
 
 
-def _send(work: Work, conversation: Conversation, sequence: int, part: range) -> None:
-    planned = work.plan.items[part.start : part.stop]
-    chunk = records.chunk_intend(
-        work.thread,
-        conversation,
-        sequence=sequence,
-        first_item=part.start,
-        planned=planned,
-        digest=_digest(planned),
+async def _send(work: Work, conversation: Conversation, sequence: int, part: range) -> Appended:
+    planned = work.items[part.start : part.stop]
+    records.chunk_sending(
+        work.entry, sequence=sequence, first_item=part.start, planned=planned, digest=_digest(planned)
     )
+    await work.write()
     try:
-        appended = items_append(
+        return await items_append(
             work.connection,
             conversation_id=conversation.conversation_id,
             first_position=part.start,
@@ -214,27 +227,27 @@ def _send(work: Work, conversation: Conversation, sequence: int, part: range) ->
                 request_id=error.request_id,
             ) from None
         if error.outcome is Outcome.NOTHING:
-            records.chunk_withdraw(work.thread, chunk)
+            records.chunk_withdrawn(work.entry, sequence)
         raise
-    records.chunk_appended(work.thread, chunk, appended.item_ids, request_id=appended.request_id)
 
 
-def _is_unknown_kind(work: Work, conversation: Conversation, error: GatewayError) -> bool:
+async def _is_unknown_kind(work: Work, conversation: Conversation, error: GatewayError) -> bool:
     """Tell whether a 404 speaks of the items: a compatible server answers so to kinds it does not know."""
-    return error.code == "not_found" and conversation_is_there(
+    return error.code == "not_found" and await conversation_is_there(
         work.connection, conversation_id=conversation.conversation_id
     )
 
 
-def _replace(work: Work, conversation: Conversation, part: range, error: GatewayError) -> Work:
+def _replace(work: Work, conversation: Conversation, part: range, error: GatewayError) -> None:
     """Put the next fallback in the place of what the target refuses, and remember it with the conversation.
 
     Where content would stay behind, the refusal must hold for several tries: a gateway that answers 400 to
     everything for a minute must not cost a user's words. Raises GatewayError then, to be tried later.
     """
     said = error.said or error.text
-    conversation.replacements = next_replacements(conversation.replacements, part, said)
-    plan = plan_of(work.planned.source, work.planned.policies, conversation)
+    replaced = next_replacements(conversation.replacements, part, said)
+    trial = Conversation(replacements=replaced)
+    plan = plan_of(work.converted.source, work.converted.policies, trial)
     tries = min(_TRIES_BEFORE_LOSS, settings.MAX_ATTEMPTS - 1)
     if work.thread.attempts < tries and (error.status == 404 or not is_lossless(plan, part)):
         raise GatewayError(
@@ -244,32 +257,56 @@ def _replace(work: Work, conversation: Conversation, part: range, error: Gateway
             permanent=False,
             request_id=error.request_id,
         )
-    records.items_replaced(
-        work.thread, conversation, positions=part, items=work.plan.items, actor=work.actor, said=said
+    conversation.replacements = replaced
+    records.items_replaced(work.entry, conversation, positions=part, items=work.items, said=said)
+    work.planned = dataclasses.replace(work.converted, plan=plan)
+
+
+def _complete(work: Work) -> None:
+    conversation = _held(work)
+    records.conversation_completed(
+        work.entry, conversation, work.plan, len(work.items), fingerprint(_bodies(work.items))
     )
-    return dataclasses.replace(work, planned=dataclasses.replace(work.planned, plan=plan))
 
 
-def _verify(work: Work) -> None:
-    conversation = Conversation.objects.get(thread=work.thread)
+async def _verify(work: Work) -> None:
+    conversation = _held(work)
+    comparison = ItemsComparison(_bodies(work.items))
     try:
-        found = _read_back(work, conversation)
+        async for page in _pages(work, work.items):
+            comparison.see(page)
     except GatewayError as error:
         if error.code != "not_found":
             raise
         raise NeedsReviewError(
             "conversation_missing", "The target no longer knows the conversation."
         ) from None
-    difference = compare_items(work.items, found)
+    goes_on = conversation.continued_after is not None and comparison.same == len(work.items)
+    difference = None if goes_on else comparison.difference()
     if difference is not None:
         raise NeedsReviewError("difference", difference.text)
-    records.thread_verified(work.thread, conversation, work.plan, work.actor)
+    records.thread_verified(work.entry, len(work.items))
+    await work.write()
 
 
-def _read_back(work: Work, conversation: Conversation) -> list[JsonObject]:
-    include = read_back_includes(work.items)
-    return list(items_list(work.connection, conversation_id=conversation.conversation_id, include=include))
+def _held(work: Work) -> Conversation:
+    if work.conversation is None:
+        raise NeedsReviewError("conversation_missing", "The console holds no conversation for this thread.")
+    return work.conversation
 
 
-def _digest(planned: tuple[PlannedItem, ...]) -> str:
+async def _pages(work: Work, items: Sequence[PlannedItem]) -> AsyncIterator[list[JsonObject]]:
+    """The conversation as the target has it, oldest first, with what must be asked for to compare it."""
+    include = read_back_includes(_bodies(items))
+    async for page in items_pages(
+        work.connection, conversation_id=_held(work).conversation_id, include=include
+    ):
+        yield page
+
+
+def _bodies(items: Iterable[PlannedItem]) -> Iterator[JsonObject]:
+    return (planned.item for planned in items)
+
+
+def _digest(planned: Sequence[PlannedItem]) -> str:
     return items_digest([canonical_item(entry.item) for entry in planned])

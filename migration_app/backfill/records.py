@@ -1,34 +1,30 @@
-"""What the protocol writes down: one transaction each, under the thread's lease, with its audit row.
+"""What the protocol writes down: each function adds to the thread's entry, with its audit row.
 
-Every function raises LeaseLostError if another worker holds the thread by now, and then changed nothing. Calls
-no API. Must not import jobs or rq.
+Nothing here is durable until ``Work.write`` returns. Calls no API. Must not import jobs or rq.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.db.models.functions import Now
-
+from migration_app.archive.ids import storable_text
 from migration_app.contracts import (
     POLICIES_VERSION,
-    Actor,
     PlannedItem,
     Policies,
     Severity,
     ThreadPlan,
     policies_as_dict,
 )
-from migration_app.conversion.canonical import fingerprint
-from migration_app.gateways.target import Created
-from migration_app.models import Chunk, Conversation, OrphanConversation, Thread
+from migration_app.gateways.target import Appended, Created
+from migration_app.models import Conversation, Thread
 from migration_app.services.assessments import plan_measures
-from migration_app.services.audit import audit_event
-from migration_app.services.claims import lease_held
+from migration_app.services.journal import Entry
 from migration_app.services.plans import policies_words
-from migration_app.services.threads import TERMINAL_FIELDS, thread_transition
 
 S = Thread.Status
+_ID_LENGTH = 255
+_SAID_LENGTH = 300
 
 
 class NeedsReviewError(Exception):
@@ -40,241 +36,154 @@ class NeedsReviewError(Exception):
         self.text = text
 
 
-def backfill_begin(thread: Thread, actor: Actor) -> None:
-    """Take the edges to backfilling; a thread whose worker died is in it, or past it, already."""
-    if thread.status in {S.BACKFILLING, S.BACKFILLED}:
-        with lease_held(thread):
-            _event(thread, actor, "thread.resumed", reason="The worker that had it did not finish.")
+def work_ended(entry: Entry) -> None:
+    """The thread has no work left and belongs to no worker."""
+    entry.set(pending_work="", release=True)
+
+
+def backfill_begun(entry: Entry) -> None:
+    """Take the edges to backfilling; a thread whose worker stopped is in it, or past it, already."""
+    if entry.status in {S.BACKFILLING, S.BACKFILLED}:
+        entry.event("thread.resumed", reason="The worker that had it did not finish.")
         return
-    if thread.status != S.QUEUED:  # for instance a review that an import caused while it waited
-        _transition(thread, actor, S.QUEUED, "thread.queued")
-    _transition(thread, actor, S.BACKFILLING, "thread.backfill_started")
+    if entry.status != S.QUEUED:  # for instance a review that an import caused while it waited
+        entry.transition(S.QUEUED, "thread.queued")
+    entry.transition(S.BACKFILLING, "thread.backfill_started")
 
 
-def conversation_intend(thread: Thread, plan: ThreadPlan, policies: Policies, actor: Actor) -> Conversation:
-    """Write down that a conversation is about to be created, or return the one that there is.
-
-    A row that another worker left in *creating* is a create whose answer nobody recorded: it goes to the
-    orphan ledger, and the row serves the new one.
-    """
-    with lease_held(thread):
-        conversation, fresh = Conversation.objects.get_or_create(
-            thread=thread,
-            defaults={
-                "intended_at": Now(),
-                "policies": policies_as_dict(policies),
-                "policies_version": POLICIES_VERSION,
-            },
-        )
-        if conversation.state == Conversation.State.CREATING and not fresh:
-            lost = "The worker ended between sending the create and recording its answer."
-            _ledger(thread, conversation, plan, actor, lost)
-            Conversation.objects.filter(pk=conversation.pk).update(
-                intended_at=Now(), policies=policies_as_dict(policies), policies_version=POLICIES_VERSION
-            )
-    return conversation
+def conversation_intended(entry: Entry, policies: Policies) -> Conversation:
+    """A conversation is about to be created; the row keeps the policies that the thread is sent under."""
+    kept = policies_as_dict(policies)
+    entry.parts["intent"] = {"policies": kept, "policies_version": POLICIES_VERSION}
+    return Conversation(
+        thread=entry.thread,
+        state=Conversation.State.CREATING,
+        policies=kept,
+        policies_version=POLICIES_VERSION,
+    )
 
 
-def conversation_abandon(
-    thread: Thread, conversation: Conversation, plan: ThreadPlan, actor: Actor, *, lost: str
+def create_lost(entry: Entry, plan: ThreadPlan, reason: str) -> None:
+    """A create was sent whose answer nobody has: an empty conversation may exist that can't be found."""
+    keys = sorted(storable_text(key, _ID_LENGTH) for key in plan.metadata)
+    entry.parts["orphan"] = {"reason": storable_text(reason, _SAID_LENGTH), "metadata_keys": keys}
+    entry.event("conversation.create_lost", reason=reason)
+
+
+def create_failed(entry: Entry) -> None:
+    """Take back the intent: there is no conversation, or none that anybody can find."""
+    entry.parts["abandon"] = True
+
+
+def conversation_opened(entry: Entry, conversation: Conversation, created: Created) -> None:
+    """The id is known: once this is durable, content may be sent to it."""
+    conversation.conversation_id = storable_text(created.conversation_id, _ID_LENGTH)
+    conversation.state = Conversation.State.OPEN
+    entry.conversation(
+        conversation_id=conversation.conversation_id,
+        create_request_id=storable_text(created.request_id, 128),
+        state=Conversation.State.OPEN,
+        created=True,
+    )
+    entry.event(
+        "conversation.created",
+        after=conversation.conversation_id,
+        reason=policies_words(Policies(**conversation.policies)),
+        request_id=created.request_id,
+    )
+
+
+def chunk_sending(
+    entry: Entry, *, sequence: int, first_item: int, planned: Sequence[PlannedItem], digest: str
 ) -> None:
-    """Take back the intent of a create that failed. ``lost``: why its answer is unknown; empty if refused."""
-    with lease_held(thread):
-        if lost:
-            _ledger(thread, conversation, plan, actor, lost)
-        conversation.delete()
+    """These items are about to be sent. A refused append that is sent anew keeps its number and its row."""
+    entry.parts.pop("withdrawn", None)
+    entry.parts["sending"] = {
+        "sequence": sequence,
+        "first_item": first_item,
+        "item_count": len(planned),
+        "digest": digest,
+        "source_ids": [storable_text(item.source_id, _ID_LENGTH) for item in planned],
+    }
 
 
-def conversation_open(thread: Thread, conversation: Conversation, created: Created, actor: Actor) -> None:
-    """Record the id: from now on content may be sent to it."""
-    with lease_held(thread):
-        conversation.conversation_id = created.conversation_id
-        conversation.create_request_id = created.request_id
-        conversation.state = Conversation.State.OPEN
-        conversation.created_at = Now()
-        conversation.save(update_fields=["conversation_id", "create_request_id", "state", "created_at"])
-        _event(
-            thread,
-            actor,
-            "conversation.created",
-            after=created.conversation_id[:64],
-            reason=policies_words(Policies(**conversation.policies)),
-            request_id=created.request_id,
-        )
+def chunk_appended(entry: Entry, sequence: int, appended: Appended) -> None:
+    """The items are there, and this is what they are called. What failed before it does not count any more."""
+    entry.parts["appended"] = {
+        "sequence": sequence,
+        "item_ids": [storable_text(item_id, _ID_LENGTH) for item_id in appended.item_ids],
+        "request_id": storable_text(appended.request_id, 128),
+    }
+    if entry.thread.attempts:
+        entry.set(attempts=0)
 
 
-def chunk_intend(
-    thread: Thread,
-    conversation: Conversation,
-    *,
-    sequence: int,
-    first_item: int,
-    planned: Sequence[PlannedItem],
-    digest: str,
-) -> Chunk:
-    """Write down that these items are about to be sent."""
-    with lease_held(thread):
-        return Chunk.objects.create(
-            conversation=conversation,
-            sequence=sequence,
-            first_item=first_item,
-            item_count=len(planned),
-            digest=digest,
-            source_ids=[_storable(entry.source_id) for entry in planned],
-            state=Chunk.State.SENDING,
-            sent_at=Now(),
-        )
-
-
-def chunk_withdraw(thread: Thread, chunk: Chunk) -> None:
-    """Take back the intent of an append that certainly did nothing."""
-    with lease_held(thread):
-        chunk.delete()
-
-
-def chunk_appended(thread: Thread, chunk: Chunk, item_ids: Sequence[str], *, request_id: str) -> None:
-    """Record what the items are called."""
-    with lease_held(thread):
-        chunk.state = Chunk.State.APPENDED
-        chunk.item_ids = [_storable(item_id) for item_id in item_ids]
-        chunk.request_id = request_id
-        chunk.appended_at = Now()
-        chunk.save(update_fields=["state", "item_ids", "request_id", "appended_at"])
-        # Progress: what failed before this chunk does not count against the next one.
-        Thread.objects.filter(pk=thread.pk).update(attempts=0)
-        thread.attempts = 0
+def chunk_withdrawn(entry: Entry, sequence: int) -> None:
+    """The append certainly did nothing."""
+    entry.parts["withdrawn"] = sequence
 
 
 def items_replaced(
-    thread: Thread,
-    conversation: Conversation,
-    *,
-    positions: range,
-    items: Sequence[PlannedItem],
-    said: str,
-    actor: Actor,
+    entry: Entry, conversation: Conversation, *, positions: range, items: Sequence[PlannedItem], said: str
 ) -> None:
     """Keep the conversation's replacements, and say which items the target refused, in its own words."""
-    with lease_held(thread):
-        conversation.save(update_fields=["replacements"])
-        for position in positions:
-            planned = items[position]
-            source = f"{planned.source_kind} {_storable(planned.source_id)}"
-            _event(
-                thread, actor, "item.refused", reason=f"Item {position + 1}, from {source}: {_storable(said)}"
-            )
-
-
-def conversation_complete(thread: Thread, plan: ThreadPlan, actor: Actor) -> None:
-    """Record that every chunk is appended; the thread is *backfilled*, graded by the plan as it was sent."""
-    with lease_held(thread):
-        Conversation.objects.filter(thread=thread).update(
-            state=Conversation.State.COMPLETE,
-            item_count=len(plan.items),
-            fingerprint=fingerprint([planned.item for planned in plan.items]),
-            completed_at=Now(),
-            verified_at=None,
-        )
-        _transition(thread, actor, S.BACKFILLED, "thread.backfilled", **plan_measures(plan))
-
-
-def thread_verified(thread: Thread, conversation: Conversation, plan: ThreadPlan, actor: Actor) -> None:
-    """Record that the conversation was read back and is what was planned."""
-    with lease_held(thread):
-        conversation.state = Conversation.State.VERIFIED
-        conversation.verified_at = Now()
-        conversation.item_count = len(plan.items)
-        conversation.fingerprint = fingerprint([planned.item for planned in plan.items])
-        conversation.save(update_fields=["state", "verified_at", "item_count", "fingerprint"])
-        _transition(
-            thread,
-            actor,
-            S.VERIFIED,
-            "thread.verified",
-            error_code="",
-            error_text="",
-            attempts=0,
-            **TERMINAL_FIELDS,
+    entry.conversation(replacements=conversation.replacements)
+    for position in positions:
+        planned = items[position]
+        entry.event(
+            "item.refused",
+            reason=f"Item {position + 1}, from {planned.source_kind} {planned.source_id}: {said[:_SAID_LENGTH]}",
         )
 
 
-def thread_block(thread: Thread, plan: ThreadPlan, actor: Actor) -> None:
+def conversation_completed(
+    entry: Entry, conversation: Conversation, plan: ThreadPlan, item_count: int, digest: str
+) -> None:
+    """Every chunk is appended: the thread is *backfilled*, graded by the plan as it was sent."""
+    conversation.state = Conversation.State.COMPLETE
+    entry.conversation(
+        state=Conversation.State.COMPLETE,
+        item_count=item_count,
+        fingerprint=digest,
+        completed=True,
+        verified=False,
+    )
+    entry.transition(S.BACKFILLED, "thread.backfilled", **plan_measures(plan))
+
+
+def thread_verified(entry: Entry, item_count: int) -> None:
+    """The conversation was read back and is what was planned."""
+    entry.conversation(state=Conversation.State.VERIFIED, verified=True, item_count=item_count)
+    entry.transition(S.VERIFIED, "thread.verified", error_code="", error_text="", attempts=0)
+    work_ended(entry)
+
+
+def thread_blocked(entry: Entry, plan: ThreadPlan) -> None:
     """Stop at what must not be sent unseen, or what the target refuses in every shape."""
     blocking = [finding for finding in plan.findings if finding.severity is Severity.BLOCKING]
     codes = ", ".join(sorted({finding.code for finding in blocking}))
     refused = [finding.text for finding in blocking if finding.code == "item_refused"]
-    _transition(
-        thread,
-        actor,
+    text = refused[0] if refused else f"Conversion found what must not be sent unseen: {codes}"
+    entry.transition(
         S.BLOCKED,
         "thread.blocked",
         reason=codes,
         error_code="item_refused" if refused else "blocked_by_findings",
-        error_text=refused[0] if refused else f"Conversion found what must not be sent unseen: {codes}",
+        error_text=storable_text(text, 2_000),
         **plan_measures(plan),
-        **TERMINAL_FIELDS,
     )
+    work_ended(entry)
 
 
-def thread_review(thread: Thread, review: NeedsReviewError, actor: Actor) -> None:
+def thread_to_review(entry: Entry, conversation: Conversation | None, review: NeedsReviewError) -> None:
     """Hand the thread to a person; a conversation that was verified no longer is."""
-    with lease_held(thread):
-        Conversation.objects.filter(thread=thread, state=Conversation.State.VERIFIED).update(
-            state=Conversation.State.COMPLETE, verified_at=None
-        )
-        _transition(
-            thread,
-            actor,
-            S.NEEDS_REVIEW,
-            "thread.needs_review",
-            reason=review.text,
-            error_code=review.code,
-            error_text=review.text,
-            **TERMINAL_FIELDS,
-        )
-
-
-def _ledger(thread: Thread, conversation: Conversation, plan: ThreadPlan, actor: Actor, reason: str) -> None:
-    conversation.refresh_from_db(fields=["intended_at"])
-    OrphanConversation.objects.create(
-        thread=thread,
-        intended_at=conversation.intended_at,
-        reason=reason,
-        metadata_keys=sorted(_storable(key) for key in plan.metadata),
+    if conversation is not None and conversation.state == Conversation.State.VERIFIED:
+        entry.conversation(state=Conversation.State.COMPLETE, verified=False)
+    entry.transition(
+        S.NEEDS_REVIEW,
+        "thread.needs_review",
+        reason=review.text,
+        error_code=review.code,
+        error_text=storable_text(review.text, 2_000),
     )
-    _event(thread, actor, "conversation.create_lost", reason=reason)
-
-
-def _event(
-    thread: Thread, actor: Actor, verb: str, *, after: str = "", reason: str = "", request_id: str = ""
-) -> None:
-    audit_event(
-        actor=actor,
-        verb=verb,
-        subject_kind="thread",
-        subject_id=thread.thread_id,
-        before="" if after else thread.status,
-        after=after or thread.status,
-        reason=reason,
-        batch_pk=thread.batch_id,
-        request_id=request_id,
-    ).save(force_insert=True)
-
-
-def _transition(
-    thread: Thread, actor: Actor, to: str, verb: str, *, reason: str = "", **fields: object
-) -> None:
-    thread_transition(
-        thread=thread,
-        to=to,
-        actor=actor,
-        verb=verb,
-        reason=reason,
-        lease_token=thread.lease_token,
-        fields=fields,
-    )
-
-
-def _storable(text: str) -> str:
-    """PostgreSQL's text holds no NUL."""
-    return text.replace("\x00", "")
+    work_ended(entry)

@@ -2,43 +2,55 @@
 
 from __future__ import annotations
 
-from migration_app.contracts import Actor
-from migration_app.conversion.resources import thread_resources
-from migration_app.gateways.connection import Connection
+import asyncio
+from collections.abc import Sequence
+
+from migration_app.backfill.records import work_ended
+from migration_app.backfill.work import Work
+from migration_app.contracts import SourceThread, ThreadPlan
+from migration_app.conversion.resources import Resource, thread_resources
 from migration_app.gateways.resources import resource_look
 from migration_app.models import Thread
 from migration_app.services.assessments import plan_measures
-from migration_app.services.audit import audit_event
-from migration_app.services.claims import lease_held
 from migration_app.services.plans import thread_plan
 from migration_app.services.resources import resource_record, resources_to_look_at
 from migration_app.services.snapshots import load_source_thread
-from migration_app.services.threads import TERMINAL_FIELDS
 
 
-def thread_check_resources(*, thread: Thread, connection: Connection, actor: Actor) -> None:
+async def thread_check_resources(work: Work) -> None:
     """Look up what a claimed thread needs, and count what is gone among its findings. The status stays.
 
     Raises GatewayError and LeaseLostError.
     """
+    source, resources, wanted = await work.database.run(_needed, work.thread)
+    for resource in wanted:
+        await _looked_up(work, resource)
+    measures = plan_measures(await work.database.run(_plan, work.thread, source))
+    work.entry.set(finding_counts=measures["finding_counts"], fidelity=measures["fidelity"])
+    work.entry.event("thread.resources_checked", reason=f"{len(resources)} files and vector stores.")
+    work_ended(work.entry)
+    await work.write()
+
+
+async def _looked_up(work: Work, resource: Resource) -> None:
+    """Wait until the resource was looked up in this turn, by whichever thread needed it first."""
+    key = (resource.kind, resource.id)
+    look = work.looks.get(key)
+    if look is None or (look.done() and (look.cancelled() or look.exception() is not None)):
+        look = work.looks[key] = asyncio.create_task(_look(work, resource))
+    await asyncio.shield(look)
+
+
+async def _look(work: Work, resource: Resource) -> None:
+    status = await resource_look(work.connection, kind=resource.kind, resource_id=resource.id)
+    await work.database.run(resource_record, resource, status)
+
+
+def _needed(thread: Thread) -> tuple[SourceThread, Sequence[Resource], Sequence[Resource]]:
     source = load_source_thread(thread)
     resources = thread_resources(source)
-    for resource in resources_to_look_at(resources):
-        resource_record(resource, resource_look(connection, kind=resource.kind, resource_id=resource.id))
-    measures = plan_measures(thread_plan(thread, source).plan)
-    with lease_held(thread):
-        Thread.objects.filter(pk=thread.pk).update(
-            finding_counts=measures["finding_counts"],
-            fidelity=measures["fidelity"],
-            **TERMINAL_FIELDS,
-        )
-        audit_event(
-            actor=actor,
-            verb="thread.resources_checked",
-            subject_kind="thread",
-            subject_id=thread.thread_id,
-            before=thread.status,
-            after=thread.status,
-            reason=f"{len(resources)} files and vector stores.",
-            batch_pk=thread.batch_id,
-        ).save(force_insert=True)
+    return source, resources, resources_to_look_at(resources)
+
+
+def _plan(thread: Thread, source: SourceThread) -> ThreadPlan:
+    return thread_plan(thread, source).plan

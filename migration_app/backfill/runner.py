@@ -1,223 +1,333 @@
-"""A worker's turn at a batch: claim a thread, work on it, say truthfully how that ended, claim the next.
+"""A worker's turn at a batch: a window of threads in flight, filled as they end, until there is nothing to take.
 
-Must not import jobs or rq.
+The turn also ends when it is told to: by the clock, by SIGTERM (``stop``), because its batch is paused or
+cancelled, because urgent work waits, or because the breaker trips. Threads then stop after the chunk at hand
+and are handed back. Must not import jobs or rq.
 """
 
 from __future__ import annotations
 
+import asyncio
+import collections
+import contextlib
 import dataclasses
 import datetime as dt
 import logging
+import threading
 import time
-import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
+from migration_app.backfill import outcomes
+from migration_app.backfill.breaker import Breaker
+from migration_app.backfill.commits import Commits
+from migration_app.backfill.database import DatabaseThread
 from migration_app.backfill.leases import LeaseKeeper
+from migration_app.backfill.loading import Loaded, claim_and_load
+from migration_app.backfill.outcomes import bug_place
 from migration_app.backfill.protocol import thread_backfill, thread_verify
 from migration_app.backfill.resources import thread_check_resources
 from migration_app.backfill.snapshot import thread_snapshot
+from migration_app.backfill.work import HandBackError, Work
 from migration_app.contracts import Actor
 from migration_app.gateways.connection import Connection
 from migration_app.gateways.errors import GatewayError
 from migration_app.models import Thread
-from migration_app.services.audit import audit_event
+from migration_app.services.batch_control import batch_control, batch_hold, urgent_work_waits
 from migration_app.services.batches import batch_finish
-from migration_app.services.claims import lease_held, lease_release, thread_claim, threads_pending
-from migration_app.services.threads import TERMINAL_FIELDS, LeaseLostError, thread_transition
+from migration_app.services.claims import leases_give_back, threads_pending
+from migration_app.services.journal import Entry
+from migration_app.services.threads import LeaseLostError
 
 logger = logging.getLogger(__name__)
 
-S = Thread.Status
 W = Thread.Work
-_LONGEST_DELAY = 120.0
 _IDLE_SECONDS = 5.0
 _IDLE_POLL = 0.25
+_LOOK_SECONDS = 1.0
+_STOP_POLL = 0.1
+_PROBE_SECONDS = 1.0
+
+
+def _no_limiter(requests_per_minute: int | None) -> None:
+    """Where nobody limits the calls there is nobody to tell."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Connections:
-    """How to reach the two APIs."""
+    """How to reach the two APIs, and how to tell their limiter what the operator allows the batch now."""
 
     source: Callable[[], Connection]
     target: Callable[[], Connection]
+    rate: Callable[[int | None], None] = _no_limiter
 
 
 class BugsMetError(Exception):
     """Some threads failed by a fault of this program; each of them says so. Raised when the turn is over."""
 
 
-def batch_work(*, batch_pk: int, actor: Actor, connections: Connections, seconds: float) -> bool:
-    """Work on a batch's threads until none is left to take or ``seconds`` have passed.
+def batch_work(
+    *,
+    batch_pk: int,
+    actor: Actor,
+    connections: Connections,
+    seconds: float,
+    stop: threading.Event | None = None,
+) -> bool:
+    """Work on a batch's threads until none is left to take, ``seconds`` have passed, or ``stop`` is set.
 
     Returns whether the batch has work left, here or in other workers' hands. Raises BugsMetError at the end
     if a thread met a bug; database errors at once (leases run out, and the work is found again).
     """
-    lease = dt.timedelta(seconds=settings.LEASE_SECONDS)
-    end = time.monotonic() + seconds
-    idle_until = time.monotonic() + _IDLE_SECONDS
-    bugs = 0
-    opened: dict[Callable[[], Connection], Connection] = {}
-    try:
-        with LeaseKeeper(lease).running() as keeper:
-            while time.monotonic() < end:
-                thread = thread_claim(batch_pk=batch_pk, lease=lease)
-                if thread is None:
-                    if not threads_pending(batch_pk).exists():
-                        break
-                    if time.monotonic() > idle_until:
-                        break  # others hold the rest, or it waits for later: the sweeper looks again
-                    time.sleep(_IDLE_POLL)
-                    continue
-                with keeper.keeping(thread):
-                    bugs += not _work_on(thread, actor=actor, connections=connections, opened=opened)
-                idle_until = time.monotonic() + _IDLE_SECONDS
-    finally:
-        for connection in opened.values():
-            connection.close()
+    turn = Turn(batch_pk, actor, connections, time.monotonic() + seconds, stop or threading.Event())
+    asyncio.run(turn.run())
     left = threads_pending(batch_pk).exists()
     if not left:
         batch_finish(batch_pk=batch_pk, actor=actor)
-    if bugs:
-        raise BugsMetError(f"{bugs} threads failed by a fault of the console; see their pages.")
+    if turn.bugs:
+        raise BugsMetError(f"{turn.bugs} threads failed by a fault of the console; see their pages.")
     return left
 
 
-def _work_on(
-    thread: Thread,
-    *,
-    actor: Actor,
-    connections: Connections,
-    opened: dict[Callable[[], Connection], Connection],
-) -> bool:
-    """Do the thread's work. False if it met a bug."""
-    try:
-        if thread.pending_work == W.SNAPSHOT:
-            thread_snapshot(thread=thread, connection=_opened(opened, connections.source), actor=actor)
-        elif thread.pending_work == W.BACKFILL:
-            thread_backfill(thread=thread, connection=_opened(opened, connections.target), actor=actor)
-        elif thread.pending_work == W.RESOURCES:
-            thread_check_resources(thread=thread, connection=_opened(opened, connections.target), actor=actor)
+class Turn:
+    """The state of one turn: what is loaded, what is in flight, and whether to stop. Lives in one event loop."""
+
+    def __init__(
+        self, batch_pk: int, actor: Actor, connections: Connections, end: float, stop: threading.Event
+    ) -> None:
+        self.bugs = 0
+        self._batch_pk = batch_pk
+        self._actor = actor
+        self._connections = connections
+        self._end = end
+        self._stop = stop
+        self._lease = dt.timedelta(seconds=settings.LEASE_SECONDS)
+        self._breaker = Breaker(settings.BREAKER_FAILURES)
+        self._window = 1
+        self._stopping = False
+        self._failure: BaseException | None = None
+        self._ready: collections.deque[Loaded] = collections.deque()
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._looked_up: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._opened: dict[Callable[[], Connection], Connection] = {}
+
+    async def run(self) -> None:
+        """Fill the window until there is nothing to take or the turn is over."""
+        self._wake = asyncio.Event()
+        with LeaseKeeper(self._lease).running() as self._keeper:
+            async with (
+                Commits(self._actor) as self._commits,
+                DatabaseThread() as self._database,
+                DatabaseThread() as self._looks,
+            ):
+                await self._look()
+                watching = asyncio.create_task(self._watch())
+                try:
+                    await self._fill()
+                finally:
+                    watching.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await watching
+                    for connection in self._opened.values():
+                        await connection.close()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _fill(self) -> None:
+        idle_until = time.monotonic() + _IDLE_SECONDS
+        poll_at = 0.0
+        dry = False
+        loading: asyncio.Task[list[Loaded]] | None = None
+        while True:
+            if loading is not None and loading.done():
+                found, loading = self._result(loading), None
+                self._ready += found
+                dry = not found
+                poll_at = 0.0 if found else time.monotonic() + _IDLE_POLL
+            while self._ready and not self._stopping and len(self._in_flight) < self._allowed():
+                self._start(self._ready.popleft())
+            busy = bool(self._in_flight or self._ready or loading)
+            if busy:
+                idle_until = time.monotonic() + _IDLE_SECONDS
+            if self._stopping and not self._in_flight and loading is None:
+                break
+            if not busy and dry and (time.monotonic() > idle_until or not await self._pending()):
+                break  # nothing is left, or others hold the rest, or it waits for later: the sweeper looks again
+            want = self._wanted()
+            if loading is None and want and time.monotonic() >= poll_at:
+                loading = asyncio.create_task(self._load(want))
+                loading.add_done_callback(lambda _: self._wake.set())
+            await self._rest()
+        await self._give_back()
+
+    def _allowed(self) -> int:
+        """How many threads may be in flight: one while the breaker wonders whether the target is back."""
+        return 1 if self._breaker.probing else self._window
+
+    def _wanted(self) -> int:
+        """How many threads to claim now: by the group, and some ahead, so that the window never runs dry."""
+        if self._stopping or self._breaker.probing:
+            return 0 if self._stopping or self._ready or self._in_flight else 1
+        group = max(1, self._window // 4)
+        room = self._window + group - len(self._in_flight) - len(self._ready)
+        return room if room >= group else 0
+
+    async def _load(self, count: int) -> list[Loaded]:
+        loaded = await self._database.run(
+            claim_and_load, batch_pk=self._batch_pk, lease=self._lease, count=count
+        )
+        self._keeper.keep([entry.thread for entry in loaded])
+        return loaded
+
+    def _result(self, loading: asyncio.Task[list[Loaded]]) -> list[Loaded]:
+        error = loading.exception()
+        if error is not None:
+            self._fail(error)
+            return []
+        return loading.result()
+
+    def _fail(self, error: BaseException) -> None:
+        """The turn can't go on: what is in flight stops, and the error is raised when it has."""
+        self._failure = self._failure or error
+        self._stopping = True
+
+    def _start(self, loaded: Loaded) -> None:
+        task = asyncio.create_task(self._thread(loaded))
+        self._in_flight.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._in_flight.discard(task)
+        if (error := task.exception()) is not None:
+            self._fail(error)
+        self._wake.set()
+
+    async def _thread(self, loaded: Loaded) -> None:
+        """See one thread through, whatever happens on its way."""
+        thread, entry = loaded.thread, Entry(loaded.thread)
+        try:
+            try:
+                work = self._work(loaded)
+                try:
+                    await _STEPS[thread.pending_work](work)
+                finally:
+                    entry = work.entry
+            except GatewayError as error:
+                await self._call_failed(entry, error)
+            except HandBackError:
+                outcomes.hand_back(entry)
+                await self._commits.write(entry)
+            else:
+                self._breaker.succeeded()
+        except LeaseLostError:
+            logger.warning("thread %s: lease lost, left to its new holder", thread.pk)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as bug:  # noqa: BLE001 - one bad thread never costs a batch; recorded, logged, raised at the end
+            await self._met_bug(thread, bug)
+        finally:
+            self._keeper.drop(thread)
+
+    def _work(self, loaded: Loaded) -> Work:
+        at_source = loaded.thread.pending_work == W.SNAPSHOT
+        return Work(
+            thread=loaded.thread,
+            planned=loaded.planned,
+            conversation=loaded.conversation,
+            chunks=loaded.chunks,
+            connection=self._connection(self._connections.source if at_source else self._connections.target),
+            commits=self._commits,
+            database=self._database,
+            stopping=lambda: self._stopping,
+            entry=Entry(loaded.thread),
+            actor=self._actor,
+            trouble=loaded.trouble,
+            looks=self._looked_up,
+        )
+
+    async def _call_failed(self, entry: Entry, error: GatewayError) -> None:
+        self._breaker.failed(entry.thread.pk, error, now=time.monotonic())
+        reason = self._breaker.tripped(now=time.monotonic())
+        if reason and not self._stopping:
+            self._stopping = True
+            await self._looks.run(batch_hold, batch_pk=self._batch_pk, actor=self._actor, reason=reason)
+        if reason:
+            outcomes.hand_back(entry)
         else:
-            thread_verify(thread=thread, connection=_opened(opened, connections.target), actor=actor)
-    except LeaseLostError:
-        logger.warning("thread %s: lease lost, left to its new holder", thread.pk)
-    except GatewayError as error:
-        _record(thread, error, actor=actor)
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception as bug:  # noqa: BLE001 - one bad thread never costs a batch; recorded, logged, raised at the end
-        _record_bug(thread, bug, actor=actor)
-        return False
-    return True
+            outcomes.call_failed(entry, error)
+        await self._commits.write(entry)
 
+    async def _met_bug(self, thread: Thread, bug: Exception) -> None:
+        self.bugs += 1
+        logger.error("thread %s met a bug: %s", thread.pk, bug_place(bug))
+        entry = Entry(thread)  # what was not durable yet is in doubt like an answer that was lost
+        outcomes.met_bug(entry, bug)
+        try:
+            await self._commits.write(entry)
+        except LeaseLostError:
+            logger.warning("thread %s: lease lost before its bug was recorded", thread.pk)
 
-def _opened(
-    opened: dict[Callable[[], Connection], Connection], connect: Callable[[], Connection]
-) -> Connection:
-    """Open a connection once a turn, when the first thread needs it: most batches need only one of the two."""
-    if connect not in opened:
-        opened[connect] = connect()
-    return opened[connect]
+    def _connection(self, connect: Callable[[], Connection]) -> Connection:
+        """Open a connection once a turn, when the first thread needs it: most batches need only one of the two."""
+        if connect not in self._opened:
+            self._opened[connect] = connect()
+        return self._opened[connect]
 
+    async def _pending(self) -> bool:
+        return await self._database.run(lambda: threads_pending(self._batch_pk).exists())
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Trouble:
-    """What is recorded of an error."""
+    async def _give_back(self) -> None:
+        """Hand back what was claimed and not begun."""
+        held = {
+            entry.thread.pk: entry.thread.lease_token for entry in self._ready if entry.thread.lease_token
+        }
+        if held and self._failure is None:
+            await self._database.run(leases_give_back, held=held)
+        for entry in self._ready:
+            self._keeper.drop(entry.thread)
+        self._ready.clear()
 
-    code: str
-    text: str
-    request_id: str = ""
-
-
-def _record(thread: Thread, error: GatewayError, *, actor: Actor) -> None:
-    trouble = _Trouble(error.code, error.text, error.request_id)
-    # A rate limit says nothing about the thread: it never counts as one of its tries.
-    counts = error.code != "rate_limited"
-    try:
-        if error.permanent or (counts and thread.attempts + 1 >= settings.MAX_ATTEMPTS):
-            _give_up(thread, trouble, actor=actor)
+    async def _rest(self) -> None:
+        """Wait until something ended, for a moment at most; while probing, always as long as a probe's pause."""
+        if self._breaker.probing:
+            await asyncio.sleep(_PROBE_SECONDS)
         else:
-            delay = min(max(2.0**thread.attempts, error.retry_after or 0.0), _LONGEST_DELAY)
-            _try_later(thread, trouble, actor=actor, delay=dt.timedelta(seconds=delay), counts=counts)
-    except LeaseLostError:
-        logger.warning("thread %s: lease lost before its error was recorded", thread.pk)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_IDLE_POLL):
+                    await self._wake.wait()
+        self._wake.clear()
+
+    async def _watch(self) -> None:
+        """Hear of SIGTERM within a moment, and look at the batch once a second."""
+        look_at = time.monotonic() + _LOOK_SECONDS
+        while not self._stopping:
+            await asyncio.sleep(_STOP_POLL)
+            now = time.monotonic()
+            if self._stop.is_set() or now >= self._end:
+                self._stopping = True
+            elif now >= look_at:
+                try:
+                    await self._look()
+                except (OperationalError, InterfaceError) as error:
+                    self._fail(error)
+                look_at = now + _LOOK_SECONDS
+        self._wake.set()
+
+    async def _look(self) -> None:
+        """Read what the operator wants of the batch by now."""
+        control = await self._looks.run(batch_control, self._batch_pk)
+        self._window = control.window
+        self._connections.rate(control.requests_per_minute)
+        urgent = not control.urgent and await self._looks.run(urgent_work_waits, self._batch_pk)
+        self._stopping = self._stopping or urgent or not control.goes_on
 
 
-def _try_later(thread: Thread, trouble: _Trouble, *, actor: Actor, delay: dt.timedelta, counts: bool) -> None:
-    reason = f"{trouble.text} Tried again in {delay.total_seconds():.0f} s."
-    with lease_held(thread):
-        if thread.status == S.BACKFILLING:
-            _transition(
-                thread, S.QUEUED, "thread.try_later", dataclasses.replace(trouble, text=reason), actor=actor
-            )
-        else:
-            _note(thread, "thread.try_later", dataclasses.replace(trouble, text=reason), actor=actor)
-        Thread.objects.filter(pk=thread.pk).update(error_code=trouble.code, error_text=trouble.text)
-        lease_release(thread, not_before=delay, used_attempt=counts)
-
-
-def _give_up(thread: Thread, trouble: _Trouble, *, actor: Actor) -> None:
-    """End the work with a reason. What was true of the thread before stays true: only its work failed."""
-    never_seen = thread.pending_work == W.SNAPSHOT and thread.snapshot_at is None
-    ended = {"error_code": trouble.code, "error_text": trouble.text, **TERMINAL_FIELDS}
-    if never_seen and trouble.code == "not_found":
-        _transition(thread, S.SOURCE_MISSING, "thread.source_missing", trouble, actor=actor, fields=ended)
-    elif never_seen or (thread.pending_work == W.BACKFILL and thread.status in {S.QUEUED, S.BACKFILLING}):
-        _transition(thread, S.FAILED, "thread.failed", trouble, actor=actor, fields=ended)
-    else:
-        with lease_held(thread):
-            _note(thread, f"thread.{thread.pending_work}_failed", trouble, actor=actor)
-            Thread.objects.filter(pk=thread.pk).update(**ended)
-
-
-def _transition(
-    thread: Thread,
-    to: str,
-    verb: str,
-    trouble: _Trouble,
-    *,
-    actor: Actor,
-    fields: Mapping[str, object] | None = None,
-) -> None:
-    thread_transition(
-        thread=thread,
-        to=to,
-        actor=actor,
-        verb=verb,
-        reason=trouble.text,
-        request_id=trouble.request_id,
-        lease_token=thread.lease_token,
-        fields=fields,
-    )
-
-
-def _note(thread: Thread, verb: str, trouble: _Trouble, *, actor: Actor) -> None:
-    audit_event(
-        actor=actor,
-        verb=verb,
-        subject_kind="thread",
-        subject_id=thread.thread_id,
-        before=thread.status,
-        after=thread.status,
-        reason=trouble.text,
-        batch_pk=thread.batch_id,
-        request_id=trouble.request_id,
-    ).save(force_insert=True)
-
-
-def bug_place(bug: BaseException) -> str:
-    """Say of a bug which kind it is and where it happened, never what: its message may quote a user's words."""
-    return f"{type(bug).__name__}\n{''.join(traceback.format_tb(bug.__traceback__))}"
-
-
-def _record_bug(thread: Thread, bug: Exception, *, actor: Actor) -> None:
-    logger.error("thread %s met a bug: %s", thread.pk, bug_place(bug))
-    text = f"A fault of the console ({type(bug).__name__}); the worker's log says where. Nothing was lost."
-    try:
-        thread.refresh_from_db(fields=["status", "pending_work", "snapshot_at"])
-        _give_up(thread, _Trouble("internal_error", text), actor=actor)
-    except LeaseLostError:
-        logger.warning("thread %s: lease lost before its bug was recorded", thread.pk)
+_STEPS: dict[str, Callable[[Work], Coroutine[Any, Any, None]]] = {
+    W.SNAPSHOT: thread_snapshot,
+    W.BACKFILL: thread_backfill,
+    W.VERIFY: thread_verify,
+    W.RESOURCES: thread_check_resources,
+}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
@@ -36,28 +36,43 @@ def threads_claimable(batch_pk: int) -> QuerySet[Thread]:
     return threads_pending(batch_pk).filter(_free(), _due())
 
 
-def thread_claim(*, batch_pk: int, lease: dt.timedelta) -> Thread | None:
-    """Take one thread of the batch, or None if there is none to take now.
+def threads_claim(*, batch_pk: int, lease: dt.timedelta, count: int) -> list[Thread]:
+    """Take up to ``count`` threads of the batch that may be taken now, oldest first; all get one token.
 
     SKIP LOCKED: workers that claim at once take different rows instead of waiting for each other.
     """
+    token = uuid.uuid4()
     with transaction.atomic():
-        row = (
+        pks = list(
             threads_claimable(batch_pk)
             .select_for_update(skip_locked=True, no_key=True)
             .order_by("id")
-            .values_list("pk", flat=True)
-            .first()
+            .values_list("pk", flat=True)[:count]
         )
-        if row is None:
-            return None
-        Thread.objects.filter(pk=row).update(lease_token=uuid.uuid4(), lease_until=Now() + lease)
-    return Thread.objects.select_related("assistant").get(pk=row)
+        if not pks:
+            return []
+        Thread.objects.filter(pk__in=pks).update(lease_token=token, lease_until=Now() + lease)
+        return list(Thread.objects.select_related("batch").filter(pk__in=pks).order_by("pk"))
 
 
-def leases_renew(*, tokens: Iterable[uuid.UUID], lease: dt.timedelta) -> int:
-    """Prolong these leases, as far as they are still held. Returns how many are."""
-    return Thread.objects.filter(lease_token__in=list(tokens)).update(lease_until=Now() + lease)
+def thread_claim(*, batch_pk: int, lease: dt.timedelta) -> Thread | None:
+    """Take one thread of the batch, or None if there is none to take now."""
+    return next(iter(threads_claim(batch_pk=batch_pk, lease=lease, count=1)), None)
+
+
+def leases_renew(*, held: Mapping[int, uuid.UUID], lease: dt.timedelta) -> int:
+    """Prolong the leases of threads, given by primary key with their tokens. Returns how many are still held."""
+    return _held(held).update(lease_until=Now() + lease)
+
+
+def leases_give_back(*, held: Mapping[int, uuid.UUID]) -> int:
+    """Hand back threads that nothing was done with. Returns how many were still held."""
+    return _held(held).update(lease_token=None, lease_until=None)
+
+
+def _held(held: Mapping[int, uuid.UUID]) -> QuerySet[Thread]:
+    # By primary key: there is no index on tokens, and a million threads to search.
+    return Thread.objects.filter(pk__in=list(held), lease_token__in=set(held.values()))
 
 
 @contextlib.contextmanager

@@ -54,18 +54,19 @@ def conversation_policies(conversation: Conversation) -> Policies:
 
 def thread_policies(thread: Thread) -> Policies:
     """Return the policies that hold for a thread. PlanLostError as ``conversation_policies``."""
-    return _policies(thread, Conversation.objects.filter(thread=thread).first())
+    return policies_of(thread, Conversation.objects.filter(thread=thread).first())
 
 
 def thread_plan(thread: Thread, source: SourceThread | None = None) -> PlannedThread:
     """Convert a thread, loaded here unless ``source`` is at hand. PlanLostError as ``plan_of``."""
     conversation = Conversation.objects.filter(thread=thread).first()
-    policies = _policies(thread, conversation)
+    policies = policies_of(thread, conversation)
     source = source or load_source_thread(thread)
     return PlannedThread(source, plan_of(source, policies, conversation), policies)
 
 
-def _policies(thread: Thread, conversation: Conversation | None) -> Policies:
+def policies_of(thread: Thread, conversation: Conversation | None) -> Policies:
+    """Return the policies that hold for a thread whose conversation is at hand. PlanLostError as above."""
     if conversation is not None and conversation.policies:
         return conversation_policies(conversation)
     return batch_policies(thread.batch if thread.pending_work == Thread.Work.BACKFILL else None)

@@ -1,22 +1,35 @@
-"""Threads with a snapshot, claimed as a worker claims them, and the truth that the sandbox keeps."""
+"""Threads with a snapshot, seen through as a worker does it, and the truth that the sandbox keeps.
+
+The engine speaks to the database from threads of its own, so these tests commit what they write.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
 
 from console.sandbox.testing import RunningSandbox
+from migration_app.backfill import outcomes
+from migration_app.backfill.commits import Commits
+from migration_app.backfill.database import DatabaseThread
+from migration_app.backfill.loading import threads_load
+from migration_app.backfill.protocol import thread_backfill, thread_verify
+from migration_app.backfill.work import HandBackError, Work
 from migration_app.contracts import Actor
 from migration_app.conversion.canonical import compare_items
 from migration_app.conversion.threads import convert_thread
+from migration_app.gateways.connection import target_connection
+from migration_app.gateways.errors import GatewayError
 from migration_app.models import Batch, Thread
 from migration_app.services.assessments import thread_assess
 from migration_app.services.batches import batch_create, batch_prepare
 from migration_app.services.claims import thread_claim
+from migration_app.services.journal import Entry
 from migration_app.services.selections import selection_of_pks
 from migration_app.services.snapshots import load_source_thread, snapshot_pages_append
 
@@ -81,6 +94,62 @@ def claim(batch: Batch) -> Thread:
     thread = thread_claim(batch_pk=batch.pk, lease=LEASE)
     assert thread is not None
     return thread
+
+
+def see_through(
+    step: Callable[[Work], Awaitable[None]], thread: Thread, *, stopping: Callable[[], bool] = lambda: False
+) -> Thread:
+    """Take a claimed thread through one step of its work, as a turn does; errors of calls are recorded and raised."""
+
+    async def go() -> None:
+        async with (
+            target_connection(timeout_seconds=5) as connection,
+            Commits(ACTOR) as commits,
+            DatabaseThread() as database,
+        ):
+            (loaded,) = await database.run(threads_load, [thread])
+            work = Work(
+                thread=thread,
+                planned=loaded.planned,
+                conversation=loaded.conversation,
+                chunks=loaded.chunks,
+                connection=connection,
+                commits=commits,
+                database=database,
+                stopping=stopping,
+                entry=Entry(thread),
+                actor=ACTOR,
+                trouble=loaded.trouble,
+            )
+            try:
+                await step(work)
+            except GatewayError as error:
+                outcomes.call_failed(work.entry, error)
+                await work.write()
+                raise
+            except HandBackError:
+                outcomes.hand_back(work.entry)
+                await work.write()
+
+    asyncio.run(go())
+    thread.refresh_from_db()
+    return thread
+
+
+def backfilled(thread: Thread) -> Thread:
+    return see_through(thread_backfill, thread)
+
+
+def verified(thread: Thread) -> Thread:
+    return see_through(thread_verify, thread)
+
+
+def resumed(thread: Thread) -> Thread:
+    """Seen through by the next worker, once the lease has run out and its time has come."""
+    expire_leases()
+    Thread.objects.update(not_before=None)
+    assert thread.batch is not None
+    return backfilled(claim(thread.batch))
 
 
 def expire_leases() -> None:

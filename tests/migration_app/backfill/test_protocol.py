@@ -5,43 +5,31 @@ from collections.abc import Callable
 import pytest
 
 from console.sandbox.testing import RunningSandbox
-from migration_app.backfill.protocol import thread_backfill, thread_verify
 from migration_app.gateways.connection import Connection
 from migration_app.gateways.errors import GatewayError
 from migration_app.models import AuditEvent, Chunk, Conversation, OrphanConversation, Thread
 from tests.migration_app.backfill.conftest import (
-    ACTOR,
     add_page,
     assert_conversation_holds_exactly_the_thread,
+    backfilled,
     claim,
-    expire_leases,
     message,
+    resumed,
     start,
+    verified,
 )
+from tests.migration_app.conftest import Run
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 MakeThread = Callable[..., Thread]
 S = Thread.Status
 
 
-def backfill(thread: Thread, target: Connection) -> Thread:
-    thread_backfill(thread=thread, connection=target, actor=ACTOR)
-    thread.refresh_from_db()
-    return thread
-
-
-def resume(thread: Thread, target: Connection) -> Thread:
-    """As the next worker does, once the lease has run out."""
-    expire_leases()
-    assert thread.batch is not None
-    return backfill(claim(thread.batch), target)
-
-
 def test_a_thread_ends_verified_with_its_items_in_order(
-    make_thread: MakeThread, target: Connection, sandbox: RunningSandbox
+    make_thread: MakeThread, sandbox: RunningSandbox
 ) -> None:
     thread = make_thread(messages=45)
-    backfill(claim(start("backfill", thread)), target)
+    backfilled(claim(start("backfill", thread)))
     assert_conversation_holds_exactly_the_thread(thread, sandbox)
     assert (thread.status, thread.pending_work, thread.lease_token) == (S.VERIFIED, "", None)
     assert thread.conversation.item_count == 45
@@ -52,35 +40,33 @@ def test_a_thread_ends_verified_with_its_items_in_order(
     ]
 
 
-def test_the_calls_are_those_that_preflight_counts(
-    make_thread: MakeThread, target: Connection, sandbox: RunningSandbox
-) -> None:
+def test_the_calls_are_those_that_preflight_counts(make_thread: MakeThread, sandbox: RunningSandbox) -> None:
     thread = make_thread(messages=105)
-    backfill(claim(start("backfill", thread)), target)
+    backfilled(claim(start("backfill", thread)))
     methods = [request.method for request in sandbox.control.requests()]
     assert (methods.count("POST"), methods.count("GET")) == (1 + thread.chunk_count, 2)
 
 
 def test_the_conversation_carries_the_threads_metadata_and_its_id(
-    make_thread: MakeThread, target: Connection, sandbox: RunningSandbox
+    make_thread: MakeThread, sandbox: RunningSandbox
 ) -> None:
-    thread = backfill(claim(start("backfill", make_thread())), target)
+    thread = backfilled(claim(start("backfill", make_thread())))
     stored = sandbox.control.conversation(thread.conversation.conversation_id)
     assert stored.conversation["metadata"] == {"user_id": "u1", "thread_id": "thread_1"}
 
 
 def test_an_empty_thread_becomes_an_empty_conversation(
-    make_thread: MakeThread, target: Connection, sandbox: RunningSandbox
+    make_thread: MakeThread, sandbox: RunningSandbox
 ) -> None:
-    thread = backfill(claim(start("backfill", make_thread(messages=0))), target)
+    thread = backfilled(claim(start("backfill", make_thread(messages=0))))
     assert thread.status == S.VERIFIED
     assert sandbox.control.state().items == {thread.conversation.conversation_id: 0}
 
 
 def test_chunks_name_the_messages_they_cover_and_the_items_they_became(
-    make_thread: MakeThread, target: Connection, sandbox: RunningSandbox
+    make_thread: MakeThread, sandbox: RunningSandbox
 ) -> None:
-    thread = backfill(claim(start("backfill", make_thread(messages=3))), target)
+    thread = backfilled(claim(start("backfill", make_thread(messages=3))))
     chunk = thread.conversation.chunks.get()
     stored = sandbox.control.conversation(thread.conversation.conversation_id)
     assert chunk.source_ids == ["msg_thread_1_0", "msg_thread_1_1", "msg_thread_1_2"]
@@ -89,11 +75,11 @@ def test_chunks_name_the_messages_they_cover_and_the_items_they_became(
 
 
 def test_every_status_change_stands_in_the_audit_trail_with_job_and_batch(
-    make_thread: MakeThread, target: Connection
+    make_thread: MakeThread, sandbox: RunningSandbox
 ) -> None:
     thread = make_thread()
     batch = start("backfill", thread)
-    backfill(claim(batch), target)
+    backfilled(claim(batch))
     trail = AuditEvent.objects.filter(subject_id="thread_1", batch_pk=batch.pk).order_by("pk")
     assert list(trail.values_list("verb", "before", "after", "job_id")) == [
         ("thread.queued", "snapshotted", "queued", "job-1"),
@@ -106,13 +92,13 @@ def test_every_status_change_stands_in_the_audit_trail_with_job_and_batch(
 
 
 def test_a_lost_answer_to_create_becomes_an_orphan_and_content_goes_to_a_new_conversation(
-    make_thread: MakeThread, target: Connection, sandbox: RunningSandbox
+    make_thread: MakeThread, sandbox: RunningSandbox
 ) -> None:
     sandbox.control.add_fault("reset_after", "POST /conversations$", times=1)
     thread = claim(start("backfill", make_thread()))
     with pytest.raises(GatewayError):
-        backfill(thread, target)
-    resume(thread, target)
+        backfilled(thread)
+    resumed(thread)
     assert_conversation_holds_exactly_the_thread(thread, sandbox)
     orphan = OrphanConversation.objects.get()
     assert orphan.metadata_keys == ["thread_id", "user_id"]
@@ -121,13 +107,13 @@ def test_a_lost_answer_to_create_becomes_an_orphan_and_content_goes_to_a_new_con
 
 @pytest.mark.parametrize("fault", ["reset_after", "garbage", "error_500_after"])
 def test_a_lost_answer_to_an_append_that_acted_is_looked_up_and_not_repeated(
-    make_thread: MakeThread, target: Connection, sandbox: RunningSandbox, fault: str
+    make_thread: MakeThread, sandbox: RunningSandbox, fault: str
 ) -> None:
     sandbox.control.add_fault(fault, "POST .*/items", times=1, after=1)
     thread = claim(start("backfill", make_thread(messages=45)))
     with pytest.raises(GatewayError):
-        backfill(thread, target)
-    resume(thread, target)
+        backfilled(thread)
+    resumed(thread)
     assert_conversation_holds_exactly_the_thread(thread, sandbox)
     assert thread.status == S.VERIFIED
     assert sandbox.control.state().requests["POST /conversations/{conversation_id}/items"] == 3
@@ -135,65 +121,67 @@ def test_a_lost_answer_to_an_append_that_acted_is_looked_up_and_not_repeated(
 
 @pytest.mark.parametrize("fault", ["reset_before", "error_500", "error_503"])
 def test_an_append_in_doubt_that_did_not_act_is_sent_again(
-    make_thread: MakeThread, target: Connection, sandbox: RunningSandbox, fault: str
+    make_thread: MakeThread, sandbox: RunningSandbox, fault: str
 ) -> None:
     sandbox.control.add_fault(fault, "POST .*/items", times=1, after=1)
     thread = claim(start("backfill", make_thread(messages=45)))
     with pytest.raises(GatewayError):
-        backfill(thread, target)
-    resume(thread, target)
+        backfilled(thread)
+    resumed(thread)
     assert_conversation_holds_exactly_the_thread(thread, sandbox)
     assert thread.status == S.VERIFIED
 
 
 @pytest.mark.parametrize("fault", ["rate_limit", "conversation_locked"])
 def test_a_refused_append_leaves_no_doubt_behind(
-    make_thread: MakeThread, target: Connection, sandbox: RunningSandbox, fault: str
+    make_thread: MakeThread, sandbox: RunningSandbox, fault: str
 ) -> None:
     sandbox.control.add_fault(fault, "POST .*/items", times=1)
     thread = claim(start("backfill", make_thread()))
     with pytest.raises(GatewayError):
-        backfill(thread, target)
+        backfilled(thread)
     assert not Chunk.objects.exists()
-    resume(thread, target)
+    resumed(thread)
     assert_conversation_holds_exactly_the_thread(thread, sandbox)
 
 
 def test_a_refused_create_leaves_neither_a_conversation_row_nor_an_orphan(
-    make_thread: MakeThread, target: Connection, sandbox: RunningSandbox
+    make_thread: MakeThread, sandbox: RunningSandbox
 ) -> None:
     sandbox.control.add_fault("rate_limit", "POST /conversations$", times=1)
     with pytest.raises(GatewayError):
-        backfill(claim(start("backfill", make_thread())), target)
+        backfilled(claim(start("backfill", make_thread())))
     assert not Conversation.objects.exists()
     assert not OrphanConversation.objects.exists()
 
 
 def test_a_stranger_in_the_conversation_sends_the_thread_to_a_person(
-    make_thread: MakeThread, target: Connection, sandbox: RunningSandbox
+    make_thread: MakeThread, target: Connection, sandbox: RunningSandbox, run: Run
 ) -> None:
     sandbox.control.add_fault("reset_after", "POST .*/items", times=1)
     thread = claim(start("backfill", make_thread()))
     with pytest.raises(GatewayError):
-        backfill(thread, target)
+        backfilled(thread)
     conversation_id = Conversation.objects.get().conversation_id
-    target.post(f"/conversations/{conversation_id}/items", {"items": [{"role": "user", "content": "me too"}]})
-    assert resume(thread, target).status == S.NEEDS_REVIEW
+    run(
+        target.post(
+            f"/conversations/{conversation_id}/items", {"items": [{"role": "user", "content": "me too"}]}
+        )
+    )
+    assert resumed(thread).status == S.NEEDS_REVIEW
     thread.refresh_from_db()
     assert thread.error_code == "difference"
     assert len(sandbox.control.conversation(conversation_id).items) == 4
 
 
 def test_a_difference_found_by_verify_goes_to_a_person_in_words_without_content(
-    make_thread: MakeThread, target: Connection
+    make_thread: MakeThread, target: Connection, run: Run
 ) -> None:
-    thread = backfill(claim(start("backfill", make_thread())), target)
+    thread = backfilled(claim(start("backfill", make_thread())))
     item_id = thread.conversation.chunks.get().item_ids[1]
-    target._client.delete(
-        f"/conversations/{thread.conversation.conversation_id}/items/{item_id}", cast_to=object
-    )
+    run(target.delete(f"/conversations/{thread.conversation.conversation_id}/items/{item_id}"))
     claimed = claim(start("verify", thread))
-    thread_verify(thread=claimed, connection=target, actor=ACTOR)
+    verified(claimed)
     thread.refresh_from_db()
     assert (thread.status, thread.error_code) == (S.NEEDS_REVIEW, "difference")
     assert "item 2 (message by assistant)" in thread.error_text
@@ -202,60 +190,64 @@ def test_a_difference_found_by_verify_goes_to_a_person_in_words_without_content(
 
 
 def test_a_conversation_that_the_target_lost_goes_to_a_person(
-    make_thread: MakeThread, target: Connection, sandbox: RunningSandbox
+    make_thread: MakeThread, sandbox: RunningSandbox
 ) -> None:
-    thread = backfill(claim(start("backfill", make_thread())), target)
+    thread = backfilled(claim(start("backfill", make_thread())))
     sandbox.control.reset()
-    thread_verify(thread=claim(start("verify", thread)), connection=target, actor=ACTOR)
+    verified(claim(start("verify", thread)))
     thread.refresh_from_db()
     assert (thread.status, thread.error_code) == (S.NEEDS_REVIEW, "conversation_missing")
 
 
-def test_verifying_again_what_is_verified_stays_verified(make_thread: MakeThread, target: Connection) -> None:
-    thread = backfill(claim(start("backfill", make_thread())), target)
-    thread_verify(thread=claim(start("verify", thread)), connection=target, actor=ACTOR)
+def test_verifying_again_what_is_verified_stays_verified(
+    make_thread: MakeThread, sandbox: RunningSandbox
+) -> None:
+    thread = backfilled(claim(start("backfill", make_thread())))
+    verified(claim(start("verify", thread)))
     thread.refresh_from_db()
     assert (thread.status, thread.pending_work) == (S.VERIFIED, "")
 
 
-def test_a_blocked_thread_sends_nothing(
-    make_thread: MakeThread, target: Connection, sandbox: RunningSandbox
-) -> None:
+def test_a_blocked_thread_sends_nothing(make_thread: MakeThread, sandbox: RunningSandbox) -> None:
     thread = make_thread()
     batch = start("backfill", thread)
     add_page(thread, [message("thread_1", 9, role="system")])
-    assert backfill(claim(batch), target).status == S.BLOCKED
+    assert backfilled(claim(batch)).status == S.BLOCKED
     assert sandbox.control.requests() == []
 
 
 def test_what_the_source_gained_is_appended_as_a_delta(
-    make_thread: MakeThread, target: Connection, sandbox: RunningSandbox
+    make_thread: MakeThread, sandbox: RunningSandbox
 ) -> None:
-    thread = backfill(claim(start("backfill", make_thread(messages=25))), target)
+    thread = backfilled(claim(start("backfill", make_thread(messages=25))))
     add_page(thread, [message("thread_1", number) for number in range(25, 30)], "import-2")
     Thread.objects.update(status=S.NEEDS_REVIEW, error_code="source_grown")
-    backfill(claim(start("backfill", thread)), target)
+    backfilled(claim(start("backfill", thread)))
     assert_conversation_holds_exactly_the_thread(thread, sandbox)
     assert (thread.status, thread.conversation.item_count) == (S.VERIFIED, 30)
     assert len(sandbox.control.state().items) == 1
 
 
 def test_a_delta_is_not_appended_to_a_conversation_that_its_application_continued(
-    make_thread: MakeThread, target: Connection, sandbox: RunningSandbox
+    make_thread: MakeThread, target: Connection, sandbox: RunningSandbox, run: Run
 ) -> None:
-    thread = backfill(claim(start("backfill", make_thread(messages=3))), target)
+    thread = backfilled(claim(start("backfill", make_thread(messages=3))))
     conversation_id = thread.conversation.conversation_id
-    target.post(f"/conversations/{conversation_id}/items", {"items": [{"role": "user", "content": "go on"}]})
+    run(
+        target.post(
+            f"/conversations/{conversation_id}/items", {"items": [{"role": "user", "content": "go on"}]}
+        )
+    )
     add_page(thread, [message("thread_1", 3)], "import-2")
     Thread.objects.update(status=S.NEEDS_REVIEW, error_code="source_grown")
-    assert backfill(claim(start("backfill", thread)), target).error_code == "conversation_continued"
+    assert backfilled(claim(start("backfill", thread))).error_code == "conversation_continued"
     assert len(sandbox.control.conversation(conversation_id).items) == 4
 
 
 def test_a_plan_that_changed_under_sent_chunks_goes_to_a_person(
-    make_thread: MakeThread, target: Connection
+    make_thread: MakeThread, sandbox: RunningSandbox
 ) -> None:
-    thread = backfill(claim(start("backfill", make_thread())), target)
+    thread = backfilled(claim(start("backfill", make_thread())))
     Chunk.objects.update(digest="0" * 64)
     Thread.objects.update(status=S.NEEDS_REVIEW, error_code="source_grown")
-    assert backfill(claim(start("backfill", thread)), target).error_code == "plan_changed"
+    assert backfilled(claim(start("backfill", thread))).error_code == "plan_changed"

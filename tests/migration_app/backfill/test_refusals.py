@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from console.sandbox.testing import RunningSandbox
-from migration_app.backfill.protocol import thread_backfill, thread_verify
+from migration_app.backfill import protocol
 from migration_app.backfill.refusals import halves, is_about_items
 from migration_app.contracts import PlannedItem
 from migration_app.gateways.connection import Connection
@@ -20,20 +20,22 @@ from tests.migration_app.backfill.conftest import (
     ACTOR,
     add_page,
     assert_conversation_holds_exactly_the_thread,
+    backfilled,
     claim,
     expire_leases,
     message,
     objects_of,
     start,
+    verified,
 )
 
 Refusing = Callable[[Callable[[dict[str, Any]], bool]], None]
 
 
 @pytest.fixture(autouse=True)
-def no_patience(settings: Any) -> None:
+def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A refusal counts at once; the test of patience says otherwise."""
-    settings.MAX_ATTEMPTS = 1
+    monkeypatch.setattr(protocol, "_TRIES_BEFORE_LOSS", 0)
 
 
 IMAGE = {"type": "image_url", "image_url": {"url": "https://pictures.example/pan.png", "detail": "low"}}
@@ -54,14 +56,19 @@ def refusing(monkeypatch: pytest.MonkeyPatch) -> Refusing:
     def refuse(predicate: Callable[[dict[str, Any]], bool]) -> None:
         send = Connection.post
 
-        def post(self: Connection, path: str, body: dict[str, Any]) -> Any:
-            if any(predicate(item) for item in body.get("items", ())):
+        async def post(self: Connection, path: str, body: Any, *, items: int = 0) -> Any:
+            if any(predicate(item) for item in decoded(body).get("items", ())):
                 raise refusal()
-            return send(self, path, body)
+            return await send(self, path, body, items=items)
 
         monkeypatch.setattr(Connection, "post", post)
 
     return refuse
+
+
+def decoded(body: Any) -> dict[str, Any]:
+    """A request's body, which the gateway may have made bytes of already."""
+    return json.loads(body) if isinstance(body, bytes) else body
 
 
 def has_image(item: dict[str, Any]) -> bool:
@@ -80,19 +87,13 @@ def picture(number: int) -> dict[str, Any]:
     return message("thread_1", number, content=[part, IMAGE])
 
 
-def backfill(thread: Thread, target: Connection) -> Thread:
-    thread_backfill(thread=thread, connection=target, actor=ACTOR)
-    thread.refresh_from_db()
-    return thread
-
-
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_the_refused_item_is_found_and_replaced_and_all_others_arrive_as_they_are(
-    target: Connection, sandbox: RunningSandbox, refusing: Refusing
+    sandbox: RunningSandbox, refusing: Refusing
 ) -> None:
     thread = thread_with(picture(24), message("thread_1", 25))
     refusing(has_image)
-    backfill(claim(start("backfill", thread)), target)
+    backfilled(claim(start("backfill", thread)))
     thread.refresh_from_db()
     assert thread.status == "verified"
     stored = sandbox.control.conversation(thread.conversation.conversation_id).items
@@ -100,97 +101,97 @@ def test_the_refused_item_is_found_and_replaced_and_all_others_arrive_as_they_ar
     assert "pan.png" in json.dumps(stored[24])
     assert [entry["position"] for entry in thread.conversation.replacements] == [24]
     assert thread.finding_counts.keys() & {"item_refused_reshaped", "item_refused_replaced"}
-    assert_conversation_holds_exactly_what_verify_expects(thread, target)
+    assert_conversation_holds_exactly_what_verify_expects(thread)
 
 
-def assert_conversation_holds_exactly_what_verify_expects(thread: Thread, target: Connection) -> None:
+def assert_conversation_holds_exactly_what_verify_expects(thread: Thread) -> None:
     """Verified again from its snapshot, policies and replacements alone."""
-    thread_verify(thread=claim(start("verify", thread)), connection=target, actor=ACTOR)
+    verified(claim(start("verify", thread)))
     thread.refresh_from_db()
     assert thread.status == "verified"
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_the_audit_trail_says_which_item_was_refused_and_in_which_words(
-    target: Connection, sandbox: RunningSandbox, refusing: Refusing
+    sandbox: RunningSandbox, refusing: Refusing
 ) -> None:
     refusing(has_image)
-    backfill(claim(start("backfill", thread_with(picture(24)))), target)
+    backfilled(claim(start("backfill", thread_with(picture(24)))))
     event = AuditEvent.objects.get(verb="item.refused")
     assert "Item 25, from message msg_thread_1_24" in event.reason
     assert "Invalid item." in event.reason
 
 
-@pytest.mark.django_db
-def test_two_refused_items_in_one_chunk_are_both_found(
-    target: Connection, sandbox: RunningSandbox, refusing: Refusing
-) -> None:
+@pytest.mark.django_db(transaction=True)
+def test_two_refused_items_in_one_chunk_are_both_found(sandbox: RunningSandbox, refusing: Refusing) -> None:
     thread = thread_with(picture(24), message("thread_1", 25), picture(26), messages=24)
     refusing(has_image)
-    assert backfill(claim(start("backfill", thread)), target).status == "verified"
+    assert backfilled(claim(start("backfill", thread))).status == "verified"
     assert sorted(entry["position"] for entry in thread.conversation.replacements) == [24, 26]
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_a_target_that_refuses_everything_leaves_the_thread_blocked_with_its_own_words(
-    target: Connection, sandbox: RunningSandbox, refusing: Refusing
+    sandbox: RunningSandbox, refusing: Refusing
 ) -> None:
     refusing(lambda _item: True)
-    thread = backfill(claim(start("backfill", thread_with(messages=3))), target)
+    thread = backfilled(claim(start("backfill", thread_with(messages=3))))
     assert (thread.status, thread.error_code, thread.pending_work) == ("blocked", "item_refused", "")
     assert "Invalid item." in thread.error_text
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_a_worker_killed_after_a_replacement_resumes_with_the_same_plan(
-    target: Connection, sandbox: RunningSandbox, refusing: Refusing
+    sandbox: RunningSandbox, refusing: Refusing
 ) -> None:
     thread = thread_with(picture(24), message("thread_1", 25))
     batch = start("backfill", thread)
     refusing(has_image)
     sandbox.control.add_fault("error_503", "POST .*/items", times=1, after=2)
     with pytest.raises(GatewayError):
-        backfill(claim(batch), target)
+        backfilled(claim(batch))
     expire_leases()
-    resumed = backfill(claim(batch), target)
-    assert resumed.status == "verified"
-    assert_conversation_holds_exactly_what_verify_expects(resumed, target)
+    Thread.objects.update(not_before=None)
+    again = backfilled(claim(batch))
+    assert again.status == "verified"
+    assert_conversation_holds_exactly_what_verify_expects(again)
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_importing_the_archive_again_does_not_take_a_replacement_for_growth(
-    target: Connection, sandbox: RunningSandbox, refusing: Refusing
+    sandbox: RunningSandbox, refusing: Refusing
 ) -> None:
     refusing(has_image)
-    thread = backfill(claim(start("backfill", thread_with(picture(24)))), target)
+    thread = backfilled(claim(start("backfill", thread_with(picture(24)))))
     before = (thread.item_count, thread.payload_bytes, thread.fidelity)
     thread_assess(thread=thread, actor=ACTOR)
     thread.refresh_from_db()
     assert (thread.item_count, thread.payload_bytes, thread.fidelity) == before
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_an_append_that_arrived_late_is_looked_up_and_not_taken_for_a_refusal(
-    target: Connection, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+    sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     thread = thread_with(messages=3)
     batch = start("backfill", thread)
     send = Connection.post
 
-    def late(self: Connection, path: str, body: dict[str, Any]) -> Any:
+    async def late(self: Connection, path: str, body: Any, *, items: int = 0) -> Any:
         if path.endswith("/items"):
-            send(self, path, body)  # what an earlier try sent arrives only now
-        return send(self, path, body)
+            await send(self, path, body, items=items)  # what an earlier try sent arrives only now
+        return await send(self, path, body, items=items)
 
     with monkeypatch.context() as patched:
         patched.setattr(Connection, "post", late)
         with pytest.raises(GatewayError) as caught:
-            backfill(claim(batch), target)
+            backfilled(claim(batch))
     assert (caught.value.code, caught.value.permanent) == ("append_in_doubt", False)
     expire_leases()
-    resumed = backfill(claim(batch), target)
-    assert_conversation_holds_exactly_the_thread(resumed, sandbox)
-    assert not resumed.conversation.replacements
+    Thread.objects.update(not_before=None)
+    again = backfilled(claim(batch))
+    assert_conversation_holds_exactly_the_thread(again, sandbox)
+    assert not again.conversation.replacements
 
 
 def planned(*kinds: str) -> list[PlannedItem]:
@@ -242,107 +243,104 @@ def test_only_refusals_of_the_body_are_about_items(
     assert is_about_items(error) is about
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_policies_that_this_version_does_not_know_send_the_thread_to_a_person(
-    target: Connection, sandbox: RunningSandbox
+    sandbox: RunningSandbox,
 ) -> None:
-    thread = backfill(claim(start("backfill", thread_with(messages=3))), target)
+    thread = backfilled(claim(start("backfill", thread_with(messages=3))))
     Conversation.objects.update(policies={"assistant_images": "engrave"})
-    thread_verify(thread=claim(start("verify", thread)), connection=target, actor=ACTOR)
+    verified(claim(start("verify", thread)))
     thread.refresh_from_db()
     assert (thread.status, thread.error_code) == ("needs_review", "plan_changed")
     assert "engrave" in thread.error_text
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_content_is_replaced_by_less_only_when_the_refusal_holds_for_several_tries(
-    target: Connection, sandbox: RunningSandbox, refusing: Refusing, settings: Any
+    sandbox: RunningSandbox, refusing: Refusing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.MAX_ATTEMPTS = 8
+    monkeypatch.setattr(protocol, "_TRIES_BEFORE_LOSS", 3)
     thread = thread_with(messages=3)
     batch = start("backfill", thread)
     with pytest.MonkeyPatch.context() as patched:
         send = Connection.post
 
-        def outage(self: Connection, path: str, body: dict[str, Any]) -> Any:
+        async def outage(self: Connection, path: str, body: Any, *, items: int = 0) -> Any:
             if path.endswith("/items"):
                 raise refusal()
-            return send(self, path, body)
+            return await send(self, path, body, items=items)
 
         patched.setattr(Connection, "post", outage)
         for attempt in range(3):
             expire_leases()
-            Thread.objects.update(attempts=attempt)
+            Thread.objects.update(attempts=attempt, not_before=None)
             with pytest.raises(GatewayError) as caught:
-                backfill(claim(batch), target)
+                backfilled(claim(batch))
             assert (caught.value.code, caught.value.permanent) == ("refused_for_now", False)
     expire_leases()
-    resumed = backfill(claim(batch), target)
-    assert resumed.conversation.replacements == []
-    assert_conversation_holds_exactly_the_thread(resumed, sandbox)
+    Thread.objects.update(not_before=None)
+    again = backfilled(claim(batch))
+    assert again.conversation.replacements == []
+    assert_conversation_holds_exactly_the_thread(again, sandbox)
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_retry_lets_a_blocked_thread_try_its_own_items_again(
-    target: Connection, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+    sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     thread = thread_with(messages=3)
     with monkeypatch.context() as patched:
         send = Connection.post
-        patched.setattr(
-            Connection,
-            "post",
-            lambda self, path, body: (
-                send(self, path, body) if path == "/conversations" else _raise(refusal())
-            ),
-        )
-        assert backfill(claim(start("backfill", thread)), target).status == "blocked"
-    resumed = backfill(claim(start("retry", thread)), target)
-    assert (resumed.status, resumed.conversation.replacements) == ("verified", [])
-    assert_conversation_holds_exactly_the_thread(resumed, sandbox)
+
+        async def barred(self: Connection, path: str, body: Any, *, items: int = 0) -> Any:
+            if path != "/conversations":
+                raise refusal()
+            return await send(self, path, body, items=items)
+
+        patched.setattr(Connection, "post", barred)
+        assert backfilled(claim(start("backfill", thread))).status == "blocked"
+    again = backfilled(claim(start("retry", thread)))
+    assert (again.status, again.conversation.replacements) == ("verified", [])
+    assert_conversation_holds_exactly_the_thread(again, sandbox)
 
 
-def _raise(error: Exception) -> Any:
-    raise error
-
-
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_a_404_for_a_kind_of_item_that_the_target_does_not_know_is_about_the_item(
-    target: Connection, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+    sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     thread = thread_with(picture(24), messages=24)
     send = Connection.post
 
-    def choosy(self: Connection, path: str, body: dict[str, Any]) -> Any:
-        if any(has_image(item) for item in body.get("items", ())):
+    async def choosy(self: Connection, path: str, body: Any, *, items: int = 0) -> Any:
+        if any(has_image(item) for item in decoded(body).get("items", ())):
             raise GatewayError(
                 "not_found", "x", outcome=Outcome.NOTHING, permanent=True, status=404, said="What?"
             )
-        return send(self, path, body)
+        return await send(self, path, body, items=items)
 
     monkeypatch.setattr(Connection, "post", choosy)
-    resumed = backfill(claim(start("backfill", thread)), target)
-    assert (resumed.status, [entry["position"] for entry in resumed.conversation.replacements]) == (
+    again = backfilled(claim(start("backfill", thread)))
+    assert (again.status, [entry["position"] for entry in again.conversation.replacements]) == (
         "verified",
         [24],
     )
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_a_404_because_the_conversation_is_gone_is_not_about_the_items(
-    target: Connection, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+    sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     thread = thread_with(messages=3)
     send = Connection.post
 
-    def forgetful(self: Connection, path: str, body: dict[str, Any]) -> Any:
+    async def forgetful(self: Connection, path: str, body: Any, *, items: int = 0) -> Any:
         if path.endswith("/items"):
             sandbox.control.reset()
-        return send(self, path, body)
+        return await send(self, path, body, items=items)
 
     monkeypatch.setattr(Connection, "post", forgetful)
     with pytest.raises(GatewayError) as caught:
-        backfill(claim(start("backfill", thread)), target)
+        backfilled(claim(start("backfill", thread)))
     assert caught.value.code == "not_found"
     thread.refresh_from_db()
     assert thread.conversation.replacements == []

@@ -11,7 +11,7 @@ from migration_app.models import AuditEvent, Batch, Resource, Thread
 from migration_app.services.assessments import thread_assess
 from tests.migration_app.backfill.conftest import ACTOR, add_page, message, start
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 FILE = {
     "id": "file-a",
     "object": "file",

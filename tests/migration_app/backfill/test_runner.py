@@ -10,6 +10,7 @@ from console.sandbox.testing import RunningSandbox
 from migration_app.backfill import runner
 from migration_app.backfill.protocol import thread_backfill
 from migration_app.backfill.runner import BugsMetError, Connections, batch_work
+from migration_app.backfill.work import Work
 from migration_app.gateways.connection import source_connection, target_connection
 from migration_app.models import AuditEvent, Batch, SnapshotPage, Thread
 from migration_app.services.plans import thread_plan
@@ -21,7 +22,7 @@ from tests.migration_app.backfill.conftest import (
     start,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 S = Thread.Status
 
 
@@ -91,10 +92,10 @@ def test_a_permanent_error_fails_at_once(
     make_thread: Callable[..., Thread], work: Callable[[Batch], bool], sandbox: RunningSandbox
 ) -> None:
     thread = make_thread()
-    sandbox.control.add_fault("unauthorized", "POST ")
+    sandbox.control.add_fault("unauthorized", "POST ", status=422)
     work(start("backfill", thread))
     thread.refresh_from_db()
-    assert (thread.status, thread.error_code) == (S.FAILED, "unauthorized")
+    assert (thread.status, thread.error_code) == (S.FAILED, "invalid_api_key")
     assert AuditEvent.objects.filter(verb="thread.failed", subject_id="thread_1").exists()
 
 
@@ -122,14 +123,14 @@ def test_one_bad_thread_never_costs_the_batch(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     threads = [make_thread(f"thread_{number}") for number in range(3)]
-    convert, words = thread_backfill, "a user's private words"
+    words = "a user's private words"
 
-    def broken(*, thread: Thread, **rest: Any) -> None:
-        if thread.thread_id == "thread_1":
+    async def broken(work: Work) -> None:
+        if work.thread.thread_id == "thread_1":
             raise ValueError(words)  # a traceback shows this line, but must not show its value
-        convert(thread=thread, **rest)
+        await thread_backfill(work)
 
-    monkeypatch.setattr(runner, "thread_backfill", broken)
+    monkeypatch.setitem(runner._STEPS, "backfill", broken)
     with pytest.raises(BugsMetError):
         work(start("backfill", *threads))
     statuses = dict(Thread.objects.values_list("thread_id", "status"))
@@ -144,7 +145,9 @@ def test_a_verified_thread_stays_verified_when_the_target_does_not_answer_a_veri
     thread = make_thread()
     work(start("backfill", thread))
     sandbox.control.add_fault("unauthorized", "GET ")
-    work(start("verify", thread))
+    batch = start("verify", thread)
+    for _ in range(3):
+        work(batch)
     thread.refresh_from_db()
     assert (thread.status, thread.pending_work, thread.error_code) == (S.VERIFIED, "", "unauthorized")
 
@@ -187,7 +190,9 @@ def test_a_source_that_fails_leaves_the_thread_failed_and_retry_fetches_it(
     sandbox.control.seed(objects_of("thread_live", 2))
     sandbox.control.add_fault("unauthorized", "GET ")
     thread = Thread.objects.create(thread_id="thread_live")
-    work(start("snapshot", thread))
+    batch = start("snapshot", thread)
+    for _ in range(3):
+        work(batch)
     thread.refresh_from_db()
     assert thread.status == S.FAILED
     sandbox.control.clear_faults()
