@@ -74,7 +74,7 @@ def sandbox_running(seed: Path) -> Iterator[Mapping[str, str]]:
 @contextlib.contextmanager
 def workers_and_web(workers: int, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Run RQ workers and the web server; yield the web server's process once it listens."""
-    manage = [sys.executable, str(ROOT / "manage.py"), "rqworker", "default", "--verbosity", "0"]
+    manage = [sys.executable, str(ROOT / "manage.py"), "rqworker", "urgent", "default", "--verbosity", "0"]
     web = [
         sys.executable,
         "-m",

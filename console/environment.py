@@ -27,7 +27,27 @@ def strict_bool(env: environ.Env, name: str, *, default: bool) -> bool:
 
 def positive_int(env: environ.Env, name: str, *, default: int) -> int:
     """Read a whole number above zero. Raises ImproperlyConfigured on anything else."""
-    text = env.str(name, default=str(default)).strip()
-    if not text.isascii() or not text.isdigit() or int(text) == 0:
-        raise ImproperlyConfigured(f"{name} is {text!r}: use a whole number above zero.")
-    return int(text)
+    number = _digits(env, name, default)
+    if not number:
+        raise ImproperlyConfigured(f"{name} is {_text(env, name, default)!r}: use a whole number above zero.")
+    return number
+
+
+def whole_number(env: environ.Env, name: str, *, default: int) -> int:
+    """Read zero or a whole number above it. Raises ImproperlyConfigured on anything else."""
+    number = _digits(env, name, default)
+    if number is None:
+        raise ImproperlyConfigured(
+            f"{name} is {_text(env, name, default)!r}: use zero or a whole number above it."
+        )
+    return number
+
+
+def _text(env: environ.Env, name: str, default: int) -> str:
+    return str(env.str(name, default=str(default))).strip()
+
+
+def _digits(env: environ.Env, name: str, default: int) -> int | None:
+    """The number, or None where there is anything but digits."""
+    text = _text(env, name, default)
+    return int(text) if text.isascii() and text.isdigit() else None

@@ -13,7 +13,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from console import unfold
-from console.environment import positive_int, strict_bool
+from console.environment import positive_int, strict_bool, whole_number
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -99,7 +99,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # RQ carries ids only. A started job is taken for dead two minutes after its worker's last sign of life,
 # and whatever RQ forgets is found again in the database (migration_app.jobs).
-RQ_QUEUES = {"default": {"URL": env.str("REDIS_URL"), "DEFAULT_TIMEOUT": 3600}}
+# On-demand batches wait in "urgent": workers empty it first.
+RQ_QUEUES = {name: {"URL": env.str("REDIS_URL"), "DEFAULT_TIMEOUT": 3600} for name in ("urgent", "default")}
 RQ = {"WORKER_CLASS": "migration_app.jobs.ConsoleWorker"}
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -132,8 +133,8 @@ MAX_ATTEMPTS = positive_int(env, "MAX_ATTEMPTS", default=8)
 HTTP_TIMEOUT_SECONDS = positive_int(env, "HTTP_TIMEOUT_SECONDS", default=60)
 
 # Limits of the target, shared by all workers through Redis; 0: none is set, only what the target itself says counts.
-TARGET_REQUESTS_PER_MINUTE = env.int("TARGET_REQUESTS_PER_MINUTE", default=0)
-TARGET_ITEMS_PER_MINUTE = env.int("TARGET_ITEMS_PER_MINUTE", default=0)
+TARGET_REQUESTS_PER_MINUTE = whole_number(env, "TARGET_REQUESTS_PER_MINUTE", default=0)
+TARGET_ITEMS_PER_MINUTE = whole_number(env, "TARGET_ITEMS_PER_MINUTE", default=0)
 # So many threads in a row that fail alike (wrong key, quota, target down) pause their batch.
 BREAKER_FAILURES = positive_int(env, "BREAKER_FAILURES", default=5)
 # Rolling back more threads than this needs a second person's approval.

@@ -9,10 +9,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import socket
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
+from types import FrameType
 from typing import Any
 
 import django_rq
@@ -23,17 +26,24 @@ from redis.exceptions import RedisError
 from rq import Queue, Worker
 from rq.job import Job, get_current_job
 
-from migration_app.backfill.runner import BugsMetError, Connections, batch_work, bug_place
+from migration_app.backfill.outcomes import bug_place
+from migration_app.backfill.runner import BugsMetError, Connections, batch_work
 from migration_app.contracts import Actor
 from migration_app.gateways.connection import source_connection, target_connection
 from migration_app.intake.imports import import_run, imports_waiting
 from migration_app.models import Assistant, Batch
 from migration_app.services.assistants import assistant_convert_next
-from migration_app.services.batches import batch_fail, batch_finish, batch_prepare
+from migration_app.services.batch_cancel import batch_take_back
+from migration_app.services.batch_control import WORKED_ON, batch_control, urgent_work_waits
+from migration_app.services.batches import batch_fail, batch_finish, batch_prepare_piece
 from migration_app.services.claims import threads_claimable
 from migration_app.services.selections import SelectionError
+from migration_app.services.tallies import tallies_fold
 
 logger = logging.getLogger(__name__)
+
+URGENT, DEFAULT = "urgent", "default"
+"""The queues: on-demand batches go into the first, which every worker empties before it looks at the second."""
 
 _TURN_SECONDS = 300.0
 _SWEEP_SECONDS = 20
@@ -41,30 +51,77 @@ _AFTER_BUG_SECONDS = 1.0
 
 
 class ConsoleWorker(Worker):
-    """RQ's worker, which also looks into the database for work that the queue has lost.
+    """RQ's worker, which serves urgent batches first, and looks into the database for work that the queue has lost.
 
     Jobs run forked, so a crash takes one job and not the worker; the SDK is imported here, in the parent:
     importing it in every fork would cost half a second a job (measured).
+
+    A service manager that stops the worker may send SIGTERM to all its processes. RQ's fork would die of it in
+    the middle of an import. Here it is blocked in the fork, and only a batch's job hears it (``_stop_asked``).
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, queues: Any, *args: Any, **kwargs: Any) -> None:
         # An idle worker waits for the queue as long as its ttl less 15 s (RQ), then looks around.
         kwargs["worker_ttl"] = _SWEEP_SECONDS + 15
         kwargs["maintenance_interval"] = _SWEEP_SECONDS
-        super().__init__(*args, **kwargs)
+        super().__init__(_urgent_first(queues), *args, **kwargs)
 
     def run_maintenance_tasks(self) -> None:
         """Do RQ's own housekeeping, then put forgotten work back into the queue."""
         super().run_maintenance_tasks()  # type: ignore[no-untyped-call]  # RQ 2.12 has no annotation there
+        self._look_around()
+
+    def maintain_heartbeats(self, job: Job) -> None:
+        """Say that the job lives, and look around too: with every worker busy nobody else would."""
+        super().maintain_heartbeats(job)
+        self._look_around()
+
+    def fork_work_horse(self, job: Job, queue: Queue) -> None:
+        """Fork with the signals blocked: the fork keeps them so, and none comes between fork and pid."""
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+        try:
+            super().fork_work_horse(job, queue)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if self._stop_requested:
+            self._tell_horse()
+
+    def handle_warm_shutdown_request(self) -> None:
+        """Tell the job to come to an end, which RQ would wait for in silence."""
+        super().handle_warm_shutdown_request()  # type: ignore[no-untyped-call]  # RQ 2.12 has no annotation there
+        self._tell_horse()
+
+    def _tell_horse(self) -> None:
+        if self.horse_pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.horse_pid, signal.SIGTERM)
+
+    def _look_around(self) -> None:
         try:
             sweep()
-        except Error:
+        except (Error, RedisError):
             logger.warning(
-                "the database did not answer; looking again in %s s", _SWEEP_SECONDS, exc_info=True
+                "the database or the queue did not answer; looking again in %s s",
+                _SWEEP_SECONDS,
+                exc_info=True,
             )
         finally:
             # Jobs are forked from this process: a connection must not be shared with them.
             connections.close_all()
+
+
+def _urgent_first(queues: Any) -> Sequence[Any]:
+    """Put the urgent queue first, also for a worker that was started for the default one only.
+
+    ``rqworker`` without names serves just "default" (django-rq), and urgent batches would wait for ever.
+    """
+    listed = list(queues) if isinstance(queues, (list, tuple)) else [queues]
+    names = [queue if isinstance(queue, str) else queue.name for queue in listed]
+    if DEFAULT in names and URGENT not in names:
+        like = listed[names.index(DEFAULT)]
+        urgent = URGENT if isinstance(like, str) else _queue(URGENT, connection=like.connection)
+        return [urgent, *listed]
+    return [queue for _, queue in sorted(zip(names, listed, strict=True), key=lambda pair: pair[0] != URGENT)]
 
 
 def batch_enqueue(batch_pk: int) -> None:
@@ -95,18 +152,18 @@ def workers_alive() -> int:
 
 
 def sweep() -> None:
-    """Enqueue what the database says is to be done and no queue holds."""
-    for pk in Batch.objects.filter(state=Batch.State.PREPARING).values_list("pk", flat=True):
-        _enqueue("batch", pk)
-    for pk in Batch.objects.filter(state=Batch.State.RUNNING).values_list("pk", flat=True):
-        if threads_claimable(pk).exists():
-            _enqueue("batch", pk)
+    """Enqueue what the database says is to be done and no queue holds. Paused and waiting batches are left."""
+    states = [*WORKED_ON, Batch.State.CANCELLING]
+    for pk, state in Batch.objects.filter(state__in=states).values_list("pk", "state"):
+        if state != Batch.State.RUNNING or threads_claimable(pk).exists():
+            _batch_enqueue_now(pk)
         else:
             batch_finish(batch_pk=pk, actor=_actor())
     for pk in imports_waiting():
         _enqueue("import", pk)
     if Assistant.objects.filter(status=Assistant.Status.QUEUED).exists():
         _enqueue("conversions", 0)
+    tallies_fold()
 
 
 class JobFailedError(Exception):
@@ -129,26 +186,64 @@ def _discretion() -> Iterator[None]:
         raise JobFailedError(f"{type(bug).__name__}: the worker's log says where.") from None
 
 
+@contextlib.contextmanager
+def _stop_asked() -> Iterator[threading.Event]:
+    """Yield a flag that SIGTERM sets, so that the work at hand comes to an end instead of being cut off.
+
+    The handler only sets the flag, and whoever works only asks ``is_set``, which takes no lock: a handler
+    must not wait for what it has interrupted.
+    """
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def hear(signum: int, frame: FrameType | None) -> None:
+        stop.set()
+        if callable(before):  # a worker that does not fork: it ends after this job
+            before(signum, frame)
+
+    before = signal.signal(signal.SIGTERM, hear)
+    mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    try:
+        yield stop
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if signal.getsignal(signal.SIGTERM) is hear:
+            signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
 @_discretion()
 def batch_job(batch_pk: int) -> None:
-    """Prepare the batch if that is still to be done, then take a turn at it.
+    """Do what the batch's state asks for: hand out work, take a turn at it, or take it back.
 
     While there is work, one such job of the batch waits in the queue: every worker that comes free joins in,
-    and after a turn a worker goes to the end of the queue, so that batches share the workers.
+    also while the first one still hands out, and after a turn a worker goes to the end of the queue, so that
+    batches share the workers. A paused or waiting batch leaves the queue and comes back when it is let go.
     """
     batch = Batch.objects.filter(pk=batch_pk).first()
     if batch is None:
         logger.warning("batch %s is not in the database; nothing to do", batch_pk)
         return
     actor = _actor(batch.created_by_name, batch.created_by_id)
-    try:
-        batch_prepare(batch_pk=batch_pk, actor=actor)
-    except SelectionError as error:
-        batch_fail(batch_pk=batch_pk, error_text=str(error), actor=actor)
-        return
-    if threads_claimable(batch_pk).count() > 1:
-        _enqueue("batch", batch_pk)
-    apis = Connections(
+    with _stop_asked() as stop:
+        try:
+            while batch_prepare_piece(batch_pk=batch_pk, actor=actor) and not stop.is_set():
+                _invite(batch_pk)
+        except SelectionError as error:
+            batch_fail(batch_pk=batch_pk, error_text=str(error), actor=actor)
+            return
+        if batch_finish(batch_pk=batch_pk, actor=actor):
+            return
+        if batch_control(batch_pk).goes_on and not stop.is_set():
+            _invite(batch_pk)
+            batch_work(batch_pk=batch_pk, actor=actor, connections=_apis(), seconds=_TURN_SECONDS, stop=stop)
+        # After an error the sweep does this, and so not at once.
+        _put_down(batch_pk, actor, stopped=stop.is_set())
+
+
+def _apis() -> Connections:
+    return Connections(
         source=partial(
             source_connection,
             base_url=settings.SOURCE_BASE_URL,
@@ -157,10 +252,29 @@ def batch_job(batch_pk: int) -> None:
         ),
         target=partial(target_connection, timeout_seconds=settings.HTTP_TIMEOUT_SECONDS),
     )
-    batch_work(batch_pk=batch_pk, actor=actor, connections=apis, seconds=_TURN_SECONDS)
-    # After an error the sweep does this, and so not at once.
-    if threads_claimable(batch_pk).exists():
-        _enqueue("batch", batch_pk)
+
+
+def _invite(batch_pk: int) -> None:
+    """Let one more worker join in, if there is work for two."""
+    if len(threads_claimable(batch_pk).values_list("pk", flat=True)[:2]) > 1:
+        _batch_enqueue_now(batch_pk)
+
+
+def _put_down(batch_pk: int, actor: Actor, *, stopped: bool) -> None:
+    """Leave the batch as its state asks: to the queue, to whoever lets it go, or without its work."""
+    control = batch_control(batch_pk)
+    if control.state == Batch.State.CANCELLING:
+        batch_take_back(batch_pk=batch_pk, actor=actor)  # what others hold is taken back when they end
+        return
+    if not control.goes_on:
+        return
+    if not control.urgent and urgent_work_waits(batch_pk):
+        # It may be why this turn ended. Should the queue have lost it, this worker must not come back at once.
+        for pk in Batch.objects.filter(urgent=True, state__in=WORKED_ON).values_list("pk", flat=True):
+            _batch_enqueue_now(pk)
+    half_handed_out = stopped and control.state == Batch.State.PREPARING
+    if half_handed_out or threads_claimable(batch_pk).exists():
+        _batch_enqueue_now(batch_pk)
 
 
 @_discretion()
@@ -181,14 +295,22 @@ _JOBS = {"batch": batch_job, "import": import_job, "conversions": conversions_jo
 
 def _enqueue_on_commit(kind: str, pk: int) -> None:
     def enqueue() -> None:
-        _enqueue(kind, pk)
+        if kind == "batch":
+            _batch_enqueue_now(pk)
+        else:
+            _enqueue(kind, pk)
 
     transaction.on_commit(enqueue, robust=True)
 
 
-def _enqueue(kind: str, pk: int) -> None:
+def _batch_enqueue_now(pk: int) -> None:
+    urgent = Batch.objects.filter(pk=pk, urgent=True).exists()
+    _enqueue("batch", pk, queue_name=URGENT if urgent else DEFAULT)
+
+
+def _enqueue(kind: str, pk: int, *, queue_name: str = DEFAULT) -> None:
     """Put a job into the queue, unless one like it waits there already."""
-    queue = _queue()
+    queue = _queue(queue_name)
     prefix = f"{kind}-{pk}-"
     if any(job_id.startswith(prefix) for job_id in queue.get_job_ids()):
         return
@@ -203,8 +325,8 @@ def _enqueue(kind: str, pk: int) -> None:
     )
 
 
-def _queue() -> Queue:
-    return django_rq.get_queue("default")
+def _queue(name: str = DEFAULT, **options: Any) -> Queue:
+    return django_rq.get_queue(name, **options)
 
 
 def _actor(name: str = "", user_id: int | None = None) -> Actor:

@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 
 from migration_app.jobs import workers_alive
 
-START_COMMAND = "manage.py rqworker default --with-scheduler"
+START_COMMAND = "manage.py rqworker urgent default"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

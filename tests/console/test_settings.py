@@ -15,7 +15,7 @@ REQUIRED = {
     "CONSOLE_ENV_FILE": "",
 }
 READS = re.compile(
-    r"""(?:env\.(?:str|list|db_url)\(\s*|(?:strict_bool|positive_int)\(\s*env,\s*|os\.environ(?:\.get\(|\[)\s*)"""
+    r"""(?:env\.(?:str|list|db_url)\(\s*|(?:strict_bool|positive_int|whole_number)\(\s*env,\s*|os\.environ(?:\.get\(|\[)\s*)"""
     r"""["']([A-Z][A-Z0-9_]{3,})["']"""
 )
 NOT_SETTINGS = {"DJANGO_SETTINGS_MODULE", "CONSOLE_DEMO_ENTERED", "XDG_STATE_HOME", "PYTEST_XDIST_WORKER"}
@@ -64,6 +64,18 @@ def test_a_number_that_is_none_stops_the_start() -> None:
     result = settings_with(**REQUIRED, LEASE_SECONDS="2m")
     assert result.returncode != 0
     assert "LEASE_SECONDS is '2m'" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["TARGET_REQUESTS_PER_MINUTE", "TARGET_ITEMS_PER_MINUTE"])
+@pytest.mark.parametrize("text", ["-1", "60/s", "", "1.5", "٣"])
+def test_a_limit_that_is_no_number_stops_the_start(name: str, text: str) -> None:
+    result = settings_with(**REQUIRED, **{name: text})
+    assert result.returncode != 0
+    assert f"{name} is {text!r}: use zero or a whole number above it." in result.stderr
+
+
+def test_a_limit_of_zero_means_none() -> None:
+    assert settings_with(**REQUIRED, TARGET_REQUESTS_PER_MINUTE="0").returncode == 0
 
 
 def test_another_database_than_postgresql_stops_the_start() -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,7 +24,9 @@ from migration_app.contracts import Actor
 from migration_app.intake.imports import import_receive
 from migration_app.models import Assistant, AuditEvent, Batch, ImportPart, SourceImport, Thread
 from migration_app.sample import sample_path
+from migration_app.services import batches
 from migration_app.services.assistants import conversions_request
+from migration_app.services.batch_control import batch_cancel, batch_pause, batch_resume
 from migration_app.services.batches import batch_create, batch_prepare
 from migration_app.services.selections import selection_of_filters
 from tests.migration_app.backfill.conftest import (
@@ -45,13 +50,18 @@ def queue(monkeypatch: pytest.MonkeyPatch, sandbox: RunningSandbox) -> Iterator[
     found.connection.flushdb()
 
 
+def urgent_queue() -> Any:
+    return django_rq.get_queue("urgent")
+
+
 def work_off(queue: Any) -> None:
-    SimpleWorker([queue], connection=queue.connection).work(burst=True, logging_level="ERROR")
+    queues = [urgent_queue(), queue]
+    SimpleWorker(queues, connection=queue.connection).work(burst=True, logging_level="ERROR")
 
 
-def started() -> Batch:
+def started(*, urgent: bool = False, kind: str = "backfill") -> Batch:
     batch = batch_create(
-        kind="backfill", selection=selection_of_filters({}), actor=Actor("ada"), reason="a test"
+        kind=kind, selection=selection_of_filters({}), actor=Actor("ada"), reason="a test", urgent=urgent
     )
     jobs.batch_enqueue(batch.pk)
     return batch
@@ -248,3 +258,221 @@ def test_an_unexpected_error_keeps_its_message_out_of_the_queue_and_the_log(
     assert "private words" not in f"{result.exc_string} {caplog.text}".replace(
         "raise RuntimeError(words)", ""
     )
+
+
+# --- held batches ---------------------------------------------------------------------------------
+
+
+def test_a_job_of_a_paused_batch_does_nothing_and_ends(
+    make_thread: MakeThread, queue: Any, sandbox: RunningSandbox
+) -> None:
+    thread = make_thread()
+    batch = started()
+    batch_pause(batch_pk=batch.pk, actor=Actor("ada"), reason="lunch")
+    work_off(queue)
+    jobs.sweep()
+    assert queue.job_ids == []
+    thread.refresh_from_db()
+    assert (thread.status, sandbox.control.state().conversations) == ("snapshotted", 0)
+
+
+def test_a_resumed_batch_goes_on_to_its_end(make_thread: MakeThread, queue: Any) -> None:
+    thread = make_thread()
+    batch = started()
+    batch_pause(batch_pk=batch.pk, actor=Actor("ada"), reason="lunch")
+    work_off(queue)
+    batch_resume(batch_pk=batch.pk, actor=Actor("ada"))
+    jobs.batch_enqueue(batch.pk)
+    work_off(queue)
+    thread.refresh_from_db()
+    batch.refresh_from_db()
+    assert (thread.status, batch.state) == ("verified", "finished")
+
+
+def test_a_batch_that_waits_for_approval_is_not_swept_into_the_queue(
+    make_thread: MakeThread, queue: Any
+) -> None:
+    make_thread()
+    batch = started()
+    Batch.objects.filter(pk=batch.pk).update(state="waiting")
+    work_off(queue)
+    jobs.sweep()
+    assert queue.job_ids == []
+    assert Thread.objects.get().pending_work == ""
+
+
+def test_the_work_of_a_cancelled_batch_is_taken_back_by_a_job(
+    make_thread: MakeThread, queue: Any, sandbox: RunningSandbox
+) -> None:
+    thread = make_thread()
+    batch = started()
+    batch_prepare(batch_pk=batch.pk, actor=Actor("ada"))
+    batch_cancel(batch_pk=batch.pk, actor=Actor("ada"), reason="wrong ones")
+    work_off(queue)
+    thread.refresh_from_db()
+    batch.refresh_from_db()
+    assert (batch.state, thread.status, thread.pending_work) == ("cancelled", "snapshotted", "")
+    assert sandbox.control.state().conversations == 0
+
+
+def test_a_cancelled_batch_whose_job_was_lost_is_found_by_the_sweep(
+    make_thread: MakeThread, queue: Any
+) -> None:
+    make_thread()
+    batch = started()
+    batch_prepare(batch_pk=batch.pk, actor=Actor("ada"))
+    batch_cancel(batch_pk=batch.pk, actor=Actor("ada"), reason="wrong ones")
+    queue.connection.flushdb()
+    jobs.sweep()
+    work_off(queue)
+    batch.refresh_from_db()
+    assert batch.state == "cancelled"
+
+
+def test_a_batch_cancelled_during_a_turn_is_taken_back_at_the_turn_s_end(
+    make_thread: MakeThread, queue: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_thread()
+    batch = started()
+
+    def turn(**_arguments: object) -> None:
+        batch_cancel(batch_pk=batch.pk, actor=Actor("ada"), reason="wrong ones")
+
+    monkeypatch.setattr(jobs, "batch_work", turn)
+    work_off(queue)
+    batch.refresh_from_db()
+    assert (batch.state, Thread.objects.get().status) == ("cancelled", "snapshotted")
+
+
+# --- sharing --------------------------------------------------------------------------------------
+
+
+def test_an_urgent_batch_has_a_queue_of_its_own(make_thread: MakeThread, queue: Any) -> None:
+    make_thread()
+    started(urgent=True)
+    assert (len(urgent_queue().job_ids), queue.job_ids) == (1, [])
+
+
+def test_an_urgent_batch_is_worked_on_before_one_that_was_started_earlier(
+    make_thread: MakeThread, queue: Any
+) -> None:
+    make_thread("thread_1")
+    first = started(kind="resources")
+    second = started(urgent=True)
+    work_off(queue)
+    finished = AuditEvent.objects.filter(verb="batch.finished").order_by("pk")
+    assert list(finished.values_list("batch_pk", flat=True)) == [second.pk, first.pk]
+
+
+@pytest.mark.parametrize(
+    ("asked", "served"),
+    [
+        (["default"], ["urgent", "default"]),
+        (["default", "urgent"], ["urgent", "default"]),
+        (["urgent"], ["urgent"]),
+        (["low", "default"], ["urgent", "low", "default"]),
+    ],
+)
+def test_a_worker_serves_urgent_batches_first_whatever_it_was_started_for(
+    asked: list[str], served: list[str], queue: Any
+) -> None:
+    by_name = jobs.ConsoleWorker(asked, connection=queue.connection)
+    assert [one.name for one in by_name.queues] == served
+
+
+def test_a_worker_started_without_names_serves_urgent_batches_too(queue: Any) -> None:
+    worker = django_rq.get_worker()
+    assert isinstance(worker, jobs.ConsoleWorker)
+    assert [one.name for one in worker.queues] == ["urgent", "default"]
+
+
+def test_other_workers_are_invited_while_a_large_batch_is_still_handed_out(
+    make_thread: MakeThread, queue: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        make_thread(f"thread_{number}")
+    monkeypatch.setattr(batches, "_PIECE", 2)
+    batch = started()
+    queue.empty()
+    seen: list[tuple[str, int]] = []
+    invite = jobs._invite
+
+    def inviting(pk: int) -> None:
+        invite(pk)
+        seen.append((Batch.objects.get(pk=pk).state, len(queue.job_ids)))
+
+    monkeypatch.setattr(jobs, "_invite", inviting)
+    jobs.batch_job(batch.pk)
+    assert seen[0] == ("preparing", 1)
+
+
+def test_a_worker_that_finds_urgent_work_waiting_makes_sure_that_the_queue_has_it(
+    make_thread: MakeThread, queue: Any
+) -> None:
+    make_thread("thread_1")
+    urgent = started(urgent=True)
+    batch_prepare(batch_pk=urgent.pk, actor=Actor("ada"))
+    make_thread("thread_2")
+    other = started()
+    queue.connection.flushdb()
+    jobs.batch_job(other.pk)
+    assert [job.args for job in urgent_queue().jobs] == [(urgent.pk,)]
+    assert [job.args for job in queue.jobs] == [(other.pk,)]
+
+
+# --- being stopped --------------------------------------------------------------------------------
+
+
+def test_sigterm_during_a_turn_is_heard_by_it_and_the_batch_goes_back_into_the_queue(
+    make_thread: MakeThread, queue: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_thread()
+    started()
+    heard: list[bool] = []
+
+    def turn(*, stop: threading.Event, **_arguments: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        heard.append(stop.is_set())
+
+    monkeypatch.setattr(jobs, "batch_work", turn)
+    work_off(queue)
+    assert heard == [True]  # and the worker itself ended: it would have taken the job again
+    assert len(queue.job_ids) == 1
+
+
+def test_sigterm_while_a_batch_is_handed_out_leaves_the_rest_to_another_worker(
+    make_thread: MakeThread, queue: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        make_thread(f"thread_{number}")
+    monkeypatch.setattr(batches, "_PIECE", 1)
+    batch = started()
+    prepare = jobs.batch_prepare_piece
+
+    def piece(**arguments: Any) -> bool:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return prepare(**arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs, "batch_prepare_piece", piece)
+        work_off(queue)
+    batch.refresh_from_db()
+    assert (batch.state, batch.taken_count, len(queue.job_ids)) == ("preparing", 1, 1)
+    work_off(queue)
+    assert set(Thread.objects.values_list("status", flat=True)) == {"verified"}
+
+
+def test_the_signal_is_handled_as_before_when_the_job_is_over(make_thread: MakeThread, queue: Any) -> None:
+    make_thread()
+    before = signal.getsignal(signal.SIGTERM)
+    jobs.batch_job(started().pk)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_the_sweep_adds_up_the_counters(
+    make_thread: MakeThread, queue: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folded: list[bool] = []
+    monkeypatch.setattr(jobs, "tallies_fold", lambda: folded.append(True))
+    jobs.sweep()
+    assert folded == [True]
