@@ -1,6 +1,7 @@
 """`make bench`: run the sections, print each table when it is measured, then every goal with what was reached.
 
-    python -m bench [--quick] [--only NAME]… [--rounds N] [--window N] [--size FACTOR] [--profile DIR]
+    python -m bench [--quick] [--only NAME]… [--rounds N] [--window N] [--size FACTOR]
+                    [--case MESSAGES,MS]… [--profile DIR]
 
 Exit code 0 whenever everything could be measured: a goal missed is a figure, not an error.
 """
@@ -45,6 +46,7 @@ def main(arguments: Sequence[str]) -> int:
         size=options.size,
         quick=options.quick,
         profile=options.profile,
+        cases=tuple(options.case),
     )
     if options.profile:
         Path(options.profile).mkdir(parents=True, exist_ok=True)
@@ -81,9 +83,26 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--window", type=int, default=64, help="threads in flight (64, as the goals have it)")
     parser.add_argument("--size", type=float, default=1.0, help="factor on the threads of a round")
     parser.add_argument(
+        "--case",
+        action="append",
+        default=[],
+        type=_case,
+        metavar="MESSAGES,MS",
+        help="these cases of backfill",
+    )
+    parser.add_argument(
         "--profile", default="", metavar="DIR", help="also write the console's CPU profiles there"
     )
     return parser.parse_args(arguments)
+
+
+def _case(text: str) -> tuple[int, int]:
+    messages, _, latency = text.partition(",")
+    if int(messages) not in backfill.MESSAGES:
+        raise argparse.ArgumentTypeError(
+            f"messages a thread: one of {', '.join(map(str, backfill.MESSAGES))}"
+        )
+    return int(messages), int(latency)
 
 
 def _machine(here: Place) -> str:

@@ -30,6 +30,7 @@ _IDEAL_WINDOW = 64
 # Threads a round, so that it lasts about two seconds: by messages; many more than the window, or its running
 # empty at the end would be most of what is seen.
 _CONSOLE_THREADS: Mapping[int, int] = {10: 960, 40: 640, 400: 192}
+MESSAGES = tuple(_CONSOLE_THREADS)
 _GUIDE_SECONDS = 2.0
 _GUIDE_CALL_SECONDS = 0.006
 
@@ -93,9 +94,7 @@ def _round(place: Place, spent: Any, count: int, messages: int, postgres: float 
 
 def measure(place: Place, scale: Scale, *, live: bool) -> Table:
     """Both sides in turns, case by case; the goals stand where the project has set one."""
-    cases = (
-        (QUICK_LIVE_CASES if scale.quick else LIVE_CASES) if live else (QUICK_CASES if scale.quick else CASES)
-    )
+    cases = scale.cases or _cases(scale, live=live)
     warm = dataclasses.replace(scale, size=0.02)
     guide_round(place, (40, 0), 0.1)
     console_round(place, (40, 0), warm, live=live)
@@ -131,6 +130,12 @@ def measure(place: Place, scale: Scale, *, live: bool) -> Table:
             "client busy, server busy: CPU over time; at 1 the client's one process, or the server, is the limit.",
         ),
     )
+
+
+def _cases(scale: Scale, *, live: bool) -> Sequence[Case]:
+    if live:
+        return QUICK_LIVE_CASES if scale.quick else LIVE_CASES
+    return QUICK_CASES if scale.quick else CASES
 
 
 def _row(

@@ -5,10 +5,8 @@ python -m bench.console       commands as lines of JSON, see bench.children
 
 from __future__ import annotations
 
-import cProfile
+import contextlib
 import datetime as dt
-import io
-import pstats
 import time
 from functools import partial
 from pathlib import Path
@@ -25,6 +23,7 @@ from django.db.models import Count, Max, Sum  # noqa: E402
 from bench import estate  # noqa: E402
 from bench.children import answer_commands  # noqa: E402
 from bench.measure import Spending, postmaster_of  # noqa: E402
+from bench.sampling import Sampling  # noqa: E402
 from migration_app.archive.sequence import payload_compress, payload_sha256, sequence_pack  # noqa: E402
 from migration_app.backfill.runner import Connections, batch_work  # noqa: E402
 from migration_app.contracts import Actor  # noqa: E402
@@ -88,21 +87,16 @@ def work(*, kinds: list[str], window: int, profile: str = "") -> dict[str, Any]:
 
     The cost is that of the whole job: handing out the work, then the engine's turn. Writes a profile if named.
     """
-    profiler = cProfile.Profile() if profile else None
-    if profiler:
-        profiler.enable()
-    with Spending() as spent:
+    count = Thread.objects.count()
+    with contextlib.ExitStack() as around:
+        samples = around.enter_context(Sampling()) if profile else None
+        spent = around.enter_context(Spending())
         for kind in kinds:
             batch = _batch(kind, window)
             batch_prepare(batch_pk=batch.pk, actor=ACTOR)
             batch_work(batch_pk=batch.pk, actor=ACTOR, connections=_connections(), seconds=_LONG_SECONDS)
-    if profiler:
-        profiler.disable()
-        told = io.StringIO()
-        stats = pstats.Stats(profiler, stream=told)
-        stats.sort_stats("tottime").print_stats(60)
-        stats.sort_stats("cumulative").print_stats(80)
-        Path(profile).write_text(told.getvalue())
+    if samples:
+        samples.write(Path(profile), threads=count)
     return {**spent.seconds(), "verified": _verified()}
 
 

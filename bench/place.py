@@ -19,13 +19,17 @@ class WrongWorkError(Exception):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Scale:
-    """How much is measured: rounds, threads in flight, and a factor on the threads a round."""
+    """How much is measured: rounds, threads in flight, and a factor on the threads a round.
+
+    ``cases``: messages a thread and latency in milliseconds, instead of a section's own; ``profile``: a folder.
+    """
 
     rounds: int = 5
     window: int = 64
     size: float = 1.0
     quick: bool = False
     profile: str = ""
+    cases: tuple[tuple[int, int], ...] = ()
 
 
 @dataclasses.dataclass(slots=True)

@@ -77,6 +77,7 @@ def environment() -> Iterator[dict[str, str]]:
     ):
         yield {
             "CONSOLE_ENV_FILE": "",
+            "DEBUG": "off",
             "DJANGO_SETTINGS_MODULE": "console.settings",
             "DATABASE_URL": database,
             "REDIS_URL": redis,
