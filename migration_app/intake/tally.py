@@ -66,9 +66,9 @@ class Tally:
         self._progress = progress
         self._last_beat = time.monotonic()
 
-    def document(self) -> None:
-        """Count a document that could be read."""
-        self.counts["documents"] += 1
+    def document(self, count: int = 1) -> None:
+        """Count documents that could be read."""
+        self.counts["documents"] += count
 
     def reject(self, reject: Reject) -> None:
         """Take note of what can't be taken. Raises ArchiveUnreadableError if nothing at all can be."""
