@@ -96,9 +96,7 @@ class SourceObject(models.Model):
         ]
         indexes = [
             models.Index(fields=["kind", "id"], name="sourceobject_kind"),
-            models.Index(
-                fields=["state", "id"], condition=~models.Q(state="current"), name="sourceobject_not_current"
-            ),
+            models.Index(fields=["state", "id"], name="sourceobject_state"),
         ]
 
     def __str__(self) -> str:
