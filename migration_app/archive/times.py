@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from migration_app.contracts import JsonObject
 
@@ -53,12 +53,13 @@ def moment_of(value: object) -> datetime.datetime | None:
 
 
 def message_times(
-    messages: Sequence[JsonObject],
+    messages: Iterable[JsonObject],
 ) -> tuple[datetime.datetime | None, datetime.datetime | None]:
     """When the first and the last message were made, by their timestamps; None where none tells."""
-    known = [
-        seconds for message in messages if (seconds := seconds_of(message.get("created_at"))) is not None
-    ]
-    if not known:
-        return None, None
-    return moment_of(min(known)), moment_of(max(known))
+    first = last = None
+    for message in messages:
+        seconds = seconds_of(message.get("created_at"))
+        if seconds is not None:
+            first = seconds if first is None or seconds < first else first
+            last = seconds if last is None or seconds > last else last
+    return moment_of(first), moment_of(last)

@@ -1,11 +1,13 @@
 """One object seen more than once: the same, another state of the same, or a conflict.
 
 Dumps of polling and of event streams hold one id many times; SDK print-outs write absent fields as null; the
-same thread answers ``{}`` once and empty lists another time. None of that is a conflict. Standard library only.
+same thread answers ``{}`` once and empty lists another time. None of that is a conflict. Imports only ``contracts``,
+``spill`` and this package.
 """
 
 from __future__ import annotations
 
+import collections
 import enum
 import hashlib
 import json
@@ -13,6 +15,7 @@ from typing import Any
 
 from migration_app.archive.times import seconds_of
 from migration_app.contracts import JsonObject, SourceKind
+from migration_app.spill import JSON, Gathering
 
 MAX_DEPTH = 100
 
@@ -128,27 +131,47 @@ def _clock(value: JsonObject) -> float:
 
 
 class KnownObjects:
-    """What is stored of a thread, to tell what another document adds to it."""
+    """What is stored of a thread, to tell what another document adds to it.
+
+    The states themselves go to a file once they are much (``spill``); a digest of each sight stays in memory.
+    """
 
     def __init__(self) -> None:
-        self._values: dict[tuple[SourceKind, str], JsonObject] = {}
-        self._digests: set[tuple[SourceKind, str, bytes]] = set()
+        self._values: Gathering[JsonObject] = Gathering(JSON)
+        self._first: dict[SourceKind, dict[str, int]] = collections.defaultdict(
+            dict
+        )  # by id: number of a value
+        self._latest: dict[int, int] = {}  # by the first one's: number of the value that took its place
+        self._sights: set[bytes] = set()
+
+    def grow(self, weight: int) -> None:
+        """Say how many bytes of JSON come, or came."""
+        self._values.grow(weight)
 
     def see(self, kind: SourceKind, object_id: str, value: JsonObject, digest: bytes = b"") -> Verdict:
         """Take an object in, and tell what it is: SAME if it adds nothing. Raises NestedTooDeeplyError.
 
         ``digest`` is that of ``value`` where the caller has it already.
         """
-        sight = (kind, object_id, digest or digest_of(value))
-        if sight in self._digests:
-            return Verdict.SAME
-        self._digests.add(sight)
-        known = self._values.get((kind, object_id))
-        if known is None:
-            self._values[kind, object_id] = value
+        digest = digest or digest_of(value)
+        first = self._first[kind].get(object_id)
+        if first is None:
+            first = self._first[kind][object_id] = self._values.append(value)
+            self._sights.add(_sight(first, digest))
             return Verdict.NEW
-        self._values[kind, object_id], verdict = merged(kind, known, value)
+        sight = _sight(first, digest)
+        if sight in self._sights:
+            return Verdict.SAME
+        self._sights.add(sight)
+        known = self._values[self._latest.get(first, first)]
+        latest, verdict = merged(kind, known, value)
+        if latest is not known:
+            self._latest[first] = self._values.append(latest)
         return verdict
+
+
+def _sight(number: int, digest: bytes) -> bytes:
+    return number.to_bytes(6) + digest
 
 
 def _rank(kind: SourceKind, value: JsonObject) -> int:

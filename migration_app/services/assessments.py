@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import datetime
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -19,7 +20,7 @@ from django.db import connection, transaction
 from migration_app.archive.ids import id_fault, storable_text
 from migration_app.archive.times import message_times, moment_of
 from migration_app.contracts import Actor, JsonObject, Policies, Severity, SourceThread, ThreadPlan
-from migration_app.conversion.chunking import chunk_items, item_bytes
+from migration_app.conversion.chunking import plan_size
 from migration_app.conversion.resources import thread_resources
 from migration_app.models import Assistant, AuditEvent, Conversation, Thread
 from migration_app.services.audit import audit_event
@@ -59,29 +60,25 @@ _WRITE = """
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Assessment:
-    """What one look at a thread's snapshot found: its plan, and the fields of its row that follow."""
+    """What one look at a thread's snapshot found: the fields of its row that follow.
 
-    plan: ThreadPlan
+    ``blocked_text`` says which findings forbid to send the thread unseen; it is empty if none does.
+    """
+
     fields: Mapping[str, Any]
+    blocked_text: str
     user_ref: str
     assistant_id: str
-
-    @property
-    def blocked_text(self) -> str:
-        """Which findings forbid to send the thread unseen; empty if none does."""
-        codes = sorted(
-            {finding.code for finding in self.plan.findings if finding.severity is Severity.BLOCKING}
-        )
-        return "Conversion found what must not be sent unseen: " + ", ".join(codes) if codes else ""
 
 
 def plan_measures(plan: ThreadPlan) -> dict[str, Any]:
     """What a plan amounts to, as fields of the thread's row; bytes are those of the items as JSON."""
+    chunk_count, payload_bytes = plan_size(plan.items)
     return {
         "fidelity": plan.fidelity.value,
         "item_count": len(plan.items),
-        "chunk_count": len(chunk_items(plan.items)),
-        "payload_bytes": sum(item_bytes(planned) for planned in plan.items),
+        "chunk_count": chunk_count,
+        "payload_bytes": payload_bytes,
         "finding_counts": dict(sorted(collections.Counter(f.code for f in plan.findings).items())),
     }
 
@@ -99,7 +96,6 @@ def assessment_of(loaded: LoadedThread, conversation: Conversation | None) -> As
     metadata = thread.get("metadata")
     named = metadata.get(settings.USER_REF_METADATA_KEY) if isinstance(metadata, dict) else None
     return Assessment(
-        plan=plan,
         fields={
             **plan_measures(plan),
             "resources": resource_words(source),
@@ -110,9 +106,15 @@ def assessment_of(loaded: LoadedThread, conversation: Conversation | None) -> As
             "source_created_at": moment_of(thread.get("created_at")),
             "snapshot_at": loaded.received_at,
         },
+        blocked_text=_blocked_text(plan),
         user_ref=storable_text(named, 512),
         assistant_id=_assistant_of(source),
     )
+
+
+def _blocked_text(plan: ThreadPlan) -> str:
+    codes = sorted({finding.code for finding in plan.findings if finding.severity is Severity.BLOCKING})
+    return "Conversion found what must not be sent unseen: " + ", ".join(codes) if codes else ""
 
 
 def resource_words(source: SourceThread) -> str:
@@ -123,7 +125,7 @@ def resource_words(source: SourceThread) -> str:
 
 def _assistant_of(source: SourceThread) -> str:
     """The assistant that answered last in the thread, empty if none is named."""
-    for value in (*reversed(source.runs), *reversed(source.messages)):
+    for value in itertools.chain(reversed(source.runs), reversed(source.messages)):
         assistant_id = value.get("assistant_id")
         if not id_fault(assistant_id):
             return str(assistant_id)
@@ -132,7 +134,7 @@ def _assistant_of(source: SourceThread) -> str:
 
 def thread_assess(
     *, thread: Thread, actor: Actor, reason: str = "", fields: Mapping[str, Any] | None = None
-) -> ThreadPlan:
+) -> None:
     """Assess one thread and take its edge to snapshotted or blocked, where its status has one.
 
     The caller holds the thread's row lock, or its lease. ``fields`` are set together with what was found.
@@ -152,7 +154,6 @@ def thread_assess(
             Thread.objects.filter(pk=thread.pk).update(**changes)
             for name, value in changes.items():
                 setattr(thread, name, value)
-    return assessment.plan
 
 
 def threads_assess(

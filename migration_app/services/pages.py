@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+from django.db.models import QuerySet
 
 from migration_app.archive.assemble import PageContent, assemble_thread, page_objects
 from migration_app.archive.ids import MessageIds
@@ -19,12 +22,14 @@ from migration_app.archive.sequence import (
 from migration_app.archive.versions import KnownObjects
 from migration_app.contracts import JsonObject, ListingOrder, SourceThread
 from migration_app.models import SnapshotPage, SourceImport, SourceObject, Thread
+from migration_app.spill import MAX_BYTES_IN_MEMORY
 
-MAX_PAGE_BYTES = 4 << 20
-"""Raw bytes of one page; a single document that is larger gets a page of its own."""
+MAX_PAGE_BYTES = 1 << 20
+"""Raw bytes of one page; a single document that is larger gets a page of its own. One page is read at a time."""
 
 _GROUP_THREADS = 200
 _GROUP_BYTES = 16 << 20
+_PAGES_A_FETCH = 16
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -98,10 +103,18 @@ def page_content(page: SnapshotPage) -> PageContent:
 def known_objects(thread: Thread, pages: Iterable[SnapshotPage]) -> KnownObjects:
     """What these pages of a thread hold, every state of it."""
     known, ids = KnownObjects(), MessageIds()
-    for page in pages:
+    for page in _whole(thread, pages):
+        known.grow(page.raw_bytes)
         for found in page_objects(thread.thread_id, page_content(page), ids):
             known.see(found.kind, found.id, found.value)
     return known
+
+
+def _whole(thread: Thread, pages: Iterable[SnapshotPage]) -> Iterable[SnapshotPage]:
+    """The same pages with their payloads, where ``threads_with_pages`` has let these go."""
+    if isinstance(pages, list) and any(page.get_deferred_fields() for page in pages):
+        return _pages(SnapshotPage.objects.filter(thread=thread, sequence__lte=pages[-1].sequence))
+    return pages
 
 
 def load_source_thread(thread: Thread) -> SourceThread:
@@ -110,38 +123,79 @@ def load_source_thread(thread: Thread) -> SourceThread:
 
 
 def load_source_threads(threads: Sequence[Thread]) -> Iterator[LoadedThread]:
-    """The same for many, by primary key; pages are read in one stream, files looked up by the group."""
+    """The same for many, by primary key; pages are read in one stream and let go, files looked up by the group."""
     group: list[LoadedThread] = []
+    wanted: list[set[str]] = []
     size = 0
-    for thread, pages in threads_with_pages(threads):
-        contents = [page_content(page) for page in pages]
-        received_at = max((page.received_at for page in pages), default=None)
-        group.append(LoadedThread(thread, assemble_thread(thread.thread_id, contents, {}), received_at))
-        size += sum(len(content.payload) for content in contents)
+    for thread, pages in _page_streams(threads):
+        reading = _Reading()
+        source = assemble_thread(thread.thread_id, map(reading.content, pages), {})
+        group.append(LoadedThread(thread, source, reading.received_at))
+        wanted.append(file_ids(source) if reading.may_name_files else set())
+        size += reading.size
         if len(group) >= _GROUP_THREADS or size >= _GROUP_BYTES:
-            yield from _with_files(group)
-            group, size = [], 0
-    yield from _with_files(group)
+            yield from _with_files(group, wanted)
+            group, wanted, size = [], [], 0
+    yield from _with_files(group, wanted)
+
+
+@dataclasses.dataclass(slots=True)
+class _Reading:
+    """What is to be known of a thread's pages when they have been let go. ``size``: raw bytes."""
+
+    size: int = 0
+    received_at: datetime.datetime | None = None
+    may_name_files: bool = False
+
+    def content(self, page: SnapshotPage) -> PageContent:
+        """The page's content; what else it tells is noted."""
+        content = page_content(page)
+        self.size += len(content.payload)
+        self.received_at = max(self.received_at or page.received_at, page.received_at)
+        # An ASCII name can stand in JSON as it is, or with \u00.. in it.
+        self.may_name_files = (
+            self.may_name_files or b"file_id" in content.payload or b"\\u00" in content.payload
+        )
+        return content
 
 
 def threads_with_pages(threads: Sequence[Thread]) -> Iterator[tuple[Thread, list[SnapshotPage]]]:
-    """Each thread with its pages in order, by primary key; one query, one thread's pages in memory at a time."""
-    rows = (
-        SnapshotPage.objects.filter(thread_id__in=[thread.pk for thread in threads])
-        .order_by("thread_id", "sequence")
-        .iterator(chunk_size=16)
-    )
-    page = next(rows, None)
-    for thread in sorted(threads, key=lambda row: row.pk):
-        pages = []
-        while page is not None and page.thread_id == thread.pk:
+    """Each thread with its pages in order, by primary key; one query, one thread's pages in memory at a time.
+
+    Those of a large thread come without their payloads, which Django reads when they are asked for.
+    """
+    for thread, stream in _page_streams(threads):
+        pages: list[SnapshotPage] = []
+        size = 0
+        for page in stream:
             pages.append(page)
-            page = next(rows, None)
+            size += page.raw_bytes
+            if size > MAX_BYTES_IN_MEMORY:
+                for held in pages if size - page.raw_bytes <= MAX_BYTES_IN_MEMORY else [page]:
+                    del held.payload
         yield thread, pages
 
 
-def _with_files(group: Sequence[LoadedThread]) -> Iterator[LoadedThread]:
-    wanted = [file_ids(loaded.source) for loaded in group]
+def _page_streams(threads: Sequence[Thread]) -> Iterator[tuple[Thread, Iterator[SnapshotPage]]]:
+    """Each thread with its pages, to be taken before the next thread is asked for; one query."""
+    rows = _pages(SnapshotPage.objects.filter(thread_id__in=[thread.pk for thread in threads]))
+    streams = itertools.groupby(rows, key=lambda page: page.thread_id)
+    nothing: tuple[int, Iterator[SnapshotPage]] = (0, iter(()))
+    pk, pages = next(streams, nothing)
+    for thread in sorted(threads, key=lambda row: row.pk):
+        if pk == thread.pk:
+            yield thread, pages
+            pk, pages = next(streams, nothing)
+        else:
+            yield thread, iter(())
+
+
+def _pages(query: QuerySet[SnapshotPage]) -> Iterator[SnapshotPage]:
+    """Pages through a cursor of the database's: few are in memory at a time."""
+    return query.order_by("thread_id", "sequence").iterator(chunk_size=_PAGES_A_FETCH)
+
+
+def _with_files(group: Sequence[LoadedThread], wanted: Sequence[set[str]]) -> Iterator[LoadedThread]:
     files = source_objects("file", set().union(*wanted))
     for loaded, ids in zip(group, wanted, strict=True):
         known = {file_id: files[file_id] for file_id in sorted(ids) if file_id in files}
@@ -152,19 +206,20 @@ def _with_files(group: Sequence[LoadedThread]) -> Iterator[LoadedThread]:
 def file_ids(source: SourceThread) -> set[str]:
     """Ids of files that a thread's messages and steps name."""
     found: set[str] = set()
-    waiting: list[Any] = [*source.messages, *source.steps]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, list):
-            waiting += value
-        elif isinstance(value, dict):
-            for name, part in value.items():
-                if name == "file_id" and isinstance(part, str):
-                    found.add(part)
-                elif name == "file_ids" and isinstance(part, list):
-                    found.update(element for element in part if isinstance(element, str))
-                elif isinstance(part, dict | list):
-                    waiting.append(part)
+    for whole in itertools.chain(source.messages, source.steps):
+        waiting: list[Any] = [whole]
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, list):
+                waiting += value
+            elif isinstance(value, dict):
+                for name, part in value.items():
+                    if name == "file_id" and isinstance(part, str):
+                        found.add(part)
+                    elif name == "file_ids" and isinstance(part, list):
+                        found.update(element for element in part if isinstance(element, str))
+                    elif isinstance(part, dict | list):
+                        waiting.append(part)
     # PostgreSQL can't compare with text that holds a NUL or half of a surrogate pair, and no such id is stored.
     return {file_id for file_id in found if file_id.isprintable()}
 

@@ -22,6 +22,7 @@ from migration_app.conversion.threads import convert_thread
 from migration_app.models import Batch, Conversation, Thread
 from migration_app.services.pages import load_source_thread
 from migration_app.services.resources import resource_findings
+from migration_app.spill import selected
 
 
 class PlanLostError(Exception):
@@ -85,7 +86,9 @@ def plan_of(source: SourceThread, policies: Policies, conversation: Conversation
     except ValueError as error:
         raise PlanLostError(str(error)) from error
     gone = resource_findings(thread_resources(source))
-    return dataclasses.replace(plan, findings=(*plan.findings, *gone)) if gone else plan
+    if not gone:
+        return plan
+    return dataclasses.replace(plan, findings=selected(plan.findings, range(len(plan.findings)), gone))
 
 
 def policies_words(policies: Policies) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from django.db import transaction
+from django.db.models import Max
 
 from migration_app.archive.objects import SourceObject, expand
 from migration_app.archive.reader import decode_document
@@ -15,6 +16,7 @@ from migration_app.contracts import Actor, ListingOrder
 from migration_app.models import SnapshotPage, Thread
 from migration_app.services.assessments import thread_assess
 from migration_app.services.pages import (
+    MAX_PAGE_BYTES,
     known_objects,
     load_source_thread,
     pages_made,
@@ -24,14 +26,18 @@ from migration_app.services.threads import TERMINAL_FIELDS
 
 __all__ = ["live_snapshot_store", "load_source_thread", "snapshot_pages_append", "source_object_value"]
 
+_PAGES_A_FETCH = 16
+_PAGES_A_WRITE = 64
+
 
 def live_snapshot_store(
-    *, thread: Thread, received: Sequence[tuple[bytes, str]], actor: Actor, order: ListingOrder = "asc"
+    *, thread: Thread, received: Iterable[tuple[bytes, str]], actor: Actor, order: ListingOrder = "asc"
 ) -> None:
     """Store what a live source answered about a thread, assess it, and end the thread's work.
 
     ``received``: each answer's bytes and its request id, oldest first as ``order`` says. Answers that say
-    nothing new are not stored again. The caller holds the lease; all happens in one transaction.
+    nothing new are not stored again. The caller holds the lease; all happens in one transaction, so ``received``,
+    which is gone through once, must not ask the source while it is.
     """
     with transaction.atomic():
         snapshot_pages_append(
@@ -45,7 +51,7 @@ def live_snapshot_store(
 
 
 def snapshot_pages_append(
-    *, thread: Thread, kind: str, origin: str, order: ListingOrder, received: Sequence[tuple[bytes, str]]
+    *, thread: Thread, kind: str, origin: str, order: ListingOrder, received: Iterable[tuple[bytes, str]]
 ) -> int:
     """Store JSON documents about a thread as its next pages, secrets taken out; returns how many pages.
 
@@ -55,12 +61,13 @@ def snapshot_pages_append(
     with transaction.atomic():
         # Two writers must not take one sequence number.
         Thread.objects.select_for_update(of=("self",), no_key=True).get(pk=thread.pk)
-        stored = list(thread.pages.order_by("sequence"))
-        known = known_objects(thread, stored)
-        sequence = stored[-1].sequence + 1 if stored else 0
+        known = known_objects(thread, thread.pages.order_by("sequence").iterator(chunk_size=_PAGES_A_FETCH))
+        last: int | None = thread.pages.aggregate(last=Max("sequence"))["last"]
+        first = sequence = 0 if last is None else last + 1
         pages: list[SnapshotPage] = []
         for raw, request_id in received:
             document, value, redacted = redacted_document(raw, decode_document(raw))
+            known.grow(len(raw))
             verdicts = [
                 known.see(found.kind, found.id, found.value)
                 for found in expand(value, thread_id=thread.thread_id)
@@ -68,14 +75,19 @@ def snapshot_pages_append(
             ]
             if all(verdict is Verdict.SAME for verdict in verdicts):
                 continue
-            pages += pages_made(
+            made = pages_made(
                 thread=thread,
-                first_sequence=sequence + len(pages),
+                first_sequence=sequence,
                 kind=kind,
                 origin=origin,
                 order=order,
                 documents=[(document, redacted)],
                 request_id=request_id,
             )
+            sequence += len(made)
+            pages += made
+            if len(pages) >= _PAGES_A_WRITE or sum(page.raw_bytes for page in pages) > MAX_PAGE_BYTES:
+                SnapshotPage.objects.bulk_create(pages)
+                pages = []
         SnapshotPage.objects.bulk_create(pages)
-    return len(pages)
+    return sequence - first
