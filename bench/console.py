@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import django
 
 django.setup()
 
-from django.conf import settings  # noqa: E402 - models can only be imported after the set-up
+import django_rq  # noqa: E402 - models can only be imported after the set-up
 from django.db import connection  # noqa: E402
 from django.db.models import Count, Max, Sum  # noqa: E402
 
@@ -25,18 +24,15 @@ from bench.children import answer_commands  # noqa: E402
 from bench.measure import Spending, postmaster_of  # noqa: E402
 from bench.sampling import Sampling  # noqa: E402
 from migration_app.archive.sequence import payload_compress, payload_sha256, sequence_pack  # noqa: E402
-from migration_app.backfill.runner import Connections, batch_work  # noqa: E402
 from migration_app.contracts import Actor  # noqa: E402
-from migration_app.gateways.connection import source_connection, target_connection  # noqa: E402
-from migration_app.jobs import batch_enqueue, workers_alive  # noqa: E402
+from migration_app.jobs import batch_enqueue, batch_job, workers_alive  # noqa: E402
 from migration_app.models import Batch, Conversation, SnapshotPage, Thread  # noqa: E402
 from migration_app.services.assessments import threads_assess  # noqa: E402
-from migration_app.services.batches import batch_create, batch_prepare  # noqa: E402
+from migration_app.services.batches import batch_create  # noqa: E402
 from migration_app.services.selections import selection_of_filters  # noqa: E402
 
 ACTOR = Actor("bench")
 _PAGE = 100
-_LONG_SECONDS = 3600.0
 S = Thread.Status
 
 
@@ -85,16 +81,15 @@ def _pages(thread: Thread, messages: int) -> list[SnapshotPage]:
 def work(*, kinds: list[str], window: int, profile: str = "") -> dict[str, Any]:
     """Put all seeded threads through batches of these kinds, one after the other, in this process.
 
-    The cost is that of the whole job: handing out the work, then the engine's turn. Writes a profile if named.
+    The cost is that of the whole job as a worker runs it: handing out the work, then the engine's turn, until the
+    batch is finished. Writes a profile if one is named.
     """
     count = Thread.objects.count()
     with contextlib.ExitStack() as around:
         samples = around.enter_context(Sampling()) if profile else None
         spent = around.enter_context(Spending())
         for kind in kinds:
-            batch = _batch(kind, window)
-            batch_prepare(batch_pk=batch.pk, actor=ACTOR)
-            batch_work(batch_pk=batch.pk, actor=ACTOR, connections=_connections(), seconds=_LONG_SECONDS)
+            batch_job(_batch(kind, window).pk)
     if samples:
         samples.write(Path(profile), threads=count)
     return {**spent.seconds(), "verified": _verified()}
@@ -106,18 +101,6 @@ def _batch(kind: str, window: int, limit: int | None = None) -> Batch:
     batch = batch_create(kind=kind, selection=selection, actor=ACTOR, reason="bench")
     Batch.objects.filter(pk=batch.pk).update(window=window, requests_per_minute=limit)
     return batch
-
-
-def _connections() -> Connections:
-    return Connections(
-        source=partial(
-            source_connection,
-            base_url=settings.SOURCE_BASE_URL,
-            api_version=settings.SOURCE_API_VERSION,
-            timeout_seconds=settings.HTTP_TIMEOUT_SECONDS,
-        ),
-        target=partial(target_connection, timeout_seconds=settings.HTTP_TIMEOUT_SECONDS),
-    )
 
 
 def enqueue(*, kind: str, window: int, limit: int | None = None) -> dict[str, Any]:
@@ -145,7 +128,8 @@ def workers() -> dict[str, Any]:
 
 
 def clear() -> dict[str, Any]:
-    """Empty the database but for its schema, so that each section begins alike."""
+    """Empty the database but for its schema, and the queue, so that each round begins alike."""
+    django_rq.get_queue("default").connection.flushdb()  # a Redis database of the bench's own
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE migration_app_auditevent DISABLE TRIGGER USER")
         cursor.execute("TRUNCATE migration_app_thread, migration_app_batch, migration_app_auditevent CASCADE")
