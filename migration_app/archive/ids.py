@@ -25,7 +25,7 @@ def id_fault(value: object) -> str:
         return f"is a {type(value).__name__}, not a string"
     if len(value) > MAX_ID_LENGTH:
         return f"is longer than {MAX_ID_LENGTH} characters"
-    if _UNSTORABLE.search(value):
+    if not value.isprintable() and _UNSTORABLE.search(value):
         return "holds control characters or half of a surrogate pair"
     return ""
 

@@ -15,10 +15,11 @@ from migration_app.conversion.context import Context
 from migration_app.conversion.metadata import metadata_pairs
 from migration_app.conversion.migrated import placeholder, plain, text_part
 from migration_app.conversion.notes import Notes
-from migration_app.conversion.parts import Role, convert_part, is_empty_text
+from migration_app.conversion.parts import MAX_TEXT, Role, convert_part, is_empty_text
 from migration_app.conversion.text import (
     as_id,
     as_object,
+    is_clean,
     label,
     labels,
     shape_of,
@@ -40,6 +41,11 @@ _KNOWN = frozenset(
     }
     | {"status", "incomplete_details", "content", "attachments", "file_ids", "metadata"}
 )
+
+
+_COMPLETED = (None, "", "completed")
+_TEXT = frozenset({"value", "annotations"})
+_NOTHING: tuple[tuple[str, object], ...] = (("attachments", []), ("file_ids", []), ("metadata", {}))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -75,8 +81,48 @@ def convert_message(message: object, position: int, context: Context) -> Convert
     if role not in ("user", "assistant"):
         notes.add("role_unknown", "role", role=label(role) if isinstance(role, str) else shape_of(role))
         return ConvertedMessage((), notes)
+    plain = _plain(source)
+    if plain is not None:
+        return ConvertedMessage((plain,), notes)
     bodies = _convert(source, "user" if role == "user" else "assistant", context, notes)
     return ConvertedMessage(tuple(bodies), notes)
+
+
+def _plain(message: JsonObject) -> JsonObject | None:
+    """The body of a message by user or assistant that is whole and of texts only; None for any other.
+
+    Nearly all messages are such. There is nothing to say about them, and their body is the one that they have the
+    long way round, which tests hold this to.
+    """
+    if not message.keys() <= _KNOWN or message.get("status") not in _COMPLETED:
+        return None
+    if any(message.get(name) not in (None, nothing) for name, nothing in _NOTHING):
+        return None
+    content = message.get("content")
+    if not isinstance(content, list) or not content:
+        return None
+    role = message["role"]
+    parts: list[JsonObject] = []
+    for part in content:
+        text = _plain_text(part)
+        if text is None:
+            return None
+        parts.append(text_part(text, role))
+    status = {"status": "completed"} if role == "assistant" else {}
+    return {"type": "message", "role": role, **status, "content": parts}
+
+
+def _plain_text(part: object) -> str | None:
+    """The text of a part that is just that, carried as it is; None for any other."""
+    if not isinstance(part, dict) or part.get("type") != "text" or len(part) != 2:
+        return None
+    payload = part.get("text")
+    if not isinstance(payload, dict) or not payload.keys() <= _TEXT:
+        return None
+    text, annotations = payload.get("value"), payload.get("annotations")
+    if not isinstance(text, str) or not 0 < len(text) <= MAX_TEXT or not is_clean(text):
+        return None
+    return text if annotations is None or annotations == [] else None
 
 
 def _convert(message: JsonObject, role: Role, context: Context, notes: Notes) -> list[JsonObject]:
@@ -120,7 +166,7 @@ def _bodies(role: Role, status: str, parts: list[JsonObject]) -> list[JsonObject
 def _status(message: JsonObject, notes: Notes) -> _Status:
     """The item's status; answers of the API carry none at all, which means completed."""
     status = message.get("status")
-    if status in (None, "", "completed"):
+    if status in _COMPLETED:
         return _Status("completed")
     if status == "incomplete":
         reason = as_object(message.get("incomplete_details")).get("reason")

@@ -38,7 +38,12 @@ _URI_SAFE = "%:/?@!$&'()*+,;=-._~"
 
 def clean_text(value: str) -> str:
     """The string with every lone surrogate, which UTF-8 cannot carry, as U+FFFD: length and offsets stay."""
-    return _SURROGATES.sub("\ufffd", value)
+    return value if is_clean(value) else _SURROGATES.sub("\ufffd", value)
+
+
+def is_clean(value: str) -> bool:
+    """Whether UTF-8 can carry the string."""
+    return value.isascii() or _SURROGATES.search(value) is None
 
 
 def copy_json(value: object, troubles: set[str], depth: int = 0) -> Any:
