@@ -41,12 +41,21 @@ SEVERITY: Mapping[str, str] = {
     "lossy": "warning",
     "blocking": "danger",
 }
-PROGRESS_STATE: Mapping[str, str] = {
+BATCH_STATE: Mapping[str, str] = {
+    Batch.State.WAITING: "warning",
     Batch.State.PREPARING: "primary",
     Batch.State.RUNNING: "primary",
+    Batch.State.PAUSED: "warning",
+    Batch.State.CANCELLING: "warning",
+    Batch.State.CANCELLED: "",
     Batch.State.FINISHED: "success",
     Batch.State.FAILED: "danger",
+}
+IMPORT_STATE: Mapping[str, str] = {
     SourceImport.State.WAITING: "",
+    SourceImport.State.RUNNING: "primary",
+    SourceImport.State.FINISHED: "success",
+    SourceImport.State.FAILED: "danger",
 }
 ASSISTANT_STATUS: Mapping[str, str] = {
     "registered": "",
@@ -111,8 +120,13 @@ def severity_badge(severity: str) -> Badge:
 
 
 def progress_badge(state: str) -> Badge:
-    """Badge of a batch's or an import's state."""
-    return _badge(state, PROGRESS_STATE)
+    """Badge of an import's state."""
+    return _badge(state, IMPORT_STATE)
+
+
+def batch_badge(state: str) -> Badge:
+    """Badge of a batch's state."""
+    return _badge(state, BATCH_STATE)
 
 
 def assistant_badge(status: str) -> Badge:

@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+    JsonResponse,
+)
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 
-from migration_app.admin.badges import badge_html, progress_badge, thread_badge
+from migration_app.admin.badges import badge_html, batch_badge, thread_badge
+from migration_app.admin.batch_acts import ACTS, ActRefusedError, act, control_context
 from migration_app.admin.confirm import selection_words
 from migration_app.admin.filters import choice_filter
 from migration_app.admin.kinds import ACTIONS
 from migration_app.admin.skin import ReadOnlyAdmin
 from migration_app.admin.workers import workers_state
 from migration_app.models import Batch, Thread
-from migration_app.services.batches import Progress, batch_progress
+from migration_app.services.batch_cancel import taken_back
+from migration_app.services.batch_control import BatchRefusedError
 from migration_app.services.plans import batch_policies, policies_words
+from migration_app.services.progress import Progress, batch_progress
 from migration_app.services.selections import SelectionError
+from migration_app.services.tallies import tally_lines
 
-OPEN_STATES = (Batch.State.PREPARING, Batch.State.RUNNING)
+S = Batch.State
+OPEN_STATES = (S.WAITING, S.PREPARING, S.RUNNING, S.PAUSED, S.CANCELLING)
+"""States of a batch that is not over: its page follows it."""
+
+_ERRORS_SHOWN = 50
 _RETRYABLE = {
     "failed": "failed",
     "needs_review": "in review",
@@ -33,22 +48,43 @@ _RETRYABLE = {
 
 def batch_threads_url(batch: Batch, **filters: str) -> str:
     """Address of the thread list narrowed to a batch."""
-    query = urlencode(
+    return f"{reverse('admin:migration_app_thread_changelist')}?{_narrowed(batch, filters)}"
+
+
+def _retry_url(batch: Batch, **filters: str) -> str:
+    """Address of Retry's confirm page for threads of a batch."""
+    return f"{reverse('admin:migration_app_thread_act', args=['retry'])}?{_narrowed(batch, filters)}"
+
+
+def _narrowed(batch: Batch, filters: Mapping[str, str]) -> str:
+    return urlencode(
         {"batch__id__exact": str(batch.pk), **{f"{name}__exact": value for name, value in filters.items()}}
     )
-    return f"{reverse('admin:migration_app_thread_changelist')}?{query}"
 
 
 def batch_percent(batch: Batch, progress: Progress) -> int:
     """Share that is done. A batch that is still being prepared is never shown as complete."""
-    if batch.state == Batch.State.PREPARING:
+    if batch.state in {S.CANCELLING, S.CANCELLED}:
+        return _done(batch, progress) * 100 // batch.taken_count if batch.taken_count else 0
+    if batch.state == S.WAITING:
+        return 0
+    if _half_prepared(batch):
         return min(progress.percent, 99) if progress.taken else 0
     return progress.percent
 
 
 def batch_progress_words(batch: Batch, progress: Progress) -> str:
     """Say how far a batch is."""
-    if batch.state == Batch.State.PREPARING:
+    if batch.state == S.WAITING:
+        return "Nothing is done before a second person has approved it."
+    if batch.state in {S.CANCELLING, S.CANCELLED}:
+        back = taken_back(batch)
+        words = f"{_done(batch, progress):,} of {batch.taken_count:,} threads done"
+        words = f"{words}; work taken back from {back.threads:,}"
+        partly = f", {back.partly_sent:,} of them partly sent" if back.partly_sent else ""
+        left = f", {progress.pending:,} to go" if batch.state == S.CANCELLING and progress.pending else ""
+        return f"{words}{partly}{left}."
+    if _half_prepared(batch):
         return f"Handing out work: {batch.selected_count:,} threads looked at, {batch.taken_count:,} taken."
     if batch.taken_count == 0:
         return "No thread was taken."
@@ -56,6 +92,30 @@ def batch_progress_words(batch: Batch, progress: Progress) -> str:
     moved = batch.taken_count - progress.taken
     words = f"{done:,} of {progress.taken:,} threads done."
     return f"{words} {moved:,} went on in a later batch." if moved > 0 else words
+
+
+def _half_prepared(batch: Batch) -> bool:
+    return batch.state == S.PREPARING or (batch.state == S.PAUSED and batch.started_at is None)
+
+
+def _done(batch: Batch, progress: Progress) -> int:
+    """Threads that a cancelled batch was through with: they may have gone on in a later batch since."""
+    return max(0, batch.taken_count - progress.pending - taken_back(batch).threads)
+
+
+def batch_errors(batch: Batch) -> list[dict[str, Any]]:
+    """Error codes of the batch's threads: how many stopped, how many of these Retry takes, how many go on trying."""
+    rows: dict[str, dict[str, Any]] = {}
+    for line in tally_lines(batch_pk=batch.pk):
+        if line.error_code:
+            row = rows.setdefault(line.error_code, {"stopped": 0, "retryable": 0, "going_on": 0})
+            row["going_on" if line.pending_work else "stopped"] += line.threads
+            if not line.pending_work and line.status in _RETRYABLE:
+                row["retryable"] += line.threads
+    return [
+        {"error_code": code, **row}
+        for code, row in sorted(rows.items(), key=lambda entry: (-entry[1]["stopped"], entry[0]))
+    ][:_ERRORS_SHOWN]
 
 
 def _policies(batch: Batch) -> dict[str, Any]:
@@ -93,22 +153,24 @@ class BatchAdmin(ReadOnlyAdmin[Batch]):
     ordering = ("-id",)
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the progress endpoint."""
+        """Add the progress endpoint and the acts."""
         view = self.admin_site.admin_view(self.progress_view)
+        act_view = self.admin_site.admin_view(self.act_view)
         return [
             path("<int:pk>/progress.json", view, name="migration_app_batch_progress"),
+            path("<int:pk>/act/<str:name>/", act_view, name="migration_app_batch_act"),
             *super().get_urls(),
         ]
 
     @admin.display(description="batch")
     def show_name(self, batch: Batch) -> str:
-        """Number and kind."""
-        return f"{batch.pk}: {batch.get_kind_display()}"
+        """Number and kind, and whether it goes before others."""
+        return f"{batch.pk}: {batch.get_kind_display()}{', urgent' if batch.urgent else ''}"
 
     @admin.display(description="state")
     def show_state(self, batch: Batch) -> str:
         """Coloured state."""
-        return badge_html(progress_badge(batch.state))
+        return badge_html(batch_badge(batch.state))
 
     @admin.display(description="by")
     def show_by(self, batch: Batch) -> str:
@@ -156,6 +218,23 @@ class BatchAdmin(ReadOnlyAdmin[Batch]):
             headers={"Cache-Control": "no-store"},
         )
 
+    def act_view(self, request: HttpRequest, pk: int, name: str) -> HttpResponse:
+        """Do what a button of the page asks for; back to the page, which says what came of it."""
+        if name not in ACTS:
+            raise Http404(f"There is no act {name!r}.")
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        batch = Batch.objects.filter(pk=pk).first()
+        if batch is None:
+            raise Http404("There is no such batch.")
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        try:
+            messages.success(request, act(request, batch, name))
+        except (ActRefusedError, BatchRefusedError, ValueError) as error:
+            messages.error(request, str(error))
+        return HttpResponseRedirect(reverse("admin:migration_app_batch_change", args=[pk]))
+
     def change_view(
         self,
         request: HttpRequest,
@@ -176,14 +255,13 @@ class BatchAdmin(ReadOnlyAdmin[Batch]):
         except (SelectionError, KeyError, ValueError) as error:
             words = [("Selection", f"can't be read: {error}")]
         may_retry = request.user.has_perm(ACTIONS["retry"].permission)
-        retry_url = reverse("admin:migration_app_thread_act", args=["retry"])
         return self.page(
             request,
             "batch.html",
             title=str(batch),
             obj=batch,
             batch=batch,
-            state=progress_badge(batch.state),
+            state=batch_badge(batch.state),
             is_open=is_open,
             workers=workers_state() if is_open else None,
             percent=batch_percent(batch, progress),
@@ -203,20 +281,23 @@ class BatchAdmin(ReadOnlyAdmin[Batch]):
                 for status in Thread.Status.values
             ],
             errors=[
-                {**row, "url": batch_threads_url(batch, error_code=row["error_code"])}
-                for row in Thread.objects.filter(batch=batch)
-                .exclude(error_code="")
-                .order_by()
-                .values("error_code")
-                .annotate(threads=Count("pk"))
-                .order_by("-threads", "error_code")[:20]
+                {
+                    **row,
+                    **{f"{name}_text": f"{row[name]:,}" for name in ("stopped", "going_on", "retryable")},
+                    "url": batch_threads_url(batch, error_code=row["error_code"]),
+                    "retry_url": _retry_url(batch, error_code=row["error_code"])
+                    if may_retry and row["retryable"]
+                    else "",
+                }
+                for row in batch_errors(batch)
             ],
+            **control_context(request, batch),
             threads_url=batch_threads_url(batch),
             retries=[
                 {
                     "words": words,
                     "count": f"{progress.by_status[status]:,}",
-                    "url": f"{retry_url}?{urlencode({'batch__id__exact': str(batch.pk), 'status__exact': status})}",
+                    "url": _retry_url(batch, status=status),
                 }
                 for status, words in _RETRYABLE.items()
                 if may_retry and not is_open and progress.by_status.get(status)

@@ -16,7 +16,8 @@ class ActionKind:
     """One action: its permission, its words, and whether it starts a batch.
 
     ``eligible_as`` names the batch kind whose rule decides which threads are taken; empty: all of them.
-    ``sends`` tells whether the figures of a backfill (items, chunks, calls) say something about it.
+    ``sends`` tells whether the figures of a backfill (items, chunks, calls) say something about it, ``calls``
+    whether its batch calls an API, so that there is a speed to choose.
     """
 
     name: str
@@ -28,6 +29,7 @@ class ActionKind:
     eligible_as: str
     starts_batch: bool = True
     sends: bool = False
+    calls: bool = True
     reason_required: bool = True
     dangerous: bool = False
 
@@ -107,6 +109,7 @@ ACTIONS: Mapping[str, ActionKind] = {
             "Exclude threads",
             "Takes threads out of the migration. Nothing is deleted; Retry brings them back.",
             Batch.Kind.EXCLUDE,
+            calls=False,
             dangerous=True,
         ),
         ActionKind(

@@ -44,11 +44,12 @@ from migration_app.admin.filters import (
 from migration_app.admin.kinds import ACTIONS, EXPORT, PREFLIGHT, ActionKind
 from migration_app.admin.review import review_context
 from migration_app.admin.skin import ReadOnlyAdmin
+from migration_app.admin.speeds import speed_fields, speed_of_form, speed_proposed
 from migration_app.admin.workers import workers_state
 from migration_app.contracts import Policies, policies_as_dict
 from migration_app.jobs import batch_enqueue
 from migration_app.mapping import mapping_chunks, mapping_columns
-from migration_app.models import Thread
+from migration_app.models import Batch, Thread
 from migration_app.services.audit import audit_record
 from migration_app.services.batches import CONVERTING, batch_create
 from migration_app.services.plans import policies_words
@@ -237,6 +238,9 @@ class ThreadAdmin(ReadOnlyAdmin[Thread]):
             ),
             error=error,
             reason=request.POST.get("reason", ""),
+            speed=speed_fields(speed_proposed(selection), request.POST)
+            if kind.starts_batch and kind.calls
+            else None,
             act_url=reverse("admin:migration_app_thread_act", args=[kind.name]),
             back_url=self.list_url(
                 request.META.get("QUERY_STRING", "") if "act/" not in request.path else ""
@@ -254,6 +258,10 @@ class ThreadAdmin(ReadOnlyAdmin[Thread]):
             return self._confirm(request, kind, selection, policies)
         if kind.name == PREFLIGHT:
             return preflight_csv(selection, kind.eligible_as, policies)
+        try:
+            speed = speed_of_form(request.POST)
+        except ValueError as error:
+            return self._confirm(request, kind, selection, policies, error=str(error))
         reason = request.POST.get("reason", "").replace("\x00", "").strip()
         if kind.reason_required and not reason:
             words = "Say why: the reason is kept in the audit trail."
@@ -280,10 +288,20 @@ class ThreadAdmin(ReadOnlyAdmin[Thread]):
         with transaction.atomic():
             chosen = {"policies": policies_as_dict(policies)} if kind.name in CONVERTING else None
             batch = batch_create(
-                kind=kind.name, selection=selection, actor=actor, reason=reason, settings=chosen
+                kind=kind.name,
+                selection=selection,
+                actor=actor,
+                reason=reason,
+                settings=chosen,
+                window=speed.window,
+                requests_per_minute=speed.requests_per_minute,
+                urgent=speed.urgent,
             )
             batch_enqueue(batch.pk)
-        messages.success(request, f"Batch {batch.pk} was started: {kind.title.lower()}.")
+        if batch.state == Batch.State.WAITING:
+            messages.warning(request, f"Batch {batch.pk} waits: a second person must approve it.")
+        else:
+            messages.success(request, f"Batch {batch.pk} was started: {kind.title.lower()}.")
         return HttpResponseRedirect(reverse("admin:migration_app_batch_change", args=[batch.pk]))
 
     # --- the thread's page ------------------------------------------------------------------------
