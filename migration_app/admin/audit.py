@@ -29,7 +29,9 @@ class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
     )
     search_fields = ("subject_id",)
     search_help_text = "Exact id of a thread, batch, assistant …"
-    ordering = ("-id",)
+    ordering = ("-at", "-id")
+    list_indexes = (("batch_pk",), ("verb",), ())
+    list_order = ("at", "id")
     list_per_page = 100
     fields = (
         "show_at",

@@ -19,6 +19,7 @@ from django.utils.http import urlencode
 
 from migration_app.admin.badges import Badge, fidelity_badge, severity_badge, thread_badge
 from migration_app.admin.kinds import ActionKind
+from migration_app.admin.paging import BELOW
 from migration_app.contracts import Policies, policies_from, policy_choices
 from migration_app.conversion.policies import POLICY_TEXTS
 from migration_app.models import Assistant, Batch, Thread
@@ -36,7 +37,9 @@ from migration_app.services.selections import (
 )
 
 _SALT = "migration_app.admin.selection"
-_NOT_FILTERS = frozenset({"o", "p", "q", "all", "e", "_facets", "_popup", "_to_field", "_changelist_filters"})
+_NOT_FILTERS = frozenset(
+    {"o", "p", "q", "all", "e", BELOW, "_facets", "_popup", "_to_field", "_changelist_filters"}
+)
 _NAMED_IDS = 3
 _POLICY_FIELD = "policy-"
 

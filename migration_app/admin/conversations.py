@@ -83,6 +83,7 @@ class ConversationAdmin(ReadOnlyAdmin[Conversation]):
     search_fields = ("conversation_id",)
     search_help_text = "Exact conversation or thread id"
     ordering = ("-id",)
+    list_indexes = (("state",), ())
     fields = (
         "show_id",
         "show_thread",

@@ -1,20 +1,23 @@
-"""The ground that all list pages stand on: django-unfold's ModelAdmin, read-only, with bounded counts.
+"""The ground that all list pages stand on: django-unfold's ModelAdmin, read-only, its lists cut by admin.paging.
 
 Typed as Django's own ModelAdmin: django-unfold carries no annotations.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.functional import cached_property
+
+from migration_app.admin.paging import BoundedChangeList, BoundedPaginator
+from migration_app.services.index_walks import Window, window_of
+from migration_app.services.index_walks import walk as index_walk
 
 M = TypeVar("M", bound=Model)
 
@@ -26,13 +29,9 @@ if TYPE_CHECKING:
     class SkinInline(admin.TabularInline[Any, Any]):
         """Stands for django-unfold's TabularInline."""
 
-    SkinChangeList = ChangeList
-    SkinPaginator = Paginator[Any]
 else:
-    SkinPaginator = Paginator
     from unfold.admin import ModelAdmin as _UnfoldAdmin
     from unfold.admin import TabularInline as _UnfoldInline
-    from unfold.views import ChangeList as SkinChangeList
 
     class SkinAdmin(_UnfoldAdmin):
         """django-unfold's ModelAdmin, with the subscript that type checkers want."""
@@ -42,44 +41,6 @@ else:
 
     class SkinInline(_UnfoldInline):
         """django-unfold's TabularInline."""
-
-
-COUNTED_UP_TO = 10_000
-"""Rows that a list counts: counting millions for each page view would cost seconds."""
-
-
-class BoundedPaginator(SkinPaginator):
-    """Counts at most COUNTED_UP_TO + 1 rows; further rows are reached by filters and search."""
-
-    template_name = "migration_app/pagination.html"
-
-    @cached_property
-    def count(self) -> int:
-        """How many rows there are, or one more than are counted."""
-        rows = self.object_list
-        if isinstance(rows, QuerySet):
-            return rows.order_by()[: COUNTED_UP_TO + 1].count()
-        return len(rows)
-
-    @property
-    def more(self) -> bool:
-        """Whether there are rows that were not counted."""
-        return self.count > COUNTED_UP_TO
-
-    @property
-    def count_text(self) -> str:
-        """The count in words, for the foot of the list."""
-        return f"more than {COUNTED_UP_TO:,}" if self.more else f"{self.count:,}"
-
-
-class BoundedChangeList(SkinChangeList):
-    """Keeps the heading quiet about totals that were never counted."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        """Fill the page; without any filter the result is the full result."""
-        super().get_results(request)
-        if not (self.has_active_filters or self.query) or getattr(self.paginator, "more", False):
-            self.full_result_count = self.result_count
 
 
 class ReadOnlyAdmin(SkinAdmin[M]):
@@ -93,6 +54,22 @@ class ReadOnlyAdmin(SkinAdmin[M]):
     list_fullwidth = True
     paginator = BoundedPaginator
     sortable_by: ClassVar[Any] = ()
+
+    # Fields by whose values an index holds the list in its order, the best for looking through first.
+    # None: the table stays small, and any order will do.
+    list_indexes: ClassVar[Sequence[tuple[str, ...]] | None] = None
+    list_order: ClassVar[Sequence[str]] = ("id",)
+
+    def list_count(self, fields: Mapping[str, Any]) -> int | None:  # noqa: ARG002 - for those who know
+        """How many rows have these values, where that is known without counting."""
+        return None
+
+    def list_window(self, rows: QuerySet[M], fields: Mapping[str, Any], below: int | None) -> Window:
+        """Look through rows for those with these values, which no index holds together."""
+        best = next(index for index in self.list_indexes or [()] if fields.keys() >= set(index))
+        rest = {name: value for name, value in fields.items() if name not in best}
+        found = index_walk(rows, {name: fields[name] for name in best}, self.list_order)
+        return window_of(found if below is None else _older(found, below, self.list_order[0]), rest)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:  # noqa: ARG002 - Django's signature
         """Offer nothing; Django itself would offer to delete."""
@@ -134,6 +111,18 @@ class ReadOnlyAdmin(SkinAdmin[M]):
             **context,
         }
         return TemplateResponse(request, f"migration_app/{template}", whole)
+
+
+def _older(rows: QuerySet[M], below: int, order: str) -> QuerySet[M]:
+    """Rows that stand behind this one in their order."""
+    if order == "id":
+        return rows.filter(pk__lt=below)
+    at = rows.model._base_manager.filter(pk=below).values_list(order, flat=True).first()  # noqa: SLF001 - Django's name
+    return (
+        rows.filter(Q(**{f"{order}__lt": at}) | Q(pk__lt=below), **{f"{order}__lte": at})
+        if at
+        else rows.none()
+    )
 
 
 class ReadOnlyInline(SkinInline):

@@ -52,8 +52,16 @@ from migration_app.mapping import mapping_chunks, mapping_columns
 from migration_app.models import Batch, Thread
 from migration_app.services.audit import audit_record
 from migration_app.services.batches import CONVERTING, batch_create
+from migration_app.services.index_walks import Window
 from migration_app.services.plans import policies_words
-from migration_app.services.selections import SelectionError, selection_of_pks, thread_search
+from migration_app.services.selections import (
+    THREAD_INDEXES,
+    SelectionError,
+    selection_of_pks,
+    thread_search,
+    threads_count,
+    threads_window,
+)
 
 _NAME_SHOWN = 14
 """Characters of a name in the list: all columns fit a window of 1400 points."""
@@ -88,6 +96,15 @@ class ThreadAdmin(ReadOnlyAdmin[Thread]):
     search_fields = ("thread_id",)
     search_help_text = "Exact thread, conversation or user id"
     ordering = ("-id",)
+    list_indexes = THREAD_INDEXES
+
+    def list_count(self, fields: Mapping[str, Any]) -> int | None:
+        """As many as the counters tell."""
+        return threads_count(fields)
+
+    def list_window(self, rows: QuerySet[Thread], fields: Mapping[str, Any], below: int | None) -> Window:  # noqa: ARG002 - all threads
+        """Look through those that the best index holds."""
+        return threads_window(fields, below=below)
 
     def get_urls(self) -> list[URLPattern]:
         """Add the confirm pages."""

@@ -15,6 +15,16 @@ from django.db.models.functions import Ceil, Greatest
 
 from migration_app.gateways.target import ITEMS_PER_PAGE
 from migration_app.models import Conversation, Thread
+from migration_app.services import index_walks
+from migration_app.services.index_walks import (
+    HAS_KEY,
+    Window,
+    counted_up_to,
+    estimated,
+    walk,
+    window_of,
+)
+from migration_app.services.tallies import TallyLine, tally_condition, tally_lines
 
 FILTERS: Mapping[str, str] = {
     "status__exact": "status",
@@ -27,6 +37,23 @@ FILTERS: Mapping[str, str] = {
     "finding__exact": "finding_counts__has_key",
 }
 """List filters that a selection may carry: query parameter → field (or its look-up)."""
+
+THREAD_INDEXES: tuple[tuple[str, ...], ...] = (
+    (),
+    ("status",),
+    ("fidelity",),
+    ("error_code",),
+    ("assistant_id",),
+    ("batch_id",),
+    ("batch_id", "status"),
+    ("user_ref",),
+    ("thread_id",),
+)
+"""Filters, by field, for which an index of threads holds the list in its order; the last two name few threads."""
+
+_FEW = frozenset({"user_ref", "thread_id"})
+_COUNTED = frozenset({"status", "fidelity", "error_code"})
+_FINDING = f"finding_counts{HAS_KEY}"
 
 
 class SelectionError(Exception):
@@ -83,6 +110,64 @@ def selection_threads(selection: Mapping[str, Any]) -> QuerySet[Thread]:
     for name, value in filters.items():
         threads = threads.filter(**{FILTERS[name]: value})
     return thread_search(threads, str(selection.get("search", "")))
+
+
+# --- what can be told without reading every thread -----------------------------------------------------
+
+
+def threads_lines(fields: Mapping[str, Any], condition: Q | None = None) -> list[TallyLine] | None:
+    """The counters of threads with these values that meet a condition; None if they don't count by one of them."""
+    rest = {name: value for name, value in fields.items() if name != "batch_id"}
+    counted = tally_condition(condition) if condition is not None else Q()
+    if counted is None or not rest.keys() <= _COUNTED:
+        return None
+    return tally_lines(
+        counted & Q(**rest), batch_pk=int(fields["batch_id"]) if "batch_id" in fields else None
+    )
+
+
+def threads_count(fields: Mapping[str, Any]) -> int | None:
+    """How many threads have these values, by the counters; None if they don't count by one of them."""
+    lines = threads_lines(fields)
+    return None if lines is None else sum(line.threads for line in lines)
+
+
+def selection_fields(selection: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The values that a selection's threads have; None if it is made of ids, or of a search."""
+    filters = selection.get("filters")
+    if not isinstance(filters, dict) or selection.get("search"):
+        return None
+    return {FILTERS[name]: value for name, value in filters.items()}
+
+
+def threads_window(fields: Mapping[str, Any], *, below: int | None = None) -> Window:
+    """Find threads with these values where no index holds them all: among the newest that the best one holds.
+
+    The best index is the one whose filters leave the fewest threads; where those are fewer than are looked
+    through, every match is found. ``below``: only threads older than this one.
+    """
+    older = Thread.objects.filter(pk__lt=below) if below else Thread.objects.all()
+    sizes = {index: _size(index, fields) for index in THREAD_INDEXES if fields.keys() >= set(index)}
+    best = min(sizes, key=lambda index: (sizes[index], -len(index)))
+    if sizes[best] > index_walks.LOOKED_THROUGH and _FINDING in fields:
+        found = older.filter(**{_FINDING: fields[_FINDING]}).order_by("-pk")
+        if estimated(found) <= index_walks.LOOKED_THROUGH:
+            # Asked by the index of findings, all that have it come at once and are sorted then.
+            return window_of(found, {name: fields[name] for name in fields.keys() - {_FINDING}})
+    rest = {name: value for name, value in fields.items() if name not in best}
+    return window_of(walk(older, {name: fields[name] for name in best}), rest)
+
+
+def _size(index: tuple[str, ...], fields: Mapping[str, Any]) -> float:
+    if not index:
+        return float("inf")
+    if _FEW & set(index):
+        return 0
+    if "assistant_id" in index:
+        return counted_up_to(
+            walk(Thread.objects.all(), {"assistant_id": fields["assistant_id"]}), index_walks.LOOKED_THROUGH
+        )
+    return threads_count({name: fields[name] for name in index}) or 0
 
 
 def verification_reads() -> Greatest:
