@@ -139,6 +139,8 @@ TARGET_ITEMS_PER_MINUTE = whole_number(env, "TARGET_ITEMS_PER_MINUTE", default=0
 BREAKER_FAILURES = positive_int(env, "BREAKER_FAILURES", default=5)
 # Rolling back more threads than this needs a second person's approval.
 APPROVAL_ABOVE_THREADS = positive_int(env, "APPROVAL_ABOVE_THREADS", default=100)
+# So often a sample of the estate is reconciled with the target by itself; 0: never.
+RECONCILE_EVERY_HOURS = whole_number(env, "RECONCILE_EVERY_HOURS", default=0)
 
 USER_REF_METADATA_KEY = env.str("USER_REF_METADATA_KEY", default="user_id")
 

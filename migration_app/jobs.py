@@ -27,16 +27,19 @@ from rq import Queue, Worker
 from rq.job import Job, get_current_job
 
 from migration_app.backfill.outcomes import bug_place
+from migration_app.backfill.reconcile import Watch, reconcile_work
 from migration_app.backfill.runner import BugsMetError, Connections, batch_work
 from migration_app.contracts import Actor
 from migration_app.gateways.connection import source_connection, target_connection
 from migration_app.intake.imports import import_run, imports_waiting
-from migration_app.models import Assistant, Batch
+from migration_app.models import Assistant, Batch, Reconciliation
 from migration_app.services.assistants import assistant_convert_next
 from migration_app.services.batch_cancel import batch_take_back
 from migration_app.services.batch_control import WORKED_ON, batch_control, urgent_work_waits
 from migration_app.services.batches import batch_fail, batch_finish, batch_prepare_piece
 from migration_app.services.claims import threads_claimable
+from migration_app.services.reconciliation.records import reconciliation_schedule, reconciliations_waiting
+from migration_app.services.reconciliation.review import review_send
 from migration_app.services.selections import SelectionError
 from migration_app.services.tallies import tallies_fold
 
@@ -127,7 +130,7 @@ def _urgent_first(queues: Any) -> Sequence[Any]:
 def batch_enqueue(batch_pk: int) -> None:
     """Put a batch into the queue when the transaction at hand commits: to be prepared, then worked on.
 
-    Like the two below: if the queue can't be reached that is logged, and a worker finds the batch later.
+    Like the three below: if the queue can't be reached that is logged, and a worker finds the batch later.
     """
     _enqueue_on_commit("batch", batch_pk)
 
@@ -140,6 +143,11 @@ def import_enqueue(source_import_pk: int) -> None:
 def conversions_enqueue() -> None:
     """Have the assistants converted that were asked for, when the transaction at hand commits."""
     _enqueue_on_commit("conversions", 0)
+
+
+def reconcile_enqueue(reconciliation_pk: int) -> None:
+    """Put a reconciliation into the queue when the transaction at hand commits: to be run, or to send to review."""
+    _enqueue_on_commit("reconcile", reconciliation_pk)
 
 
 def workers_alive() -> int:
@@ -163,6 +171,9 @@ def sweep() -> None:
         _enqueue("import", pk)
     if Assistant.objects.filter(status=Assistant.Status.QUEUED).exists():
         _enqueue("conversions", 0)
+    reconciliation_schedule(every_hours=settings.RECONCILE_EVERY_HOURS, actor=_actor())
+    for pk in reconciliations_waiting():
+        _enqueue("reconcile", pk)
     tallies_fold()
 
 
@@ -290,7 +301,41 @@ def conversions_job(_nothing: int = 0) -> None:
         pass
 
 
-_JOBS = {"batch": batch_job, "import": import_job, "conversions": conversions_job}
+@_discretion()
+def reconcile_job(reconciliation_pk: int) -> None:
+    """Take a turn at a reconciliation, until urgent work waits; send its threads to review if that was asked for."""
+    asked_by = Reconciliation.objects.filter(pk=reconciliation_pk).values_list(
+        "created_by_name", "created_by_id"
+    )
+    actor = _actor(*(asked_by.first() or ()))
+    end = time.monotonic() + _TURN_SECONDS
+    with _stop_asked() as stop:
+
+        def make_room(_row: Reconciliation) -> None:
+            if urgent_work_waits(0):
+                stop.set()
+
+        watch = Watch(stop=lambda: stop.is_set() or time.monotonic() > end, progress=make_room)
+        left = reconcile_run(reconciliation_pk, actor=actor, watch=watch)
+    if left:
+        _enqueue("reconcile", reconciliation_pk)
+    else:
+        review_send(pk=reconciliation_pk, actor=actor)
+
+
+def reconcile_run(
+    reconciliation_pk: int, *, actor: Actor, watch: Watch, stopped: str = Reconciliation.State.QUEUED
+) -> bool:
+    """Run a reconciliation here, with the connections of jobs. Returns whether work is left."""
+    return reconcile_work(pk=reconciliation_pk, actor=actor, apis=_apis(), watch=watch, stopped=stopped)
+
+
+_JOBS = {
+    "batch": batch_job,
+    "import": import_job,
+    "conversions": conversions_job,
+    "reconcile": reconcile_job,
+}
 
 
 def _enqueue_on_commit(kind: str, pk: int) -> None:

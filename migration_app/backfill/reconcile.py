@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 
 from migration_app.backfill.runner import Connections
 from migration_app.contracts import Actor
@@ -119,6 +120,13 @@ def reconcile_work(
         return True
     except _GiveUpError as reason:
         reconciliation_fail(row, error_text=str(reason), actor=actor)
+    except (OperationalError, InterfaceError):
+        raise  # it stays as it is, and is taken up again when the database is back
+    except Exception as bug:
+        fault = f"A fault of the console ({type(bug).__name__}); its log says where. Nothing was changed."
+        with contextlib.suppress(RunLostError):
+            reconciliation_fail(row, error_text=fault, actor=actor)
+        raise
     return False
 
 
