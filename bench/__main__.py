@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from bench import backfill, files_and_pages, workers
+from bench import backfill, files_and_pages, growth, workers
 from bench.children import ChildError
 from bench.figures import Figure, Table
 from bench.place import Place, Scale, WrongWorkError, place
@@ -28,11 +28,12 @@ from bench.servers import PlaceError, environment
 SECTIONS: Mapping[str, Callable[[Place, Scale], Table]] = {
     "backfill": lambda here, scale: backfill.measure(here, scale, live=False),
     "live": lambda here, scale: backfill.measure(here, scale, live=True),
+    "growth": growth.measure,
     "limit": workers.limit,
     "queue": workers.overhead,
     "files": files_and_pages.files,
 }
-NOT_QUICK = frozenset({"admin"})
+NOT_QUICK = frozenset({"growth", "admin"})
 _QUICK_ROUNDS = 3
 _WIDTH = 200
 
@@ -69,7 +70,8 @@ def main(arguments: Sequence[str]) -> int:
     except (PlaceError, ChildError, WrongWorkError, subprocess.CalledProcessError) as error:
         sys.stderr.write(f"bench: {error}\n")
         return 1
-    _show(console, _goals(goals))
+    if goals:
+        _show(console, _goals(goals))
     return 0
 
 

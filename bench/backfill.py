@@ -62,19 +62,26 @@ def guide_round(place: Place, case: Case, size: float) -> Round:
     return _round(place, spent, count, messages)
 
 
-def console_round(place: Place, case: Case, scale: Scale, *, live: bool, profile: str = "") -> Round:
-    """Let the console copy some threads: from snapshots, or with ``live`` from the source as well."""
+def console_round(
+    place: Place, case: Case, scale: Scale, *, live: bool = False, profile: str = "", others: int = 0
+) -> Round:
+    """Let the console copy some threads: from snapshots, or with ``live`` from the source as well.
+
+    ``others``: so many threads stand in the database besides, verified long ago.
+    """
     messages, latency = case
     count = max(1, round(scale.size * _CONSOLE_THREADS[messages]))
     place.server_reset(0)
     place.console.ask("clear")
+    if others:
+        place.console.ask("crowd", count=others)
     place.console.ask("seed", messages=messages, first=place.numbers(count), count=count, snapshots=not live)
     place.server_reset(latency / 1000)
     before = place.postgres_cpu()
     kinds = ["snapshot", "backfill"] if live else ["backfill"]
     spent = place.console.ask("work", kinds=kinds, window=scale.window, profile=profile)
     postgres = place.postgres_cpu() - before
-    if spent["verified"] != {"threads": count, "items": count * messages, "others": 0}:
+    if spent["verified"] != {"threads": count, "items": count * messages}:
         raise WrongWorkError(f"{count} threads of {messages} messages went in; came out: {spent['verified']}")
     return _round(place, spent, count, messages, postgres)
 

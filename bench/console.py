@@ -17,7 +17,7 @@ django.setup()
 
 import django_rq  # noqa: E402 - models can only be imported after the set-up
 from django.db import connection  # noqa: E402
-from django.db.models import Count, Max, Sum  # noqa: E402
+from django.db.models import Count, Sum  # noqa: E402
 
 from bench import estate  # noqa: E402
 from bench.children import answer_commands  # noqa: E402
@@ -33,6 +33,14 @@ from migration_app.services.selections import selection_of_filters  # noqa: E402
 
 ACTOR = Actor("bench")
 _PAGE = 100
+_CROWD = """
+    INSERT INTO migration_app_thread
+        (thread_id, user_ref, status, fidelity, message_count, run_count, item_count, chunk_count, payload_bytes,
+         finding_counts, error_code, error_text, attempts, pending_work, created_at, updated_at, snapshot_at)
+    SELECT 'thread_other' || n, 'user-' || n, 'verified', 'exact', 12, 3, 14, 1, 4000, '{}', '', '', 0, '',
+           now(), now(), now()
+    FROM generate_series(1, %s) AS n
+"""
 S = Thread.Status
 
 
@@ -127,12 +135,22 @@ def workers() -> dict[str, Any]:
     return {"alive": workers_alive()}
 
 
+def crowd(*, count: int) -> dict[str, Any]:
+    """Fill the database with threads that were verified long ago."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CROWD, [count])
+        cursor.execute("VACUUM ANALYZE migration_app_thread")
+    return {}
+
+
 def clear() -> dict[str, Any]:
     """Empty the database but for its schema, and the queue, so that each round begins alike."""
     django_rq.get_queue("default").connection.flushdb()  # a Redis database of the bench's own
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE migration_app_auditevent DISABLE TRIGGER USER")
-        cursor.execute("TRUNCATE migration_app_thread, migration_app_batch, migration_app_auditevent CASCADE")
+        names = connection.introspection.django_table_names(only_existing=True)
+        tables = ", ".join(name for name in names if name.startswith("migration_app_"))
+        cursor.execute(f"TRUNCATE {tables} CASCADE")
         cursor.execute("ALTER TABLE migration_app_auditevent ENABLE TRIGGER USER")
     return {}
 
@@ -146,10 +164,9 @@ def about() -> dict[str, Any]:
 
 
 def _verified() -> dict[str, int]:
-    threads = Thread.objects.filter(status=S.VERIFIED).aggregate(threads=Count("pk"), newest=Max("pk"))
-    items = Conversation.objects.filter(state=Conversation.State.VERIFIED).aggregate(items=Sum("item_count"))
-    others = Thread.objects.exclude(status=S.VERIFIED).count()
-    return {"threads": threads["threads"], "items": items["items"] or 0, "others": others}
+    """Threads and items that the console says it has verified, held against what was put in by the caller."""
+    verified = Conversation.objects.filter(state=Conversation.State.VERIFIED, thread__status=S.VERIFIED)
+    return verified.aggregate(threads=Count("pk"), items=Sum("item_count", default=0))
 
 
 if __name__ == "__main__":
@@ -161,6 +178,7 @@ if __name__ == "__main__":
             "wait": wait,
             "workers": workers,
             "clear": clear,
+            "crowd": crowd,
             "about": about,
         }
     )
