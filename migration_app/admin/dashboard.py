@@ -1,10 +1,11 @@
-"""The first page: where the estate stands, what runs, and what needs a person. A dozen index-only counts."""
+"""The first page: where the estate stands, what runs, and what needs a person. Threads are told by the counters."""
 
 from __future__ import annotations
 
+import collections
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from django.db.models import Count
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -13,6 +14,7 @@ from migration_app.admin.badges import fidelity_badge, thread_badge
 from migration_app.admin.batches import OPEN_STATES, batch_percent, batch_progress_words
 from migration_app.admin.imports import IMPORT, import_percent, import_progress_words
 from migration_app.admin.imports import OPEN_STATES as IMPORT_OPEN_STATES
+from migration_app.admin.paging import COUNTED_UP_TO
 from migration_app.admin.site import may_view_threads
 from migration_app.admin.workers import workers_state
 from migration_app.models import (
@@ -24,7 +26,9 @@ from migration_app.models import (
     SourceObject,
     Thread,
 )
-from migration_app.services.batches import batch_progress
+from migration_app.services.index_walks import counted_up_to, walk
+from migration_app.services.progress import batch_progress
+from migration_app.services.tallies import TallyLine, tally_lines
 
 S = Thread.Status
 _SHOWN = 5
@@ -34,10 +38,9 @@ def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str
     """Add what the dashboard shows. Staff without a role get an empty page that says so."""
     if not may_view_threads(request):
         return {**context, "title": "Dashboard", "has_role": False}
-    by_status = dict(
-        Thread.objects.order_by().values_list("status").annotate(n=Count("pk")).values_list("status", "n")
-    )
-    total = sum(by_status.values())
+    lines = tally_lines()
+    by_status = _summed(lines, lambda line: line.status)
+    total = by_status.total()
     return {
         **context,
         "title": "Dashboard",
@@ -58,7 +61,7 @@ def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str
             }
             for status in S.values
         ],
-        "fidelities": _fidelities(total),
+        "fidelities": _fidelities(_summed(lines, lambda line: line.fidelity), total),
         "batches": [_batch_row(batch) for batch in Batch.objects.filter(state__in=OPEN_STATES)[:_SHOWN]],
         "imports": [
             {
@@ -70,7 +73,7 @@ def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str
             }
             for row in SourceImport.objects.filter(state__in=IMPORT_OPEN_STATES)[:_SHOWN]
         ],
-        "needs": _needs(by_status),
+        "needs": _needs(lines, by_status),
         "audit": AuditEvent.objects.order_by("-id")[:10],
         "workers": workers_state(),
     }
@@ -81,14 +84,14 @@ def _threads_url(**filters: str) -> str:
     return f"{reverse('admin:migration_app_thread_changelist')}?{query}"
 
 
-def _fidelities(total: int) -> list[dict[str, Any]]:
-    counts = dict(
-        Thread.objects.exclude(fidelity="")
-        .order_by()
-        .values_list("fidelity")
-        .annotate(n=Count("pk"))
-        .values_list("fidelity", "n")
-    )
+def _summed(lines: Sequence[TallyLine], key: Callable[[TallyLine], str]) -> collections.Counter[str]:
+    found: collections.Counter[str] = collections.Counter()
+    for line in lines:
+        found[key(line)] += line.threads
+    return found
+
+
+def _fidelities(counts: Mapping[str, int], total: int) -> list[dict[str, Any]]:
     return [
         {
             "badge": fidelity_badge(fidelity),
@@ -122,7 +125,7 @@ def _batch_row(batch: Batch) -> dict[str, Any]:
     }
 
 
-def _needs(by_status: dict[str, int]) -> list[dict[str, Any]]:
+def _needs(lines: Sequence[TallyLine], by_status: Mapping[str, int]) -> list[dict[str, Any]]:
     """What waits for a person, the most urgent first; nothing where there is nothing."""
     needs = []
     for status, words in (
@@ -133,14 +136,8 @@ def _needs(by_status: dict[str, int]) -> list[dict[str, Any]]:
         if by_status.get(status):
             needs.append(_need(by_status[status], "thread", words, _threads_url(status=status)))
     if by_status.get(S.FAILED):
-        errors = (
-            Thread.objects.filter(status=S.FAILED)
-            .order_by()
-            .values_list("error_code")
-            .annotate(n=Count("pk"))
-            .values_list("error_code", "n")
-            .order_by("-n", "error_code")[:_SHOWN]
-        )
+        failed = _summed([line for line in lines if line.status == S.FAILED], lambda line: line.error_code)
+        errors = sorted(failed.items(), key=lambda entry: (-entry[1], entry[0]))[:_SHOWN]
         needs += [
             _need(
                 count,
@@ -150,21 +147,28 @@ def _needs(by_status: dict[str, int]) -> list[dict[str, Any]]:
             )
             for code, count in errors
         ]
-    for model, noun, words, name, query in (
-        (OrphanConversation.objects, "lost create", "on the orphan ledger", "orphanconversation", ""),
+    for rows, noun, words, name, query in (
         (
-            SourceObject.objects.filter(state=SourceObject.State.CONFLICT),
+            walk(OrphanConversation.objects.all(), {"state": "open"}),
+            "lost create",
+            "on the orphan ledger",
+            "orphanconversation",
+            "",
+        ),
+        (
+            walk(SourceObject.objects.all(), {"state": SourceObject.State.CONFLICT}),
             "conflict",
             "between versions of an assistant, file or vector store",
             "sourceobject",
             "?state__exact=conflict",
         ),
     ):
-        count = model.count()
+        count = counted_up_to(rows, COUNTED_UP_TO)
         if count:
             needs.append(_need(count, noun, words, reverse(f"admin:migration_app_{name}_changelist") + query))
     return needs
 
 
 def _need(count: int, noun: str, words: str, url: str) -> dict[str, Any]:
-    return {"count": f"{count:,}", "noun": noun if count == 1 else f"{noun}s", "words": words, "url": url}
+    told = f"{count:,}" if count <= COUNTED_UP_TO or noun == "thread" else f"more than {COUNTED_UP_TO:,}"
+    return {"count": told, "noun": noun if count == 1 else f"{noun}s", "words": words, "url": url}
