@@ -36,6 +36,21 @@ _COLUMNS: Mapping[str, tuple[str, str]] = {
     "resources": (_TEXT, "t.resources"),
     "error": (_TEXT, "CASE WHEN t.error_code = '' THEN '' ELSE t.error_code || ': ' || t.error_text END"),
 }
+# What _COLUMNS asks of a thread.
+_FIELDS = (
+    "id",
+    "thread_id",
+    "status",
+    "fidelity",
+    "user_ref",
+    "assistant_id",
+    "message_count",
+    "first_message_at",
+    "last_message_at",
+    "resources",
+    "error_code",
+    "error_text",
+)
 
 
 def mapping_columns() -> Sequence[str]:
@@ -48,7 +63,7 @@ def mapping_chunks(selection: Mapping[str, Any]) -> Iterator[bytes]:
 
     Times are UTC, ISO 8601. A cell that a spreadsheet would run as a formula begins with an apostrophe.
     """
-    statement, params = _statement(selection)
+    statement, params = mapping_statement(selection)
     with connection.cursor() as cursor:
         block = bytearray()
         # psycopg quotes the parameters on this side: COPY itself takes none.
@@ -62,20 +77,25 @@ def mapping_chunks(selection: Mapping[str, Any]) -> Iterator[bytes]:
             yield bytes(block)
 
 
-def _statement(selection: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:
-    chosen, params = selection_threads(selection).order_by().values("pk").query.sql_with_params()
+def mapping_statement(selection: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:
+    """The COPY that writes the CSV, and its parameters."""
+    # The selection is read as it is, not looked up a second time by its primary keys.
+    chosen, params = selection_threads(selection).order_by().values(*_FIELDS).query.sql_with_params()
     columns = ", ".join(
         f"{_safe(source) if kind is _TEXT else source} AS {name}" for name, (kind, source) in _COLUMNS.items()
     )
     statement = (
-        f"COPY (SELECT {columns} FROM migration_app_thread t"  # noqa: S608 - this module's columns, our own query
+        f"COPY (SELECT {columns} FROM ({chosen}) AS t"  # noqa: S608 - this module's columns, our own query
         " LEFT JOIN migration_app_conversation c ON c.thread_id = t.id"
         " LEFT JOIN migration_app_assistant a ON a.id = t.assistant_id"
-        f" WHERE t.id IN ({chosen}) ORDER BY t.id) TO STDOUT WITH (FORMAT csv, HEADER true)"
+        " ORDER BY t.id) TO STDOUT WITH (FORMAT csv, HEADER true)"
     )
     return statement, params
 
 
 def _safe(column: str) -> str:
-    """Disarm formulas: =, +, -, @, tab and carriage return at the start (OWASP, CSV injection)."""
-    return f"CASE WHEN {column} ~ '^[=+@\\t\\r-]' THEN '''' || ({column}) ELSE {column} END"
+    """Disarm formulas: =, +, -, @, tab and carriage return at the start (OWASP, CSV injection).
+
+    By the first character's number: a regular expression on each cell takes longer (measured).
+    """
+    return f"CASE WHEN ascii({column}) IN (61, 43, 45, 64, 9, 13) THEN '''' || ({column}) ELSE {column} END"

@@ -20,9 +20,9 @@ from migration_app.archive.streams import REJECT_BYTES, ArchiveUnreadableError, 
 from migration_app.archive.transcripts import TranscriptLines, is_transcript
 from migration_app.archive.versions import NestedTooDeeplyError, digest_of
 from migration_app.contracts import Actor, ListingOrder
-from migration_app.intake.store import Entry, ThreadNews, threads_store
+from migration_app.intake.store import Entry, ThreadNews, newest_page_pk, registered_reason, threads_store
 from migration_app.intake.tally import Progress, RejectSink, Tally
-from migration_app.models import SnapshotPage, SourceImport
+from migration_app.models import AuditEvent, SnapshotPage, SourceImport
 from migration_app.services.assessments import threads_assess
 from migration_app.services.source_objects import LooseObject, loose_object, source_objects_store
 
@@ -69,7 +69,14 @@ def archive_import(
         reason=f"Import {source_import.pk}.",
         progress=tally.threads_assessed,
     )
-    tally.counts["threads"] = len(intake.touched)
+    tally.counts["threads"] = len(intake.touched | intake.earlier)
+    if intake.earlier:
+        # The earlier try has registered threads too.
+        tally.counts["threads_new"] = AuditEvent.objects.filter(
+            verb="thread.registered",
+            at__gte=source_import.created_at,
+            reason=registered_reason(source_import),
+        ).count()
     tally.write()
 
 
@@ -78,6 +85,8 @@ class _Intake:
 
     def __init__(self, tally: Tally, actor: Actor) -> None:
         self.touched: set[int] = set()
+        self.earlier: set[int] = set()
+        self._earlier_until = newest_page_pk()
         self._tally = tally
         self._actor = actor
         self._news: dict[str, ThreadNews] = {}
@@ -119,14 +128,17 @@ class _Intake:
                 counts=self._tally.counts,
             )
         if self._news:
-            self.touched |= threads_store(
+            stored = threads_store(
                 news=self._news,
                 source_import=self._tally.source_import,
+                earlier_until=self._earlier_until,
                 order=self._direction(),
                 csv_header=self._csv_header,
                 actor=self._actor,
                 counts=self._tally.counts,
             )
+            self.touched |= stored.touched
+            self.earlier |= stored.earlier
         self._news, self._loose, self._size, self._buffered = {}, [], 0, 0
         self._tally.beat(force=True)
 

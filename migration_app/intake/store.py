@@ -1,37 +1,52 @@
 """Storing what an import found about threads: rows, pages, conflicts. One transaction a group of threads.
 
-Nothing is stored twice: what a thread's pages hold already is passed over, whatever import brought it.
+Nothing is stored twice: what a thread's pages hold already is passed over, whatever import brought it. Of what is
+stored only the objects are kept in memory that the buffer speaks of too, so a thread may be of any length.
+
+An import that was killed, or met a full disk, is read again from its first line. What its earlier try stored is
+then counted as that try counted it, so that the counts at the end say what the import brought.
 """
 
 from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+import datetime
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from django.db import connection, transaction
-from django.db.models import Sum
 
-from migration_app.archive.ids import storable_text
+from migration_app.archive.assemble import page_objects
+from migration_app.archive.ids import MessageIds, storable_text
 from migration_app.archive.objects import SourceObject
-from migration_app.archive.versions import KnownObjects, Verdict
+from migration_app.archive.versions import KnownObjects, Verdict, digest_of
 from migration_app.contracts import Actor, ListingOrder
 from migration_app.models import AuditEvent, SnapshotPage, SourceImport, Thread
 from migration_app.services.audit import audit_event
-from migration_app.services.pages import known_objects, pages_made, threads_with_pages
+from migration_app.services.page_writing import snapshot_pages_write
+from migration_app.services.pages import page_content, pages_made
 
 _GROUP_THREADS = 500
 _GROUP_BYTES = 32 << 20
 
 # In SQL, for RETURNING: of two imports at once only the one that made a row may say that it did.
 _REGISTER = """
+  WITH fresh AS (
     INSERT INTO migration_app_thread
         (thread_id, user_ref, status, fidelity, message_count, run_count, item_count, chunk_count,
          payload_bytes, finding_counts, error_code, error_text, attempts, pending_work, created_at, updated_at)
-    SELECT r.thread_id, r.user_ref, %s, '', 0, 0, 0, 0, 0, '{}'::jsonb, '', '', 0, '', now(), now()
-    FROM unnest(%s::text[], %s::text[]) AS r(thread_id, user_ref)
+    SELECT r.thread_id, r.user_ref, %(registered)s, '', 0, 0, 0, 0, 0, '{}'::jsonb, '', '', 0, '', now(), now()
+    FROM unnest(%(ids)s::text[], %(user_refs)s::text[]) AS r(thread_id, user_ref)
     ON CONFLICT (thread_id) DO NOTHING RETURNING thread_id
+  )
+    INSERT INTO migration_app_auditevent
+        (at, actor, actor_user_id, verb, subject_kind, subject_id, before, after, reason, job_id, request_id)
+    SELECT now(), %(actor)s, %(user_id)s, 'thread.registered', 'thread', thread_id, '', %(registered)s, %(reason)s,
+           %(job_id)s, '' FROM fresh
 """
+# Sights of objects: kind, id, digest.
+_Sight = tuple[str, str, bytes]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -66,45 +81,72 @@ class ThreadNews:
         return storable_text(next(named, ""), 512)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Stored:
+    """Primary keys of threads: those that need an assessment, and those that an earlier try of the import stored."""
+
+    touched: set[int]
+    earlier: set[int]
+
+
+def newest_page_pk() -> int:
+    """The newest page of all. Pages of an import up to the one that was there when it began are of an earlier try."""
+    return SnapshotPage.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+
+
 def threads_store(
     *,
     news: Mapping[str, ThreadNews],
     source_import: SourceImport,
+    earlier_until: int,
     order: ListingOrder,
     csv_header: bytes,
     actor: Actor,
     counts: collections.Counter[str],
-) -> set[int]:
-    """Store what is new about these threads. Returns the primary keys of those that need an assessment."""
-    touched: set[int] = set()
+) -> Stored:
+    """Store what is new about these threads; ``earlier_until`` is what newest_page_pk said when the import began."""
+    stored = Stored(set(), set())
     for group in _groups(news):
         with transaction.atomic():
-            store = _GroupStore(source_import, order, csv_header, actor, collections.Counter())
-            touched |= store.run(group)
+            store = _GroupStore(
+                source_import,
+                earlier_until,
+                order,
+                csv_header,
+                actor,
+                collections.Counter(),
+                Stored(set(), set()),
+            )
+            store.run(group)
         counts.update(store.counts)
-    return touched
+        stored.touched.update(store.stored.touched)
+        stored.earlier.update(store.stored.earlier)
+    return stored
 
 
 def _groups(news: Mapping[str, ThreadNews]) -> Iterator[list[ThreadNews]]:
-    """Groups that fit into memory together with what is stored of their threads already."""
-    stored: dict[str, int] = dict(
-        SnapshotPage.objects.filter(thread__thread_id__in=list(news))
-        .order_by()
-        .values_list("thread__thread_id")
-        .annotate(total=Sum("raw_bytes"))
-    )
     group: list[ThreadNews] = []
     size = 0
     # Sorted, so that two imports at once take the same rows in the same order.
     for thread_id in sorted(news):
-        weight = news[thread_id].size + stored.get(thread_id, 0)
-        if group and (size + weight > _GROUP_BYTES or len(group) >= _GROUP_THREADS):
+        if group and (size + news[thread_id].size > _GROUP_BYTES or len(group) >= _GROUP_THREADS):
             yield group
             group, size = [], 0
         group.append(news[thread_id])
-        size += weight
+        size += news[thread_id].size
     if group:
         yield group
+
+
+@dataclasses.dataclass(slots=True)
+class _Known:
+    """What is stored of one thread, as far as the buffer speaks of it."""
+
+    objects: KnownObjects = dataclasses.field(default_factory=KnownObjects)
+    earlier: dict[_Sight, Verdict] = dataclasses.field(default_factory=dict)
+    next_sequence: int = 0
+    received_at: datetime.datetime | None = None
+    has_earlier_pages: bool = False
 
 
 @dataclasses.dataclass(slots=True)
@@ -112,42 +154,50 @@ class _GroupStore:
     """The work of one transaction. Its counts are handed on only when it has been committed."""
 
     source_import: SourceImport
+    earlier_until: int
     order: ListingOrder
     csv_header: bytes
     actor: Actor
     counts: collections.Counter[str]
+    stored: Stored
     audit: list[AuditEvent] = dataclasses.field(default_factory=list)
 
-    def run(self, group: Sequence[ThreadNews]) -> set[int]:
+    def run(self, group: Sequence[ThreadNews]) -> None:
         rows = self._rows(group)
         by_id = {news.thread_id: news for news in group}
-        pages: list[SnapshotPage] = []
-        touched: set[int] = set()
-        for thread, stored in threads_with_pages(list(rows.values())):
-            first = stored[-1].sequence + 1 if stored else 0
-            made = self._pages(thread, by_id[thread.thread_id], known_objects(thread, stored), first)
-            pages += made
+        made: list[SnapshotPage] = []
+        for thread, pages in _with_pages(sorted(rows.values(), key=lambda row: row.pk)):
+            known = self._known(thread, by_id[thread.thread_id], pages)
+            fresh = self._pages(thread, by_id[thread.thread_id], known)
+            made += fresh
             # Pages that an import stored before it was killed are still to be assessed.
-            received_at = max((page.received_at for page in stored), default=None)
-            behind = received_at is not None and (
-                thread.snapshot_at is None or thread.snapshot_at < received_at
+            behind = known.received_at is not None and (
+                thread.snapshot_at is None or thread.snapshot_at < known.received_at
             )
-            if made or behind:
-                touched.add(thread.pk)
-        SnapshotPage.objects.bulk_create(pages, batch_size=200)
+            if fresh or behind:
+                self.stored.touched.add(thread.pk)
+            if known.has_earlier_pages:
+                self.stored.earlier.add(thread.pk)
+        snapshot_pages_write(made)
         AuditEvent.objects.bulk_create(self.audit, batch_size=1000)
-        return touched
 
     def _rows(self, group: Sequence[ThreadNews]) -> dict[str, Thread]:
         """The threads' rows, locked; those that are new are made."""
         ids = [news.thread_id for news in group]
         with connection.cursor() as cursor:
-            refs = [news.user_ref for news in group]
-            cursor.execute(_REGISTER, [Thread.Status.REGISTERED, ids, refs])
-            registered = sorted(row[0] for row in cursor.fetchall())
-        self.counts["threads_new"] += len(registered)
-        for thread_id in registered:
-            self._record("thread.registered", thread_id, after=Thread.Status.REGISTERED)
+            cursor.execute(
+                _REGISTER,
+                {
+                    "registered": Thread.Status.REGISTERED,
+                    "ids": ids,
+                    "user_refs": [news.user_ref for news in group],
+                    "actor": self.actor.name,
+                    "user_id": self.actor.user_id,
+                    "job_id": self.actor.job_id,
+                    "reason": registered_reason(self.source_import),
+                },
+            )
+            self.counts["threads_new"] += cursor.rowcount
         locked = Thread.objects.select_for_update(of=("self",), no_key=True).filter(thread_id__in=ids)
         rows = {thread.thread_id: thread for thread in locked.order_by("pk")}
         for news in group:
@@ -157,21 +207,40 @@ class _GroupStore:
                 thread.save(update_fields=["user_ref", "updated_at"])
         return rows
 
-    def _pages(self, thread: Thread, news: ThreadNews, known: KnownObjects, first: int) -> list[SnapshotPage]:
+    def _known(self, thread: Thread, news: ThreadNews, pages: Iterable[SnapshotPage]) -> _Known:
+        """Read a thread's pages, one after the other, for the objects that the buffer speaks of."""
+        wanted = {(found.kind, found.id) for entry in news.entries for found, _digest in entry.objects}
+        known, ids = _Known(), MessageIds()
+        for page in pages:
+            known.next_sequence = page.sequence + 1
+            known.received_at = max(known.received_at or page.received_at, page.received_at)
+            is_earlier = page.source_import_id == self.source_import.pk and page.pk <= self.earlier_until
+            known.has_earlier_pages |= is_earlier
+            for found in page_objects(thread.thread_id, page_content(page), ids):
+                if (found.kind, found.id) not in wanted:
+                    continue
+                digest = digest_of(found.value)
+                verdict = known.objects.see(found.kind, found.id, found.value, digest)
+                if is_earlier and verdict is not Verdict.SAME:
+                    known.earlier[found.kind, found.id, digest] = verdict
+        return known
+
+    def _pages(self, thread: Thread, news: ThreadNews, known: _Known) -> list[SnapshotPage]:
         """Pages of the documents that say something new, in their order, one kind at a time."""
         fresh: dict[str, list[tuple[bytes, bool]]] = {}
         conflicts: list[str] = []
         for entry in news.entries:
             says_more = False
             for found, digest in entry.objects:
-                verdict = known.see(found.kind, found.id, found.value, digest)
+                verdict = known.objects.see(found.kind, found.id, found.value, digest)
                 says_more |= verdict is not Verdict.SAME
+                counted = known.earlier.pop((found.kind, found.id, digest), verdict)
                 if (
                     found.kind != "thread"
                     or entry.kind == SnapshotPage.Kind.ARCHIVE
-                    or verdict is not Verdict.SAME
+                    or counted is not Verdict.SAME
                 ):
-                    self._count(found, verdict)
+                    self._count(found, counted)
                 if verdict is Verdict.CONFLICT:
                     conflicts.append(f"{found.kind} {found.id}")
             if says_more:
@@ -187,7 +256,7 @@ class _GroupStore:
             order: ListingOrder = "asc" if kind != SnapshotPage.Kind.ARCHIVE else self.order
             pages += pages_made(
                 thread=thread,
-                first_sequence=first + len(pages),
+                first_sequence=known.next_sequence + len(pages),
                 kind=kind,
                 origin=f"import-{self.source_import.pk}",
                 order=order,
@@ -207,14 +276,35 @@ class _GroupStore:
         else:
             self.counts["conflicts"] += 1
 
-    def _record(self, verb: str, thread_id: str, *, after: str = "", reason: str = "") -> None:
+    def _record(self, verb: str, thread_id: str, *, reason: str) -> None:
         self.audit.append(
             audit_event(
                 actor=self.actor,
                 verb=verb,
                 subject_kind="thread",
                 subject_id=thread_id,
-                after=after,
-                reason=reason or f"Import {self.source_import.pk}.",
+                reason=reason,
             )
         )
+
+
+def registered_reason(source_import: SourceImport) -> str:
+    """Why an archive's threads were registered, as the audit trail has it."""
+    return f"Import {source_import.pk}."
+
+
+def _with_pages(threads: Sequence[Thread]) -> Iterator[tuple[Thread, Iterator[SnapshotPage]]]:
+    """Each thread with its pages in order: one query for all, a few pages in memory at a time."""
+    rows = (
+        SnapshotPage.objects.filter(thread_id__in=[thread.pk for thread in threads])
+        .order_by("thread_id", "sequence")
+        .iterator(chunk_size=4)
+    )
+    by_thread = itertools.groupby(rows, key=lambda page: page.thread_id)
+    waiting = next(by_thread, None)
+    for thread in threads:
+        if waiting is not None and waiting[0] == thread.pk:
+            yield thread, waiting[1]
+            waiting = next(by_thread, None)
+        else:
+            yield thread, iter(())

@@ -20,6 +20,7 @@ from rich.table import Table
 from migration_app.archive.reader import Reject
 from migration_app.archive.streams import ArchiveUnreadableError
 from migration_app.contracts import Actor
+from migration_app.intake.disk import DiskFullError
 from migration_app.intake.imports import import_create, import_read
 from migration_app.intake.tally import ImportStoppedError
 from migration_app.models import SourceImport
@@ -49,6 +50,7 @@ class RejectFile:
         self.path = path
         self.count = 0
         self._stack = contextlib.ExitStack()
+        self._is_broken = False
 
     def __enter__(self) -> RejectFile:
         return self
@@ -56,7 +58,14 @@ class RejectFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.close()
+        try:
+            self._stack.close()
+        except OSError as broken:
+            if not self._is_broken:  # else it was said when it happened
+                raise CommandError(
+                    f"{self.path} is not whole: {broken.strerror}. The import itself stands; make room, and import the "
+                    "file again for the list of its rejects: what is stored is passed over."
+                ) from broken
 
     def write(self, reject: Reject) -> None:
         """Append one. Bytes that are no UTF-8 are given as base64."""
@@ -68,7 +77,11 @@ class RejectFile:
             entry["raw"] = reject.raw.decode()
         except UnicodeDecodeError:
             entry["raw_base64"] = base64.b64encode(reject.raw).decode()
-        self._file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        try:
+            self._file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        except OSError:
+            self._is_broken = True
+            raise
 
 
 def files_checked(names: Sequence[str]) -> list[Path]:
@@ -123,7 +136,7 @@ def file_import(
                 reject_sink=rejects.write,
                 progress=progress,
             )
-    except (ArchiveUnreadableError, ImportStoppedError) as error:
+    except (ArchiveUnreadableError, DiskFullError, ImportStoppedError) as error:
         command.stderr.write(command.style.ERROR(f"{path}: {error}"))
         return None
     return source_import
