@@ -19,11 +19,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from migration_app.contracts import Actor, Policies, policies_as_dict, policies_from, policy_choices
 from migration_app.jobs import batch_enqueue, workers_alive
 from migration_app.models import Batch, Thread
-from migration_app.services.batches import batch_create, batch_progress
+from migration_app.models.batch import DEFAULT_WINDOW, MAX_WINDOW
+from migration_app.services.batches import batch_create, speed_check
+from migration_app.services.progress import batch_progress
 from migration_app.services.selections import selection_of_filters, selection_of_pks
 
 _POLL_SECONDS = 0.5
 _WORKER_END_SECONDS = 30
+_ENDS: dict[str, str] = {
+    Batch.State.FAILED: "Batch {batch.pk} failed: {batch.error_text}",
+    Batch.State.WAITING: "Batch {batch.pk} waits for a second person: it must be approved on its page.",
+    Batch.State.PAUSED: "Batch {batch.pk} is paused. {batch.held_text} `manage.py batch resume {batch.pk}` lets it "
+    "go on.",
+    Batch.State.CANCELLED: "Batch {batch.pk} is cancelled. {batch.held_text}",
+}
+"""States in which waiting for a batch makes no sense, and what is said then."""
 
 
 def command_actor() -> Actor:
@@ -45,8 +55,9 @@ def add_which_arguments(parser: CommandParser, *, verb: str) -> argparse._Mutual
 
 
 def add_selection_arguments(parser: CommandParser, *, verb: str) -> None:
-    """Add --all, --thread, --status, --reason, --wait and --workers."""
+    """Add --all, --thread, --status, --reason, --window, --rpm, --urgent, --wait and --workers."""
     add_which_arguments(parser, verb=verb)
+    add_speed_arguments(parser)
     parser.add_argument("--reason", default="", help="why, for the audit trail")
     parser.add_argument(
         "--wait", action="store_true", help="wait until the batch is done, with a progress bar"
@@ -57,6 +68,28 @@ def add_selection_arguments(parser: CommandParser, *, verb: str) -> None:
         default=0,
         metavar="N",
         help="start N workers for as long as this waits (needs --wait)",
+    )
+
+
+def add_speed_arguments(parser: CommandParser) -> None:
+    """Add --window, --rpm and --urgent, all of them None where they are not given."""
+    parser.add_argument(
+        "--window",
+        type=int,
+        metavar="N",
+        help=f"threads in flight in each worker, 1 to {MAX_WINDOW} (default {DEFAULT_WINDOW})",
+    )
+    parser.add_argument(
+        "--rpm",
+        type=int,
+        metavar="N",
+        help="requests a minute, over all workers; 0: the target's limit (default)",
+    )
+    parser.add_argument(
+        "--urgent",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="let workers take it before all other batches",
     )
 
 
@@ -110,7 +143,17 @@ def batch_start(command: BaseCommand, *, kind: str, options: dict[str, Any]) -> 
     alive = workers_alive()
     if options["wait"] and not alive and not options["workers"]:
         raise CommandError("No worker is running. Start one with `manage.py rqworker`, or add --workers N.")
+    speed: dict[str, Any] = {
+        "window": DEFAULT_WINDOW if options["window"] is None else options["window"],
+        "requests_per_minute": options["rpm"] or None,
+    }
+    try:
+        speed_check(**speed)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
     batch = batch_create(
+        **speed,
+        urgent=bool(options["urgent"]),
         kind=kind,
         selection=selection_from(options),
         actor=command_actor(),
@@ -118,6 +161,12 @@ def batch_start(command: BaseCommand, *, kind: str, options: dict[str, Any]) -> 
         settings={"policies": policies_as_dict(policies_of(options))} if "policy" in options else None,
     )
     batch_enqueue(batch.pk)
+    if batch.state == Batch.State.WAITING:
+        said = _ENDS[Batch.State.WAITING].format(batch=batch)
+        if options["wait"]:
+            raise CommandError(said)
+        command.stdout.write(said)
+        return batch
     command.stdout.write(f"Batch {batch.pk} ({kind}) is started.")
     if not alive and not options["wait"]:
         command.stderr.write(
@@ -133,19 +182,20 @@ def batch_start(command: BaseCommand, *, kind: str, options: dict[str, Any]) -> 
 def batch_wait(batch: Batch, workers: Sequence[subprocess.Popen[bytes]] = ()) -> None:
     """Show progress until the batch is over.
 
-    CommandError if it failed as a whole, or if every one of ``workers`` has ended before it.
+    CommandError if it failed as a whole, if somebody or the breaker held it, or if every one of ``workers`` has
+    ended before it.
     """
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(batch.kind, total=None)
         while True:
-            batch.refresh_from_db(fields=["state", "error_text", "taken_count"])
+            batch.refresh_from_db(fields=["state", "error_text", "held_text", "taken_count"])
             progress = batch_progress(batch)
             if batch.state != Batch.State.PREPARING:
                 bar.update(task, total=progress.taken, completed=progress.taken - progress.pending)
-            if batch.state == Batch.State.FAILED:
-                raise CommandError(f"Batch {batch.pk} failed: {batch.error_text}")
+            if batch.state in _ENDS:
+                raise CommandError(_ENDS[batch.state].format(batch=batch))
             if batch.state == Batch.State.FINISHED:
                 return
             if workers and all(worker.poll() is not None for worker in workers):
@@ -174,7 +224,15 @@ def workers_running(count: int) -> Iterator[Sequence[subprocess.Popen[bytes]]]:
 
 
 def _worker_command() -> list[str]:
-    return [sys.executable, str(settings.BASE_DIR / "manage.py"), "rqworker", "default", "--verbosity", "0"]
+    return [
+        sys.executable,
+        str(settings.BASE_DIR / "manage.py"),
+        "rqworker",
+        "urgent",
+        "default",
+        "--verbosity",
+        "0",
+    ]
 
 
 def batch_report(command: BaseCommand, batch: Batch) -> None:

@@ -1,0 +1,121 @@
+"""``manage.py batch``: list batches; pause, resume, cancel one, or change its speed while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import IO, Any, cast
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+from rich.console import Console
+from rich.table import Table
+
+from migration_app.jobs import batch_enqueue
+from migration_app.management.batches import add_speed_arguments, command_actor
+from migration_app.models import Batch
+from migration_app.services.batch_control import (
+    BatchRefusedError,
+    batch_cancel,
+    batch_change,
+    batch_pause,
+    batch_resume,
+)
+from migration_app.services.progress import batch_progress
+
+_LISTED = 20
+
+
+class Command(BaseCommand):
+    """What the batch's page does, for scripts. Approving is missing on purpose: it takes a signed-in person."""
+
+    help = "List batches; pause, resume or cancel one, or change its speed while it runs."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add one subcommand for each act."""
+        acts = parser.add_subparsers(dest="act", required=True, metavar="ACT")
+        listing = acts.add_parser("list", help="show the newest batches")
+        listing.add_argument("--state", choices=Batch.State.values, help="only those in this state")
+        listing.add_argument("--limit", type=int, default=_LISTED, metavar="N", help="how many (default 20)")
+        for name, words in (
+            ("pause", "put it down after the chunk at hand"),
+            ("resume", "let a paused batch go on"),
+            ("cancel", "take its work back from the threads that are not done"),
+            ("change", "change its speed while it runs"),
+        ):
+            act = acts.add_parser(name, help=words)
+            act.add_argument("batch", type=int, metavar="BATCH", help="its number")
+            if name == "change":
+                add_speed_arguments(act)
+            else:
+                act.add_argument(
+                    "--reason", required=name != "resume", default="", help="why, for the audit trail"
+                )
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Do the act; a CommandError says why it can't be done."""
+        if options["act"] == "list":
+            self._list(options)
+            return
+        try:
+            with transaction.atomic():
+                said = _ACTS[options["act"]](options)
+                if options["act"] != "pause":
+                    batch_enqueue(options["batch"])
+        except (BatchRefusedError, ValueError) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(said)
+
+    def _list(self, options: dict[str, Any]) -> None:
+        if options["limit"] < 1:
+            raise CommandError("--limit takes a number above zero.")
+        batches = Batch.objects.order_by("-pk")
+        if options["state"]:
+            batches = batches.filter(state=options["state"])
+        table = Table("batch", "kind", "state", "done", "window", "rpm", "urgent", "by", "why it is held")
+        for batch in batches[: options["limit"]]:
+            progress = batch_progress(batch)
+            table.add_row(
+                str(batch.pk),
+                batch.get_kind_display(),
+                batch.get_state_display(),
+                f"{progress.taken - progress.pending} of {progress.taken}",
+                str(batch.window),
+                str(batch.requests_per_minute or "–"),
+                "yes" if batch.urgent else "",
+                batch.created_by_name,
+                batch.held_text,
+            )
+        # No terminal cuts what a script reads.
+        out = cast("IO[str]", self.stdout)  # Django's wrapper writes what it is given
+        Console(file=out, width=None if self.stdout.isatty() else 240, markup=False).print(table)
+
+
+def _pause(options: dict[str, Any]) -> str:
+    batch_pause(batch_pk=options["batch"], actor=command_actor(), reason=options["reason"])
+    return f"Batch {options['batch']} is paused. Workers put its threads down after the chunk at hand."
+
+
+def _resume(options: dict[str, Any]) -> str:
+    batch_resume(batch_pk=options["batch"], actor=command_actor(), reason=options["reason"])
+    return f"Batch {options['batch']} goes on."
+
+
+def _cancel(options: dict[str, Any]) -> str:
+    batch_cancel(batch_pk=options["batch"], actor=command_actor(), reason=options["reason"])
+    return f"Batch {options['batch']} is being cancelled."
+
+
+def _change(options: dict[str, Any]) -> str:
+    wanted = {"window": options["window"], "requests_per_minute": options["rpm"], "urgent": options["urgent"]}
+    if all(value is None for value in wanted.values()):
+        raise CommandError("Say what to change: --window, --rpm, --urgent or --no-urgent.")
+    changed = batch_change(batch_pk=options["batch"], actor=command_actor(), **wanted)
+    return f"Batch {options['batch']} has another speed." if changed else "Nothing was changed."
+
+
+_ACTS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "pause": _pause,
+    "resume": _resume,
+    "cancel": _cancel,
+    "change": _change,
+}
