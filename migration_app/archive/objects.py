@@ -178,7 +178,10 @@ def _transcript(value: JsonObject, place: _Place) -> Iterator[SourceObject | Ski
 
 def _is_bundle(value: JsonObject, place: _Place) -> bool:
     name = value.get("object")
-    if name in {"thread", "thread.run"} or place.kind in {"thread", "run"}:
+    if name in ("thread", "thread.run") or place.kind in (
+        "thread",
+        "run",
+    ):  # a tuple: an archive may hold a list here
         return any(
             isinstance(value.get(part), list | dict) for part in ("messages", "runs", "run_steps", "steps")
         )
@@ -226,13 +229,13 @@ def _thread_of_bundle(value: JsonObject) -> str:
     for said in (thread.get("id") if isinstance(thread, dict) else None, value.get("thread_id")):
         if isinstance(said, str) and said:
             return said
-    named = {
-        element.get("thread_id")
+    named = [
+        element["thread_id"]
         for key in ("messages", "runs")
         for element in _elements(value.get(key))
         if isinstance(element, dict) and element.get("thread_id")
-    }
-    only = named.pop() if len(named) == 1 else None
+    ]
+    only = named[0] if named and all(other == named[0] for other in named) else None
     return only if isinstance(only, str) else ""
 
 

@@ -197,3 +197,10 @@ def test_the_messages_of_a_thread_that_is_refused_are_refused_too() -> None:
         "The id of a thread is a int, not a string.",
         "The thread.message msg_1 can't be placed: its thread_id is missing.",
     ]
+
+
+def test_names_that_are_no_strings_are_refused_not_stumbled_over() -> None:
+    (odd_object,) = expand({"id": "m1", "object": ["thread.message"], "thread_id": "t"})
+    (odd_thread,) = expand({"messages": [{"object": "thread.message", "thread_id": ["t"]}]})
+    assert isinstance(odd_object, Refused)
+    assert isinstance(odd_thread, Refused)
