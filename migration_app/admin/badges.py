@@ -68,10 +68,12 @@ CONVERSATION_STATE: Mapping[str, str] = {
     Conversation.State.OPEN: "primary",
     Conversation.State.COMPLETE: "info",
     Conversation.State.VERIFIED: "success",
+    Conversation.State.DELETING: "danger",
 }
 CHUNK_STATE: Mapping[str, str] = {
     Chunk.State.SENDING: "primary",
     Chunk.State.APPENDED: "success",
+    Chunk.State.DELETING: "danger",
 }
 OBJECT_STATE: Mapping[str, str] = {
     SourceObject.State.CURRENT: "success",
@@ -136,12 +138,12 @@ def assistant_badge(status: str) -> Badge:
 
 def conversation_badge(state: str) -> Badge:
     """Badge of a conversation's state."""
-    return _badge(state, CONVERSATION_STATE)
+    return Badge("being deleted" if state == "deleting" else state, CONVERSATION_STATE.get(state, ""))
 
 
 def chunk_badge(state: str) -> Badge:
     """Badge of a chunk's state."""
-    return _badge(state, CHUNK_STATE)
+    return Badge("being deleted" if state == "deleting" else state, CHUNK_STATE.get(state, ""))
 
 
 def run_badge(status: str) -> Badge:

@@ -16,7 +16,8 @@ class Conversation(models.Model):
 
     Lifecycle: *creating* (intent; no id) → *open* (id held, chunks go in) → *complete* (every chunk
     appended) → *verified* (read back and compared). A row found in *creating* by a later worker is a create
-    whose answer was lost: its doubt goes to the orphan ledger and the row asks for a new id.
+    whose answer was lost: its doubt goes to the orphan ledger and the row asks for a new id. From *deleting*
+    on, written before the first delete of a roll back, it is not whole, and nothing is sent to it any more.
     """
 
     class State(models.TextChoices):
@@ -26,6 +27,7 @@ class Conversation(models.Model):
         OPEN = "open", "open"
         COMPLETE = "complete", "complete"
         VERIFIED = "verified", "verified"
+        DELETING = "deleting", "being deleted"
 
     thread = models.OneToOneField(Thread, on_delete=models.PROTECT, related_name="conversation")
     conversation_id = opaque_id("conversation id", blank=True)
@@ -72,7 +74,8 @@ class Chunk(models.Model):
 
     Lifecycle: *sending* is written before the call, *appended* with the item ids after it. A chunk found in
     *sending* by a later worker is a doubt: the conversation is read before anything is sent again. The row of
-    a refused append (which adds nothing) is taken away.
+    a refused append (which adds nothing) is taken away. A roll back writes *deleting*, with the item ids as just
+    read, before it deletes the first of them; the row goes when the last one is deleted.
     """
 
     class State(models.TextChoices):
@@ -80,6 +83,7 @@ class Chunk(models.Model):
 
         SENDING = "sending", "sending"
         APPENDED = "appended", "appended"
+        DELETING = "deleting", "being deleted"
 
     conversation = models.ForeignKey(
         Conversation, on_delete=models.CASCADE, related_name="chunks", db_index=False

@@ -34,6 +34,7 @@ _WORK = frozenset(
         "backfill_thread",
         "verify_thread",
         "retry_thread",
+        "review_thread",
         "export_mapping",
         "import_archive",
         "convert_assistant",
