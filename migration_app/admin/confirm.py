@@ -12,7 +12,6 @@ from typing import Any
 
 from django.conf import settings
 from django.core import signing
-from django.db.models import Sum
 from django.http import HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -23,17 +22,16 @@ from migration_app.admin.paging import BELOW
 from migration_app.contracts import Policies, policies_from, policy_choices
 from migration_app.conversion.policies import POLICY_TEXTS
 from migration_app.models import Assistant, Batch, Thread
-from migration_app.services.batches import batch_eligible
 from migration_app.services.left_out import left_out_reason
 from migration_app.services.plans import policies_words
-from migration_app.services.preflight import Preflight, preflight_of
-from migration_app.services.preflight_report import HEADER, preflight_command, preflight_rows
+from migration_app.services.preflight import Preflight
+from migration_app.services.preflight_large import matching_words, page_preflight
+from migration_app.services.preflight_report import HEADER, preflight_command, preflight_rows, sample_words
 from migration_app.services.selections import (
     FILTERS,
     SelectionError,
     selection_of_filters,
     selection_threads,
-    verification_reads,
 )
 
 _SALT = "migration_app.admin.selection"
@@ -88,9 +86,9 @@ def selection_words(selection: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def selection_check(selection: Mapping[str, Any]) -> None:
-    """Raise SelectionError for filters whose values can't be values of their fields."""
+    """Raise SelectionError for filters whose values can't be values of their fields. Asks for no thread."""
     try:
-        selection_threads(selection).exists()
+        selection_threads(selection)
     except (ValueError, TypeError) as error:
         raise SelectionError(
             "A filter's value can't be read. Go back to the list and choose again."
@@ -128,14 +126,17 @@ def confirm_context(kind: ActionKind, selection: Mapping[str, Any], policies: Po
         "selection_words": selection_words(selection),
     }
     if not kind.eligible_as:
-        matching = selection_threads(selection).count()
-        return {**context, "matching": matching, "taken": matching, "figures": [("Threads", f"{matching:,}")]}
-    preflight = preflight_of(selection, kind.eligible_as, policies, limited=True)
+        matching = matching_words(selection)
+        return {**context, "matching": matching, "taken": matching, "figures": [("Threads", matching)]}
+    preflight = page_preflight(selection, kind.eligible_as, policies)
     return {
         **context,
-        "matching": preflight.matching,
+        "matching": _at_least(preflight, preflight.matching),
         "taken": preflight.taken,
-        "figures": _figures(kind, preflight, selection),
+        # Where not all were looked at, there may be some among the others.
+        "may_start": bool(preflight.taken or not preflight.counted),
+        "sample_words": sample_words(preflight) if preflight.sampled else "",
+        "figures": _figures(kind, preflight),
         "left_out": [
             {
                 "badge": thread_badge(status),
@@ -147,7 +148,9 @@ def confirm_context(kind: ActionKind, selection: Mapping[str, Any], policies: Po
         "preflight": preflight,
         "policies": _policy_rows(preflight),
         "policies_words": policies_words(policies),
-        "command": preflight_command(selection, kind.eligible_as, policies) if not preflight.exact else "",
+        "command": preflight_command(selection, kind.eligible_as, policies)
+        if kind.sends and (preflight.sampled or not preflight.exact)
+        else "",
         "fidelities": [
             {"badge": fidelity_badge(fidelity) or Badge("not assessed"), "count": f"{count:,}"}
             for fidelity, count in sorted(preflight.by_fidelity.items())
@@ -172,28 +175,33 @@ def confirm_context(kind: ActionKind, selection: Mapping[str, Any], policies: Po
     }
 
 
-def _figures(kind: ActionKind, preflight: Preflight, selection: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _at_least(preflight: Preflight, count: int) -> str:
+    return f"{count:,}" if preflight.counted else f"at least {count:,}"
+
+
+def _figures(kind: ActionKind, preflight: Preflight) -> list[tuple[str, str]]:
     totals = preflight.totals
-    figures = [
-        ("Will be taken", f"{preflight.taken:,}"),
-        ("Left out", f"{preflight.matching - preflight.taken:,}"),
-    ]
+    left_out = sum(preflight.refused_by_status.values())
+    figures = [("Will be taken", preflight.taken), ("Left out", left_out)]
     if kind.sends:
         if preflight.blocked:
-            figures.append(("Will be blocked", f"{preflight.blocked:,}"))
+            figures.append(("Will be blocked", preflight.blocked))
         figures += [
-            ("Messages", f"{totals.messages:,}"),
-            ("Items", f"{totals.items:,}"),
-            ("Chunks", f"{totals.chunks:,}"),
-            ("API calls", f"{totals.calls:,}"),
-            ("To send", bytes_words(totals.payload_bytes)),
+            ("Messages", totals.messages),
+            ("Items", totals.items),
+            ("Chunks", totals.chunks),
+            ("API calls", totals.calls),
         ]
     elif kind.name == Batch.Kind.VERIFY:
-        reads = batch_eligible(kind.eligible_as, selection_threads(selection)).aggregate(
-            reads=Sum(verification_reads(), default=0.0)
-        )["reads"]
-        figures += [("Items", f"{totals.items:,}"), ("API calls (reads)", f"{int(reads):,}")]
-    return figures
+        # All calls but creating the conversations and appending to them.
+        figures += [
+            ("Items", totals.items),
+            ("API calls (reads)", totals.calls - totals.threads - totals.chunks),
+        ]
+    told = [(label, _at_least(preflight, count)) for label, count in figures]
+    if kind.sends:
+        told.append(("To send", bytes_words(totals.payload_bytes)))
+    return told
 
 
 def bytes_words(size: int) -> str:
@@ -249,7 +257,7 @@ def preflight_csv(selection: Mapping[str, Any], eligible_as: str, policies: Poli
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(HEADER)
-    writer.writerows(preflight_rows(preflight_of(selection, eligible_as, policies, limited=True)))
+    writer.writerows(preflight_rows(page_preflight(selection, eligible_as, policies)))
     return HttpResponse(
         text.getvalue(),
         content_type="text/csv; charset=utf-8",

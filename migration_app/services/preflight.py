@@ -85,6 +85,10 @@ class Preflight:
 
     ``anew`` threads had to be converted under ``policies``. Where that were too many, ``exact`` is False
     and all figures are those of the last assessments instead.
+
+    ``sampled``: so many of the newest threads were looked at, for there are too many for a page
+    (services.preflight_large); 0: all of them were. Then ``counted`` tells whether the numbers of threads and the
+    totals are those of all threads nevertheless, by the counters. Else they are those of the ones looked at.
     """
 
     kind: str
@@ -101,6 +105,8 @@ class Preflight:
     findings: Sequence[FindingCount]
     effects: Sequence[PolicyEffect]
     longest: Sequence[LongThread]
+    sampled: int = 0
+    counted: bool = True
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -127,8 +133,19 @@ def preflight_of(
     Exact, to the call, for threads without a conversation, if the target refuses nothing. ``limited``: convert
     no more than a web request can wait for. ``progress`` hears how many of how many are converted.
     """
-    chosen = policies or Policies()
     threads = selection_threads(selection)
+    return preflight_threads(threads, kind, policies or Policies(), limited=limited, progress=progress)
+
+
+def preflight_threads(
+    threads: QuerySet[Thread],
+    kind: str,
+    chosen: Policies,
+    *,
+    limited: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Preflight:
+    """Count what a batch of this kind would take of these threads, each of which is read."""
     taken = batch_eligible(kind, threads)
     matching, eligible = _by(threads, "status"), _by(taken, "status")
     converting = kind in CONVERTING

@@ -24,6 +24,8 @@ def preflight_rows(preflight: Preflight) -> Iterator[Row]:
     totals = preflight.totals
     basis = "exact" if preflight.exact else "last_assessment"
     yield "figures", basis, basis_words(preflight), "", ""
+    if preflight.sampled:
+        yield "figures", "partial", sample_words(preflight), preflight.sampled, ""
     for effect in preflight.effects:
         yield "policy", effect.name, effect.choice, effect.threads, effect.parts
     yield "total", "matching", "", preflight.matching, ""
@@ -53,6 +55,14 @@ def basis_words(preflight: Preflight) -> str:
     if preflight.exact:
         return f"under {words}"
     return f"NOT under {words}: {preflight.anew} threads would have to be converted anew"
+
+
+def sample_words(preflight: Preflight) -> str:
+    """Say of a selection too large for a page what its figures are figures of."""
+    newest = f"the newest {preflight.sampled:,} that match"
+    if preflight.counted:
+        return f"Threads and totals are of all that match; findings, policies and the longest threads are of {newest}."
+    return f"All figures are of {newest}; there are more."
 
 
 def preflight_command(selection: Mapping[str, Any], kind: str, policies: Policies) -> str:

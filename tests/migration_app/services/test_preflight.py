@@ -128,6 +128,7 @@ def test_it_changes_nothing() -> None:
 # --- under policies -------------------------------------------------------------------------------
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("name", "choice"), OTHER_CHOICES)
 def test_under_every_choice_it_foretells_what_the_backfill_sends_to_the_call(
     name: str, choice: str, sandbox: RunningSandbox
@@ -143,6 +144,7 @@ def test_under_every_choice_it_foretells_what_the_backfill_sends_to_the_call(
     assert_foretold(found, sandbox)
 
 
+@pytest.mark.django_db(transaction=True)
 def test_after_a_policy_has_blocked_threads_it_foretells_what_retry_sends_under_the_defaults(
     sandbox: RunningSandbox,
 ) -> None:
