@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, get_args, get_type_hints
@@ -138,6 +139,7 @@ class Policies:
     """Messages cut short: as they are, with a last text that says so, or not at all."""
 
 
+@functools.cache
 def policy_choices() -> dict[str, tuple[str, ...]]:
     """The choices of each policy, its default first."""
     hints = get_type_hints(Policies)

@@ -33,9 +33,6 @@ from migration_app.backfill.work import Work
 from migration_app.contracts import Fidelity, JsonObject, PlannedItem
 from migration_app.conversion.canonical import (
     ItemsComparison,
-    canonical_item,
-    fingerprint,
-    items_digest,
     read_back_includes,
 )
 from migration_app.conversion.chunking import chunk_items
@@ -129,8 +126,10 @@ async def _append(work: Work, conversation: Conversation) -> bool:
     while parts:
         work.step()
         part = parts.popleft()
+        sent = work.sent.copy()
+        digest = sent.add(_bodies(work.items[part.start : part.stop]))
         try:
-            appended = await _send(work, conversation, sequence, part)
+            appended = await _send(work, conversation, sequence, part, digest)
         except GatewayError as error:
             if not (is_about_items(error) or await _is_unknown_kind(work, conversation, error)):
                 raise
@@ -142,6 +141,7 @@ async def _append(work: Work, conversation: Conversation) -> bool:
             parts.extendleft(reversed(smaller or (part,)))
         else:
             records.chunk_appended(work.entry, sequence, appended)
+            work.sent = sent
             sequence += 1
     return True
 
@@ -155,7 +155,8 @@ async def _standing(work: Work) -> tuple[int, int]:
     position = sequence = 0
     for chunk in work.chunks:
         planned = work.items[chunk.first_item : chunk.first_item + chunk.item_count]
-        if _digest(planned) != chunk.digest:
+        sent = work.sent.copy()
+        if sent.add(_bodies(planned)) != chunk.digest:
             raise NeedsReviewError(
                 "plan_changed",
                 f"Chunk {chunk.sequence + 1} was sent from a plan that is no longer the same: the snapshot or the "
@@ -163,6 +164,7 @@ async def _standing(work: Work) -> tuple[int, int]:
             )
         if chunk.state == Chunk.State.SENDING and not await _settle(work, chunk):
             break  # only the last one can be in doubt; it is not there, and is sent anew under the same number
+        work.sent = sent
         position, sequence = chunk.first_item + chunk.item_count, chunk.sequence + 1
     return position, sequence
 
@@ -203,10 +205,10 @@ async def _prefix_only(work: Work, position: int) -> None:
         )
 
 
-async def _send(work: Work, conversation: Conversation, sequence: int, part: range) -> Appended:
+async def _send(work: Work, conversation: Conversation, sequence: int, part: range, digest: str) -> Appended:
     planned = work.items[part.start : part.stop]
     records.chunk_sending(
-        work.entry, sequence=sequence, first_item=part.start, planned=planned, digest=_digest(planned)
+        work.entry, sequence=sequence, first_item=part.start, planned=planned, digest=digest
     )
     await work.write()
     try:
@@ -264,9 +266,7 @@ def _replace(work: Work, conversation: Conversation, part: range, error: Gateway
 
 def _complete(work: Work) -> None:
     conversation = _held(work)
-    records.conversation_completed(
-        work.entry, conversation, work.plan, len(work.items), fingerprint(_bodies(work.items))
-    )
+    records.conversation_completed(work.entry, conversation, work.plan, len(work.items), work.sent.whole)
 
 
 async def _verify(work: Work) -> None:
@@ -306,7 +306,3 @@ async def _pages(work: Work, items: Sequence[PlannedItem]) -> AsyncIterator[list
 
 def _bodies(items: Iterable[PlannedItem]) -> Iterator[JsonObject]:
     return (planned.item for planned in items)
-
-
-def _digest(planned: Sequence[PlannedItem]) -> str:
-    return items_digest([canonical_item(entry.item) for entry in planned])

@@ -232,10 +232,11 @@ class Turn:
             self._keeper.drop(thread)
 
     def _work(self, loaded: Loaded) -> Work:
+        loaded.convert()
         at_source = loaded.thread.pending_work == W.SNAPSHOT
         return Work(
             thread=loaded.thread,
-            planned=loaded.planned,
+            planned=loaded.plan,
             conversation=loaded.conversation,
             chunks=loaded.chunks,
             connection=self._connection(self._connections.source if at_source else self._connections.target),

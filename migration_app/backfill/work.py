@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from migration_app.backfill.commits import Commits
 from migration_app.backfill.database import DatabaseThread
 from migration_app.contracts import Actor, PlannedItem, ThreadPlan
+from migration_app.conversion.canonical import Fingerprinting
 from migration_app.gateways.connection import Connection
 from migration_app.models import Chunk, Conversation, Thread
 from migration_app.services.journal import Entry
@@ -29,7 +30,8 @@ class Work:
     ``conversation`` and ``chunks`` are images of the rows as they were loaded and as this worker changed them;
     ``planned`` is None for work that converts nothing, or where ``trouble`` says why it can't be. ``entry``
     collects what is to be written; ``write`` makes it durable. ``stopping`` tells whether the worker is to stop
-    after the step at hand. ``looks`` is shared by all threads of the turn: what one looks up serves the others.
+    after the step at hand. ``sent`` is the fingerprint of what stands in the conversation. ``looks`` is shared
+    by all threads of the turn: what one looks up serves the others.
     """
 
     thread: Thread
@@ -43,6 +45,7 @@ class Work:
     entry: Entry
     actor: Actor
     trouble: Exception | None = None
+    sent: Fingerprinting = dataclasses.field(default_factory=Fingerprinting)
     looks: dict[tuple[str, str], asyncio.Task[None]] = dataclasses.field(default_factory=dict)
 
     @property

@@ -76,10 +76,31 @@ def items_digest(items: Iterable[JsonObject]) -> str:
 
 def fingerprint(items: Iterable[JsonObject]) -> str:
     """Digest of the canonical forms of items as planned or as a server gave them."""
-    digest = hashlib.sha256()
-    for item in items:
-        digest.update(_canonical_text(item).encode() + b"\n")
-    return digest.hexdigest()
+    return Fingerprinting().add(items)
+
+
+class Fingerprinting:
+    """A fingerprint of many items, taken part by part as they are sent."""
+
+    def __init__(self) -> None:
+        self._whole = hashlib.sha256()
+
+    def copy(self) -> Fingerprinting:
+        """The same so far, to go on separately: a part that is not sent after all must not count."""
+        other = Fingerprinting()
+        other._whole = self._whole.copy()
+        return other
+
+    def add(self, items: Iterable[JsonObject]) -> str:
+        """Count the next items in; returns the fingerprint of these alone."""
+        lines = "".join([_canonical_text(item) + "\n" for item in items]).encode()
+        self._whole.update(lines)
+        return hashlib.sha256(lines).hexdigest()
+
+    @property
+    def whole(self) -> str:
+        """The fingerprint of all items so far."""
+        return self._whole.hexdigest()
 
 
 def common_prefix(planned: Iterable[JsonObject], found: Iterable[JsonObject]) -> int:

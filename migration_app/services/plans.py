@@ -73,8 +73,16 @@ def policies_of(thread: Thread, conversation: Conversation | None) -> Policies:
     return batch_policies(thread.batch if thread.pending_work == Thread.Work.BACKFILL else None)
 
 
-def plan_of(source: SourceThread, policies: Policies, conversation: Conversation | None) -> ThreadPlan:
+def plan_of(
+    source: SourceThread,
+    policies: Policies,
+    conversation: Conversation | None,
+    *,
+    names_resources: bool = True,
+) -> ThreadPlan:
     """Convert, put fallbacks where the target refused items, and add what a look at the target found gone.
+
+    Without ``names_resources`` the thread is known to name no file and no vector store: no row is looked up.
 
     Raises PlanLostError if a refused item is no longer in the plan: the snapshot became shorter.
     """
@@ -85,7 +93,7 @@ def plan_of(source: SourceThread, policies: Policies, conversation: Conversation
         )
     except ValueError as error:
         raise PlanLostError(str(error)) from error
-    gone = resource_findings(thread_resources(source))
+    gone = resource_findings(thread_resources(source)) if names_resources else ()
     if not gone:
         return plan
     return dataclasses.replace(plan, findings=selected(plan.findings, range(len(plan.findings)), gone))

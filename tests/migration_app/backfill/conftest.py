@@ -108,9 +108,10 @@ def see_through(
             DatabaseThread() as database,
         ):
             (loaded,) = await database.run(threads_load, [thread])
+            loaded.convert()
             work = Work(
                 thread=thread,
-                planned=loaded.planned,
+                planned=loaded.plan,
                 conversation=loaded.conversation,
                 chunks=loaded.chunks,
                 connection=connection,
