@@ -6,6 +6,7 @@ stored and goes on.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 
 from migration_app.archive.ids import MessageIds, storable_text
@@ -24,7 +25,12 @@ from migration_app.intake.store import Entry, ThreadNews, newest_page_pk, regist
 from migration_app.intake.tally import Progress, RejectSink, Tally
 from migration_app.models import AuditEvent, SnapshotPage, SourceImport
 from migration_app.services.assessments import threads_assess
-from migration_app.services.source_objects import LooseObject, loose_object, source_objects_store
+from migration_app.services.source_objects import (
+    LooseObject,
+    loose_object,
+    newest_source_object_pk,
+    source_objects_store,
+)
 
 K = SnapshotPage.Kind
 
@@ -71,10 +77,11 @@ def archive_import(
     )
     tally.counts["threads"] = len(intake.touched | intake.earlier)
     if intake.earlier:
-        # The earlier try has registered threads too.
+        # The earlier try has registered threads too. The database's clock is not this machine's.
+        since = source_import.created_at - dt.timedelta(days=1)
         tally.counts["threads_new"] = AuditEvent.objects.filter(
             verb="thread.registered",
-            at__gte=source_import.created_at,
+            at__gte=since,
             reason=registered_reason(source_import),
         ).count()
     tally.write()
@@ -86,7 +93,8 @@ class _Intake:
     def __init__(self, tally: Tally, actor: Actor) -> None:
         self.touched: set[int] = set()
         self.earlier: set[int] = set()
-        self._earlier_until = newest_page_pk()
+        self._pages_until = newest_page_pk()
+        self._objects_until = newest_source_object_pk()
         self._tally = tally
         self._actor = actor
         self._news: dict[str, ThreadNews] = {}
@@ -126,12 +134,13 @@ class _Intake:
                 source_import=self._tally.source_import,
                 actor=self._actor,
                 counts=self._tally.counts,
+                earlier_until=self._objects_until,
             )
         if self._news:
             stored = threads_store(
                 news=self._news,
                 source_import=self._tally.source_import,
-                earlier_until=self._earlier_until,
+                earlier_until=self._pages_until,
                 order=self._direction(),
                 csv_header=self._csv_header,
                 actor=self._actor,

@@ -4,7 +4,8 @@ Nothing is stored twice: what a thread's pages hold already is passed over, what
 stored only the objects are kept in memory that the buffer speaks of too, so a thread may be of any length.
 
 An import that was killed, or met a full disk, is read again from its first line. What its earlier try stored is
-then counted as that try counted it, so that the counts at the end say what the import brought.
+then counted as that try counted it, so that the counts at the end say what the import brought. (Only a line that
+stands in the file twice, further apart than a buffer, is then counted as new both times.)
 """
 
 from __future__ import annotations

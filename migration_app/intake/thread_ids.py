@@ -178,13 +178,12 @@ def _register(cursor: CursorWrapper, actor: Actor, tally: Tally) -> None:
         "assistant_registered": Assistant.Status.REGISTERED,
     }
     cursor.execute(_ASSISTANTS, parameters)
-    cursor.execute(_KNOWN)
-    known = cursor.rowcount
-    filled = 0
-    if known:
-        cursor.execute(_FILL_KNOWN)
-        filled = cursor.rowcount
-    fresh = _insert(cursor, parameters, unknown=_UNKNOWN if known else "")
+    try:
+        with transaction.atomic():
+            known, filled, fresh = _merge(cursor, parameters, conflict="")
+    except IntegrityError:
+        # Another import was faster with one of the ids.
+        known, filled, fresh = _merge(cursor, parameters, conflict="ON CONFLICT (thread_id) DO NOTHING")
     counts = tally.counts
     if known + fresh < counts["documents"]:
         cursor.execute("SELECT count(DISTINCT thread_id) FROM imported_ids")
@@ -199,12 +198,13 @@ def _register(cursor: CursorWrapper, actor: Actor, tally: Tally) -> None:
     counts["repeated"] = counts["documents"] - counts["threads"]
 
 
-def _insert(cursor: CursorWrapper, parameters: dict[str, Any], *, unknown: str) -> int:
-    """Insert what is not known, and say how many. If another import was faster with one of them, once more."""
-    try:
-        with transaction.atomic():
-            cursor.execute(_INSERT.format(unknown=unknown, conflict=""), parameters)
-    except IntegrityError:
-        conflict = "ON CONFLICT (thread_id) DO NOTHING"
-        cursor.execute(_INSERT.format(unknown=unknown, conflict=conflict), parameters)
-    return int(cursor.rowcount)
+def _merge(cursor: CursorWrapper, parameters: dict[str, Any], *, conflict: str) -> tuple[int, int, int]:
+    """Fill in what known threads lack and insert the others: how many are known, were filled, are new."""
+    cursor.execute(_KNOWN)
+    known = int(cursor.rowcount)
+    filled = 0
+    if known:
+        cursor.execute(_FILL_KNOWN)
+        filled = int(cursor.rowcount)
+    cursor.execute(_INSERT.format(unknown=_UNKNOWN if known else "", conflict=conflict), parameters)
+    return known, filled, int(cursor.rowcount)

@@ -43,40 +43,64 @@ def source_objects_store(
     source_import: SourceImport | None,
     actor: Actor,
     counts: collections.Counter[str],
+    earlier_until: int = 0,
 ) -> None:
     """Store those that are new. A later state becomes current; another content is kept and reported.
 
-    ``source_import`` is None for what a live source answered.
+    ``source_import`` is None for what a live source answered. What an earlier try of the same import stored, up to the
+    primary key ``earlier_until``, is counted again as that try counted it.
     """
     mine: collections.Counter[str] = collections.Counter()
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-        versions = _Versions(source_import, actor, mine)
+        versions = _Versions(source_import, actor, mine, earlier_until)
         versions.load(objects)
         for loose in objects:
             versions.store(loose)
     counts.update(mine)
 
 
+def newest_source_object_pk() -> int:
+    """The newest version of all, for ``earlier_until``."""
+    return SourceObject.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+
+
 class _Versions:
     """What is stored of some objects, and what is added to it."""
 
     def __init__(
-        self, source_import: SourceImport | None, actor: Actor, counts: collections.Counter[str]
+        self,
+        source_import: SourceImport | None,
+        actor: Actor,
+        counts: collections.Counter[str],
+        earlier_until: int,
     ) -> None:
         self._source_import = source_import
         self._actor = actor
         self._counts = counts
+        self._earlier_until = earlier_until
+        self._earlier: dict[tuple[str, str, bytes], str] = {}
         self._digests: set[tuple[str, str, bytes]] = set()
         self._current: dict[tuple[str, str], tuple[SourceObject, JsonObject]] = {}
 
     def load(self, objects: Sequence[LooseObject]) -> None:
         """Read what is stored of these objects."""
         ids = {loose.found.id for loose in objects}
+        first_seen: set[tuple[str, str]] = set()
         for row in SourceObject.objects.filter(object_id__in=ids).order_by("pk"):
             value = source_object_value(row)
-            self._digests.add((row.kind, row.object_id, digest_of(_known_by(row, value))))
+            sight = (row.kind, row.object_id, digest_of(_known_by(row, value)))
+            if (
+                self._source_import is not None
+                and row.source_import_id == self._source_import.pk
+                and row.pk <= self._earlier_until
+            ):
+                is_first = (row.kind, row.object_id) not in first_seen
+                later = "conflicts" if row.state == SourceObject.State.CONFLICT else "states"
+                self._earlier[sight] = f"{row.kind}s" if is_first else later
+            first_seen.add((row.kind, row.object_id))
+            self._digests.add(sight)
             if row.state == SourceObject.State.CURRENT:
                 self._current[row.kind, row.object_id] = (row, value)
 
@@ -86,7 +110,7 @@ class _Versions:
         key = (found.kind, found.id)
         sight = (*key, digest_of(found.value))
         if sight in self._digests:
-            self._counts["unchanged"] += 1
+            self._counts[self._earlier.pop(sight, "unchanged")] += 1
             return
         self._digests.add(sight)
         if key not in self._current:

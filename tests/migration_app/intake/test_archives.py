@@ -288,7 +288,7 @@ def test_an_import_killed_between_buffers_is_completed_by_the_next(monkeypatch: 
     stored = store.threads_store
     calls: list[int] = []
 
-    def killed_in_the_second(**keywords: object) -> set[int]:
+    def killed_in_the_second(**keywords: object) -> store.Stored:
         calls.append(1)
         if len(calls) == 2:
             raise KeyboardInterrupt
