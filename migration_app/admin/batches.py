@@ -37,6 +37,7 @@ S = Batch.State
 OPEN_STATES = (S.WAITING, S.PREPARING, S.RUNNING, S.PAUSED, S.CANCELLING)
 """States of a batch that is not over: its page follows it."""
 
+_NEEDS_WORKERS = (S.PREPARING, S.RUNNING, S.CANCELLING)
 _ERRORS_SHOWN = 50
 _RETRYABLE = {
     "failed": "failed",
@@ -84,13 +85,15 @@ def batch_progress_words(batch: Batch, progress: Progress) -> str:
         partly = f", {back.partly_sent:,} of them partly sent" if back.partly_sent else ""
         left = f", {progress.pending:,} to go" if batch.state == S.CANCELLING and progress.pending else ""
         return f"{words}{partly}{left}."
+    paused = "Paused. " if batch.state == S.PAUSED else ""
     if _half_prepared(batch):
-        return f"Handing out work: {batch.selected_count:,} threads looked at, {batch.taken_count:,} taken."
+        looked_at = f"{batch.selected_count:,} threads looked at, {batch.taken_count:,} taken."
+        return f"{paused}Handing out work: {looked_at}"
     if batch.taken_count == 0:
         return "No thread was taken."
     done = progress.taken - progress.pending
     moved = batch.taken_count - progress.taken
-    words = f"{done:,} of {progress.taken:,} threads done."
+    words = f"{paused}{done:,} of {progress.taken:,} threads done."
     return f"{words} {moved:,} went on in a later batch." if moved > 0 else words
 
 
@@ -263,7 +266,7 @@ class BatchAdmin(ReadOnlyAdmin[Batch]):
             batch=batch,
             state=batch_badge(batch.state),
             is_open=is_open,
-            workers=workers_state() if is_open else None,
+            workers=workers_state() if batch.state in _NEEDS_WORKERS else None,
             percent=batch_percent(batch, progress),
             progress_words=batch_progress_words(batch, progress),
             progress_url=reverse("admin:migration_app_batch_progress", args=[batch.pk]),

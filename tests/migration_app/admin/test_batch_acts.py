@@ -206,6 +206,42 @@ def test_the_page_offers_what_the_state_allows_to_those_who_may(
     assert not {name for name in ACTS if act_url(batch, name) in looked_at}
 
 
+@pytest.mark.parametrize(
+    ("state", "started", "words"),
+    [
+        ("waiting", False, "Nothing is done before a second person has approved it."),
+        ("paused", False, "Paused. Handing out work: 6 threads looked at, 4 taken."),
+        ("paused", True, "Paused. 3 of 4 threads done."),
+        ("cancelling", True, "2 of 4 threads done; work taken back from 1, 1 to go."),
+    ],
+)
+def test_a_held_batch_says_so_wherever_its_progress_stands(
+    state: str, started: bool, words: str, log_in: LogIn
+) -> None:
+    counted = {"taken_back": {"threads": 1, "partly_sent": 0}} if state == "cancelling" else {}
+    batch = batch_made(
+        state=state,
+        selected_count=6,
+        taken_count=4,
+        started_at=timezone.now() if started else None,
+        settings=counted,
+    )
+    threads_made(3, batch=batch, status="verified")
+    thread_made(batch=batch, status="queued", pending_work="backfill")
+    client = log_in("viewer")
+    assert words in page_of(client, batch)
+    assert words in client.get("/admin/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("state", "missed"), [("running", True), ("cancelling", True), ("paused", False), ("waiting", False)]
+)
+def test_workers_are_missed_only_where_there_is_something_to_do(
+    state: str, missed: bool, log_in: LogIn
+) -> None:
+    assert ("No worker is alive" in page_of(log_in("viewer"), batch_made(state=state))) is missed
+
+
 def test_what_the_breaker_said_stands_on_the_page_for_everybody(log_in: LogIn) -> None:
     words = "Five threads in a row were refused: unauthorized. Set another key for the workers, then resume."
     batch = batch_made(state="paused", held_text=words)

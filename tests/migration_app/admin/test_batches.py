@@ -73,7 +73,7 @@ def test_a_finished_batch_offers_to_retry_its_failed_threads(log_in: LogIn) -> N
     thread_made(batch=batch, status="failed")
     thread_made(status="failed")
     link = next(row["url"] for row in client.get(page_url(batch)).context["retries"])
-    assert client.get(link).context["matching"] == 1
+    assert client.get(link).context["taken"] == 1
 
 
 def test_a_viewer_is_not_offered_to_retry(log_in: LogIn) -> None:
