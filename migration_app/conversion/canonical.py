@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from migration_app.contracts import Difference, JsonObject
-from migration_app.conversion.text import as_list, as_object, copy_json, is_clean, label, labels, shape_of
+from migration_app.conversion.text import as_list, as_object, copy_json, is_clean
 
 _IGNORED_ITEM_FIELDS = frozenset({"id", "created_by", "object", "created_at"})
 _IGNORED_PART_FIELDS = frozenset({"logprobs", "parsed"})
@@ -25,8 +25,6 @@ _TEXT_TYPES = {"assistant": "output_text"}
 _ROLES = ("user", "assistant", "developer", "system")
 _MESSAGE_FIELDS = _IGNORED_ITEM_FIELDS | {"type", "role", "status", "content"}
 _TEXT_FIELDS = _IGNORED_PART_FIELDS | {"type", "text", "annotations"}
-_FIELDS_FIRST = ("type", "role", "status")  # named before any other difference, with their values
-_ABSENT = object()
 _sorted_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode
 
 
@@ -70,8 +68,13 @@ def items_digest(items: Iterable[JsonObject]) -> str:
     """SHA-256 in hexadecimal over canonical items, one line of JSON each."""
     digest = hashlib.sha256()
     for item in items:
-        digest.update(_sorted_json(item).encode() + b"\n")
+        digest.update(digest_line(item))
     return digest.hexdigest()
+
+
+def digest_line(item: JsonObject) -> bytes:
+    """What one canonical item adds to a digest over several."""
+    return _sorted_json(item).encode() + b"\n"
 
 
 def fingerprint(items: Iterable[JsonObject]) -> str:
@@ -109,7 +112,7 @@ def common_prefix(planned: Iterable[JsonObject], found: Iterable[JsonObject]) ->
     return sum(1 for _ in itertools.takewhile(lambda pair: _is_same(*pair), pairs))
 
 
-def compare_items(planned: Sequence[JsonObject], found: Sequence[JsonObject]) -> Difference | None:
+def comparenumbered(planned: Sequence[JsonObject], found: Sequence[JsonObject]) -> Difference | None:
     """The first difference, in words without content; items are counted from 1 in the words.
 
     The words say first whether everything is there in another order, and how many items are missing or too many.
@@ -206,31 +209,21 @@ class ItemsComparison:
         extra.subtract(self._balance)
         missing, extra = +missing, +extra
         number = self._same + 1
-        lengths = f"planned {_items(self._planned_count)}, found {self._found_count}"
-        counts = _counts(missing.total(), extra.total())
+        lengths = f"planned {numbered(self._planned_count)}, found {self._found_count}"
+        counts = counted(missing.total(), extra.total())
         if expected is not None and self._moved_to is not None and not missing and not extra:
             return (
-                f"all {_items(self._planned_count)} are there, in another order; "
-                f"first: item {number} ({_describe(expected)}) stands as item {self._moved_to + 1}"
+                f"all {numbered(self._planned_count)} are there, in another order; "
+                f"first: item {number} ({described(expected)}) stands as item {self._moved_to + 1}"
             )
         wanted, there = self._first_digests
         if expected is not None and wanted in missing and not extra:
-            return f"item {number} ({_describe(expected)}) is missing: {lengths}; {counts}"
+            return f"item {number} ({described(expected)}) is missing: {lengths}; {counts}"
         if actual is not None and there in extra and not missing:
-            return f"item {number} ({_describe(actual)}) was not planned: {lengths}; {counts}"
-        first = f"item {number} ({_describe(expected or {})}): {_first_difference(expected, actual, '')}"
+            return f"item {number} ({described(actual)}) was not planned: {lengths}; {counts}"
+        first = f"item {number} ({described(expected or {})}): {first_difference(expected, actual, '')}"
         # One item against another in its place is told by the first difference alone.
         return first if missing.total() == extra.total() == 1 else f"{first}; {lengths}; {counts}"
-
-
-def _counts(missing: int, extra: int) -> str:
-    """How many planned items are not there as they were planned, and how many others are there."""
-    words = ((missing, "missing"), (extra, "not planned"))
-    return ", ".join(f"{count} {word}" for count, word in words if count)
-
-
-def _items(count: int) -> str:
-    return "1 item" if count == 1 else f"{count} items"
 
 
 def _is_same(planned: JsonObject, found: JsonObject) -> bool:
@@ -333,59 +326,3 @@ def _output(output: object) -> object:
     if len(parts) == 1 and as_object(parts[0]).get("type") in ("input_text", "output_text", "text"):
         return as_object(parts[0]).get("text")
     return output
-
-
-def _describe(item: JsonObject) -> str:
-    kind = label(item.get("type", "no type"))
-    return f"message by {label(item.get('role', 'nobody'))}" if kind == "message" else kind
-
-
-def _first_difference(expected: object, actual: object, path: str) -> str:
-    """Where two different canonical values part, without showing what stands there."""
-    if isinstance(expected, dict) and isinstance(actual, dict):
-        names = dict.fromkeys([*_FIELDS_FIRST, *sorted(expected), *sorted(actual)])
-        name = next(name for name in names if expected.get(name, _ABSENT) != actual.get(name, _ABSENT))
-        return _first_difference(
-            expected.get(name, _ABSENT), actual.get(name, _ABSENT), f"{path} {name}".strip()
-        )
-    if isinstance(expected, list) and isinstance(actual, list):
-        pairs = enumerate(zip(expected, actual, strict=False), start=1)
-        number = next((number for number, (left, right) in pairs if left != right), None)
-        if number is None:
-            return f"{path} differs in number (planned {_listed(expected)}, found {_listed(actual)})"
-        entry = f"{path} {number}{_kind_words(expected[number - 1])}"
-        return _first_difference(expected[number - 1], actual[number - 1], entry)
-    if path.rpartition(" ")[2] in _FIELDS_FIRST:
-        named = [
-            label(value) if isinstance(value, str) else _value_words(value) for value in (actual, expected)
-        ]
-        return f"{path} is {named[0]}, planned was {named[1]}"
-    if isinstance(expected, str) and isinstance(actual, str):
-        same = sum(
-            1
-            for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(expected, actual, strict=False))
-        )
-        lengths = f"planned {len(expected)} characters, found {len(actual)}"
-        return f"{path} differs at character {same} ({lengths})"
-    return f"{path} differs (planned {_value_words(expected)}, found {_value_words(actual)})"
-
-
-def _kind_words(value: object) -> str:
-    """The type of a content part, annotation or output, in brackets."""
-    kind = as_object(value).get("type")
-    return f" ({label(kind)})" if isinstance(kind, str) else ""
-
-
-def _listed(values: Sequence[object]) -> str:
-    """How many entries, and of which types."""
-    kinds = [as_object(value).get("type") for value in values]
-    named = labels(dict.fromkeys(kind for kind in kinds if isinstance(kind, str)))
-    return f"{len(values)}: {named}" if named else str(len(values))
-
-
-def _value_words(value: object) -> str:
-    if value is _ABSENT:
-        return "nothing"
-    if isinstance(value, list):
-        return _listed(value)
-    return str(value) if type(value) in (int, float, bool) else shape_of(value)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import DataError, IntegrityError, connection
@@ -33,7 +33,8 @@ WITH entry AS MATERIALIZED (
     FROM jsonb_array_elements(%s::jsonb) AS doc
 ),
 held AS MATERIALIZED (
-    SELECT t.id AS pk, t.thread_id AS name, t.batch_id, entry.doc
+    SELECT t.id AS pk, t.thread_id AS name, t.batch_id, entry.doc,
+           coalesce(t.snapshot_at > (doc->>'snapshot_seen')::timestamptz, false) AS grown
     FROM entry JOIN migration_app_thread AS t ON t.id = entry.pk
     WHERE t.lease_token = entry.token AND t.status = entry.seen
     ORDER BY t.id FOR NO KEY UPDATE OF t
@@ -68,6 +69,7 @@ conversed AS (
         replacements = coalesce(s->'replacements', c.replacements),
         item_count = coalesce((s->>'item_count')::integer, c.item_count),
         fingerprint = coalesce(s->>'fingerprint', c.fingerprint),
+        continued_after = coalesce((s->>'continued_after')::integer, c.continued_after),
         created_at = CASE WHEN s ? 'created' THEN now() ELSE c.created_at END,
         completed_at = CASE WHEN s ? 'completed' THEN now() ELSE c.completed_at END,
         verified_at = CASE WHEN s ? 'verified' THEN CASE WHEN (s->>'verified')::boolean THEN now() END
@@ -99,6 +101,32 @@ sending AS (
     SET first_item = CASE WHEN k.state = 'sending' THEN excluded.first_item END, item_count = excluded.item_count,
         digest = excluded.digest, source_ids = excluded.source_ids, sent_at = excluded.sent_at
 ),
+deleting AS (
+    UPDATE migration_app_chunk AS k SET
+        state = 'deleting', item_ids = ARRAY(SELECT jsonb_array_elements_text(doc->'deleting'->'item_ids'))
+    FROM held JOIN migration_app_conversation AS c ON c.thread_id = pk
+    WHERE doc ? 'deleting' AND k.conversation_id = c.id AND k.sequence = (doc->'deleting'->>'sequence')::integer
+),
+deleted AS (
+    DELETE FROM migration_app_chunk AS k USING held, migration_app_conversation AS c
+    WHERE c.thread_id = pk AND doc ? 'deleted' AND k.conversation_id = c.id
+      AND k.sequence = (doc->>'deleted')::integer AND k.state = 'deleting'
+),
+remembered AS (
+    INSERT INTO migration_app_formerconversation (thread_id, conversation_id, fate, item_count, residue, reason,
+                                                  actor, created_at, parted_at)
+    SELECT pk, c.conversation_id, p->>'fate', (p->>'item_count')::integer, p->>'residue', p->>'reason', %s,
+           c.created_at, now()
+    FROM held JOIN migration_app_conversation AS c ON c.thread_id = pk, LATERAL (SELECT doc->'parted' AS p) AS parting
+    WHERE doc ? 'parted'
+),
+emptied AS (
+    DELETE FROM migration_app_chunk AS k USING held, migration_app_conversation AS c
+    WHERE c.thread_id = pk AND doc ? 'parted' AND k.conversation_id = c.id
+),
+parted AS (
+    DELETE FROM migration_app_conversation AS c USING held WHERE c.thread_id = pk AND doc ? 'parted'
+),
 changed AS (
     UPDATE migration_app_thread AS t SET
         status = coalesce(s->>'status', t.status),
@@ -127,7 +155,7 @@ told AS (
     FROM held, LATERAL jsonb_array_elements(doc->'events') WITH ORDINALITY AS event(e, place)
     ORDER BY pk, place
 )
-SELECT pk FROM held
+SELECT pk, grown FROM held
 """
 
 
@@ -141,6 +169,8 @@ class Entry:
     thread: Thread
     parts: JsonObject = dataclasses.field(default_factory=dict)
     events: list[JsonObject] = dataclasses.field(default_factory=list)
+    grown: bool = False
+    """Once applied: whether the row has been assessed from a newer snapshot than the ``snapshot_seen`` named here."""
 
     @property
     def status(self) -> str:
@@ -228,11 +258,14 @@ class EntriesRefusedError(Exception):
         self.refused = {error.thread_pk: error for error in refused}
 
 
-def _apply(entries: Iterable[Entry], actor: Actor) -> frozenset[int]:
+def _apply(entries: Sequence[Entry], actor: Actor) -> frozenset[int]:
     documents = json.dumps([entry.document() for entry in entries], separators=(",", ":"))
     with connection.cursor() as cursor:
-        cursor.execute(_APPLY, [documents, actor.name, actor.user_id, actor.job_id])
-        return frozenset(pk for (pk,) in cursor.fetchall())
+        cursor.execute(_APPLY, [documents, actor.name, actor.name, actor.user_id, actor.job_id])
+        held = dict(cursor.fetchall())
+    for entry in entries:
+        entry.grown = held.get(entry.thread.pk, False)
+    return frozenset(held)
 
 
 def applied_to(thread: Thread, parts: Mapping[str, Any]) -> None:

@@ -18,10 +18,13 @@ S = Thread.Status
 # From → to. What is not here is refused. Two edges lead from a status to itself: a snapshot that was taken
 # again, and a verified thread that was verified again. From queued and backfilling some lead back to where the
 # thread was before: its batch was cancelled (services.batch_cancel). None leads back to verified.
+# A roll back goes over needs_review before its first delete: from there on the conversation is not whole.
 EDGES: Mapping[str, frozenset[str]] = {
     S.REGISTERED: frozenset({S.SNAPSHOTTED, S.BLOCKED, S.SOURCE_MISSING, S.FAILED, S.EXCLUDED}),
-    S.SNAPSHOTTED: frozenset({S.SNAPSHOTTED, S.BLOCKED, S.QUEUED, S.FAILED, S.EXCLUDED}),
-    S.BLOCKED: frozenset({S.BLOCKED, S.SNAPSHOTTED, S.QUEUED, S.EXCLUDED}),
+    S.SNAPSHOTTED: frozenset(
+        {S.SNAPSHOTTED, S.BLOCKED, S.QUEUED, S.FAILED, S.EXCLUDED, S.NEEDS_REVIEW, S.ROLLED_BACK}
+    ),
+    S.BLOCKED: frozenset({S.BLOCKED, S.SNAPSHOTTED, S.QUEUED, S.EXCLUDED, S.NEEDS_REVIEW, S.ROLLED_BACK}),
     S.QUEUED: frozenset(
         {
             S.BACKFILLING,
@@ -40,7 +43,18 @@ EDGES: Mapping[str, frozenset[str]] = {
     S.BACKFILLED: frozenset({S.VERIFIED, S.NEEDS_REVIEW, S.QUEUED, S.EXCLUDED, S.ROLLED_BACK}),
     S.VERIFIED: frozenset({S.VERIFIED, S.NEEDS_REVIEW, S.QUEUED, S.ROLLED_BACK}),
     S.NEEDS_REVIEW: frozenset({S.NEEDS_REVIEW, S.QUEUED, S.VERIFIED, S.EXCLUDED, S.ROLLED_BACK}),
-    S.FAILED: frozenset({S.QUEUED, S.SNAPSHOTTED, S.BLOCKED, S.SOURCE_MISSING, S.FAILED, S.EXCLUDED}),
+    S.FAILED: frozenset(
+        {
+            S.QUEUED,
+            S.SNAPSHOTTED,
+            S.BLOCKED,
+            S.SOURCE_MISSING,
+            S.FAILED,
+            S.EXCLUDED,
+            S.NEEDS_REVIEW,
+            S.ROLLED_BACK,
+        }
+    ),
     S.SOURCE_MISSING: frozenset({S.SNAPSHOTTED, S.BLOCKED, S.SOURCE_MISSING, S.EXCLUDED, S.FAILED}),
     S.EXCLUDED: frozenset({S.REGISTERED, S.SNAPSHOTTED, S.BLOCKED}),
     S.ROLLED_BACK: frozenset({S.SNAPSHOTTED, S.QUEUED, S.EXCLUDED}),
