@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from migration_app.contracts import Difference, JsonObject
+from migration_app.conversion.differences import counted, described, first_difference, numbered
 from migration_app.conversion.text import as_list, as_object, copy_json, is_clean
 
 _IGNORED_ITEM_FIELDS = frozenset({"id", "created_by", "object", "created_at"})
@@ -112,7 +113,7 @@ def common_prefix(planned: Iterable[JsonObject], found: Iterable[JsonObject]) ->
     return sum(1 for _ in itertools.takewhile(lambda pair: _is_same(*pair), pairs))
 
 
-def comparenumbered(planned: Sequence[JsonObject], found: Sequence[JsonObject]) -> Difference | None:
+def compare_items(planned: Sequence[JsonObject], found: Sequence[JsonObject]) -> Difference | None:
     """The first difference, in words without content; items are counted from 1 in the words.
 
     The words say first whether everything is there in another order, and how many items are missing or too many.
