@@ -217,6 +217,7 @@ async def _send(work: Work, conversation: Conversation, sequence: int, part: ran
             conversation_id=conversation.conversation_id,
             first_position=part.start,
             items=[entry.item for entry in planned],
+            bodies=[entry.body for entry in planned],
         )
     except GatewayError as error:
         if error.code == "item_already_in_conversation":

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from urllib.parse import quote
 
 from migration_app.contracts import MAX_ITEMS_PER_CALL, JsonObject
-from migration_app.gateways.connection import Answer, Connection, Query
+from migration_app.gateways.connection import Answer, Connection, Query, encoded
 from migration_app.gateways.errors import GatewayError, unreadable_answer
 
 ITEMS_PER_PAGE = 100
@@ -47,19 +47,28 @@ async def conversation_create(connection: Connection, *, metadata: Mapping[str, 
 
 
 async def items_append(
-    connection: Connection, *, conversation_id: str, first_position: int, items: Sequence[JsonObject]
+    connection: Connection,
+    *,
+    conversation_id: str,
+    first_position: int,
+    items: Sequence[JsonObject],
+    bodies: Sequence[bytes] = (),
 ) -> Appended:
     """Append at most 20 items, the first of which becomes number ``first_position`` (from 0).
 
-    A refused call appends nothing (recorded). Raises GatewayError.
+    ``bodies``: their compact JSON, where the caller has it. A refused call appends nothing (recorded). Raises
+    GatewayError.
     """
     if not 1 <= len(items) <= MAX_ITEMS_PER_CALL:
         raise ValueError(f"{len(items)} items in one call; 1 to {MAX_ITEMS_PER_CALL} are allowed")
-    body = [
-        with_item_id(item, conversation_id=conversation_id, position=first_position + offset)
-        for offset, item in enumerate(items)
+    parts = [
+        _with_id_encoded(item, body, item_id(item, conversation_id=conversation_id, position=position))
+        for position, (item, body) in enumerate(
+            zip(items, bodies or map(encoded, items), strict=True), start=first_position
+        )
     ]
-    answer = await connection.post(f"{_path(conversation_id)}/items", {"items": body}, items=len(body))
+    content = b'{"items":[' + b",".join(parts) + b"]}"
+    answer = await connection.post(f"{_path(conversation_id)}/items", content, items=len(items))
     return Appended(_ids(answer, expected=len(items)), answer.request_id)
 
 
@@ -119,8 +128,8 @@ async def conversation_delete(connection: Connection, *, conversation_id: str) -
     await _delete(connection, _path(conversation_id))
 
 
-def with_item_id(item: JsonObject, *, conversation_id: str, position: int) -> JsonObject:
-    """Give an item the id that the description demands of it (OutputMessage, CodeInterpreterToolCall, …).
+def item_id(item: JsonObject, *, conversation_id: str, position: int) -> str:
+    """The id that the description demands of an item (OutputMessage, CodeInterpreterToolCall, …); else empty.
 
     The id depends on conversation and position only. So the real service refuses an append that is repeated
     by mistake (`item_already_in_conversation`, recorded), while a new conversation never meets an id of an
@@ -129,9 +138,13 @@ def with_item_id(item: JsonObject, *, conversation_id: str, position: int) -> Js
     """
     prefix = _ID_PREFIXES.get(item.get("type", ""))
     if prefix is None or (item["type"] == "message" and item.get("role") != "assistant"):
-        return item
+        return ""
     digest = hashlib.sha256(f"{conversation_id}/{position}".encode()).hexdigest()
-    return {"id": f"{prefix}_{digest[:48]}", **item}
+    return f"{prefix}_{digest[:48]}"
+
+
+def _with_id_encoded(item: JsonObject, body: bytes, given: str) -> bytes:
+    return b'{"id":"%s",%s' % (given.encode(), body[1:]) if given and "id" not in item else body
 
 
 async def _delete(connection: Connection, path: str) -> None:

@@ -15,9 +15,9 @@ from migration_app.gateways.target import (
     conversation_delete,
     conversation_is_there,
     item_delete,
+    item_id,
     items_append,
     items_pages,
-    with_item_id,
 )
 from tests.migration_app.conftest import Run
 
@@ -123,7 +123,7 @@ def test_the_same_append_sent_twice_by_mistake_is_refused_by_the_target(target: 
 
 def test_ids_of_assistant_messages_differ_between_conversations_and_positions() -> None:
     ids = {
-        with_item_id(assistant("same"), conversation_id=conversation, position=position)["id"]
+        item_id(assistant("same"), conversation_id=conversation, position=position)
         for conversation in ("conv_1", "conv_2")
         for position in (0, 1)
     }
@@ -132,7 +132,7 @@ def test_ids_of_assistant_messages_differ_between_conversations_and_positions() 
 
 
 def test_items_other_than_assistant_messages_are_sent_without_an_id() -> None:
-    assert "id" not in with_item_id(user("hi"), conversation_id="conv_1", position=0)
+    assert item_id(user("hi"), conversation_id="conv_1", position=0) == ""
 
 
 def test_a_conversation_that_does_not_exist_is_not_found(target: Connection, run: Run) -> None:
@@ -162,7 +162,7 @@ def test_a_server_that_refuses_include_is_read_without_it(
 
 @pytest.mark.parametrize(("kind", "prefix"), [("code_interpreter_call", "ci_"), ("file_search_call", "fs_")])
 def test_native_calls_get_the_id_that_the_description_demands(kind: str, prefix: str) -> None:
-    assert with_item_id({"type": kind}, conversation_id="conv_1", position=0)["id"].startswith(prefix)
+    assert item_id({"type": kind}, conversation_id="conv_1", position=0).startswith(prefix)
 
 
 def test_what_to_include_is_asked_for_as_the_sdk_spells_lists(
