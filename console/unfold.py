@@ -84,6 +84,7 @@ UNFOLD: dict[str, Any] = {
                 "title": "Proof",
                 "items": [
                     _item("Audit trail", "fact_check", "admin:migration_app_auditevent_changelist"),
+                    _item("Reconciliations", "balance", "admin:migration_app_reconciliation_changelist"),
                     _item("Orphan ledger", "link_off", "admin:migration_app_orphanconversation_changelist"),
                 ],
             },

@@ -10,8 +10,10 @@ from migration_app.admin import (
     conversations,
     imports,
     objects,
+    orphans,
     prompts,
     queues,
+    reconciliations,
     threads,
     users,
 )
@@ -23,8 +25,10 @@ __all__ = [
     "conversations",
     "imports",
     "objects",
+    "orphans",
     "prompts",
     "queues",
+    "reconciliations",
     "threads",
     "users",
 ]

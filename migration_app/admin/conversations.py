@@ -1,4 +1,4 @@
-"""Conversations of the target with their chunks, and the ledger of creates whose answer was lost."""
+"""Conversations of the target with their chunks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from migration_app.admin.badges import badge_html, chunk_badge, conversation_bad
 from migration_app.admin.filters import choice_filter
 from migration_app.admin.skin import ReadOnlyAdmin, ReadOnlyInline
 from migration_app.contracts import policies_from
-from migration_app.models import Chunk, Conversation, OrphanConversation, Thread
+from migration_app.models import Chunk, Conversation, Thread
 from migration_app.services.plans import policies_words
 
 
@@ -158,47 +158,3 @@ class ConversationAdmin(ReadOnlyAdmin[Conversation]):
     def show_verified(self, conversation: Conversation) -> str:
         """When it was last read back and found equal."""
         return _moment(conversation.verified_at)
-
-
-@admin.register(OrphanConversation)
-class OrphanConversationAdmin(ReadOnlyAdmin[OrphanConversation]):
-    """Creates whose answer was lost: an empty conversation may exist that nobody can find."""
-
-    list_display = ("show_thread", "show_intended", "show_noticed", "reason", "request_id")
-    list_display_links = ("show_intended",)
-    list_select_related = ("thread",)
-    search_fields = ("thread__thread_id",)
-    search_help_text = "Exact thread id"
-    ordering = ("-id",)
-    fields = ("show_thread", "show_intended", "show_noticed", "reason", "show_keys", "request_id")
-    readonly_fields = fields
-
-    def get_search_results(
-        self,
-        request: HttpRequest,  # noqa: ARG002 - Django's signature
-        queryset: QuerySet[Any],
-        search_term: str,
-    ) -> tuple[QuerySet[Any], bool]:
-        """Search by exact thread id."""
-        words = search_term.strip().replace("\x00", "")
-        return (queryset.filter(thread__thread_id=words) if words else queryset), False
-
-    @admin.display(description="thread")
-    def show_thread(self, orphan: OrphanConversation) -> str:
-        """Link to the thread."""
-        return thread_link(orphan.thread)
-
-    @admin.display(description="create sent (UTC)")
-    def show_intended(self, orphan: OrphanConversation) -> str:
-        """When the create was sent, UTC."""
-        return _moment(orphan.intended_at)
-
-    @admin.display(description="noticed (UTC)")
-    def show_noticed(self, orphan: OrphanConversation) -> str:
-        """When the loss was noticed, UTC."""
-        return _moment(orphan.noticed_at)
-
-    @admin.display(description="metadata keys sent")
-    def show_keys(self, orphan: OrphanConversation) -> str:
-        """By which keys the conversation could be recognised."""
-        return ", ".join(orphan.metadata_keys) or "–"

@@ -17,6 +17,7 @@ LISTS = (
     "sourceobject",
     "auditevent",
     "orphanconversation",
+    "reconciliation",
 )
 
 

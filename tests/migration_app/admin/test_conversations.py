@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
-from django.utils import timezone
 
-from migration_app.models import Chunk, OrphanConversation
+from migration_app.models import Chunk
 from tests.migration_app.admin.conftest import LogIn
 from tests.migration_app.admin.estate import conversation_made, thread_made
 
@@ -37,17 +36,6 @@ def test_the_page_shows_the_chunks_in_order(log_in: LogIn) -> None:
     url = reverse("admin:migration_app_conversation_change", args=[conversation.pk])
     page = log_in("viewer").get(url).content.decode()
     assert page.index("req_0") < page.index("req_1")
-
-
-def test_a_create_whose_answer_was_lost_links_its_thread(log_in: LogIn) -> None:
-    thread = thread_made(thread_id="thread_lost")
-    OrphanConversation.objects.create(thread=thread, intended_at=timezone.now(), reason="lost")
-    page = (
-        log_in("viewer")
-        .get("/admin/migration_app/orphanconversation/", {"q": "thread_lost"})
-        .content.decode()
-    )
-    assert reverse("admin:migration_app_thread_change", args=[thread.pk]) in page
 
 
 def test_the_list_takes_as_many_queries_for_forty_rows_as_for_one(
