@@ -31,7 +31,8 @@ from migration_app.admin.filters import choice_filter
 from migration_app.admin.skin import ReadOnlyAdmin
 from migration_app.admin.slices import slice_of
 from migration_app.admin.workers import workers_state
-from migration_app.intake.imports import import_receive
+from migration_app.intake.disk import DiskFullError, disk_full_words
+from migration_app.intake.imports import import_receive, import_restart, import_restartable
 from migration_app.jobs import import_enqueue
 from migration_app.models import ImportReject, SourceImport
 from migration_app.services.audit import audit_record
@@ -125,6 +126,7 @@ class SourceImportAdmin(ReadOnlyAdmin[SourceImport]):
             path(
                 "<int:pk>/progress.json", wrap(self.progress_view), name="migration_app_sourceimport_progress"
             ),
+            path("<int:pk>/again/", wrap(self.again_view), name="migration_app_sourceimport_again"),
             path("<int:pk>/rejects.csv", wrap(self.rejects_view), name="migration_app_sourceimport_rejects"),
             *super().get_urls(),
         ]
@@ -182,7 +184,14 @@ class SourceImportAdmin(ReadOnlyAdmin[SourceImport]):
             raise PermissionDenied
         if request.method == "POST" and _content_length(request) > upload_limit() + _FORM_BYTES:
             return self._upload_page(request, UploadForm(), error=too_large_words(), status=413)
-        return csrf_protect(self._upload)(request)
+        try:
+            return csrf_protect(self._upload)(request)
+        except (DiskFullError, OSError) as error:
+            # Looking for the token reads the body into the temporary directory; keeping it fills the database's disk.
+            words = str(error) if isinstance(error, DiskFullError) else disk_full_words(error)
+            if not words:
+                raise
+            return self._full_page(words)
 
     def _upload(self, request: HttpRequest) -> HttpResponse:
         if request.method != "POST":
@@ -202,6 +211,11 @@ class SourceImportAdmin(ReadOnlyAdmin[SourceImport]):
             import_enqueue(row.pk)
         messages.success(request, f"{row.file_name} was uploaded; a worker will read it.")
         return HttpResponseRedirect(reverse("admin:migration_app_sourceimport_change", args=[row.pk]))
+
+    def _full_page(self, words: str) -> HttpResponse:
+        # Without the form: its token would be looked for in the body, which could not be kept.
+        text = f"{words}\nNothing of this upload was kept. When there is room, go back and upload the file again.\n"
+        return HttpResponse(text, content_type="text/plain; charset=utf-8", status=507)
 
     def _upload_page(
         self, request: HttpRequest, form: UploadForm, *, error: str = "", status: int = 200
@@ -271,6 +285,9 @@ class SourceImportAdmin(ReadOnlyAdmin[SourceImport]):
             percent=import_percent(row),
             progress_words=import_progress_words(row),
             progress_url=reverse("admin:migration_app_sourceimport_progress", args=[row.pk]),
+            again_url=reverse("admin:migration_app_sourceimport_again", args=[row.pk])
+            if request.user.has_perm(IMPORT) and import_restartable(row)
+            else "",
             rejects_url=reverse("admin:migration_app_sourceimport_rejects", args=[row.pk]),
             size=bytes_words(row.file_bytes),
             counts=[
@@ -283,6 +300,26 @@ class SourceImportAdmin(ReadOnlyAdmin[SourceImport]):
             may_see=may_see,
             workers=workers_state() if is_open else None,
         )
+
+    def again_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """POST: let a failed import, whose file is still kept, wait for a worker again."""
+        if not request.user.has_perm(IMPORT):
+            raise PermissionDenied
+        row = self._row(request, pk)
+        if request.method == "POST":
+            with transaction.atomic():
+                restarted = import_restart(
+                    source_import_pk=row.pk, actor=actor_of(request), reason="Started again from its page."
+                )
+                if restarted:
+                    import_enqueue(row.pk)
+            if restarted:
+                messages.success(request, "The import waits for a worker again.")
+            else:
+                messages.error(
+                    request, "It has not failed, or its file is no longer kept: upload the file again."
+                )
+        return HttpResponseRedirect(reverse("admin:migration_app_sourceimport_change", args=[row.pk]))
 
     def rejects_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """POST: download the reject file; with the lines themselves for those who may see content."""

@@ -6,17 +6,12 @@ An import that met one stands as failed and can be started again; what it had st
 from __future__ import annotations
 
 import errno
-import tempfile
 
 import psycopg
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _SERVER_FULL = (psycopg.errors.DiskFull, psycopg.errors.ConfigurationLimitExceeded)
 
-SERVER_WORDS = (
-    "The disk of the database server is full (or its temp_file_limit is reached): make room there. Then start the "
-    "import again: what it has stored stays, and nothing is counted twice."
-)
 AGAIN_WORDS = "Then start the import again: what it has stored stays, and nothing is counted twice."
 
 
@@ -25,19 +20,19 @@ class DiskFullError(Exception):
 
 
 def disk_full_words(error: BaseException | None) -> str:
-    """Say which disk is full if that is what went wrong; empty if it was something else."""
+    """Say which disk is full, and to make room, if that is what went wrong; empty if it was something else."""
     while error is not None:
         if isinstance(error, _SERVER_FULL):
-            return SERVER_WORDS
+            return "The disk of the database server is full (or its temp_file_limit is reached): make room there."
         if isinstance(error, OSError) and error.errno in _FULL:
             return (
-                f"A disk is full on the machine that reads the file: that of its temporary directory "
-                f"({tempfile.gettempdir()}; TMPDIR names another), or that of the reject file. Make room. {AGAIN_WORDS}"
+                "A disk is full on the machine that reads the file: that of its temporary directory "
+                "(TMPDIR names another), or that of the reject file. Make room."
             )
         if isinstance(error, FileNotFoundError) and "temporary directory" in str(error):
             return (
                 "No temporary directory can be written to on the machine that reads the file: make room in /tmp, or "
-                f"name another directory in TMPDIR. {AGAIN_WORDS}"
+                "name another directory in TMPDIR."
             )
         error = error.__cause__
     return ""

@@ -18,7 +18,7 @@ from migration_app.archive.ids import storable_text
 from migration_app.archive.streams import ArchiveUnreadableError, ByteReader
 from migration_app.contracts import Actor
 from migration_app.intake.archives import archive_import
-from migration_app.intake.disk import DiskFullError, disk_full_words
+from migration_app.intake.disk import AGAIN_WORDS, DiskFullError, disk_full_words
 from migration_app.intake.tally import ImportStoppedError, Progress, RejectSink
 from migration_app.intake.thread_ids import thread_ids_import
 from migration_app.models import ImportPart, ImportReject, SourceImport
@@ -47,7 +47,7 @@ def import_receive(
         return _received(kind=kind, file_name=file_name, chunks=chunks, actor=actor, reason=reason)
     except (OperationalError, OSError) as error:
         if words := disk_full_words(error):
-            raise DiskFullError(f"Nothing of the upload was kept. {words}") from error
+            raise DiskFullError(words) from error
         raise
 
 
@@ -240,6 +240,7 @@ def import_read(
         raise
     except Exception as error:
         if words := disk_full_words(error):
+            words = f"{words} {AGAIN_WORDS}"
             _end_without_room(source_import, actor, words)
             raise DiskFullError(words) from error
         if isinstance(error, OperationalError | InterfaceError):

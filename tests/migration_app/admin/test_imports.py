@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.test import Client
 from django.urls import reverse
 from pytest_django.fixtures import Settings
@@ -158,3 +160,63 @@ def test_hostile_lines_and_names_are_escaped(log_in: LogIn) -> None:
     client = log_in("operator")
     for url in (page_url(row), reverse("admin:migration_app_sourceimport_changelist")):
         assert "<script>alert(" not in client.get(url).content.decode()
+
+
+def no_room(*_arguments: Any, **_keywords: Any) -> Any:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("where", ["temporary directory", "database"])
+def test_an_upload_without_room_says_so_and_keeps_nothing(
+    where: str, log_in: LogIn, enqueued: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = log_in("operator")
+    if where == "database":
+        monkeypatch.setattr(imports_admin, "import_receive", no_room)
+    else:
+        monkeypatch.setattr(TemporaryFileUploadHandler, "receive_data_chunk", no_room)
+    response = upload(client, b"x" * 3_000_000)
+    assert response.status_code == 507
+    assert "Nothing of this upload was kept" in response.content.decode()
+    assert (SourceImport.objects.count(), enqueued) == (0, [])
+
+
+def failed_with_file() -> SourceImport:
+    row = import_made(state="failed", error_text="A disk is full.")
+    ImportPart.objects.create(source_import=row, sequence=0, data=b"{}")
+    return row
+
+
+def test_a_failed_import_whose_file_is_kept_can_be_started_again(log_in: LogIn, enqueued: list[int]) -> None:
+    row = failed_with_file()
+    client = log_in("operator")
+    again = reverse("admin:migration_app_sourceimport_again", args=[row.pk])
+    assert again in client.get(page_url(row)).content.decode()
+    assert client.post(again)["Location"] == page_url(row)
+    row.refresh_from_db()
+    assert (row.state, row.error_text, enqueued) == ("waiting", "", [row.pk])
+    event = AuditEvent.objects.get(verb="import.restarted")
+    assert (event.actor, event.subject_id) == ("operator", str(row.pk))
+
+
+def test_an_import_is_not_started_again_by_a_look_or_without_the_permission(
+    log_in: LogIn, enqueued: list[int]
+) -> None:
+    row = failed_with_file()
+    again = reverse("admin:migration_app_sourceimport_again", args=[row.pk])
+    log_in("operator").get(again)
+    viewer = log_in("viewer")
+    assert viewer.post(again).status_code == 403
+    assert again not in viewer.get(page_url(row)).content.decode()
+    row.refresh_from_db()
+    assert (row.state, enqueued) == ("failed", [])
+
+
+def test_an_import_whose_file_is_gone_is_not_started_again(log_in: LogIn, enqueued: list[int]) -> None:
+    row = import_made(state="failed")
+    client = log_in("operator")
+    again = reverse("admin:migration_app_sourceimport_again", args=[row.pk])
+    assert again not in client.get(page_url(row)).content.decode()
+    client.post(again)
+    row.refresh_from_db()
+    assert (row.state, enqueued) == ("failed", [])

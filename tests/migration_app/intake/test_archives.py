@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from migration_app.archive.streams import ArchiveUnreadableError
@@ -317,3 +319,19 @@ def test_many_threads_go_in_by_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "_GROUP_THREADS", 1)
     source_import = imported(lines(*(message("m1", of=f"thread_{number}") for number in range(3))))
     assert (source_import.counts["threads_new"], SnapshotPage.objects.count()) == (3, 3)
+
+
+def test_of_a_long_thread_only_what_the_buffer_speaks_of_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "_BUFFER_DOCUMENTS", 10)
+    seen = store.KnownObjects.see
+    held: list[int] = []
+
+    def counting(self: store.KnownObjects, *arguments: Any, **keywords: Any) -> Any:
+        verdict = seen(self, *arguments, **keywords)
+        held.append(len(self._values))
+        return verdict
+
+    monkeypatch.setattr(store.KnownObjects, "see", counting)
+    imported(lines(*(message(f"m{number:03}", 100 + number) for number in range(200))))
+    assert len(stored_messages()) == 200
+    assert max(held) <= 10

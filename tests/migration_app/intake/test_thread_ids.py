@@ -134,3 +134,23 @@ def test_an_id_that_cannot_be_stored_is_rejected(column: str) -> None:
 def test_a_user_reference_is_stored_without_its_nul() -> None:
     imported(b"thread_id,user_ref\nthread_1,a\0b\n")
     assert rows() == [("thread_1", "ab", None)]
+
+
+def test_what_copy_would_take_for_its_end_or_for_nothing_is_an_id_or_reference_like_any_other() -> None:
+    imported(b'thread_id;user_ref\n\\.;u-1\n"\\N";\\N\nthread_3;"a;b"\r\nthread_4;""\n')
+    assert rows() == [
+        ("\\.", "u-1", None),
+        ("\\N", "\\N", None),
+        ("thread_3", "a;b", None),
+        ("thread_4", "", None),
+    ]
+
+
+def test_a_file_of_one_column_may_hold_what_copy_would_take_for_its_end() -> None:
+    imported(b"thread_1\n\\.\nthread_2\n")
+    assert [thread_id for thread_id, _user, _assistant in rows()] == ["\\.", "thread_1", "thread_2"]
+
+
+def test_a_long_user_reference_is_cut_like_any_other() -> None:
+    imported(b"thread_id,user_ref\nthread_1," + b"u" * 600 + b"\n")
+    assert rows() == [("thread_1", "u" * 512, None)]

