@@ -93,7 +93,8 @@ class LimitStore:
             with _away():
                 await self._client.hdel(f"{self._prefix}:workers", self._worker)
         finally:
-            await self._client.aclose(close_connection_pool=True)
+            with _away():
+                await self._client.aclose(close_connection_pool=True)
 
     async def take(self, name: str, size: Bucket, cost: int) -> float:
         """Take out of a shared bucket, as ``Buckets.take``."""

@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 1.0
 _LOOK_SECONDS_WHEN_LIMITED = 0.5
-_LONGEST_NAP = 0.5  # rates change while a call waits
+_LONGEST_NAP = 0.25  # rates change while a call waits; and each look must find that it waits
 _SHORTEST_HOLD = 0.25
 _LONGEST_HOLD_UNTOLD = 60.0  # a 429 that names no time: 1, 2, 4 … seconds
 _TELL_SECONDS = 0.2  # a worker passes headers on no more often
@@ -100,7 +100,8 @@ class Limiter:
         self._granted = 0
         self._counted_at = time.monotonic()
         self._used = 0.0
-        self._hungry = False
+        self._hungry = False  # whether calls had to wait in the last period that was counted
+        self._waited = False  # or in this one
         self._peaks: collections.deque[float] = collections.deque(maxlen=_PEAKS)
 
         self._demands: tuple[Demand, ...] = ()
@@ -120,6 +121,21 @@ class Limiter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    @property
+    def rate(self) -> float | None:
+        """The target's requests a minute that hold now, as refusals and headers have left them; None: no limit."""
+        return self._rate
+
+    @property
+    def workers(self) -> int:
+        """How many workers were last seen at this target, this one too."""
+        return self._workers
+
+    @property
+    def held_seconds(self) -> float:
+        """For how long no call will be let go, because the target asked for it."""
+        return max(0.0, self._held_until - time.monotonic())
 
     async def acquire(self, items: int = 0) -> None:
         """Wait until one more call, with ``items`` items, may be made. Raises StoppedError after ``stop``."""
@@ -203,7 +219,6 @@ class Limiter:
             self._store = LimitStore(self._redis_url, target=self._target, worker=self._worker)
         self._count()
         demand = Demand(self._batch, self._urgent, self._used, self._hungry)
-        self._hungry = False
         try:
             shared = await self._store.meet(demand)
         except AwayError as error:
@@ -285,7 +300,7 @@ class Limiter:
                 cost -= part
                 continue
             at_once = False
-            self._hungry |= name != "batch" or self._share_binds()
+            self._waited |= name != "batch" or self._share_binds()
             await asyncio.sleep(min(wait, _LONGEST_NAP))
         return at_once
 
@@ -375,13 +390,14 @@ class Limiter:
             self._lose(error)
 
     def _count(self) -> None:
-        """Note how much this worker uses, a minute."""
+        """Note how much this worker uses a minute, and whether that is less than it could."""
         now = time.monotonic()
         seconds = now - self._counted_at
         if seconds < _LOOK_SECONDS_WHEN_LIMITED / 2:
             return
         self._used = self._granted * 60 / max(seconds, _LOOK_SECONDS)
-        self._granted, self._counted_at = 0, now
+        self._hungry = self._waited
+        self._granted, self._waited, self._counted_at = 0, False, now
         self._peaks.append(self._used)
 
     def _learn(self, shared: Shared) -> None:
