@@ -1,22 +1,27 @@
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from console.sandbox.testing import RunningSandbox
 from migration_app.backfill import runner
 from migration_app.backfill.protocol import thread_backfill
 from migration_app.backfill.runner import BugsMetError, Connections, batch_work
 from migration_app.backfill.work import Work
-from migration_app.gateways.connection import source_connection, target_connection
+from migration_app.gateways.connection import Connection, source_connection, target_connection
 from migration_app.models import AuditEvent, Batch, SnapshotPage, Thread
+from migration_app.services.batch_control import batch_pause, batch_resume
 from migration_app.services.plans import thread_plan
 from tests.migration_app.backfill.conftest import (
     ACTOR,
     assert_conversation_holds_exactly_the_thread,
+    expire_leases,
     message,
     objects_of,
     start,
@@ -246,3 +251,180 @@ def test_a_snapshot_of_a_thread_whose_assistant_is_gone_succeeds_without_it(
     assert thread.status == S.SNAPSHOTTED
     assert thread.assistant is not None
     assert thread.assistant.status == "registered"
+
+
+def test_a_lasting_refusal_is_given_up_after_a_few_tries_with_its_reason(
+    make_thread: Callable[..., Thread], work: Callable[[Batch], bool], sandbox: RunningSandbox
+) -> None:
+    thread = make_thread()
+    batch = start("backfill", thread)
+    sandbox.control.add_fault("unauthorized", "POST ")
+    assert work(batch) is True
+    for _ in range(2):
+        work(batch)
+    thread.refresh_from_db()
+    assert (thread.status, thread.error_code) == (S.FAILED, "unauthorized")
+
+
+def test_a_wrong_key_pauses_the_batch_and_fails_no_thread(
+    make_thread: Callable[..., Thread], work: Callable[[Batch], bool], sandbox: RunningSandbox
+) -> None:
+    threads = [make_thread(f"thread_{number}", messages=1) for number in range(12)]
+    batch = start("backfill", *threads)
+    sandbox.control.add_fault("unauthorized", "POST ")
+    assert work(batch) is True
+    batch.refresh_from_db()
+    assert batch.state == "paused"
+    assert "unauthorized" in batch.held_text
+    assert "Check the API key" in batch.held_text
+    assert set(Thread.objects.values_list("status", "lease_token")) == {(S.QUEUED, None)}
+    assert AuditEvent.objects.filter(subject_kind="batch", reason__contains="unauthorized").exists()
+
+
+def test_a_batch_that_the_breaker_paused_completes_when_it_is_resumed(
+    make_thread: Callable[..., Thread], work: Callable[[Batch], bool], sandbox: RunningSandbox
+) -> None:
+    threads = [make_thread(f"thread_{number}", messages=1) for number in range(8)]
+    batch = start("backfill", *threads)
+    sandbox.control.add_fault("unauthorized", "POST ")
+    work(batch)
+    sandbox.control.clear_faults()
+    batch_resume(batch_pk=batch.pk, actor=ACTOR, reason="The key is right now.")
+    assert work(batch) is False
+    for thread in threads:
+        assert_conversation_holds_exactly_the_thread(thread, sandbox)
+
+
+def test_an_outage_shorter_than_the_breakers_patience_costs_no_thread(
+    make_thread: Callable[..., Thread],
+    work: Callable[[Batch], bool],
+    sandbox: RunningSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runner, "_PROBE_SECONDS", 0.01)
+    threads = [make_thread(f"thread_{number}", messages=1) for number in range(8)]
+    batch = start("backfill", *threads)
+    sandbox.control.add_fault("error_503", "POST ", times=9)
+    for _ in range(20):
+        if not work(batch):
+            break
+    for thread in threads:
+        assert_conversation_holds_exactly_the_thread(thread, sandbox)
+        assert thread.status == S.VERIFIED
+
+
+def test_a_worker_that_is_stopped_hands_its_threads_back_after_the_chunk_at_hand(
+    make_thread: Callable[..., Thread], sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thread = make_thread(messages=100)
+    batch = start("backfill", thread)
+    stop = threading.Event()
+    post = Connection.post
+
+    async def stopping_after_two_chunks(self: Connection, path: str, *args: Any, **options: Any) -> Any:
+        answer = await post(self, path, *args, **options)
+        if len(sandbox_chunks(sandbox)) == 2:
+            stop.set()
+            await asyncio.sleep(0.3)  # longer than a turn takes to hear of it
+        return answer
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Connection, "post", stopping_after_two_chunks)
+        assert turn(batch, sandbox, stop) is True
+    thread.refresh_from_db()
+    assert (thread.status, thread.lease_token, thread.attempts) == (S.QUEUED, None, 0)
+    assert list(thread.conversation.chunks.values_list("state", flat=True)) == ["appended", "appended"]
+    assert AuditEvent.objects.filter(verb="thread.handed_back").count() == 1
+    assert turn(batch, sandbox) is False
+    assert_conversation_holds_exactly_the_thread(thread, sandbox)
+
+
+def test_a_paused_batch_is_left_after_the_chunk_at_hand(
+    make_thread: Callable[..., Thread], sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "_LOOK_SECONDS", 0.0)
+    thread = make_thread(messages=100)
+    batch = start("backfill", thread)
+    post = Connection.post
+
+    async def pausing(self: Connection, path: str, *args: Any, **options: Any) -> Any:
+        answer = await post(self, path, *args, **options)
+        if len(sandbox_chunks(sandbox)) == 1:
+            await asyncio.to_thread(pause, batch)
+            await asyncio.sleep(0.5)
+        return answer
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Connection, "post", pausing)
+        assert turn(batch, sandbox) is True
+    thread.refresh_from_db()
+    assert (thread.status, thread.conversation.chunks.count()) == (S.QUEUED, 1)
+
+
+def pause(batch: Batch) -> None:
+    batch_pause(batch_pk=batch.pk, actor=ACTOR, reason="a test")
+    connection.close()
+
+
+def sandbox_chunks(sandbox: RunningSandbox) -> list[Any]:
+    """Appends that the sandbox answered so far."""
+    return [seen for seen in sandbox.control.requests() if seen.method == "POST" and "/items" in seen.path]
+
+
+def turn(batch: Batch, sandbox: RunningSandbox, stop: threading.Event | None = None) -> bool:
+    connections = Connections(
+        source=lambda: source_connection(base_url=sandbox.base_url, api_version="", timeout_seconds=5),
+        target=lambda: target_connection(timeout_seconds=5),
+    )
+    return batch_work(batch_pk=batch.pk, actor=ACTOR, connections=connections, seconds=60, stop=stop)
+
+
+def test_no_more_threads_are_in_flight_than_the_window_allows(
+    make_thread: Callable[..., Thread], sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = start("backfill", *(make_thread(f"thread_{number}", messages=1) for number in range(12)))
+    Batch.objects.update(window=3)
+    at_once, most = 0, 0
+
+    async def counting(work: Work) -> None:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        try:
+            await thread_backfill(work)
+        finally:
+            at_once -= 1
+
+    monkeypatch.setitem(runner._STEPS, "backfill", counting)
+    turn(batch, sandbox)
+    assert most == 3
+    assert set(Thread.objects.values_list("status", flat=True)) == {S.VERIFIED}
+
+
+def test_two_workers_that_are_given_one_thread_by_force_leave_it_whole(
+    make_thread: Callable[..., Thread], sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first is only slow; its lease was taken from it. It notices at its next write, and stops."""
+    thread = make_thread(messages=60)
+    batch = start("backfill", thread)
+    post, thieves = Connection.post, []
+
+    async def robbed(self: Connection, path: str, *args: Any, **options: Any) -> Any:
+        answer = await post(self, path, *args, **options)
+        if len(sandbox_chunks(sandbox)) == 1 and not thieves:
+            thieves.append(True)
+            await asyncio.to_thread(rob, batch, sandbox)
+        return answer
+
+    monkeypatch.setattr(Connection, "post", robbed)
+    turn(batch, sandbox)
+    assert_conversation_holds_exactly_the_thread(thread, sandbox)
+    assert (thread.status, thread.lease_token) == (S.VERIFIED, None)
+    assert AuditEvent.objects.filter(verb="thread.verified").count() == 1
+
+
+def rob(batch: Batch, sandbox: RunningSandbox) -> None:
+    """Another worker, in a thread of its own, finds the lease run out."""
+    expire_leases()
+    turn(batch, sandbox)
+    connection.close()

@@ -12,8 +12,10 @@ from migration_app.models import Batch, Thread
 from migration_app.services.claims import (
     lease_held,
     lease_release,
+    leases_give_back,
     leases_renew,
     thread_claim,
+    threads_claim,
     threads_claimable,
     threads_pending,
 )
@@ -61,7 +63,7 @@ def test_a_renewed_lease_keeps_others_out() -> None:
     thread = thread_claim(batch_pk=batch.pk, lease=dt.timedelta(seconds=-1))
     assert thread is not None
     assert thread.lease_token is not None
-    assert leases_renew(tokens=[thread.lease_token], lease=LEASE) == 1
+    assert leases_renew(held={thread.pk: thread.lease_token}, lease=LEASE) == 1
     assert thread_claim(batch_pk=batch.pk, lease=LEASE) is None
 
 
@@ -122,3 +124,22 @@ def test_workers_that_claim_at_once_take_different_threads() -> None:
     for one in workers:
         one.join()
     assert sorted(taken) == sorted(Thread.objects.values_list("pk", flat=True))
+
+
+@pytest.mark.django_db
+def test_threads_are_claimed_by_the_group_oldest_first() -> None:
+    batch = batch_of(5)
+    first = threads_claim(batch_pk=batch.pk, lease=LEASE, count=3)
+    second = threads_claim(batch_pk=batch.pk, lease=LEASE, count=3)
+    assert [len(first), len(second)] == [3, 2]
+    assert max(thread.pk for thread in first) < min(thread.pk for thread in second)
+
+
+@pytest.mark.django_db
+def test_what_was_claimed_and_not_begun_is_given_back_and_only_by_its_holder() -> None:
+    batch = batch_of(2)
+    mine, other = threads_claim(batch_pk=batch.pk, lease=LEASE, count=2)
+    assert mine.lease_token is not None
+    Thread.objects.filter(pk=other.pk).update(lease_token=uuid.uuid4())
+    assert leases_give_back(held={mine.pk: mine.lease_token, other.pk: mine.lease_token}) == 1
+    assert [thread.pk for thread in threads_claim(batch_pk=batch.pk, lease=LEASE, count=2)] == [mine.pk]
