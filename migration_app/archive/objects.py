@@ -109,29 +109,31 @@ def expand(
     ``thread_id`` is given to messages, runs and steps that name no thread (pages that are known to be of one
     thread). ``lines`` is handed in while a file is read: it tells grown transcripts from pieces.
     """
+    if (found := _whole(value, "")) is not None:
+        return (found,)
     ids = MessageIds() if thread_id else None
-    return _expand(value, _Place(thread_id=thread_id, ids=ids, lines=lines, line_number=line_number))
+    return _expand_slowly(value, _Place(thread_id=thread_id, ids=ids, lines=lines, line_number=line_number))
 
 
 def _expand(value: Any, place: _Place) -> Iterable[SourceObject | Skipped | Refused]:
-    found = _whole(value, place)
+    found = _whole(value, place.run_id) if place.depth <= _MAX_NESTING else None
     return _expand_slowly(value, place) if found is None else (found,)
 
 
-def _whole(value: Any, place: _Place) -> SourceObject | None:
+def _whole(value: Any, run_id: str) -> SourceObject | None:
     """An object of a thread that is complete, so that its place adds nothing to it; None for all else.
 
     Nearly all documents and list elements are such objects. They come out as they would the long way round, which
     tests hold this to.
     """
-    if not isinstance(value, dict) or place.depth > _MAX_NESTING or not _MORE.isdisjoint(value):
+    if not isinstance(value, dict) or not _MORE.isdisjoint(value):
         return None
     name, object_id = value.get("object"), value.get("id")
     kind = KINDS.get(name) if isinstance(name, str) else None
     thread_id = object_id if kind == "thread" else value.get("thread_id")
     if kind is None or kind not in _IN_THREADS or id_fault(object_id) or id_fault(thread_id):
         return None
-    if kind == "step" and place.run_id and not value.get("run_id"):
+    if kind == "step" and run_id and not value.get("run_id"):
         return None
     return SourceObject(kind, str(object_id), str(thread_id), value)
 

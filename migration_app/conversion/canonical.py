@@ -80,7 +80,10 @@ def digest_line(item: JsonObject) -> bytes:
 
 def fingerprint(items: Iterable[JsonObject]) -> str:
     """Digest of the canonical forms of items as planned or as a server gave them."""
-    return Fingerprinting().add(items)
+    digest = hashlib.sha256()
+    for item in items:
+        digest.update((_canonical_text(item) + "\n").encode())
+    return digest.hexdigest()
 
 
 class Fingerprinting:

@@ -11,7 +11,13 @@ from types import MappingProxyType
 
 from migration_app.conversion.finding_kinds import FindingKind
 from migration_app.conversion.findings_of_assistants import ASSISTANT_KINDS
-from migration_app.conversion.findings_of_calls import REFUSAL_KINDS, RESOURCE_KINDS, RUN_KINDS, STEP_KINDS
+from migration_app.conversion.findings_of_calls import (
+    KEPT_KINDS,
+    REFUSAL_KINDS,
+    RESOURCE_KINDS,
+    RUN_KINDS,
+    STEP_KINDS,
+)
 from migration_app.conversion.findings_of_messages import (
     ANNOTATION_KINDS,
     ATTACHMENT_KINDS,
@@ -29,6 +35,7 @@ KINDS: Mapping[str, FindingKind] = MappingProxyType(
     | STEP_KINDS
     | RUN_KINDS
     | REFUSAL_KINDS
+    | KEPT_KINDS
     | RESOURCE_KINDS
     | ASSISTANT_KINDS
 )

@@ -1,4 +1,4 @@
-"""Finding codes of run steps, tool calls and runs, of items that the target refused, and of resources.
+"""Finding codes of run steps, tool calls and runs, of items that the target refused or that are left out, of resources.
 
 Imports only the shape of a finding's kind.
 """
@@ -179,6 +179,21 @@ REFUSAL_KINDS: dict[str, FindingKind] = {
         BLOCKING,
         "The target refused item {number} ({kind}) and every fallback: {reason}.",
         "Exclude the thread, or choose a target that takes it.",
+    ),
+}
+
+KEPT_KINDS: dict[str, FindingKind] = {
+    "later_messages_left_out": FindingKind(
+        LOSSY,
+        "From here on {items} items (from number {position}) are not in the conversation: its application had gone "
+        "on with it, and a person chose to keep it so.",
+        "Begin anew if they are needed: the whole thread then goes into a new conversation.",
+    ),
+    "kept_from_other_plan": FindingKind(
+        LOSSY,
+        "The {items} items in the conversation are not those that the snapshot makes today, and a person chose to "
+        "keep them so.",
+        IN_SNAPSHOT,
     ),
 }
 

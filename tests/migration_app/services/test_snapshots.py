@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 import uuid
+from collections.abc import Iterator
 
 import pytest
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
+from migration_app import spill
 from migration_app.archive.reader import DocumentUnreadableError
+from migration_app.archive.versions import Verdict
 from migration_app.contracts import Actor, JsonObject
 from migration_app.models import SnapshotPage, Thread
 from migration_app.services import pages
-from migration_app.services.pages import load_source_threads, page_content
+from migration_app.services.pages import known_objects, load_source_threads, page_content, threads_with_pages
 from migration_app.services.snapshots import live_snapshot_store, load_source_thread
+from migration_app.spill import is_spilled
 from tests.factories import BatchFactory, SnapshotPageFactory, ThreadFactory
 from tests.migration_app.intake.support import assistant, imported, lines, message, run, thread
 
@@ -127,3 +132,62 @@ def test_many_threads_are_loaded_each_with_its_own_pages() -> None:
         ("thread_4", []),
     ]
     assert loaded[3].received_at is None
+
+
+def test_a_thread_of_which_nothing_is_stored_is_read_beside_others() -> None:
+    without = [ThreadFactory.create(thread_id=f"thread_{name}") for name in "ac"]
+    row = claimed()
+    live_snapshot_store(thread=row, received=received(listed(message("m1"))), actor=ACTOR)
+    last = ThreadFactory.create(thread_id="thread_z")
+    loaded = list(load_source_threads([last, row, *without]))
+    assert [(found.thread.pk, len(found.source.messages)) for found in loaded] == [
+        *((thread.pk, 0) for thread in without),
+        (row.pk, 1),
+        (last.pk, 0),
+    ]
+
+
+def test_a_large_thread_is_stored_and_read_in_a_small_part_of_its_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(spill, "MAX_BYTES_IN_MEMORY", 1 << 18)
+    monkeypatch.setattr(pages, "MAX_BYTES_IN_MEMORY", 1 << 18)
+    text = [{"type": "text", "text": {"value": "High water is at twenty to seven. " * 60, "annotations": []}}]
+
+    def answers() -> Iterator[tuple[bytes, str]]:
+        for start in range(0, 3000, 100):
+            page = listed(*(message(f"m{number}", content=text) for number in range(start, start + 100)))
+            yield json.dumps(page).encode(), f"req_{start}"
+
+    row = claimed()
+    live_snapshot_store(thread=row, received=received(listed(message("m0"))), actor=ACTOR)
+    size = sum(len(raw) for raw, _request_id in answers())
+    tracemalloc.start()
+    try:
+        live_snapshot_store(thread=row, received=answers(), actor=ACTOR)
+        source = load_source_thread(row)
+        assert sum(len(value["id"]) for value in source.messages) > 3000
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert is_spilled(source.messages)
+    assert len(source.messages) == 3000
+    assert (row.item_count, row.chunk_count) == (3000, 150)
+    assert row.pages.count() == 31
+    assert peak < size / 2
+
+
+def test_what_is_stored_of_a_large_thread_is_known_without_holding_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    row = claimed()
+    answers = [listed(message(f"m{number}", text="tide " * 20)) for number in range(5)]
+    live_snapshot_store(thread=row, received=received(*answers), actor=ACTOR)
+    monkeypatch.setattr(pages, "MAX_BYTES_IN_MEMORY", 300)
+    ((_thread, stored),) = threads_with_pages([row])
+    assert [page.sequence for page in stored] == [0, 1, 2, 3, 4]
+    assert all(page.get_deferred_fields() == {"payload"} for page in stored)
+    known = known_objects(row, stored)
+    assert known.see("message", "m3", message("m3", text="tide " * 20)) is Verdict.SAME
+    assert known.see("message", "m3", message("m3", text="ebb")) is Verdict.CONFLICT
+    assert known.see("message", "m9", message("m9")) is Verdict.NEW
