@@ -6,7 +6,6 @@ python -m bench.files_console       commands as lines of JSON, see bench.childre
 from __future__ import annotations
 
 import resource
-import sys
 import threading
 import time
 from pathlib import Path
@@ -192,14 +191,12 @@ def clear() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(
-        answer_commands(
-            {
-                "fill": fill,
-                "export_request": export_request,
-                "import_ids": import_ids,
-                "documents_pages": documents_pages,
-                "clear": clear,
-            }
-        )
+    answer_commands(
+        {
+            "fill": fill,
+            "export_request": export_request,
+            "import_ids": import_ids,
+            "documents_pages": documents_pages,
+            "clear": clear,
+        }
     )

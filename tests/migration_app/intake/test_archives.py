@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from migration_app.archive.streams import ArchiveUnreadableError
+from migration_app.archive.versions import KnownObjects
 from migration_app.contracts import JsonObject
 from migration_app.intake import archives, store
 from migration_app.models import Assistant, AuditEvent, ImportReject, SnapshotPage, SourceImport, Thread
@@ -323,15 +324,15 @@ def test_many_threads_go_in_by_groups(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_of_a_long_thread_only_what_the_buffer_speaks_of_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "_BUFFER_DOCUMENTS", 10)
-    seen = store.KnownObjects.see
+    seen = KnownObjects.see
     held: list[int] = []
 
-    def counting(self: store.KnownObjects, *arguments: Any, **keywords: Any) -> Any:
+    def counting(self: KnownObjects, *arguments: Any, **keywords: Any) -> Any:
         verdict = seen(self, *arguments, **keywords)
         held.append(len(self._values))
         return verdict
 
-    monkeypatch.setattr(store.KnownObjects, "see", counting)
+    monkeypatch.setattr(KnownObjects, "see", counting)
     imported(lines(*(message(f"m{number:03}", 100 + number) for number in range(200))))
     assert len(stored_messages()) == 200
     assert max(held) <= 10
