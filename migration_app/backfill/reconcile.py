@@ -199,11 +199,9 @@ def _pause_point(run: _Run) -> None:
 
 
 def _target_look(run: _Run, pks: Sequence[int]) -> Looked:
-    made: list[ConversationClaim | Found | None] = [
-        conversation_claim(thread, quick=run.row.quick) for thread in _threads(pks)
-    ]
-    found = [entry for entry in made if isinstance(entry, Found)]
-    claims = [entry for entry in made if isinstance(entry, ConversationClaim)]
+    made = [conversation_claim(thread, quick=run.row.quick) for thread in _threads(pks)]
+    claims = [entry for entry in made if entry is not None]
+    found = []
     answers = _ask(run, "target", claims, _conversation_read)
     for claim, answer in zip(claims, answers, strict=True):
         if isinstance(answer, GatewayError):
@@ -212,7 +210,7 @@ def _target_look(run: _Run, pks: Sequence[int]) -> Looked:
             )
         elif answer is not None and conversation_rests(claim):
             found.append(answer)
-    return Looked(len(made) - made.count(None), tuple(found), made.count(None))
+    return Looked(len(claims), tuple(found), made.count(None))
 
 
 def _live_look(run: _Run, pks: Sequence[int]) -> Looked:

@@ -100,6 +100,8 @@ def _status_faults(pk: int, status: str, work: str, leased: bool, state: str) ->
         yield Found("conversation_unfinished", pk, claimed=claimed, found=there)
     elif status == S.ROLLED_BACK and state:
         yield Found("status_contradicts", pk, claimed=claimed, found=there)
+    elif not work and state == "deleting":
+        yield Found("rollback_unfinished", pk, claimed=claimed, found=there)
 
 
 class _Chunks(NamedTuple):
@@ -118,6 +120,8 @@ class _Chunks(NamedTuple):
 
 
 def _chunk_faults(row: _Chunks) -> Iterator[Found]:
+    if row.state == "deleting":
+        return  # a roll back takes the chunks away from the first on
     pk, at_rest = row.thread_pk, not row.work and row.status not in _AT_WORK
     if row.gaps:
         yield Found("chunk_gap", pk, claimed="chunks in one row", found=_number(row.gaps, "break"))

@@ -60,11 +60,6 @@ KINDS: Mapping[str, Kind] = {
         "The application has gone on with the conversation: all that was sent stands before what is new.",
         "Nothing. Should the source grow too, the thread goes to review and is never interleaved.",
     ),
-    "plan_lost": Kind(
-        _ERROR,
-        "What was sent can't be planned again from today's snapshot, so there is nothing to compare with.",
-        "Look at the thread's page. --quick compares with the recorded item ids instead.",
-    ),
     "target_unreadable": Kind(
         _WARNING,
         "The conversation could not be read.",
@@ -132,6 +127,11 @@ KINDS: Mapping[str, Kind] = {
         _WARNING,
         "A create was sent, its answer never recorded, and nobody works on the thread.",
         "Retry the thread: the lost create then goes to the orphan ledger.",
+    ),
+    "rollback_unfinished": Kind(
+        _WARNING,
+        "A roll back was begun and not finished: part of the conversation is deleted.",
+        "Roll the thread back again: it goes on where it was.",
     ),
     "lease_without_work": Kind(
         _ERROR,

@@ -93,11 +93,16 @@ def test_a_conversation_that_the_application_goes_on_with_is_no_error(quick: boo
     assert totals(row)["error"] == 0
 
 
-def test_what_is_known_to_be_continued_is_read_as_far_as_it_is_ours(apis: Connections) -> None:
+@pytest.mark.parametrize("quick", [False, True])
+def test_what_is_known_to_be_continued_is_read_as_far_as_it_is_ours(
+    quick: bool, apis: Connections, sandbox: RunningSandbox
+) -> None:
     thread = copied_thread("thread_1")
     append_text(thread, "and another thing")
     Conversation.objects.update(continued_after=3)
-    assert found(run(apis)) == []
+    assert found(run(apis, quick=quick)) == []
+    delete_item(sandbox, thread, 1)
+    assert found(run(apis, quick=quick)) == [("difference", "thread_1")]
 
 
 def test_other_content_under_the_recorded_ids_is_found_by_content_and_not_by_ids(apis: Connections) -> None:
@@ -112,10 +117,18 @@ def test_other_content_under_the_recorded_ids_is_found_by_content_and_not_by_ids
     assert "replies" not in entry.found
 
 
-def test_a_plan_that_cant_be_made_again_is_said(apis: Connections) -> None:
-    copied_thread()
+def test_without_a_plan_it_is_compared_by_the_fingerprint_of_what_was_sent(
+    apis: Connections, sandbox: RunningSandbox
+) -> None:
+    thread = copied_thread()
     Conversation.objects.update(policies={"incomplete_messages": "no such choice"})
-    assert found(run(apis)) == [("plan_lost", "thread_1")]
+    assert found(run(apis)) == []
+    append_text(thread, "and another thing")
+    assert found(run(apis)) == [("continued", "thread_1")]
+    delete_item(sandbox, thread, 0)
+    row = run(apis)
+    assert found(row) == [("difference", "thread_1")]
+    assert row.discrepancies.get().found.endswith("their fingerprint differs")
 
 
 def test_threads_that_are_being_worked_on_are_not_judged(apis: Connections, sandbox: RunningSandbox) -> None:

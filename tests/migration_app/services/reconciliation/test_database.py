@@ -111,6 +111,14 @@ def test_a_conversation_that_was_begun_and_left_is_found() -> None:
     assert codes() == ["conversation_unfinished"]
 
 
+def test_a_roll_back_that_was_left_is_found_and_its_chunks_are_not_held_against_it() -> None:
+    conversation("needs_review", "deleting", 20, 5)
+    Chunk.objects.filter(sequence=0).delete()
+    assert codes() == ["rollback_unfinished"]
+    Thread.objects.update(pending_work="rollback", batch=BatchFactory.create())
+    assert codes() == []
+
+
 def test_a_lease_without_work_is_found() -> None:
     ThreadFactory.create(status="snapshotted", lease_token=uuid.uuid4(), lease_until=timezone.now())
     assert codes() == ["lease_without_work"]
