@@ -21,8 +21,9 @@ from migration_app.contracts import Finding, PlannedItem, Severity, planned_from
 
 T = TypeVar("T")
 
-MAX_BYTES_IN_MEMORY = 8 << 20
-"""What weighs more than this, in bytes of JSON, goes to a file. Objects in memory weigh several times that."""
+MAX_BYTES_IN_MEMORY = 2 << 20
+"""What weighs more than this, in bytes of JSON, goes to a file. Objects in memory weigh several times that, and a
+worker may have a hundred threads in its hands."""
 
 # Read and written at once. Elements are mostly read in their order, or in the reverse of it.
 _BLOCK = 1 << 16
@@ -93,11 +94,13 @@ class _Window:
 
 
 class _Log:
-    """Records behind each other in a temporary file, the newest still in memory. Records are never changed."""
+    """Records behind each other in a temporary file, the newest still in memory. Records are never changed.
+
+    The file is made when a first block is full.
+    """
 
     def __init__(self) -> None:
-        self._file = _temporary_file()
-        weakref.finalize(self, self._file.close)
+        self._file: io.FileIO | None = None
         self._ends = array("Q")
         self._tail = bytearray()
         self._written = 0
@@ -116,7 +119,7 @@ class _Log:
     def read(self, number: int, window: _Window) -> bytes:
         """A record's bytes, out of the window, which is moved there if it is elsewhere."""
         start, end = self._ends[number - 1] if number else 0, self._ends[number]
-        if start >= self._written:
+        if self._file is None or start >= self._written:
             return bytes(self._tail[start - self._written : end - self._written])
         first, block = window.start, window.block
         if start < first or end > first + len(block):
@@ -130,6 +133,9 @@ class _Log:
         return block[start - first : end - first]
 
     def _write(self) -> None:
+        if self._file is None:
+            self._file = _temporary_file()
+            weakref.finalize(self, self._file.close)
         rest = memoryview(self._tail)
         try:
             while rest:

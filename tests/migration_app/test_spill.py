@@ -129,7 +129,7 @@ def test_a_temporary_directory_that_is_not_there_is_told(monkeypatch: pytest.Mon
     with pytest.raises(
         TemporarySpaceError, match=r"in /nowhere/at/all .* failed \(No such file or directory\)"
     ):
-        Gathering(JSON, spill=True)
+        spilled(VALUES)
 
 
 def test_having_no_temporary_directory_at_all_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +140,7 @@ def test_having_no_temporary_directory_at_all_is_told(monkeypatch: pytest.Monkey
     monkeypatch.setattr(tempfile, "gettempdir", none)
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: none())
     with pytest.raises(TemporarySpaceError, match="in the temporary directory"):
-        Gathering(JSON, spill=True)
+        spilled(VALUES)
 
 
 def test_a_file_that_cannot_be_read_again_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,10 +153,18 @@ def test_a_file_that_cannot_be_read_again_is_told(monkeypatch: pytest.MonkeyPatc
         list(found)
 
 
+def test_what_fills_no_block_needs_no_file() -> None:
+    found = spilled(VALUES[:20])
+    assert isinstance(found, Spilled)
+    assert found._log._file is None
+    assert list(found) == VALUES[:20]
+
+
 def test_the_file_is_closed_with_its_last_reader() -> None:
     found = spilled(VALUES)
     assert isinstance(found, Spilled)
     file = found._log._file
+    assert file is not None
     part = found[:1000]
     del found
     assert not file.closed
