@@ -33,6 +33,7 @@ from migration_app.contracts import Actor
 from migration_app.gateways.connection import source_connection, target_connection
 from migration_app.intake.imports import import_run, imports_waiting
 from migration_app.models import Assistant, Batch, Reconciliation
+from migration_app.models.batch import MAX_WINDOW
 from migration_app.services.assistants import assistant_convert_next
 from migration_app.services.batch_cancel import batch_take_back
 from migration_app.services.batch_control import WORKED_ON, batch_control, urgent_work_waits
@@ -260,8 +261,13 @@ def _apis() -> Connections:
             base_url=settings.SOURCE_BASE_URL,
             api_version=settings.SOURCE_API_VERSION,
             timeout_seconds=settings.HTTP_TIMEOUT_SECONDS,
+            max_connections=MAX_WINDOW,  # the window may grow while the turn lasts
         ),
-        target=partial(target_connection, timeout_seconds=settings.HTTP_TIMEOUT_SECONDS),
+        target=partial(
+            target_connection,
+            timeout_seconds=settings.HTTP_TIMEOUT_SECONDS,
+            max_connections=MAX_WINDOW,
+        ),
     )
 
 

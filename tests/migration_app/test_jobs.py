@@ -13,9 +13,10 @@ from typing import Any
 import django_rq
 import pytest
 from django.core.management import call_command
-from django.db import transaction
+from django.db import OperationalError, transaction
 from redis.exceptions import ConnectionError as RedisConnectionError
-from rq import SimpleWorker
+from rq import SimpleWorker, Worker
+from rq.job import Job
 
 from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
@@ -420,6 +421,28 @@ def test_a_worker_that_finds_urgent_work_waiting_makes_sure_that_the_queue_has_i
     assert [job.args for job in queue.jobs] == [(other.pk,)]
 
 
+def test_a_worker_that_is_busy_looks_around_too(queue: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[bool] = []
+    monkeypatch.setattr(Worker, "maintain_heartbeats", lambda _self, _job: None)
+    monkeypatch.setattr(jobs, "sweep", lambda: looked.append(True))
+    jobs.ConsoleWorker(["default"], connection=queue.connection).maintain_heartbeats(
+        Job(connection=queue.connection)
+    )
+    assert looked == [True]
+
+
+@pytest.mark.parametrize("error", [OperationalError("down"), RedisConnectionError("down")])
+def test_a_worker_outlives_a_database_or_queue_that_is_away(
+    error: Exception, queue: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> None:
+        raise error
+
+    monkeypatch.setattr(jobs, "sweep", broken)
+    jobs.ConsoleWorker(["default"], connection=queue.connection).run_maintenance_tasks()
+    assert "looking again in 20 s" in caplog.text
+
+
 # --- being stopped --------------------------------------------------------------------------------
 
 
@@ -447,7 +470,7 @@ def test_sigterm_while_a_batch_is_handed_out_leaves_the_rest_to_another_worker(
         make_thread(f"thread_{number}")
     monkeypatch.setattr(batches, "_PIECE", 1)
     batch = started()
-    prepare = jobs.batch_prepare_piece
+    prepare = batches.batch_prepare_piece
 
     def piece(**arguments: Any) -> bool:
         os.kill(os.getpid(), signal.SIGTERM)
