@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import Model, QuerySet
 
@@ -67,7 +68,10 @@ def window_of(rows: QuerySet[Any], rest: Mapping[str, Any]) -> Window:
     """
     meta = rows.model._meta  # noqa: SLF001 - Django's documented Model._meta
     columns = [name.removesuffix(HAS_KEY) for name in rest]
-    looked_at, params = rows.values("id", *columns)[:LOOKED_THROUGH].query.sql_with_params()
+    try:
+        looked_at, params = rows.values("id", *columns)[:LOOKED_THROUGH].query.sql_with_params()
+    except EmptyResultSet:  # no row can match, Django sees: a number too large for its column, for instance
+        return Window([], None)
     quote = connection.ops.quote_name
     conditions, values = ["true"], []
     for name, value in rest.items():

@@ -12,6 +12,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import BooleanField, Count, ExpressionWrapper, Q, QuerySet, Sum
 
@@ -260,12 +261,11 @@ class _CodeCount:
 
 def _finding_counts(threads: QuerySet[Thread]) -> dict[str, _CodeCount]:
     begun = ExpressionWrapper(Q(conversation__isnull=False), BooleanField())
-    chosen, params = (
-        threads.order_by()
-        .annotate(begun=begun)
-        .values_list("finding_counts", "begun")
-        .query.sql_with_params()
-    )
+    counts = threads.order_by().annotate(begun=begun).values_list("finding_counts", "begun")
+    try:
+        chosen, params = counts.query.sql_with_params()
+    except EmptyResultSet:  # no thread can match, Django sees
+        return {}
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT f.key, count(*), sum(f.value::bigint),"  # noqa: S608 - our own ORM query, values bound

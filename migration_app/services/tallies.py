@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection, transaction
 from django.db.models import Q
 
@@ -73,7 +74,10 @@ def tally_lines(condition: Q | None = None, *, batch_pk: int | None = None) -> l
         changes = changes.filter(batch_pk=batch_pk)
     columns = [*KEYS, *MEASURES]
     # One statement, so that a fold in between can neither hide a change nor show it twice.
-    both, params = totals.values(*columns).union(changes.values(*columns), all=True).query.sql_with_params()
+    try:
+        both, params = totals.values(*columns).union(changes.values(*columns), all=True).query.sql_with_params()
+    except EmptyResultSet:  # no line can match, Django sees: a number too large for its column, for instance
+        return []
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT {_KEYS}, {_SUMS} FROM ({both}) AS counted GROUP BY {_KEYS}"  # noqa: S608 - our own ORM query

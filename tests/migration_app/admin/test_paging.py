@@ -198,6 +198,23 @@ def test_a_place_to_go_on_from_that_cannot_be_read_is_ignored(below: str, small:
     assert len(shown(log_in("viewer").get(THREADS + query))) == 1
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"batch__id__exact": "9" * 30},
+        {"batch__id__exact": "9" * 30, "status__exact": "failed"},
+        {"batch__id__exact": "9" * 30, "fidelity__exact": "lossy"},
+        {"assistant__id__exact": "9" * 30, "fidelity__exact": "lossy"},
+    ],
+    ids=str,
+)
+def test_a_number_that_no_row_can_have_finds_nothing(query: dict[str, str], log_in: LogIn) -> None:
+    thread_made(status="failed", fidelity="lossy")
+    client = log_in("operator")
+    assert shown(client.get(THREADS, query)) == []
+    assert client.get(f"{THREADS}act/backfill/", query).status_code == 200
+
+
 # --- plans ----------------------------------------------------------------------------------------------
 
 
