@@ -12,7 +12,7 @@ from migration_app.models.assistant import Assistant
 
 
 class Prompt(models.Model):
-    """What an assistant became. Its content stands in its versions; the newest one is current.
+    """What an assistant became. Its content stands in its versions; one of them may be *active*: the one to use.
 
     Reusable dashboard prompts (``pmpt_…``) shut down on 2026-11-30, so such an id is only a note here.
     """
@@ -26,11 +26,17 @@ class Prompt(models.Model):
         blank=True,
         help_text="Optional note; these ids end on 2026-11-30.",
     )
+    dashboard_prompt_version = models.CharField(max_length=64, blank=True, default="", db_default="")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["slug"]
-        permissions = [("export_prompts", "Can export prompts")]
+        permissions = [
+            ("export_prompts", "Can export prompts"),
+            ("approve_prompt", "Can approve or reject prompt versions in review"),
+            ("activate_prompt", "Can activate approved prompt versions, and roll back to earlier ones"),
+            ("try_prompt", "Can try prompts out at the target, which costs calls"),
+        ]
 
     def __str__(self) -> str:
         return self.slug
@@ -40,12 +46,39 @@ class Prompt(models.Model):
         """The newest version, None before the first conversion."""
         return self.versions.order_by("-number").first()
 
+    @property
+    def active_version(self) -> PromptVersion | None:
+        """The version to use, None until one was activated."""
+        return self.versions.filter(state=PromptVersion.State.ACTIVE).first()
+
 
 class PromptVersion(models.Model):
-    """One immutable state of a prompt's spec (held by a trigger).
+    """One immutable state of a prompt's spec (held by a trigger); only how far its review is changes.
+
+    Lifecycle: *draft* → *in_review* → *approved* (by another person, where configured) → *active*; one version of
+    a prompt is active at most, and the one before it becomes *retired*, from where a roll back activates it again.
+    A version in review may be *rejected*. The allowed edges are the table in ``services.prompt_review``.
 
     ``spec_json`` is ASCII JSON text with sorted keys: unlike JSONB it holds ``\\u0000`` and hashes stably.
     """
+
+    class State(models.TextChoices):
+        """How far its review is."""
+
+        DRAFT = "draft", "draft"
+        IN_REVIEW = "in_review", "in review"
+        APPROVED = "approved", "approved"
+        REJECTED = "rejected", "rejected"
+        ACTIVE = "active", "active"
+        RETIRED = "retired", "retired"
+
+    class Origin(models.TextChoices):
+        """How it came about."""
+
+        CONVERTED = "converted", "converted from the assistant"
+        EDITED = "edited", "edited"
+        IMPORTED = "imported", "imported from a file"
+        REPLACED = "replaced", "model replaced"
 
     prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
@@ -56,14 +89,36 @@ class PromptVersion(models.Model):
     source_sha256 = models.CharField("sha256 of the assistant's snapshot", max_length=64, db_collation="C")
     author_name = models.CharField(max_length=255)
     note = models.TextField(blank=True)
+    origin = models.CharField(max_length=16, choices=Origin, default=Origin.CONVERTED)
+    state = models.CharField(max_length=16, choices=State, default=State.DRAFT)
+    submitted_by_name = models.CharField(max_length=255, blank=True, default="", db_default="")
+    decided_by_name = models.CharField(max_length=255, blank=True, default="", db_default="")
+    decided_at = models.DateTimeField(null=True, blank=True)
+    activated_by_name = models.CharField(max_length=255, blank=True, default="", db_default="")
+    activated_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["prompt_id", "-number"]
         constraints = [
-            models.UniqueConstraint(fields=["prompt", "number"], name="promptversion_number_unique")
+            models.UniqueConstraint(fields=["prompt", "number"], name="promptversion_number_unique"),
+            models.UniqueConstraint(
+                fields=["prompt"], condition=models.Q(state="active"), name="promptversion_one_active"
+            ),
         ]
-        triggers = [pgtrigger.Protect(name="promptversion_unchanged", operation=pgtrigger.Update)]
+        triggers = [
+            pgtrigger.ReadOnly(
+                name="promptversion_unchanged",
+                exclude=[
+                    "state",
+                    "submitted_by_name",
+                    "decided_by_name",
+                    "decided_at",
+                    "activated_by_name",
+                    "activated_at",
+                ],
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.prompt} v{self.number}"
