@@ -44,7 +44,8 @@ def bucket(per_minute: float, *, largest: int = 1) -> Bucket:
     of something that comes 20 at once no bucket can hold the limit in every single minute; this one holds it
     within twice.
     """
-    burst = max(largest, int(per_minute / 400), 1)
+    # Two, where the margin covers it: who wakes a little late must not lose what came meanwhile.
+    burst = max(largest, int(per_minute / 400), 2 if per_minute * _MARGIN >= 1 else 1)
     return Bucket(max(min(per_minute * (1 - _MARGIN), per_minute - (burst - 1)), per_minute / 2), burst)
 
 
