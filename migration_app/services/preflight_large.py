@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.db.models.expressions import RawSQL
 
 from migration_app.contracts import Fidelity, Policies
 from migration_app.models import Batch, Thread
@@ -71,21 +72,25 @@ def _looked_at(
         threads = selection_threads(selection)
         if isinstance(selection.get("ids"), list) or counted_up_to(threads, EXACT_THREADS) <= EXACT_THREADS:
             return threads, True
-        return _keyed(threads.order_by("-pk")), False
+        return _newest(threads.order_by("-pk")), False
     if (index := index_for(set(fields), THREAD_INDEXES)) is None:
         window = threads_window(fields)
         complete = window.below is None or len(window.pks) == threads_count(fields)
-        return Thread.objects.filter(pk__in=window.pks[: None if complete else SAMPLE_THREADS]), complete
+        return _keyed(window.pks[: None if complete else SAMPLE_THREADS]), complete
     rows = walk(Thread.objects.all(), {name: fields[name] for name in index})
     known = threads_count(fields)
     if (counted_up_to(rows, EXACT_THREADS) if known is None else known) <= EXACT_THREADS:
         return selection_threads(selection), True
-    return _keyed(rows), False
+    return _newest(rows), False
 
 
-def _keyed(rows: QuerySet[Thread]) -> QuerySet[Thread]:
-    """The first of these rows, by key: what is asked of them then reads no others."""
-    return Thread.objects.filter(pk__in=list(rows.values_list("pk", flat=True)[:SAMPLE_THREADS]))
+def _newest(rows: QuerySet[Thread]) -> QuerySet[Thread]:
+    return _keyed(list(rows.values_list("pk", flat=True)[:SAMPLE_THREADS]))
+
+
+def _keyed(pks: list[int]) -> QuerySet[Thread]:
+    """Threads by key, in one array: thousands of parameters would cost more than the threads."""
+    return Thread.objects.filter(pk__in=RawSQL("SELECT unnest(%s::bigint[])", [pks]))
 
 
 def _with_counters(
