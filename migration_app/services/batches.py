@@ -17,20 +17,17 @@ from migration_app.models.batch import DEFAULT_WINDOW, MAX_WINDOW
 from migration_app.services.audit import audit_event, audit_record
 from migration_app.services.batch_kinds import APPROVED, CONVERTING, ELIGIBLE, HAND_OUT, batch_eligible
 from migration_app.services.plans import policies_words
-from migration_app.services.progress import Progress, batch_progress
 from migration_app.services.selections import selection_threads
 
 __all__ = [
     "CONVERTING",
     "ELIGIBLE",
-    "Progress",
     "batch_create",
     "batch_eligible",
     "batch_fail",
     "batch_finish",
     "batch_prepare",
     "batch_prepare_piece",
-    "batch_progress",
     "speed_check",
 ]
 

@@ -12,8 +12,8 @@ from migration_app.services.batches import (
     batch_fail,
     batch_finish,
     batch_prepare,
-    batch_progress,
 )
+from migration_app.services.progress import batch_progress
 from migration_app.services.selections import SelectionError, selection_of_filters, selection_of_pks
 
 pytestmark = pytest.mark.django_db
