@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from migration_app.conversion.canonical import (
+    Fingerprinting,
     ItemsComparison,
     canonical_item,
     common_prefix,
@@ -312,6 +313,15 @@ def test_common_prefix_counts_what_is_there_already() -> None:
 
 def test_fingerprint_depends_on_order_and_content() -> None:
     assert len({fingerprint(items) for items in ([], [USER], [CALL], [USER, CALL], [CALL, USER])}) == 5
+
+
+def test_a_fingerprint_taken_part_by_part_is_that_of_the_whole() -> None:
+    taken = Fingerprinting()
+    assert taken.add([USER, CALL]) == fingerprint([USER, CALL])
+    apart = taken.copy()
+    assert taken.add(iter([OUTPUT])) == fingerprint([OUTPUT])
+    assert taken.whole == fingerprint([USER, CALL, OUTPUT])
+    assert apart.whole == fingerprint([USER, CALL])
 
 
 def test_digest_is_the_same_everywhere_and_every_year() -> None:
