@@ -17,7 +17,7 @@ import hashlib
 import logging
 import time
 import uuid
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -144,7 +144,7 @@ class Limiter:
         if self._stopped:
             raise StoppedError
         if self._broken is not None:
-            raise self._broken
+            raise self._bug()
         now = time.monotonic()
         if now >= self._held_until and not self._queue:
             if self._rate is None and self._batch_rate is None and (self._items is None or not items):
@@ -194,7 +194,7 @@ class Limiter:
     def stop(self) -> None:
         """Let no call through any more: those that wait, and later ones, raise StoppedError."""
         self._stopped = True
-        self._fail(StoppedError())
+        self._fail(StoppedError)
 
     async def close(self) -> None:
         """Stop, leave the list of workers, and close the connections to Redis."""
@@ -451,10 +451,15 @@ class Limiter:
         if error is not None:
             # A bug. Whoever waits must hear of it, not wait for ever.
             self._broken = error
-            self._fail(error)
+            self._fail(self._bug)
 
-    def _fail(self, error: BaseException) -> None:
+    def _bug(self) -> RuntimeError:
+        error = RuntimeError("The limiter failed.")
+        error.__cause__ = self._broken
+        return error
+
+    def _fail(self, made: Callable[[], BaseException]) -> None:
         for _, turn in (*self._group, *self._queue):
             if not turn.done():
-                turn.set_exception(error)
+                turn.set_exception(made())  # one each: who raises it adds to its traceback
         self._queue.clear()
