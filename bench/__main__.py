@@ -32,6 +32,7 @@ SECTIONS: Mapping[str, Callable[[Place, Scale], Table]] = {
     "limit": workers.limit,
     "queue": workers.overhead,
     "files": files_and_pages.files,
+    "admin": files_and_pages.admin_pages,
 }
 NOT_QUICK = frozenset({"growth", "admin"})
 _QUICK_ROUNDS = 3
