@@ -29,6 +29,11 @@ ASSISTANT_KINDS: dict[str, FindingKind] = {
         "The assistant's metadata ({count} pairs) becomes metadata of each response made with this prompt.",
         "Drop it from the call if responses should not carry it.",
     ),
+    "prompt_variables": FindingKind(
+        NOTE,
+        "The instructions hold placeholders: {names}.",
+        "responses.create fills none: the application must put their values in before each call.",
+    ),
     "setting_unusable": FindingKind(LOSSY, "The setting {name} is left out: {reason}.", IN_SNAPSHOT),
     "response_format_unknown": FindingKind(
         LOSSY, "The response format {type} is unknown and is left out.", IN_SNAPSHOT

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
 from collections.abc import Sequence
 
 from django.db import transaction
-from django.db.models import Max
 from django.utils.text import slugify
 
-from migration_app.contracts import Actor, JsonObject, PromptPlan
+from migration_app.contracts import Actor, PromptPlan
 from migration_app.conversion.assistants import convert_assistant
 from migration_app.models import Assistant, Prompt, PromptVersion
 from migration_app.services.audit import audit_event
+from migration_app.services.prompt_versions import version_create
 from migration_app.services.snapshots import source_object_value
 
 S = Assistant.Status
@@ -54,7 +51,15 @@ def assistant_convert_next(*, actor: Actor) -> bool:
             return False
         plan = convert_assistant(source_object_value(assistant.source))
         author = Actor(assistant.requested_by_name or actor.name, job_id=actor.job_id)
-        version = _version_create(assistant, plan, source_sha256=assistant.source.sha256, author=author)
+        version = version_create(
+            prompt=_prompt_of(assistant, plan),
+            spec=plan.spec,
+            origin=PromptVersion.Origin.CONVERTED,
+            author=author,
+            note="Converted from the assistant.",
+            findings=plan.findings,
+            source_sha256=assistant.source.sha256,
+        )
         verb = "prompt.version_created" if version else "prompt.unchanged"
         _record(
             assistant,
@@ -68,34 +73,12 @@ def assistant_convert_next(*, actor: Actor) -> bool:
     return True
 
 
-def _version_create(
-    assistant: Assistant, plan: PromptPlan, *, source_sha256: str, author: Actor
-) -> PromptVersion | None:
-    """Add a version, unless the newest one says the same already."""
+def _prompt_of(assistant: Assistant, plan: PromptPlan) -> Prompt:
+    """The assistant's prompt, made when it has none."""
     prompt = Prompt.objects.filter(assistant=assistant).first()
     if prompt is None:
         prompt = Prompt.objects.create(assistant=assistant, slug=_free_slug(assistant), name=plan.name[:512])
-    spec_json = spec_text(plan.spec)
-    newest = prompt.current_version
-    if newest is not None and newest.spec_json == spec_json and newest.source_sha256 == source_sha256:
-        return None
-    number = (prompt.versions.aggregate(newest=Max("number"))["newest"] or 0) + 1
-    return PromptVersion.objects.create(
-        prompt=prompt,
-        number=number,
-        spec_json=spec_json,
-        sha256=hashlib.sha256(spec_json.encode("ascii")).hexdigest(),
-        findings=[dataclasses.asdict(finding) for finding in plan.findings],
-        fidelity=plan.fidelity.value,
-        source_sha256=source_sha256,
-        author_name=author.name,
-        note="Converted from the assistant.",
-    )
-
-
-def spec_text(spec: JsonObject) -> str:
-    """Write a spec as it is kept, hashed and exported: ASCII JSON, sorted keys, two spaces."""
-    return json.dumps(spec, ensure_ascii=True, sort_keys=True, indent=2)
+    return prompt
 
 
 def _free_slug(assistant: Assistant) -> str:
