@@ -29,8 +29,8 @@ from migration_app.services.reconciliation.claims import (
     SnapshotClaim,
     conversation_claim,
     conversation_rests,
+    snapshot_behind,
     snapshot_claim,
-    snapshot_rests,
 )
 from migration_app.services.reconciliation.database import orphans_look, records_look, work_look
 from migration_app.services.reconciliation.kinds import Found, Looked
@@ -56,9 +56,11 @@ _STRANGERS = 100
 
 _PAGE_SIZES = {"records": 2_000, "objects": 200, "snapshots": 50, "live": 200}
 _WINDOWS_A_PAGE = 4
+_WAVE_BYTES = 16 << 20
+"""Bytes of items, as JSON, that are planned at once; what is larger alone goes to a file (``migration_app.spill``)."""
 
 _Claim = TypeVar("_Claim", ConversationClaim, SnapshotClaim)
-Answers = list[Found | GatewayError | None]
+_Answer = TypeVar("_Answer")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -199,42 +201,59 @@ def _pause_point(run: _Run) -> None:
 
 
 def _target_look(run: _Run, pks: Sequence[int]) -> Looked:
-    made = [conversation_claim(thread, quick=run.row.quick) for thread in _threads(pks)]
-    claims = [entry for entry in made if entry is not None]
-    found = []
-    answers = _ask(run, "target", claims, _conversation_read)
-    for claim, answer in zip(claims, answers, strict=True):
-        if isinstance(answer, GatewayError):
-            found.append(
-                Found("target_unreadable", claim.thread_pk, claim.conversation_id, found=answer.code)
-            )
-        elif answer is not None and conversation_rests(claim):
-            found.append(answer)
-    return Looked(len(claims), tuple(found), made.count(None))
+    found, looked, skipped = [], 0, 0
+    for wave in _waves(_threads(pks)):
+        made = [conversation_claim(thread, quick=run.row.quick) for thread in wave]
+        claims = [claim for claim in made if claim is not None]
+        looked, skipped = looked + len(claims), skipped + len(made) - len(claims)
+        for claim, answer in zip(claims, _ask(run, "target", claims, _conversation_read), strict=True):
+            if isinstance(answer, GatewayError):
+                found.append(
+                    Found("target_unreadable", claim.thread_pk, claim.conversation_id, found=answer.code)
+                )
+            elif answer is not None and conversation_rests(claim):
+                found.append(answer)
+    return Looked(looked, tuple(found), skipped)
 
 
 def _live_look(run: _Run, pks: Sequence[int]) -> Looked:
     made = [snapshot_claim(thread) for thread in _threads(pks)]
-    claims = [entry for entry in made if entry is not None]
-    found = []
+    claims = [claim for claim in made if claim is not None]
+    found: list[Found] = []
     for claim, answer in zip(claims, _ask(run, "source", claims, _newest_read), strict=True):
         if isinstance(answer, GatewayError):
             found.append(Found("source_unreadable", claim.thread_pk, found=answer.code))
-        elif answer is not None and snapshot_rests(claim):
+        elif isinstance(answer, Found):
             found.append(answer)
-    return Looked(len(claims), tuple(found), made.count(None))
+        elif answer is not None and (behind := snapshot_behind(claim, answer)) is not None:
+            found.append(behind)
+    return Looked(len(claims), tuple(found), len(made) - len(claims))
 
 
 def _threads(pks: Sequence[int]) -> list[Thread]:
     return list(Thread.objects.filter(pk__in=pks).order_by("pk"))
 
 
+def _waves(threads: Sequence[Thread]) -> Iterator[list[Thread]]:
+    """As many threads as their plans may be in memory together."""
+    wave: list[Thread] = []
+    weight = 0
+    for thread in threads:
+        if wave and weight + thread.payload_bytes > _WAVE_BYTES:
+            yield wave
+            wave, weight = [], 0
+        wave.append(thread)
+        weight += thread.payload_bytes
+    if wave:
+        yield wave
+
+
 def _ask(
     run: _Run,
     api: str,
     claims: Sequence[_Claim],
-    read: Callable[[Connection, _Claim, Watch], Coroutine[Any, Any, Found | None]],
-) -> Answers:
+    read: Callable[[Connection, _Claim, Watch], Coroutine[Any, Any, _Answer]],
+) -> list[_Answer | GatewayError]:
     """Ask an API about each claim, ``window`` at a time. _GiveUpError when it can't be asked any further."""
     if not claims:
         return []
@@ -260,13 +279,13 @@ _HOPELESS = frozenset({"unauthorized", "forbidden", "quota_exhausted", "not_conf
 async def _all(
     connection: Connection,
     claims: Sequence[_Claim],
-    read: Callable[[Connection, _Claim, Watch], Coroutine[Any, Any, Found | None]],
+    read: Callable[[Connection, _Claim, Watch], Coroutine[Any, Any, _Answer]],
     window: int,
     watch: Watch,
-) -> Answers:
+) -> list[_Answer | GatewayError]:
     slots = asyncio.Semaphore(window)
 
-    async def one(claim: _Claim) -> Found | GatewayError | None:
+    async def one(claim: _Claim) -> _Answer | GatewayError:
         async with slots:
             if watch.stop():
                 raise _StopError
@@ -305,21 +324,13 @@ async def _conversation_read(connection: Connection, claim: ConversationClaim, w
     return comparison.result()
 
 
-async def _newest_read(connection: Connection, claim: SnapshotClaim, _watch: Watch) -> Found | None:
+async def _newest_read(connection: Connection, claim: SnapshotClaim, _watch: Watch) -> str | Found | None:
     try:
-        newest = await newest_message_id(connection, thread_id=claim.thread_id)
+        return await newest_message_id(connection, thread_id=claim.thread_id)
     except GatewayError as error:
         if error.code != "not_found":
             raise
         return Found("source_gone", claim.thread_pk, found=f"the source answers {error.status}")
-    if newest is None or newest in claim.message_ids:
-        return None
-    return Found(
-        "source_ahead",
-        claim.thread_pk,
-        claimed=f"{len(claim.message_ids)} messages in the snapshot",
-        found=f"the newest, {newest}, is not among them",
-    )
 
 
 _ONCE: Mapping[str, Callable[[], Looked]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from migration_app.contracts import JsonObject, ThreadPlan
@@ -149,11 +149,10 @@ class _ByIds:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SnapshotClaim:
-    """A snapshot that is claimed to be the whole thread: the ids of its messages."""
+    """A snapshot that is claimed to be the whole thread."""
 
     thread_pk: int
     thread_id: str
-    message_ids: Collection[str]
     seen: Seen
 
 
@@ -224,13 +223,20 @@ def snapshot_claim(thread: Thread) -> SnapshotClaim | None:
     """What is claimed of a thread's snapshot; None if one is being taken."""
     if thread.pending_work == Thread.Work.SNAPSHOT:
         return None
-    ids = frozenset(
-        str(message["id"]) for message in load_source_thread(thread).messages if message.get("id") is not None
+    return SnapshotClaim(thread.pk, thread.thread_id, (thread.snapshot_at, thread.pending_work))
+
+
+def snapshot_behind(claim: SnapshotClaim, newest: str) -> Found | None:
+    """The discrepancy if the source's newest message is not in the snapshot, and no other one came in meanwhile."""
+    thread = Thread.objects.get(pk=claim.thread_pk)
+    if (thread.snapshot_at, thread.pending_work) != claim.seen:
+        return None
+    messages = load_source_thread(thread).messages
+    if any(message.get("id") == newest for message in reversed(messages)):
+        return None
+    return Found(
+        "source_ahead",
+        claim.thread_pk,
+        claimed=f"{len(messages)} messages in the snapshot",
+        found=f"the newest, {newest}, is not among them",
     )
-    return SnapshotClaim(thread.pk, thread.thread_id, ids, (thread.snapshot_at, thread.pending_work))
-
-
-def snapshot_rests(claim: SnapshotClaim) -> bool:
-    """Whether no other snapshot came in meanwhile."""
-    thread = Thread.objects.filter(pk=claim.thread_pk).only("snapshot_at", "pending_work").first()
-    return thread is not None and (thread.snapshot_at, thread.pending_work) == claim.seen

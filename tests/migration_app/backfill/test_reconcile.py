@@ -185,6 +185,25 @@ def test_the_window_bounds_the_reads_in_flight(apis: Connections, monkeypatch: p
     assert flying == [0, 2]
 
 
+def test_as_many_plans_are_in_memory_as_may_be_at_once(
+    apis: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        copied_thread(f"thread_{number}", messages=1)
+    Thread.objects.update(payload_bytes=10)
+    monkeypatch.setattr(reconcile, "_WAVE_BYTES", 20)
+    waves: list[int] = []
+    ask = reconcile._ask
+
+    def counted(*arguments: Any) -> Any:
+        waves.append(len(arguments[2]))
+        return ask(*arguments)
+
+    monkeypatch.setattr(reconcile, "_ask", counted)
+    assert totals(run(apis))["looked"] == 5
+    assert waves == [2, 2, 1]
+
+
 def stop_after(pages: int) -> tuple[Watch, list[int]]:
     seen: list[int] = []
     return Watch(stop=lambda: len(seen) >= pages, progress=lambda row: seen.append(row.cursor)), seen
