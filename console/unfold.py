@@ -77,6 +77,9 @@ UNFOLD: dict[str, Any] = {
                     _item("Assistants", "smart_toy", "admin:migration_app_assistant_changelist"),
                     _item("Prompts", "description", "admin:migration_app_prompt_changelist"),
                     _item("Conversations", "chat", "admin:migration_app_conversation_changelist"),
+                    _item(
+                        "Former conversations", "history", "admin:migration_app_formerconversation_changelist"
+                    ),
                     _item("Source objects", "inventory_2", "admin:migration_app_sourceobject_changelist"),
                 ],
             },

@@ -1,4 +1,4 @@
-"""Conversations of the target with their chunks."""
+"""Conversations of the target with their chunks, and those that threads no longer point to."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from migration_app.admin.badges import badge_html, chunk_badge, conversation_badge
+from migration_app.admin.badges import Badge, badge_html, chunk_badge, conversation_badge
 from migration_app.admin.filters import choice_filter
 from migration_app.admin.skin import ReadOnlyAdmin, ReadOnlyInline
 from migration_app.contracts import policies_from
-from migration_app.models import Chunk, Conversation, Thread
+from migration_app.models import Chunk, Conversation, FormerConversation, Thread
 from migration_app.services.plans import policies_words
 
 
@@ -158,3 +158,83 @@ class ConversationAdmin(ReadOnlyAdmin[Conversation]):
     def show_verified(self, conversation: Conversation) -> str:
         """When it was last read back and found equal."""
         return _moment(conversation.verified_at)
+
+
+@admin.register(FormerConversation)
+class FormerConversationAdmin(ReadOnlyAdmin[FormerConversation]):
+    """What threads no longer point to: rolled back, or left where it is for a new conversation."""
+
+    list_display = (
+        "show_id",
+        "show_thread",
+        "show_fate",
+        "item_count",
+        "show_residue",
+        "actor",
+        "show_parted",
+    )
+    list_filter = (choice_filter("fate", "fate", list(FormerConversation.Fate.choices)),)
+    list_select_related = ("thread",)
+    search_fields = ("conversation_id",)
+    search_help_text = "Exact conversation or thread id"
+    ordering = ("-id",)
+    fields = (
+        "show_id",
+        "show_thread",
+        "show_fate",
+        "item_count",
+        "show_whole_residue",
+        "reason",
+        "actor",
+        "show_created",
+        "show_parted",
+    )
+    readonly_fields = fields
+
+    def get_search_results(
+        self,
+        request: HttpRequest,  # noqa: ARG002 - Django's signature
+        queryset: QuerySet[Any],
+        search_term: str,
+    ) -> tuple[QuerySet[Any], bool]:
+        """Search by exact ids."""
+        words = search_term.strip().replace("\x00", "")
+        if not words:
+            return queryset, False
+        thread_pk = Thread.objects.filter(thread_id=words).values_list("pk", flat=True).first()
+        return queryset.filter(Q(conversation_id=words) | Q(thread_id=thread_pk)), False
+
+    @admin.display(description="conversation id")
+    def show_id(self, former: FormerConversation) -> str:
+        """The target's id, which the mapping no longer names."""
+        return format_html('<span class="mc-mono">{}</span>', former.conversation_id)
+
+    @admin.display(description="thread")
+    def show_thread(self, former: FormerConversation) -> str:
+        """Link to the thread."""
+        return thread_link(former.thread)
+
+    @admin.display(description="fate")
+    def show_fate(self, former: FormerConversation) -> str:
+        """What became of it, coloured where something was left behind that should be gone."""
+        return badge_html(Badge(former.get_fate_display(), "warning" if former.residue else ""))
+
+    @admin.display(description="residue")
+    def show_residue(self, former: FormerConversation) -> str:
+        """Whether reading found something left."""
+        return "yes" if former.residue else "–"
+
+    @admin.display(description="residue")
+    def show_whole_residue(self, former: FormerConversation) -> str:
+        """What reading did not confirm to be gone."""
+        return former.residue or "none: reading confirmed it, or nothing was to be deleted"
+
+    @admin.display(description="created (UTC)")
+    def show_created(self, former: FormerConversation) -> str:
+        """When the target answered its create."""
+        return _moment(former.created_at)
+
+    @admin.display(description="parted (UTC)")
+    def show_parted(self, former: FormerConversation) -> str:
+        """When the thread left it."""
+        return _moment(former.parted_at)

@@ -6,9 +6,19 @@ import dataclasses
 from collections.abc import Mapping
 
 from migration_app.models import Batch
+from migration_app.services.batch_kinds import FOREIGN_TOO
 
 PREFLIGHT = "preflight"
 EXPORT = "export"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Option:
+    """A box on the confirm page that is not ticked by itself; ``name`` is the batch's setting."""
+
+    name: str
+    label: str
+    warning: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -17,7 +27,7 @@ class ActionKind:
 
     ``eligible_as`` names the batch kind whose rule decides which threads are taken; empty: all of them.
     ``sends`` tells whether the figures of a backfill (items, chunks, calls) say something about it, ``calls``
-    whether its batch calls an API, so that there is a speed to choose.
+    whether its batch calls an API, so that there is a speed to choose. ``warning`` stands out on the confirm page.
     """
 
     name: str
@@ -32,6 +42,8 @@ class ActionKind:
     calls: bool = True
     reason_required: bool = True
     dangerous: bool = False
+    warning: str = ""
+    options: tuple[Option, ...] = ()
 
 
 ACTIONS: Mapping[str, ActionKind] = {
@@ -100,6 +112,54 @@ ACTIONS: Mapping[str, ActionKind] = {
             "backfilled from where they stand, excluded ones come back into the estate.",
             Batch.Kind.RETRY,
             sends=True,
+        ),
+        ActionKind(
+            Batch.Kind.KEEP,
+            "Keep as it is",
+            "migration_app.review_thread",
+            "bookmark_added",
+            "Keep these conversations",
+            "For threads in review whose application has gone on with the conversation: reads what was sent, and if "
+            "it still stands as it was sent, the thread is verified as far as that. Nothing is sent.",
+            Batch.Kind.KEEP,
+            warning="What the source has beyond what was sent will not be in the conversation: it becomes a lossy "
+            "finding of the thread, and later messages of the source are never appended to this conversation.",
+        ),
+        ActionKind(
+            Batch.Kind.ANEW,
+            "Begin anew",
+            "migration_app.review_thread",
+            "restart_alt",
+            "Begin anew",
+            "For threads in review: leaves the old conversation at the target, and backfills the whole thread into a "
+            "new one.",
+            Batch.Kind.ANEW,
+            sends=True,
+            dangerous=True,
+            warning="The mapping will change: each of these threads gets another conversation id. What applications "
+            "added themselves stays in the old conversations only, which are not deleted; the console remembers them.",
+        ),
+        ActionKind(
+            Batch.Kind.ROLLBACK,
+            "Roll back",
+            "migration_app.rollback_thread",
+            "undo",
+            "Delete what was sent",
+            "Deletes what was sent to the target, items first, then the conversation, and confirms it by reading. "
+            "Snapshots and the audit trail stay, so Backfill can begin anew. Conversations that hold anything else "
+            "are left alone and go to review.",
+            Batch.Kind.ROLLBACK,
+            dangerous=True,
+            warning="Deleted items can't be brought back. An application that still uses one of these conversations "
+            "will fail.",
+            options=(
+                Option(
+                    FOREIGN_TOO,
+                    "Delete what is not ours too",
+                    "Whatever applications added to these conversations is deleted with them. The console has no copy "
+                    "of it: it is lost for good.",
+                ),
+            ),
         ),
         ActionKind(
             Batch.Kind.EXCLUDE,

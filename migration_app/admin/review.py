@@ -69,6 +69,7 @@ from migration_app.services.plans import (
 
 ENTRIES_A_PAGE = 50
 _ROWS_A_PAGE = 25
+_FORMERS_SHOWN = 10
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -126,6 +127,11 @@ def review_context(request: HttpRequest, thread: Thread) -> dict[str, Any]:
         "fidelity": _fidelity_badge(thread.fidelity),
         "conversation": conversation,
         "conversation_state": conversation_badge(conversation.state) if conversation else None,
+        "kept": conversation.continued_after if conversation else None,
+        "formers": [
+            (former, Badge(former.get_fate_display(), "warning" if former.residue else ""))
+            for former in thread.former_conversations.all()[:_FORMERS_SHOWN]
+        ],
         "orphans": list(thread.orphans.all()[:5]),
         "actions": _actions(request, thread),
         "audit": slice_of(

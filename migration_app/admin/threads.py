@@ -254,6 +254,7 @@ class ThreadAdmin(ReadOnlyAdmin[Thread]):
                 context.get("left_out") or kind.name == EXPORT or (kind.sends and context["taken"])
             ),
             error=error,
+            ticked=[option.name for option in kind.options if option.name in request.POST],
             reason=request.POST.get("reason", ""),
             speed=speed_fields(speed_proposed(selection), request.POST)
             if kind.starts_batch and kind.calls
@@ -303,7 +304,11 @@ class ThreadAdmin(ReadOnlyAdmin[Thread]):
                 },
             )
         with transaction.atomic():
-            chosen = {"policies": policies_as_dict(policies)} if kind.name in CONVERTING else None
+            chosen: dict[str, Any] = {
+                option.name: True for option in kind.options if option.name in request.POST
+            }
+            if kind.name in CONVERTING:
+                chosen["policies"] = policies_as_dict(policies)
             batch = batch_create(
                 kind=kind.name,
                 selection=selection,

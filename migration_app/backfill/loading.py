@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 from django.db import DatabaseError
-from django.db.models import Sum
+from django.db.models import Max, Sum
 
 from migration_app.archive.assemble import PageContent, assemble_thread
 from migration_app.archive.sequence import SequenceDamagedError
@@ -29,13 +29,15 @@ _NAMES = (b"file_id", b"vector_store_ids", b"\\u00")
 class Loaded:
     """A claimed thread with the rows that its work begins from.
 
-    ``pages`` hold the snapshot of a small thread, which ``planned`` converts without the database; the others
-    were converted when they were loaded, or have the ``trouble`` why they can't be.
+    ``snapshot_seen`` is when the newest page of the snapshot came in. ``pages`` hold the snapshot of a small
+    thread, which ``convert`` converts without the database; the others were converted when they were loaded, or
+    have the ``trouble`` why they can't be.
     """
 
     thread: Thread
     conversation: Conversation | None = None
     chunks: list[Chunk] = dataclasses.field(default_factory=list)
+    snapshot_seen: dt.datetime | None = None
     pages: list[PageContent] | None = None
     plan: PlannedThread | None = None
     trouble: Exception | None = None
@@ -73,9 +75,13 @@ def threads_load(threads: Sequence[Thread]) -> list[Loaded]:
         SnapshotPage.objects.filter(thread_id__in=convert)
         .order_by()
         .values_list("thread_id")
-        .annotate(size=Sum("raw_bytes"))
+        .annotate(size=Sum("raw_bytes"), newest=Max("received_at"))
     )
-    small = {pk for pk, size in sizes if size <= _SMALL}
+    small = set()
+    for pk, size, newest in sizes:
+        loaded[pk].snapshot_seen = newest
+        if size <= _SMALL:
+            small.add(pk)
     contents: dict[int, list[PageContent]] = {pk: [] for pk in small}
     for page in SnapshotPage.objects.filter(thread_id__in=small).order_by("thread_id", "sequence"):
         try:

@@ -23,12 +23,14 @@ from __future__ import annotations
 import dataclasses
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from typing import Any
 
 from django.conf import settings
 
 from migration_app.backfill import records
 from migration_app.backfill.records import NeedsReviewError
 from migration_app.backfill.refusals import halves, is_about_items, is_lossless, next_replacements
+from migration_app.backfill.standing import intact_or_review
 from migration_app.backfill.work import Work
 from migration_app.contracts import Fidelity, JsonObject, PlannedItem
 from migration_app.conversion.canonical import (
@@ -45,7 +47,8 @@ from migration_app.gateways.target import (
     items_pages,
 )
 from migration_app.models import Chunk, Conversation, Thread
-from migration_app.services.plans import PlanLostError, plan_of
+from migration_app.services.assessments import GROWN_CODE, GROWN_TEXT, plan_measures
+from migration_app.services.plans import PlanLostError, plan_of, thread_plan
 
 S = Thread.Status
 _TRIES_BEFORE_LOSS = 3
@@ -59,8 +62,12 @@ async def thread_backfill(work: Work) -> None:
     """
     records.backfill_begun(work.entry)
     try:
+        _sendable(work)
         if work.thread.status != S.BACKFILLED:
-            sent = not _blocked(work) and await _append(work, await _conversation(work))
+            handed_out = _has_id(work.conversation)
+            sent = not _blocked(work) and await _append(
+                work, await _conversation(work), handed_out=handed_out
+            )
             if not sent:
                 records.thread_blocked(work.entry, work.plan)
                 await work.write()
@@ -92,9 +99,19 @@ async def _to_review(work: Work, trouble: NeedsReviewError | PlanLostError) -> N
     await work.write()
 
 
+def _sendable(work: Work) -> None:
+    """Raise NeedsReviewError for a conversation to which nothing more is ever sent."""
+    if work.conversation is None:
+        return
+    if work.conversation.state == Conversation.State.DELETING:
+        raise records.not_whole()
+    if work.conversation.continued_after is not None:
+        raise records.kept_as_it_is()
+
+
 async def _conversation(work: Work) -> Conversation:
     """Return the thread's conversation with an id that we hold, creating it if there is none."""
-    if work.conversation is not None and work.conversation.state != Conversation.State.CREATING:
+    if work.conversation is not None and _has_id(work.conversation):
         return work.conversation
     if work.conversation is not None:
         lost = "The worker ended between sending the create and recording its answer."
@@ -112,15 +129,19 @@ async def _conversation(work: Work) -> Conversation:
     return work.conversation
 
 
-async def _append(work: Work, conversation: Conversation) -> bool:
+def _has_id(conversation: Conversation | None) -> bool:
+    return conversation is not None and conversation.state != Conversation.State.CREATING
+
+
+async def _append(work: Work, conversation: Conversation, *, handed_out: bool) -> bool:
     """Send what is not there yet; ``work.plan`` becomes the plan as it was sent.
 
     Chunks that stand are held against the plan before anything follows them. False if the target refuses an
     item and all its fallbacks: then the plan is blocked.
     """
     position, sequence = await _standing(work)
-    if conversation.state != Conversation.State.OPEN and position < len(work.items):
-        # The conversation was handed out once; its application may have gone on with it since.
+    if handed_out and position < len(work.items):
+        # Its id has been in the mapping: its application may have gone on with it since.
         await _prefix_only(work, position)
     parts = deque(chunk_items(work.items, position))
     while parts:
@@ -201,7 +222,7 @@ async def _prefix_only(work: Work, position: int) -> None:
     if difference is not None:
         raise NeedsReviewError(
             "conversation_continued",
-            f"The source has grown, but the conversation is no longer what was sent: {difference.text}",
+            f"There is more to send, but the conversation is no longer what was sent: {difference.text}",
         )
 
 
@@ -267,27 +288,37 @@ def _replace(work: Work, conversation: Conversation, part: range, error: Gateway
 
 def _complete(work: Work) -> None:
     conversation = _held(work)
+    if work.snapshot_seen is not None:
+        work.entry.parts["snapshot_seen"] = work.snapshot_seen.isoformat()
     records.conversation_completed(work.entry, conversation, work.plan, len(work.items), work.sent.whole)
 
 
 async def _verify(work: Work) -> None:
     conversation = _held(work)
+    if conversation.state == Conversation.State.DELETING:
+        raise records.not_whole()
+    if conversation.continued_after is not None:
+        await intact_or_review(work, conversation)
+        records.thread_verified(work.entry, conversation.continued_after)
+        await work.write()
+        return
     comparison = ItemsComparison(_bodies(work.items))
-    try:
-        async for page in _pages(work, work.items):
-            comparison.see(page)
-    except GatewayError as error:
-        if error.code != "not_found":
-            raise
-        raise NeedsReviewError(
-            "conversation_missing", "The target no longer knows the conversation."
-        ) from None
-    goes_on = conversation.continued_after is not None and comparison.same == len(work.items)
-    difference = None if goes_on else comparison.difference()
+    async for page in _pages(work, work.items):
+        comparison.see(page)
+    difference = comparison.difference()
     if difference is not None:
         raise NeedsReviewError("difference", difference.text)
+    if work.grown:
+        # An import assessed the thread while it was sent, and left it to us: what came in since is a delta.
+        work.entry.set(**await work.database.run(_measures, work.thread))
+        raise NeedsReviewError(GROWN_CODE, GROWN_TEXT)
     records.thread_verified(work.entry, len(work.items))
     await work.write()
+
+
+def _measures(thread: Thread) -> dict[str, Any]:
+    """What today's snapshot amounts to."""
+    return plan_measures(thread_plan(thread).plan)
 
 
 def _held(work: Work) -> Conversation:
@@ -299,10 +330,17 @@ def _held(work: Work) -> Conversation:
 async def _pages(work: Work, items: Sequence[PlannedItem]) -> AsyncIterator[list[JsonObject]]:
     """The conversation as the target has it, oldest first, with what must be asked for to compare it."""
     include = read_back_includes(_bodies(items))
-    async for page in items_pages(
-        work.connection, conversation_id=_held(work).conversation_id, include=include
-    ):
-        yield page
+    try:
+        async for page in items_pages(
+            work.connection, conversation_id=_held(work).conversation_id, include=include
+        ):
+            yield page
+    except GatewayError as error:
+        if error.code != "not_found":
+            raise
+        raise NeedsReviewError(
+            "conversation_missing", "The target no longer knows the conversation."
+        ) from None
 
 
 def _bodies(items: Iterable[PlannedItem]) -> Iterator[JsonObject]:

@@ -6,10 +6,12 @@ Nothing here is durable until ``Work.write`` returns. Calls no API. Must not imp
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from migration_app.archive.ids import storable_text
 from migration_app.contracts import (
     POLICIES_VERSION,
+    Fidelity,
     PlannedItem,
     Policies,
     Severity,
@@ -17,7 +19,7 @@ from migration_app.contracts import (
     policies_as_dict,
 )
 from migration_app.gateways.target import Appended, Created
-from migration_app.models import Conversation, Thread
+from migration_app.models import Conversation, FormerConversation, Thread
 from migration_app.services.assessments import plan_measures
 from migration_app.services.journal import Entry
 from migration_app.services.plans import policies_words
@@ -34,6 +36,23 @@ class NeedsReviewError(Exception):
         super().__init__(text)
         self.code = code
         self.text = text
+
+
+def not_whole() -> NeedsReviewError:
+    """Why nothing can be sent to, or read from, a conversation whose roll back was begun."""
+    return NeedsReviewError(
+        "rollback_begun",
+        "A roll back of it was begun and is not over: its conversation is not whole. Roll it back, or begin anew.",
+    )
+
+
+def kept_as_it_is() -> NeedsReviewError:
+    """Why nothing more is sent to a kept conversation."""
+    return NeedsReviewError(
+        "conversation_continued",
+        "It is kept as it is, with what its application added: nothing more is sent to that conversation. Keep "
+        "it again, begin anew, or roll the thread back.",
+    )
 
 
 def work_ended(entry: Entry) -> None:
@@ -187,3 +206,135 @@ def thread_to_review(entry: Entry, conversation: Conversation | None, review: Ne
         error_text=storable_text(review.text, 2_000),
     )
     work_ended(entry)
+
+
+def thread_kept(entry: Entry, conversation: Conversation, plan: ThreadPlan | None, *, foreign: int) -> None:
+    """A person keeps the conversation as it is: ours up to ``continued_after``, the rest its application's.
+
+    What the source has beyond stands among the findings that are counted. ``plan`` is None where the one that
+    was sent can't be made again.
+    """
+    kept = conversation.continued_after or 0
+    conversation.state = Conversation.State.VERIFIED
+    entry.conversation(
+        state=Conversation.State.VERIFIED,
+        verified=True,
+        completed=True,
+        item_count=kept,
+        fingerprint=conversation.fingerprint,
+        continued_after=kept,
+    )
+    if plan is None:
+        lost = {**entry.thread.finding_counts, "kept_from_other_plan": 1}
+        measures: dict[str, Any] = {"finding_counts": lost, "fidelity": Fidelity.LOSSY.value}
+    else:
+        measures = plan_measures(plan)
+    entry.transition(
+        S.VERIFIED,
+        "thread.kept",
+        reason=f"{_why(entry)} Ours: the first {kept} items, read and equal. Not ours: {foreign} after them.",
+        error_code="",
+        error_text="",
+        attempts=0,
+        **measures,
+    )
+    work_ended(entry)
+
+
+def thread_begun_anew(entry: Entry, conversation: Conversation | None, item_count: int) -> None:
+    """Leave the conversation where it is; the thread waits for its batch to backfill it into a new one."""
+    if conversation is not None:
+        _parted(entry, FormerConversation.Fate.LEFT, item_count)
+        entry.event(
+            "conversation.left",
+            after=conversation.conversation_id,
+            reason=f"It stays at the target with {item_count} items of ours and all that its application added.",
+        )
+    # Not "thread.queued": whoever cancels the batch from here on gets a thread without a conversation.
+    entry.transition(
+        S.QUEUED,
+        "thread.begun_anew",
+        reason=_why(entry),
+        pending_work=Thread.Work.BACKFILL,
+        error_code="",
+        error_text="",
+        attempts=0,
+        release=True,
+    )
+
+
+def rollback_begun(entry: Entry, conversation: Conversation, *, foreign: int) -> None:
+    """Deletes follow: from here on the conversation is not whole, and nobody may take it for that."""
+    conversation.state = Conversation.State.DELETING
+    item_count = conversation.item_count
+    entry.conversation(state=Conversation.State.DELETING, item_count=item_count, verified=False)
+    too = f" Deleted too, as the operator chose: {foreign} items that are not ours." if foreign else ""
+    entry.transition(
+        S.NEEDS_REVIEW,
+        "thread.rollback_started",
+        reason=f"{_why(entry)} Conversation {conversation.conversation_id}, {item_count} items of ours.{too}",
+        error_code=not_whole().code,
+        error_text=not_whole().text,
+    )
+
+
+def chunk_deleting(entry: Entry, sequence: int, item_ids: Sequence[str]) -> None:
+    """These items, as just listed, are about to be deleted."""
+    entry.parts["deleting"] = {
+        "sequence": sequence,
+        "item_ids": [storable_text(item_id, _ID_LENGTH) for item_id in item_ids],
+    }
+
+
+def chunk_deleted(entry: Entry, sequence: int) -> None:
+    """All items of the chunk are deleted. What failed before it does not count any more."""
+    entry.parts["deleted"] = sequence
+    if entry.thread.attempts:
+        entry.set(attempts=0)
+
+
+def conversation_deleting(entry: Entry, conversation: Conversation) -> None:
+    """The target lists no item of it any more; the conversation itself is about to be deleted."""
+    entry.event("conversation.deleting", after=conversation.conversation_id)
+
+
+def rolled_back(
+    entry: Entry, conversation: Conversation | None, *, residue: str, orphans: int, plan: ThreadPlan | None
+) -> None:
+    """The thread has no conversation any more. ``residue`` says what reading did not confirm to be gone."""
+    said = [_why(entry)]
+    if conversation is None:
+        said.append("It had no conversation, so nothing was deleted.")
+    elif conversation.state == Conversation.State.CREATING:
+        said.append("Its conversation's create was never answered, so there is none that can be found.")
+    else:
+        _parted(entry, FormerConversation.Fate.ROLLED_BACK, conversation.item_count, residue)
+        said.append(f"Conversation {conversation.conversation_id}, {conversation.item_count} items of ours.")
+        said.append(residue or "Reading confirmed that they are gone.")
+    if orphans:
+        said.append(f"{orphans} creates of it that were never answered stay on the orphan ledger.")
+    entry.transition(
+        S.ROLLED_BACK,
+        "thread.rolled_back",
+        reason=" ".join(said),
+        error_code="",
+        error_text="",
+        attempts=0,
+        **(plan_measures(plan) if plan is not None else {}),
+    )
+    work_ended(entry)
+
+
+def _parted(entry: Entry, fate: str, item_count: int, residue: str = "") -> None:
+    entry.parts.pop("deleted", None)  # its row goes with all the others
+    entry.parts["parted"] = {
+        "fate": str(fate),
+        "item_count": item_count,
+        "residue": residue,
+        "reason": _why(entry),
+    }
+
+
+def _why(entry: Entry) -> str:
+    """The reason that the operator gave for the batch."""
+    return entry.thread.batch.reason if entry.thread.batch is not None else ""

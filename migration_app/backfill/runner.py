@@ -30,7 +30,9 @@ from migration_app.backfill.loading import Loaded, claim_and_load
 from migration_app.backfill.outcomes import bug_place
 from migration_app.backfill.protocol import thread_backfill, thread_verify
 from migration_app.backfill.resources import thread_check_resources
+from migration_app.backfill.review import thread_begin_anew, thread_keep
 from migration_app.backfill.snapshot import thread_snapshot
+from migration_app.backfill.undo import thread_rollback
 from migration_app.backfill.work import HandBackError, Work
 from migration_app.contracts import Actor
 from migration_app.gateways.connection import Connection
@@ -246,6 +248,7 @@ class Turn:
             entry=Entry(loaded.thread),
             actor=self._actor,
             trouble=loaded.trouble,
+            snapshot_seen=loaded.snapshot_seen,
             looks=self._looked_up,
         )
 
@@ -331,4 +334,7 @@ _STEPS: dict[str, Callable[[Work], Coroutine[Any, Any, None]]] = {
     W.BACKFILL: thread_backfill,
     W.VERIFY: thread_verify,
     W.RESOURCES: thread_check_resources,
+    W.ROLLBACK: thread_rollback,
+    W.KEEP: thread_keep,
+    W.ANEW: thread_begin_anew,
 }

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 from collections import deque
 from collections.abc import AsyncIterator
 
 from migration_app.backfill.records import NeedsReviewError
 from migration_app.backfill.work import Work
 from migration_app.contracts import JsonObject
-from migration_app.conversion.canonical import canonical_item, digest_line, items_digest
+from migration_app.conversion.canonical import Fingerprinting
 from migration_app.gateways.errors import GatewayError
 from migration_app.gateways.target import items_pages
 from migration_app.models import Chunk, Conversation
@@ -53,29 +52,27 @@ class Standing:
 
 async def conversation_standing(work: Work, conversation: Conversation) -> Standing:
     """Read the conversation, and tell which of its items are ours. GatewayError ``not_found`` if it is gone."""
-    standing, digest = Standing(), hashlib.sha256()
+    standing, stands = Standing(), Fingerprinting()
     unbroken = True
     async with contextlib.aclosing(_Reader(work, conversation)) as reader:
         for chunk in work.chunks:
             items = await reader.ahead(chunk.item_count)
-            canonical = [canonical_item(item) for item in items]
-            known = set(chunk.item_ids)
-            as_sent = len(items) == chunk.item_count and items_digest(canonical) == chunk.digest
-            taken = len(items) if as_sent else _leading(items, known)
+            trial = stands.copy()
+            as_sent = len(items) == chunk.item_count and trial.add(items) == chunk.digest
+            taken = len(items) if as_sent else _leading(items, set(chunk.item_ids))
             standing.chunks.append(Found(chunk, tuple(_id(item) for item in items[:taken]), as_sent))
             standing.listed += taken
             reader.take(taken)
             unbroken = unbroken and as_sent
             if unbroken:
                 standing.intact += taken
-                for item in canonical:
-                    digest.update(digest_line(item))
+                stands = trial
         ours = {item_id for chunk in work.chunks for item_id in chunk.item_ids}
         while items := await reader.ahead(1):
             standing.listed += 1
             standing.foreign += _id(items[0]) not in ours
             reader.take(1)
-    standing.fingerprint = digest.hexdigest()
+    standing.fingerprint = stands.whole
     return standing
 
 

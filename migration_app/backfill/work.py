@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import datetime as dt
 from collections.abc import Callable, Sequence
 
 from migration_app.backfill.commits import Commits
@@ -30,8 +31,9 @@ class Work:
     ``conversation`` and ``chunks`` are images of the rows as they were loaded and as this worker changed them;
     ``planned`` is None for work that converts nothing, or where ``trouble`` says why it can't be. ``entry``
     collects what is to be written; ``write`` makes it durable. ``stopping`` tells whether the worker is to stop
-    after the step at hand. ``sent`` is the fingerprint of what stands in the conversation. ``looks`` is shared
-    by all threads of the turn: what one looks up serves the others.
+    after the step at hand. ``snapshot_seen``: when the newest page that was converted came in; ``grown``: the
+    thread was assessed from a newer one since. ``sent`` is the fingerprint of what stands in the conversation.
+    ``looks`` is shared by all threads of the turn: what one looks up serves the others.
     """
 
     thread: Thread
@@ -45,6 +47,8 @@ class Work:
     entry: Entry
     actor: Actor
     trouble: Exception | None = None
+    snapshot_seen: dt.datetime | None = None
+    grown: bool = False
     sent: Fingerprinting = dataclasses.field(default_factory=Fingerprinting)
     looks: dict[tuple[str, str], asyncio.Task[None]] = dataclasses.field(default_factory=dict)
 
@@ -64,14 +68,14 @@ class Work:
 
     @property
     def items(self) -> Sequence[PlannedItem]:
-        """The planned items that belong into the conversation: all, unless its application went on by itself."""
-        until = self.conversation.continued_after if self.conversation is not None else None
-        return self.plan.items if until is None else self.plan.items[:until]
+        """The planned items."""
+        return self.plan.items
 
     async def write(self) -> None:
         """Make the entry durable and begin a new one. Raises LeaseLostError."""
         entry, self.entry = self.entry, Entry(self.thread)
         await self.commits.write(entry)
+        self.grown = self.grown or entry.grown
 
     def step(self) -> None:
         """Between two steps: raise HandBackError if the worker is to stop."""

@@ -151,6 +151,9 @@ def batch_start(command: BaseCommand, *, kind: str, options: dict[str, Any]) -> 
         speed_check(**speed)
     except ValueError as error:
         raise CommandError(str(error)) from error
+    chosen = dict(options.get("batch_settings") or {})
+    if "policy" in options:
+        chosen["policies"] = policies_as_dict(policies_of(options))
     batch = batch_create(
         **speed,
         urgent=bool(options["urgent"]),
@@ -158,7 +161,7 @@ def batch_start(command: BaseCommand, *, kind: str, options: dict[str, Any]) -> 
         selection=selection_from(options),
         actor=command_actor(),
         reason=options["reason"] or f"manage.py {kind}",
-        settings={"policies": policies_as_dict(policies_of(options))} if "policy" in options else None,
+        settings=chosen,
     )
     batch_enqueue(batch.pk)
     if batch.state == Batch.State.WAITING:

@@ -37,8 +37,17 @@ GROWN_TEXT = (
     "everything. Look at what is new, then backfill it again."
 )
 
+# Another code: Backfill takes what has grown, but nothing may follow what an application added.
+KEPT_GROWN_CODE = "kept_source_grown"
+KEPT_GROWN_TEXT = (
+    "The source has grown or changed, and its conversation was kept as it is, with what its application added. "
+    "Look at what is new, then keep it again, or begin anew."
+)
+
 _TAKES_EDGE = frozenset({S.REGISTERED, S.BLOCKED, S.SNAPSHOTTED, S.FAILED, S.SOURCE_MISSING})
 _SETTLED = frozenset({S.BACKFILLED, S.VERIFIED, S.NEEDS_REVIEW})
+_GOES_ON = frozenset({Thread.Work.ROLLBACK, Thread.Work.ANEW})
+_GROWN_VERB = "thread.source_grown"
 _GROUP = 200
 
 _WRITE = """
@@ -135,12 +144,13 @@ def _assistant_of(source: SourceThread) -> str:
 def thread_assess(
     *, thread: Thread, actor: Actor, reason: str = "", fields: Mapping[str, Any] | None = None
 ) -> None:
-    """Assess one thread and take its edge to snapshotted or blocked, where its status has one.
+    """Assess one thread and take its edge to snapshotted or blocked, or to review if it grew after its backfill.
 
     The caller holds the thread's row lock, or its lease. ``fields`` are set together with what was found.
     """
     loaded = next(load_source_threads([thread]))
-    assessment = assessment_of(loaded, Conversation.objects.filter(thread=thread).first())
+    conversation = Conversation.objects.filter(thread=thread).first()
+    assessment = assessment_of(loaded, conversation)
     assistants = assistants_registered({assessment.assistant_id} - {""}, actor=actor)
     changes = {**_changes(thread, assessment, assistants), **(fields or {})}
     with transaction.atomic():
@@ -149,6 +159,12 @@ def thread_assess(
             changes |= _outcome(assessment)
             thread_transition(
                 thread=thread, to=to, actor=actor, verb=f"thread.{to}", reason=reason, fields=changes
+            )
+        elif _has_grown(thread, assessment):
+            kept = conversation is not None and conversation.continued_after is not None
+            changes |= _grown_fields(kept=kept)
+            thread_transition(
+                thread=thread, to=S.NEEDS_REVIEW, actor=actor, verb=_GROWN_VERB, reason=reason, fields=changes
             )
         else:
             Thread.objects.filter(pk=thread.pk).update(**changes)
@@ -185,7 +201,14 @@ def _group_store(group: Mapping[int, Assessment], *, actor: Actor, reason: str) 
         )
         # Another import may have stored and assessed more in the meantime: what is newer stays.
         rows = [row for row in rows if not _older(group[row.pk], row)]
-        grown = [row for row in rows if row.status in _SETTLED and _differs(group[row.pk], row)]
+        grown = [row for row in rows if _has_grown(row, group[row.pk])]
+        kept = set(
+            Conversation.objects.filter(thread__in=grown, continued_after__isnull=False).values_list(
+                "thread_id", flat=True
+            )
+            if grown
+            else ()
+        )
         _measures_write(rows, group, assistants)
         takers = [row for row in rows if row.status in _TAKES_EDGE]
         for to in (S.SNAPSHOTTED, S.BLOCKED):
@@ -198,15 +221,26 @@ def _group_store(group: Mapping[int, Assessment], *, actor: Actor, reason: str) 
                 batch_pk=None,
                 fields={},
             )
-        threads_transition(
-            threads=grown,
-            to=S.NEEDS_REVIEW,
-            actor=actor,
-            verb="thread.source_grown",
-            reason=reason,
-            batch_pk=None,
-            fields={"error_code": GROWN_CODE, "error_text": GROWN_TEXT, **TERMINAL_FIELDS},
-        )
+        for is_kept in (False, True):
+            threads_transition(
+                threads=[row for row in grown if (row.pk in kept) == is_kept],
+                to=S.NEEDS_REVIEW,
+                actor=actor,
+                verb=_GROWN_VERB,
+                reason=reason,
+                batch_pk=None,
+                fields={**_grown_fields(kept=is_kept), **TERMINAL_FIELDS},
+            )
+
+
+def _has_grown(row: Thread, assessment: Assessment) -> bool:
+    """Whether what was backfilled is no longer all. Who is deleting it, or about to begin anew, need not hear."""
+    return row.status in _SETTLED and row.pending_work not in _GOES_ON and _differs(assessment, row)
+
+
+def _grown_fields(*, kept: bool) -> dict[str, str]:
+    code, text = (KEPT_GROWN_CODE, KEPT_GROWN_TEXT) if kept else (GROWN_CODE, GROWN_TEXT)
+    return {"error_code": code, "error_text": text}
 
 
 def _measures_write(

@@ -18,11 +18,25 @@ from migration_app.services.threads import TERMINAL_FIELDS, threads_transition
 S = Thread.Status
 K = Batch.Kind
 
+FOREIGN_TOO = "foreign_too"
+"""Setting of a roll back: delete what is in the conversations and not ours, too."""
+
 HandOut = Callable[[Batch, list[Thread], Actor], int]
 """Gives a piece of a batch's threads their work; returns how many it took."""
 
 ELIGIBLE: Mapping[str, Q] = {
-    K.SNAPSHOT: Q(status__in=[S.REGISTERED, S.SOURCE_MISSING, S.SNAPSHOTTED, S.BLOCKED])
+    # What is backfilled too: a live source may have grown, and what is new in it then goes to review.
+    K.SNAPSHOT: Q(
+        status__in=[
+            S.REGISTERED,
+            S.SOURCE_MISSING,
+            S.SNAPSHOTTED,
+            S.BLOCKED,
+            S.BACKFILLED,
+            S.VERIFIED,
+            S.NEEDS_REVIEW,
+        ]
+    )
     | Q(status=S.FAILED, snapshot_at__isnull=True),
     K.BACKFILL: Q(status__in=[S.SNAPSHOTTED, S.ROLLED_BACK, S.BACKFILLED])
     | Q(status=S.NEEDS_REVIEW, error_code="source_grown"),
@@ -44,10 +58,18 @@ ELIGIBLE: Mapping[str, Q] = {
             S.BACKFILLED,
         ]
     ),
+    K.ROLLBACK: Q(status__in=[S.BACKFILLED, S.VERIFIED, S.NEEDS_REVIEW])
+    | Q(status__in=[S.SNAPSHOTTED, S.FAILED, S.BLOCKED], conversation__isnull=False),
+    K.KEEP: Q(
+        status=S.NEEDS_REVIEW,
+        error_code__in=["conversation_continued", "plan_changed", "difference", "kept_source_grown"],
+        conversation__state__in=["open", "complete", "verified"],
+    ),
+    K.ANEW: Q(status=S.NEEDS_REVIEW, conversation__state__in=["open", "complete", "verified", "deleting"]),
 }
 """Which threads of a selection a batch takes. Threads with pending work belong to another batch."""
 
-CONVERTING = frozenset({K.BACKFILL, K.RETRY})
+CONVERTING = frozenset({K.BACKFILL, K.RETRY, K.ANEW})
 """Kinds of batches that convert threads, so that policies mean something to them."""
 
 APPROVED = frozenset({K.ROLLBACK})
@@ -136,6 +158,9 @@ HAND_OUT: Mapping[str, HandOut] = {
     K.SNAPSHOT: _hand_out_work(Thread.Work.SNAPSHOT),
     K.VERIFY: _hand_out_work(Thread.Work.VERIFY),
     K.RESOURCES: _hand_out_work(Thread.Work.RESOURCES),
+    K.ROLLBACK: _hand_out_work(Thread.Work.ROLLBACK),
+    K.KEEP: _hand_out_work(Thread.Work.KEEP),
+    K.ANEW: _hand_out_work(Thread.Work.ANEW),
     K.BACKFILL: _queue,
     K.RETRY: _retry,
     K.EXCLUDE: _exclude,

@@ -15,7 +15,14 @@ from migration_app.contracts import POLICIES_VERSION, Actor, policies_as_dict, p
 from migration_app.models import Batch, Thread
 from migration_app.models.batch import DEFAULT_WINDOW, MAX_WINDOW
 from migration_app.services.audit import audit_event, audit_record
-from migration_app.services.batch_kinds import APPROVED, CONVERTING, ELIGIBLE, HAND_OUT, batch_eligible
+from migration_app.services.batch_kinds import (
+    APPROVED,
+    CONVERTING,
+    ELIGIBLE,
+    FOREIGN_TOO,
+    HAND_OUT,
+    batch_eligible,
+)
 from migration_app.services.plans import policies_words
 from migration_app.services.selections import selection_threads
 
@@ -106,7 +113,7 @@ def _settings(kind: str, settings: Mapping[str, Any]) -> tuple[dict[str, Any], s
     if kind not in CONVERTING:
         if settings.get("policies"):
             raise ValueError(f"A batch of kind {kind} converts nothing, so it has no policies.")
-        return dict(settings), ""
+        return dict(settings), " [what is not ours too]" if settings.get(FOREIGN_TOO) else ""
     chosen = {"policies": policies_as_dict(policies), "policies_version": POLICIES_VERSION}
     return {**settings, **chosen}, f" [{policies_words(policies)}]"
 

@@ -17,6 +17,7 @@ from migration_app.contracts import (
     policies_from,
 )
 from migration_app.conversion.fallbacks import apply_replacements
+from migration_app.conversion.kept import kept_findings
 from migration_app.conversion.resources import thread_resources
 from migration_app.conversion.threads import convert_thread
 from migration_app.models import Batch, Conversation, Thread
@@ -80,7 +81,9 @@ def plan_of(
     *,
     names_resources: bool = True,
 ) -> ThreadPlan:
-    """Convert, put fallbacks where the target refused items, and add what a look at the target found gone.
+    """Convert, put fallbacks where the target refused items, and add what the target lacks.
+
+    That is: files and vector stores that a look found gone, and what a kept conversation is to do without.
 
     Without ``names_resources`` the thread is known to name no file and no vector store: no row is looked up.
 
@@ -93,10 +96,12 @@ def plan_of(
         )
     except ValueError as error:
         raise PlanLostError(str(error)) from error
-    gone = resource_findings(thread_resources(source)) if names_resources else ()
-    if not gone:
+    more = resource_findings(thread_resources(source)) if names_resources else ()
+    if conversation is not None and conversation.continued_after is not None:
+        more = (*kept_findings(plan, conversation.continued_after, conversation.fingerprint), *more)
+    if not more:
         return plan
-    return dataclasses.replace(plan, findings=selected(plan.findings, range(len(plan.findings)), gone))
+    return dataclasses.replace(plan, findings=selected(plan.findings, range(len(plan.findings)), more))
 
 
 def policies_words(policies: Policies) -> str:

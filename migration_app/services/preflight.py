@@ -41,6 +41,7 @@ SNAPSHOT_FINDINGS: Mapping[str, Severity] = {
 _LONGEST_SHOWN = 5
 _GROUP = 200
 _NO_CONVERSATION = Q(conversation__isnull=True)
+_NONE = Q(pk__in=[])
 _BLOCKED = Q(fidelity=Fidelity.BLOCKED.value)
 
 
@@ -157,11 +158,16 @@ def preflight_threads(
         else taken
     )
     deciding = _deciding_codes(chosen)
-    concerned = going.filter(_NO_CONVERSATION, finding_counts__has_any_keys=deciding)
+    # Who begins anew is sent as if there had never been a conversation: nothing that is counted on its row holds.
+    fresh = Q() if kind == Batch.Kind.ANEW else _NO_CONVERSATION
+    decided = Q() if kind == Batch.Kind.ANEW else fresh & Q(finding_counts__has_any_keys=deciding)
+    concerned = going.filter(decided)
     size = concerned.aggregate(threads=Count("pk"), messages=Sum("message_count", default=0))
     exact = not (limited and (size["threads"] > ANEW_THREADS or size["messages"] > ANEW_MESSAGES))
     splitting = converting and exact and bool(size["threads"])
-    rest = Q(conversation__isnull=False) | ~Q(finding_counts__has_any_keys=deciding) if splitting else Q()
+    rest = Q()
+    if splitting:
+        rest = _NONE if kind == Batch.Kind.ANEW else ~fresh | ~Q(finding_counts__has_any_keys=deciding)
     anew = _convert(concerned if splitting else concerned.none(), chosen, size["threads"], progress)
     sent = going.filter(rest).exclude(_BLOCKED) if converting else taken
     by_fidelity = anew.by_fidelity + collections.Counter(_by(taken.filter(rest), "fidelity"))
@@ -176,12 +182,12 @@ def preflight_threads(
         matching=sum(matching.values()),
         taken=sum(eligible.values()),
         blocked=by_fidelity.get(Fidelity.BLOCKED.value, 0) if converting else 0,
-        begun=sent.filter(conversation__isnull=False).count() if converting else 0,
+        begun=sent.exclude(fresh).count() if converting and fresh else 0,
         totals=_added(selection_totals(sent), anew.totals),
         refused_by_status={status: count for status, count in refused.items() if count},
         by_fidelity=dict(by_fidelity),
         findings=_findings(findings, anew),
-        effects=_effects(going, counted, chosen) if converting else (),
+        effects=_effects(going.filter(fresh), counted, chosen, whole=not fresh) if converting else (),
         longest=_longest(taken.filter(rest), anew.longest),
     )
 
@@ -299,25 +305,25 @@ def _severity(code: str) -> str:
 
 
 def _effects(
-    going: QuerySet[Thread], counted: Mapping[str, _CodeCount], policies: Policies
+    going: QuerySet[Thread], counted: Mapping[str, _CodeCount], policies: Policies, *, whole: bool
 ) -> list[PolicyEffect]:
     chosen = policies_as_dict(policies)
-    threads = (
-        going.filter(_NO_CONVERSATION)
-        .order_by()
-        .aggregate(
-            **{
-                name: Count("pk", filter=Q(finding_counts__has_any_keys=sorted(codes_of(name))))
-                for name in chosen
-            }
-        )
+    threads = going.order_by().aggregate(
+        **{
+            name: Count("pk", filter=Q(finding_counts__has_any_keys=sorted(codes_of(name))))
+            for name in chosen
+        }
     )
     return [
         PolicyEffect(
             name,
             choice,
             threads[name],
-            sum(counted[code].parts_open for code in codes_of(name) if code in counted),
+            sum(
+                counted[code].parts if whole else counted[code].parts_open
+                for code in codes_of(name)
+                if code in counted
+            ),
         )
         for name, choice in chosen.items()
     ]

@@ -11,6 +11,7 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+import httpx2
 import pytest
 
 from console.sandbox.testing import RunningSandbox
@@ -121,6 +122,7 @@ def see_through(
                 entry=Entry(thread),
                 actor=ACTOR,
                 trouble=loaded.trouble,
+                snapshot_seen=loaded.snapshot_seen,
             )
             try:
                 await step(work)
@@ -165,3 +167,21 @@ def assert_conversation_holds_exactly_the_thread(thread: Thread, sandbox: Runnin
     planned = [planned.item for planned in convert_thread(load_source_thread(thread)).items]
     assert compare_items(planned, stored.items) is None
     assert len(stored.items) == len(planned)
+
+
+def call(
+    sandbox: RunningSandbox, method: str, path: str, body: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Call the target as another program does, and return its answer."""
+    headers = {"Authorization": "Bearer sk-test-target"}
+    answer = httpx2.request(method, f"{sandbox.base_url}{path}", json=body, headers=headers)
+    answer.raise_for_status()
+    value: dict[str, Any] = answer.json()
+    return value
+
+
+def continued_by_its_application(sandbox: RunningSandbox, conversation_id: str, *texts: str) -> None:
+    """Append to a conversation, one call each, as its application does."""
+    for text in texts or ("and another thing",):
+        item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+        call(sandbox, "POST", f"/conversations/{conversation_id}/items", {"items": [item]})
