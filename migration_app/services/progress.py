@@ -12,12 +12,11 @@ from migration_app.services.tallies import tally_lines
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a batch is: threads by status and by error code, how many it took and how many are not done."""
+    """How far a batch is: threads by status, how many it took and how many are not done."""
 
     taken: int
     pending: int
     by_status: Mapping[str, int]
-    by_error: Mapping[str, int]
 
     @property
     def percent(self) -> int:
@@ -26,20 +25,13 @@ class Progress:
 
 
 def batch_progress(batch: Batch) -> Progress:
-    """Tell where the batch's threads are now. A thread that a later batch took is no longer among them.
-
-    Error codes come with the most frequent first; threads without one are not among them.
-    """
+    """Tell where the batch's threads are now. A thread that a later batch took is no longer among them."""
     lines = tally_lines(batch_pk=batch.pk)
     by_status: collections.Counter[str] = collections.Counter()
-    by_error: collections.Counter[str] = collections.Counter()
     for line in lines:
         by_status[line.status] += line.threads
-        if line.error_code:
-            by_error[line.error_code] += line.threads
     return Progress(
         taken=by_status.total(),
         pending=sum(line.threads for line in lines if line.pending_work),
         by_status=dict(by_status),
-        by_error=dict(sorted(by_error.items(), key=lambda entry: (-entry[1], entry[0]))),
     )
