@@ -30,8 +30,9 @@ from migration_app.backfill.outcomes import bug_place
 from migration_app.backfill.reconcile import Watch, reconcile_work
 from migration_app.backfill.runner import BugsMetError, Connections, batch_work
 from migration_app.contracts import Actor
-from migration_app.gateways.connection import source_connection, target_connection
-from migration_app.intake.imports import import_run, imports_waiting
+from migration_app.gateways.connection import source_connection, target_base_url, target_connection
+from migration_app.gateways.limits import Limiter
+from migration_app.intake.imports import import_run, imports_tidy, imports_waiting
 from migration_app.models import Assistant, Batch, Reconciliation
 from migration_app.models.batch import MAX_WINDOW
 from migration_app.services.assistants import assistant_convert_next
@@ -168,6 +169,7 @@ def sweep() -> None:
             _batch_enqueue_now(pk)
         else:
             batch_finish(batch_pk=pk, actor=_actor())
+    imports_tidy(actor=_actor())
     for pk in imports_waiting():
         _enqueue("import", pk)
     if Assistant.objects.filter(status=Assistant.Status.QUEUED).exists():
@@ -249,12 +251,22 @@ def batch_job(batch_pk: int) -> None:
             return
         if batch_control(batch_pk).goes_on and not stop.is_set():
             _invite(batch_pk)
-            batch_work(batch_pk=batch_pk, actor=actor, connections=_apis(), seconds=_TURN_SECONDS, stop=stop)
+            batch_work(
+                batch_pk=batch_pk, actor=actor, connections=_apis(batch), seconds=_TURN_SECONDS, stop=stop
+            )
         # After an error the sweep does this, and so not at once.
         _put_down(batch_pk, actor, stopped=stop.is_set())
 
 
-def _apis() -> Connections:
+def _apis(batch: Batch | None = None) -> Connections:
+    limiter = Limiter(
+        redis_url=settings.RQ_QUEUES[DEFAULT]["URL"],
+        target=target_base_url(),
+        requests_per_minute=settings.TARGET_REQUESTS_PER_MINUTE,
+        items_per_minute=settings.TARGET_ITEMS_PER_MINUTE,
+        batch=batch.pk if batch else None,
+        urgent=batch is not None and batch.urgent,
+    )
     return Connections(
         source=partial(
             source_connection,
@@ -267,7 +279,9 @@ def _apis() -> Connections:
             target_connection,
             timeout_seconds=settings.HTTP_TIMEOUT_SECONDS,
             max_connections=MAX_WINDOW,
+            limiter=limiter,
         ),
+        limiter=limiter,
     )
 
 

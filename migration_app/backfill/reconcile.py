@@ -141,6 +141,8 @@ def _running(row: Reconciliation, apis: Connections, watch: Watch) -> Iterator[_
         finally:
             for connection in run.opened.values():
                 loop.run(connection.close())
+            if apis.limiter is not None:
+                loop.run(apis.limiter.close())
 
 
 def _check(run: _Run, name: str) -> None:

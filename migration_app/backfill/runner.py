@@ -36,7 +36,8 @@ from migration_app.backfill.undo import thread_rollback
 from migration_app.backfill.work import HandBackError, Work
 from migration_app.contracts import Actor
 from migration_app.gateways.connection import Connection
-from migration_app.gateways.errors import GatewayError
+from migration_app.gateways.errors import GatewayError, StoppedError
+from migration_app.gateways.limits import Limiter
 from migration_app.models import Thread
 from migration_app.services.batch_control import batch_control, batch_hold, urgent_work_waits
 from migration_app.services.batches import batch_finish
@@ -54,17 +55,13 @@ _STOP_POLL = 0.1
 _PROBE_SECONDS = 1.0
 
 
-def _no_limiter(requests_per_minute: int | None) -> None:
-    """Where nobody limits the calls there is nobody to tell."""
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class Connections:
-    """How to reach the two APIs, and how to tell their limiter what the operator allows the batch now."""
+    """How to reach the two APIs, and the part in the target's limit that the turn's connection to it takes."""
 
     source: Callable[[], Connection]
     target: Callable[[], Connection]
-    rate: Callable[[int | None], None] = _no_limiter
+    limiter: Limiter | None = None
 
 
 class BugsMetError(Exception):
@@ -135,6 +132,8 @@ class Turn:
                         await watching
                     for connection in self._opened.values():
                         await connection.close()
+                    if self._connections.limiter is not None:
+                        await self._connections.limiter.close()
         if self._failure is not None:
             raise self._failure
 
@@ -194,7 +193,13 @@ class Turn:
     def _fail(self, error: BaseException) -> None:
         """The turn can't go on: what is in flight stops, and the error is raised when it has."""
         self._failure = self._failure or error
+        self._stop_soon()
+
+    def _stop_soon(self) -> None:
+        """Take no more threads; those in flight stop after the call at hand, and none waits for a permit any more."""
         self._stopping = True
+        if self._connections.limiter is not None:
+            self._connections.limiter.stop()
 
     def _start(self, loaded: Loaded) -> None:
         task = asyncio.create_task(self._thread(loaded))
@@ -217,11 +222,11 @@ class Turn:
                     await _STEPS[thread.pending_work](work)
                 finally:
                     entry = work.entry
-            except GatewayError as error:
-                await self._call_failed(entry, error)
-            except HandBackError:
+            except (HandBackError, StoppedError):
                 outcomes.hand_back(entry)
                 await self._commits.write(entry)
+            except GatewayError as error:
+                await self._call_failed(entry, error)
             else:
                 self._breaker.succeeded()
         except LeaseLostError:
@@ -256,7 +261,7 @@ class Turn:
         self._breaker.failed(entry.thread.pk, error, now=time.monotonic())
         reason = self._breaker.tripped(now=time.monotonic())
         if reason and not self._stopping:
-            self._stopping = True
+            self._stop_soon()
             await self._looks.run(batch_hold, batch_pk=self._batch_pk, actor=self._actor, reason=reason)
         if reason:
             outcomes.hand_back(entry)
@@ -311,7 +316,7 @@ class Turn:
             await asyncio.sleep(_STOP_POLL)
             now = time.monotonic()
             if self._stop.is_set() or now >= self._end:
-                self._stopping = True
+                self._stop_soon()
             elif now >= look_at:
                 try:
                     await self._look()
@@ -324,9 +329,11 @@ class Turn:
         """Read what the operator wants of the batch by now."""
         control = await self._looks.run(batch_control, self._batch_pk)
         self._window = control.window
-        self._connections.rate(control.requests_per_minute)
+        if self._connections.limiter is not None:
+            self._connections.limiter.set_batch_rate(control.requests_per_minute)
         urgent = not control.urgent and await self._looks.run(urgent_work_waits, self._batch_pk)
-        self._stopping = self._stopping or urgent or not control.goes_on
+        if urgent or not control.goes_on:
+            self._stop_soon()
 
 
 _STEPS: dict[str, Callable[[Work], Coroutine[Any, Any, None]]] = {
