@@ -71,6 +71,8 @@ def main(arguments: Sequence[str]) -> int:
     except (PlaceError, ChildError, WrongWorkError, subprocess.CalledProcessError) as error:
         sys.stderr.write(f"bench: {error}\n")
         return 1
+    except KeyboardInterrupt:
+        return 130
     if goals:
         _show(console, _goals(goals))
     return 0

@@ -29,6 +29,7 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # a Ctrl-C reaches the harness alone, which then ends its processes
         )
         self._commands = cast("IO[str]", self.process.stdin)
         self._answers = cast("IO[str]", self.process.stdout)

@@ -43,6 +43,7 @@ def workers(place: Place, count: int, environment: Mapping[str, str] | None = No
         subprocess.Popen(
             [sys.executable, "manage.py", "rqworker", *_QUEUES, "-v", "0"],
             env={**os.environ, **place.environment, **(environment or {})},
+            start_new_session=True,  # a Ctrl-C reaches the harness alone, which then ends its processes
         )
         for _ in range(count)
     ]
