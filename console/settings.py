@@ -155,7 +155,7 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO").upper()},
     # The SDK and its transports log bodies and headers at DEBUG: message content is never logged.
-    "loggers": {name: {"level": "WARNING"} for name in ("openai", "httpx2", "httpcore2")},
+    "loggers": {name: {"level": "WARNING"} for name in ("openai", "httpx2", "httpcore2", "aiohttp")},
 }
 
 # The skin of the admin: colours, navigation, dashboard.
