@@ -112,6 +112,9 @@ class BoundedChangeList(_ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         """Find the page's rows and say how many there are."""
+        # Only links to pages carry it: another filter or search begins at the newest row again.
+        self.below = {BELOW: self.filter_params.pop(BELOW)} if BELOW in self.filter_params else {}
+        self.params.pop(BELOW, None)
         rows, fields = self._walked(request)
         size = self.list_per_page
         paginator = BoundedPaginator(rows if rows is not None else [], size)
@@ -233,7 +236,9 @@ class BoundedChangeList(_ChangeList):
             if number != before + 1:
                 links.append(PageLink("…"))
             words = f"{number:,}" if number > 0 else "last" if number == -1 else f"last − {-number - 1}"
-            links.append(PageLink(words, self.get_query_string({"p": number}), current=number == at))
+            links.append(
+                PageLink(words, self.get_query_string({**self.below, "p": number}), current=number == at)
+            )
             before = number
         return links
 

@@ -178,7 +178,11 @@ def test_a_frequent_finding_is_looked_through_from_the_newest_thread_on(small: N
     response = client.get(THREADS, {"finding__exact": "message_empty", "p": "2"})
     assert shown(response) == newest_first[50:100]
     assert labels(response) == ["1", "2"]
-    assert shown(client.get(THREADS + response.context["cl"].further_url())) == newest_first[100:150]
+    further = client.get(THREADS + response.context["cl"].further_url())
+    assert shown(further) == newest_first[100:150]
+    second = next(link.url for link in further.context["cl"].page_links() if link.label == "2")
+    assert shown(client.get(THREADS + second)) == newest_first[150:200]
+    assert 'name="below"' not in further.content.decode()
 
 
 def test_the_audit_trail_is_looked_through_for_a_verb_in_a_batch(small: None, log_in: LogIn) -> None:
