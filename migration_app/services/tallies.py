@@ -75,7 +75,9 @@ def tally_lines(condition: Q | None = None, *, batch_pk: int | None = None) -> l
     columns = [*KEYS, *MEASURES]
     # One statement, so that a fold in between can neither hide a change nor show it twice.
     try:
-        both, params = totals.values(*columns).union(changes.values(*columns), all=True).query.sql_with_params()
+        both, params = (
+            totals.values(*columns).union(changes.values(*columns), all=True).query.sql_with_params()
+        )
     except EmptyResultSet:  # no line can match, Django sees: a number too large for its column, for instance
         return []
     with connection.cursor() as cursor:
