@@ -16,7 +16,11 @@ _TEXT = "text"
 _PLAIN = "plain"
 _COLUMNS: Mapping[str, tuple[str, str]] = {
     "thread_id": (_TEXT, "t.thread_id"),
-    "conversation_id": (_TEXT, "coalesce(c.conversation_id, '')"),
+    # One that is being deleted is nobody's to use any more.
+    "conversation_id": (
+        _TEXT,
+        "CASE WHEN c.state = 'deleting' THEN '' ELSE coalesce(c.conversation_id, '') END",
+    ),
     "status": (_PLAIN, "t.status"),
     "fidelity": (_PLAIN, "t.fidelity"),
     "user_ref": (_TEXT, "t.user_ref"),
@@ -35,6 +39,7 @@ _COLUMNS: Mapping[str, tuple[str, str]] = {
     "fingerprint": (_PLAIN, "coalesce(c.fingerprint, '')"),
     "resources": (_TEXT, "t.resources"),
     "error": (_TEXT, "CASE WHEN t.error_code = '' THEN '' ELSE t.error_code || ': ' || t.error_text END"),
+    "continued_after": (_PLAIN, "coalesce(c.continued_after::text, '')"),
 }
 # What _COLUMNS asks of a thread.
 _FIELDS = (

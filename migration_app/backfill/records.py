@@ -312,7 +312,8 @@ def rolled_back(
         said.append(f"Conversation {conversation.conversation_id}, {conversation.item_count} items of ours.")
         said.append(residue or "Reading confirmed that they are gone.")
     if orphans:
-        said.append(f"{orphans} creates of it that were never answered stay on the orphan ledger.")
+        creates = "1 create" if orphans == 1 else f"{orphans} creates"
+        said.append(f"On the orphan ledger stays what nobody can find: {creates} without an answer.")
     entry.transition(
         S.ROLLED_BACK,
         "thread.rolled_back",

@@ -35,6 +35,8 @@ from migration_app.services.plans import PlanLostError, plan_of, thread_plan
 from migration_app.services.snapshots import load_source_thread
 
 _TRIES_BEFORE_GIVING_UP = 3
+_NO_IDS = frozenset({"", ".", ".."})
+"""As the last part of an address these would name the list, or the conversation."""
 _NO_SUCH_METHOD = frozenset({405, 501})
 
 
@@ -125,6 +127,8 @@ async def _delete_rest(
 
 
 async def _delete_item(work: Work, conversation: Conversation, item_id: str) -> None:
+    if item_id in _NO_IDS:
+        raise NeedsReviewError("not_deleted", "The target lists items without ids, so they can't be deleted.")
     try:
         await item_delete(work.connection, conversation_id=conversation.conversation_id, item_id=item_id)
     except GatewayError as error:

@@ -50,6 +50,7 @@ def test_a_verified_thread_is_exported_with_its_conversation() -> None:
     )
     (row,) = rows()
     assert row == {
+        "continued_after": "",
         "thread_id": "thread_1",
         "conversation_id": "conv_1",
         "status": "verified",
@@ -112,3 +113,34 @@ def test_a_large_export_comes_in_blocks() -> None:
     assert len(blocks) > 2
     assert sum(block.count(b"\n") for block in blocks) == 2001
     assert all(len(block) < 600_000 for block in itertools.islice(blocks, 5))
+
+
+def test_a_kept_conversation_is_marked_by_where_its_application_went_on() -> None:
+    thread = Thread.objects.create(thread_id="thread_1", status="verified")
+    now = timezone.now()
+    Conversation.objects.create(
+        thread=thread,
+        conversation_id="conv_1",
+        state="verified",
+        item_count=5,
+        continued_after=5,
+        intended_at=now,
+        verified_at=now,
+    )
+    (row,) = rows()
+    assert (row["conversation_id"], row["continued_after"]) == ("conv_1", "5")
+
+
+def test_a_conversation_that_is_being_deleted_is_not_handed_out() -> None:
+    thread = Thread.objects.create(thread_id="thread_1", status="needs_review", error_code="rollback_begun")
+    Conversation.objects.create(
+        thread=thread, conversation_id="conv_1", state="deleting", intended_at=timezone.now()
+    )
+    (row,) = rows()
+    assert (row["conversation_id"], row["status"]) == ("", "needs_review")
+
+
+def test_a_rolled_back_thread_has_no_conversation() -> None:
+    Thread.objects.create(thread_id="thread_1", status="rolled_back")
+    (row,) = rows()
+    assert (row["conversation_id"], row["status"], row["item_count"]) == ("", "rolled_back", "0")

@@ -143,7 +143,7 @@ def test_a_create_in_doubt_goes_to_the_orphan_ledger_and_the_audit_says_so(
     Thread.objects.update(status=S.NEEDS_REVIEW, pending_work="", lease_token=None, lease_until=None)
     rolled_back(thread)
     assert OrphanConversation.objects.count() == 1
-    assert "1 creates of it" in AuditEvent.objects.get(verb="thread.rolled_back").reason
+    assert "nobody can find: 1 create without an answer" in AuditEvent.objects.get(verb="thread.rolled_back").reason
 
 
 def test_what_the_application_added_stops_the_roll_back_before_its_first_delete(

@@ -119,3 +119,28 @@ def test_workers_that_have_all_ended_are_noticed(
     with pytest.raises(CommandError, match="The workers have ended"):
         run("backfill", all=True, wait=True, workers=1)
     assert Thread.objects.get().pending_work in {"", "backfill"}
+
+
+@pytest.mark.parametrize("name", ["rollback", "keep", "anew"])
+def test_what_is_decided_about_threads_needs_a_reason(name: str) -> None:
+    with pytest.raises(CommandError, match="Say why with --reason"):
+        call_command(name, all=True)
+
+
+@pytest.mark.parametrize(("options", "settings"), [({}, {}), ({"not_ours_too": True}, {"foreign_too": True})])
+def test_rollback_deletes_what_is_not_ours_only_where_it_is_asked_for(
+    options: dict[str, bool], settings: dict[str, bool]
+) -> None:
+    run("rollback", all=True, reason="wrong project", **options)
+    batch = Batch.objects.get()
+    assert (batch.kind, batch.settings) == ("rollback", settings)
+
+
+def test_a_thread_is_rolled_back_from_the_shell(
+    make_thread: MakeThread, work_while_waiting: None, sandbox: RunningSandbox
+) -> None:
+    make_thread()
+    run("backfill", all=True, wait=True)
+    assert "1  rolled back" in run("rollback", all=True, wait=True, reason="wrong project")
+    assert Thread.objects.get().status == "rolled_back"
+    assert sandbox.control.state().stored_items == 0
