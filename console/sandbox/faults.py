@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from console.sandbox.errors import ApiError
-from console.sandbox.wire import Answer, refusal_of
+from console.sandbox.wire import Answer, answer_of, refusal_of
 
 
 class Kind(StrEnum):
@@ -33,6 +33,7 @@ class Kind(StrEnum):
     GARBAGE = "garbage"  # acted; 200 with half a body
     CONVERSATION_LOCKED = "conversation_locked"  # the 400 that is to be tried again
     UNAUTHORIZED = "unauthorized"  # 401
+    IGNORED = "ignored"  # not acted, but answered 200 as if it had: a server that does not do what it says
     HANG = "hang"  # not acted, never answered; with `seconds` the connection is reset then
 
 
@@ -142,7 +143,9 @@ def rules_from_json(value: object) -> list[FaultRule]:
 
 
 def refusal(rule: FaultRule) -> Answer | None:
-    """Return the answer of a fault that refuses; None for the kinds that do something else."""
+    """Return the answer of a fault that does nothing but answer; None for the kinds that do something else."""
+    if rule.kind is Kind.IGNORED:
+        return answer_of({})
     error = _REFUSALS.get(rule.kind)
     if error is None:
         return None

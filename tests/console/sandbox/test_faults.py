@@ -160,6 +160,14 @@ def test_status_of_a_refusing_fault_can_be_chosen(sandbox: RunningSandbox, clien
     assert refused.value.status_code == 502
 
 
+def test_ignored_says_200_and_has_not_acted(sandbox: RunningSandbox, client: OpenAI) -> None:
+    made = client.conversations.create(items=[user("hi")])
+    sandbox.control.add_faults("ignored:DELETE ")
+    client.conversations.delete(made.id)
+    state = sandbox.control.state()
+    assert (state.conversations, state.items) == (1, {made.id: 1})
+
+
 def test_error_500_after_has_acted(sandbox: RunningSandbox, client: OpenAI) -> None:
     sandbox.control.add_fault("error_500_after")
     with pytest.raises(InternalServerError):

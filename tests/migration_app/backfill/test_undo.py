@@ -143,7 +143,10 @@ def test_a_create_in_doubt_goes_to_the_orphan_ledger_and_the_audit_says_so(
     Thread.objects.update(status=S.NEEDS_REVIEW, pending_work="", lease_token=None, lease_until=None)
     rolled_back(thread)
     assert OrphanConversation.objects.count() == 1
-    assert "nobody can find: 1 create without an answer" in AuditEvent.objects.get(verb="thread.rolled_back").reason
+    assert (
+        "nobody can find: 1 create without an answer"
+        in AuditEvent.objects.get(verb="thread.rolled_back").reason
+    )
 
 
 def test_what_the_application_added_stops_the_roll_back_before_its_first_delete(
@@ -208,12 +211,13 @@ def test_a_target_without_a_delete_of_items_leads_to_review_and_nothing_is_claim
     assert len(sandbox.control.conversation(conversation_id).items) == 25
 
 
-def test_a_target_that_answers_404_to_deletes_and_deletes_nothing_is_found_out_after_one_chunk(
-    make_thread: MakeThread, sandbox: RunningSandbox
+@pytest.mark.parametrize("fault", ["ignored:DELETE .*/items/", "error_500:DELETE .*/items/:status=404"])
+def test_a_target_that_answers_deletes_and_deletes_nothing_is_found_out_after_one_chunk(
+    make_thread: MakeThread, sandbox: RunningSandbox, fault: str
 ) -> None:
     thread = make_thread(messages=45)
     sent(thread)
-    sandbox.control.add_faults("error_500:DELETE .*/items/:status=404")
+    sandbox.control.add_faults(fault)
     batch = rollback(thread)
     for _ in range(3):
         with pytest.raises(GatewayError):
@@ -241,6 +245,24 @@ def test_a_conversation_that_can_not_be_deleted_is_told_as_residue_once_it_is_em
         "there."
     )
     assert sandbox.control.conversation(conversation_id).items == []
+
+
+def test_a_conversation_that_stays_although_the_target_says_otherwise_is_told_as_residue(
+    make_thread: MakeThread, sandbox: RunningSandbox
+) -> None:
+    thread = make_thread()
+    sent(thread)
+    sandbox.control.add_faults("ignored:DELETE /conversations/[^/]+$")
+    batch = rollback(thread)
+    for _ in range(3):
+        with pytest.raises(GatewayError):
+            see_through(thread_rollback, claim(batch))
+        Thread.objects.update(not_before=None)
+    see_through(thread_rollback, claim(batch))
+    assert Thread.objects.get().status == S.ROLLED_BACK
+    assert (
+        "The conversation itself, read as empty, is still there." in FormerConversation.objects.get().residue
+    )
 
 
 @pytest.mark.parametrize("fault", ["reset_after", "reset_before", "error_500", "error_500_after", "garbage"])
