@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from console.sandbox.testing import RunningSandbox
 from migration_app.backfill.undo import thread_rollback
@@ -19,16 +21,20 @@ from migration_app.models import (
     OrphanConversation,
     Thread,
 )
+from migration_app.services.assessments import threads_assess
 from migration_app.services.batches import batch_create, batch_prepare
 from migration_app.services.selections import selection_of_pks
+from migration_app.services.threads import LeaseLostError
 from tests.migration_app.backfill.conftest import (
     ACTOR,
+    add_page,
     assert_conversation_holds_exactly_the_thread,
     backfilled,
     call,
     claim,
     continued_by_its_application,
     expire_leases,
+    message,
     see_through,
     start,
 )
@@ -356,3 +362,56 @@ def test_items_that_the_target_calls_otherwise_than_it_answered_are_known_by_wha
     see_through(thread_rollback, claim(rollback(thread)), stopping=lambda: next(steps, True))
     again(Thread.objects.get())
     assert sandbox.control.state().stored_items == 0
+
+
+def test_a_worker_that_lost_its_lease_stops_before_the_next_chunk_and_harms_nobody(
+    make_thread: MakeThread, sandbox: RunningSandbox
+) -> None:
+    thread = make_thread(messages=45)
+    conversation_id = sent(thread)
+    batch = rollback(thread)
+    thief: list[Thread] = []
+
+    def steal_after_some() -> bool:
+        # Between two deletes another worker takes the thread by force, and sees it through.
+        if len([r for r in sandbox.control.requests() if r.method == "DELETE"]) == 7 and not thief:
+            thief.append(thread)
+            worker = threading.Thread(target=stolen, args=[batch])
+            worker.start()
+            worker.join()
+        return False
+
+    with pytest.raises(LeaseLostError):
+        see_through(thread_rollback, claim(batch), stopping=steal_after_some)
+    assert Thread.objects.get().status == S.ROLLED_BACK
+    assert FormerConversation.objects.count() == 1
+    assert sandbox.control.conversation(conversation_id).items == []
+
+
+def stolen(batch: Batch) -> None:
+    try:
+        expire_leases()
+        see_through(thread_rollback, claim(batch))
+    finally:
+        connection.close()
+
+
+def test_an_import_that_brings_more_while_a_thread_is_deleted_does_not_take_its_work_away(
+    make_thread: MakeThread, sandbox: RunningSandbox
+) -> None:
+    thread = make_thread(messages=25)
+    sent(thread)
+    steps = iter([False] * 8)
+    batch = rollback(thread)
+    see_through(thread_rollback, claim(batch), stopping=lambda: next(steps, True))
+    add_page(thread, [message("thread_1", number) for number in range(25, 30)], "import-2")
+    threads_assess(thread_pks=[thread.pk], actor=ACTOR, reason="import 2")
+    thread.refresh_from_db()
+    assert (thread.status, thread.error_code, thread.pending_work) == (
+        S.NEEDS_REVIEW,
+        "rollback_begun",
+        "rollback",
+    )
+    again(thread)
+    sent(Thread.objects.get())
+    assert_conversation_holds_exactly_the_thread(Thread.objects.get(), sandbox)
