@@ -13,6 +13,7 @@ from migration_app.models.intake import ImportPart, ImportReject, SourceImport
 from migration_app.models.prompt import Prompt, PromptVersion
 from migration_app.models.reconciliation import Discrepancy, Reconciliation
 from migration_app.models.resource import Resource
+from migration_app.models.run import Run, RunTally, RunTallyChange
 from migration_app.models.snapshot import SnapshotPage, SourceObject
 from migration_app.models.tally import Tally, TallyChange
 from migration_app.models.thread import Thread
@@ -32,6 +33,9 @@ __all__ = [
     "PromptVersion",
     "Reconciliation",
     "Resource",
+    "Run",
+    "RunTally",
+    "RunTallyChange",
     "SnapshotPage",
     "SourceImport",
     "SourceObject",
