@@ -26,7 +26,7 @@ from migration_app.models import Assistant, AuditEvent, Batch, Conversation, Sou
 from migration_app.services.selections import selection_of_filters  # noqa: E402
 from migration_app.services.tallies import tallies_fold  # noqa: E402
 
-_ASSISTANTS = 2_000
+_THREADS_OF_AN_ASSISTANT = 500
 _BATCHES = 200
 _TABLES = (Thread, Conversation, AuditEvent, SourceObject)
 
@@ -36,7 +36,7 @@ _THREADS = """
         (thread_id, user_ref, assistant_id, status, fidelity, message_count, run_count, item_count, chunk_count,
          payload_bytes, finding_counts, error_code, error_text, attempts, batch_id, pending_work, created_at,
          updated_at, snapshot_at, resources)
-    SELECT 'thread_' || lpad(n::text, 8, '0'), 'user-' || n / 3, first_assistant + n %% 2000, status,
+    SELECT 'thread_' || lpad(n::text, 8, '0'), 'user-' || n / 3, first_assistant + n %% (%(threads)s / 500), status,
            CASE WHEN status = 'registered' THEN '' WHEN status = 'blocked' THEN 'blocked'
                 WHEN n %% 10 < 6 THEN 'exact' WHEN n %% 10 < 9 THEN 'transformed' ELSE 'lossy' END,
            12, 3, 10 + n %% 200, 1 + n %% 10, 4000,
@@ -90,7 +90,9 @@ _pages: dict[str, Callable[[], Any]] = {}
 def fill(threads: int) -> int:
     """Make the tables and fill them; indexes are built when the rows are there. Returns the rows of the audit trail."""
     call_command("migrate", verbosity=0)
-    Assistant.objects.bulk_create(Assistant(assistant_id=f"asst_{number}") for number in range(_ASSISTANTS))
+    Assistant.objects.bulk_create(
+        Assistant(assistant_id=f"asst_{number}") for number in range(threads // _THREADS_OF_AN_ASSISTANT)
+    )
     Batch.objects.bulk_create(
         Batch(
             kind="backfill",
@@ -147,7 +149,7 @@ def page(name: str) -> float:
 def _made() -> dict[str, Callable[[], Any]]:
     middle = Thread.objects.filter(status="verified").order_by("pk")[1000]
     batch, newest = Batch.objects.order_by("pk")[0], Batch.objects.order_by("-pk")[0]
-    assistant = Assistant.objects.order_by("pk")[77]
+    assistant = Assistant.objects.order_by("pk")[7]
     conversation = Conversation.objects.get(thread=middle)
     lists: dict[str, tuple[str, list[tuple[str, dict[str, str]]]]] = {
         "threads": (
@@ -248,7 +250,7 @@ def _made() -> dict[str, Callable[[], Any]]:
         ("snapshot", {}),
         ("preflight", {"assistant__id__exact": str(assistant.pk)}),
         ("preflight", {"finding__exact": "message_empty"}),
-        ("preflight", {"batch__id__exact": str(batch.pk), "fidelity__exact": "lossy"}),
+        ("preflight", {"batch__id__exact": str(batch.pk), "fidelity__exact": "exact"}),
         ("export", {}),
     ):
         narrowed = " and ".join(part.split("__")[0] for part in query) or "all"

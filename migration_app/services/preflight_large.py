@@ -30,10 +30,10 @@ from migration_app.services.selections import (
 )
 from migration_app.services.tallies import TallyLine
 
-EXACT_THREADS = 50_000
+EXACT_THREADS = 10_000
 """Matching threads that a page reads one by one at most."""
 
-SAMPLE_THREADS = 5_000
+SAMPLE_THREADS = 2_000
 """Of more, so many of the newest are looked at."""
 
 
@@ -73,12 +73,14 @@ def _looked_at(
         if isinstance(selection.get("ids"), list) or counted_up_to(threads, EXACT_THREADS) <= EXACT_THREADS:
             return threads, True
         return _newest(threads.order_by("-pk")), False
+    known = threads_count(fields)
+    if known == 0:
+        return Thread.objects.none(), True
     if (index := index_for(set(fields), THREAD_INDEXES)) is None:
         window = threads_window(fields)
-        complete = window.below is None or len(window.pks) == threads_count(fields)
+        complete = window.below is None or len(window.pks) == known
         return _keyed(window.pks[: None if complete else SAMPLE_THREADS]), complete
     rows = walk(Thread.objects.all(), {name: fields[name] for name in index})
-    known = threads_count(fields)
     if (counted_up_to(rows, EXACT_THREADS) if known is None else known) <= EXACT_THREADS:
         return selection_threads(selection), True
     return _newest(rows), False
