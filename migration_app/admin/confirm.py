@@ -198,6 +198,13 @@ def _figures(kind: ActionKind, preflight: Preflight) -> list[tuple[str, str]]:
             ("Items", totals.items),
             ("API calls (reads)", totals.calls - totals.threads - totals.chunks),
         ]
+    elif kind.name == Batch.Kind.ROLLBACK:
+        # The same reads; then a delete an item, and four calls that delete the conversation and confirm it all.
+        reads = totals.calls - totals.threads - totals.chunks
+        figures += [
+            ("Items", totals.items),
+            ("API calls, about", reads + totals.items + 4 * totals.threads),
+        ]
     told = [(label, _at_least(preflight, count)) for label, count in figures]
     if kind.sends:
         told.append(("To send", bytes_words(totals.payload_bytes)))

@@ -116,6 +116,13 @@ def test_beginning_anew_counts_the_whole_thread_under_the_policies_chosen(
     assert "whatever the old ones were begun with" in html
 
 
+def test_a_roll_back_tells_how_much_is_to_be_deleted(log_in: LogIn) -> None:
+    thread = thread_made(status="verified", item_count=250, chunk_count=13, snapshot_at=timezone.now())
+    html = log_in("admin").get(page("rollback", thread)).content.decode()
+    assert '<span class="mc-soft">Items</span><b>250</b>' in html
+    assert '<span class="mc-soft">API calls, about</span><b>257</b>' in html
+
+
 @pytest.mark.parametrize(
     ("code", "offered"),
     [
