@@ -10,6 +10,7 @@ from typing import Any
 from migration_app.contracts import JsonObject
 from migration_app.conversion.notes import Notes
 from migration_app.conversion.resources import resource_ids, resource_words
+from migration_app.conversion.spec_rules import MAX_CONTAINER_FILES, RANKERS
 from migration_app.conversion.text import (
     as_id,
     as_list,
@@ -25,10 +26,6 @@ from migration_app.conversion.text import (
 )
 from migration_app.conversion.tool_calls import FOUNDRY_TOOLS, V1_TOOLS
 
-MAX_CONTAINER_FILES = 50
-"""Files of a container (official description, AutoCodeInterpreterToolParam)."""
-
-_RANKERS = frozenset({"auto", "default-2024-11-15"})
 _FUNCTION_FIELDS = frozenset({"name", "description", "parameters", "strict"})
 _FILE_SEARCH_FIELDS = frozenset({"max_num_results", "ranking_options"})
 _RANKING_FIELDS = frozenset({"ranker", "score_threshold", "hybrid_search"})
@@ -123,7 +120,7 @@ def _file_search(tool: JsonObject, assistant: JsonObject, notes: Notes, place: s
     if not stores:
         notes.add("file_search_without_store", place)
         return None
-    settings = as_object(tool.get("file_search"))
+    settings = _settings(tool, "file_search", notes, place)
     _note_unknown(tool, _TYPE_FIELD | {"file_search"}, notes, place)
     _note_unknown(settings, _FILE_SEARCH_FIELDS, notes, f"{place}.file_search")
     converted: JsonObject = {"type": "file_search", "vector_store_ids": stores}
@@ -132,28 +129,35 @@ def _file_search(tool: JsonObject, assistant: JsonObject, notes: Notes, place: s
         converted["max_num_results"] = results
     elif results is not None:
         _note_unusable("max_num_results", "no whole number from 1 to 50", notes, f"{place}.file_search")
-    ranking = _ranking(
-        as_object(settings.get("ranking_options")), notes, f"{place}.file_search.ranking_options"
-    )
+    options = _settings(settings, "ranking_options", notes, f"{place}.file_search")
+    ranking = _ranking(options, notes, f"{place}.file_search.ranking_options")
     if ranking:
         converted["ranking_options"] = ranking
     return converted
 
 
+def _settings(source: JsonObject, name: str, notes: Notes, place: str) -> JsonObject:
+    """The settings of that name; anything but an object is told and left out."""
+    value = source.get(name)
+    if value is not None and not isinstance(value, dict):
+        _note_unusable(name, shape_of(value), notes, place)
+    return as_object(value)
+
+
 def _ranking(options: JsonObject, notes: Notes, place: str) -> JsonObject:
     converted: JsonObject = {}
     ranker = options.get("ranker")
-    if isinstance(ranker, str) and ranker in _RANKERS:
+    if isinstance(ranker, str) and ranker in RANKERS:
         converted["ranker"] = ranker
     elif ranker is not None:
         converted["ranker"] = "auto"
         notes.add("ranker_replaced", f"{place}.ranker", ranker=label(ranker))
     threshold = as_number(options.get("score_threshold"))
-    if threshold is not None:
+    if threshold is not None and 0 <= threshold <= 1:
         converted["score_threshold"] = threshold
     elif options.get("score_threshold") is not None:
-        _note_unusable("score_threshold", shape_of(options["score_threshold"]), notes, place)
-    hybrid = as_object(options.get("hybrid_search"))
+        _note_unusable("score_threshold", "no number from 0 to 1", notes, place)
+    hybrid = _settings(options, "hybrid_search", notes, place)
     weights = {name: as_number(hybrid.get(name)) for name in ("embedding_weight", "text_weight")}
     if None not in weights.values():
         converted["hybrid_search"] = weights
@@ -185,6 +189,10 @@ def _account_for_resources(assistant: JsonObject, kinds: set[str], notes: Notes)
     if _v1_files(assistant) and "code_interpreter" not in kinds:
         notes.add("v1_files_not_carried", "file_ids", files=labels(_v1_files(assistant)))
     resources = assistant.get("tool_resources")
+    for tool, name in (("file_search", "vector_store_ids"), ("code_interpreter", "file_ids")):
+        if tool in kinds:
+            used = _settings(as_object(resources), tool, notes, "tool_resources")
+            _note_unknown(used, frozenset({name}), notes, f"tool_resources.{tool}")
     unused = {tool: value for tool, value in as_object(resources).items() if tool not in kinds}
     words = resource_words(unused if isinstance(resources, dict) else resources)
     if words:

@@ -6,13 +6,17 @@ The spec says what the assistant said: a setting the source leaves open stays op
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import Any
 
 from migration_app.contracts import JsonObject, PromptPlan
 from migration_app.conversion.assistant_tools import carry_setting, convert_tools
 from migration_app.conversion.metadata import convert_metadata
+from migration_app.conversion.model_rules import SAMPLING, refuses_reasoning, refuses_sampling
 from migration_app.conversion.notes import Notes
+from migration_app.conversion.prompt_specs import note_spec
+from migration_app.conversion.spec_rules import REASONING_EFFORTS
 from migration_app.conversion.text import (
     as_id,
     as_number,
@@ -25,9 +29,6 @@ from migration_app.conversion.text import (
     unknown_fields,
 )
 
-REASONING_EFFORTS = frozenset({"none", "minimal", "low", "medium", "high", "xhigh", "max"})
-"""Official description, schema ReasoningEffort."""
-
 _KNOWN = frozenset(
     {"id", "object", "created_at", "name", "description", "model", "instructions", "tools", "tool_resources"}
     | {"metadata", "temperature", "top_p", "response_format", "reasoning_effort", "file_ids"}
@@ -38,6 +39,19 @@ _FORMAT_FIELDS = frozenset({"name", "schema", "strict", "description"})
 
 def convert_assistant(assistant: object) -> PromptPlan:
     """Plan the prompt of one assistant; pure and total."""
+    plan = convert_settings(assistant)
+    if not plan.spec:
+        return plan
+    notes = Notes("assistant", source_id_of(as_object(assistant), "assistant", 0))
+    # The default of every run, and not of responses: without it, threads that worked would fail once they
+    # outgrow the model's context.
+    notes.add("truncation_as_in_runs", "truncation")
+    spec = plan.spec | {"truncation": "auto"}
+    return dataclasses.replace(plan, spec=spec, findings=(*plan.findings, *notes.findings))
+
+
+def convert_settings(assistant: object) -> PromptPlan:
+    """Plan what an assistant itself says, or a run instead of it, and nothing that only runs had."""
     source = as_object(assistant)
     notes = Notes("assistant", source_id_of(source, "assistant", 0))
     if not isinstance(assistant, dict):
@@ -52,8 +66,7 @@ def convert_assistant(assistant: object) -> PromptPlan:
         "reasoning": _reasoning(source.get("reasoning_effort"), notes),
         "metadata": _metadata(source, notes),
     }
-    if not spec["model"]:
-        notes.add("model_missing", "model")
+    _leave_out_what_the_model_refuses(spec, notes)
     named = [field for field in ("name", "description") if source.get(field)]
     if named:
         notes.add("assistant_label_kept", named[0], fields=" and ".join(named))
@@ -61,7 +74,22 @@ def convert_assistant(assistant: object) -> PromptPlan:
     if unknown:
         notes.add("fields_unknown", names=labels(unknown))
     set_values = {key: value for key, value in spec.items() if value not in (None, "", [], {})}
+    note_spec(set_values, notes)
     return PromptPlan(as_id(source.get("id")), as_id(source.get("name")), set_values, tuple(notes.findings))
+
+
+def _leave_out_what_the_model_refuses(spec: dict[str, Any], notes: Notes) -> None:
+    model, effort = spec["model"], spec["reasoning"].get("effort")
+    if effort is not None and refuses_reasoning(model):
+        notes.add("setting_refused_by_model", "reasoning_effort", name="reasoning_effort", model=label(model))
+        spec["reasoning"], effort = {}, None
+    if refuses_sampling(model, effort):
+        for name in SAMPLING:
+            if spec[name] == 1:
+                notes.add("sampling_default_left_out", name, name=name, model=label(model))
+            elif spec[name] is not None:
+                notes.add("setting_refused_by_model", name, name=name, model=label(model))
+            spec[name] = None
 
 
 def _text(source: JsonObject, name: str, notes: Notes) -> str:

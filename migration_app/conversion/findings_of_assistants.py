@@ -34,6 +34,22 @@ ASSISTANT_KINDS: dict[str, FindingKind] = {
         "The instructions hold placeholders: {names}.",
         "responses.create fills none: the application must put their values in before each call.",
     ),
+    "spec_refused": FindingKind(
+        BLOCKING,
+        "The target would refuse each call because of {what}: {reason}.",
+        "Correct it by editing the prompt.",
+    ),
+    "truncation_as_in_runs": FindingKind(
+        NOTE,
+        "truncation is auto: runs cut long threads to fit the model by themselves, responses do only if told to.",
+        "The parameter is deprecated. Leave it out if conversations must never be cut in silence.",
+    ),
+    "setting_refused_by_model": FindingKind(
+        LOSSY, "The setting {name} is left out: the model {model} refuses it.", IN_SNAPSHOT
+    ),
+    "sampling_default_left_out": FindingKind(
+        NOTE, "{name} is left out: it has its default, and the model {model} refuses to be told."
+    ),
     "setting_unusable": FindingKind(LOSSY, "The setting {name} is left out: {reason}.", IN_SNAPSHOT),
     "response_format_unknown": FindingKind(
         LOSSY, "The response format {type} is unknown and is left out.", IN_SNAPSHOT

@@ -10,6 +10,7 @@ import re
 
 from migration_app.contracts import Finding, JsonObject
 from migration_app.conversion.notes import Notes
+from migration_app.conversion.spec_rules import spec_problems
 from migration_app.conversion.text import labels
 
 _VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]{0,63})\s*\}\}")
@@ -34,9 +35,17 @@ def spec_variables(spec: JsonObject) -> tuple[str, ...]:
 def prompt_findings(spec: JsonObject) -> tuple[Finding, ...]:
     """What is to be known of a spec, wherever it came from."""
     notes = Notes("assistant", "")
+    note_spec(spec, notes)
+    return tuple(notes.findings)
+
+
+def note_spec(spec: JsonObject, notes: Notes) -> None:
+    """Add what a spec says of itself: what the target would refuse, and placeholders to be filled."""
     if not spec.get("model"):
         notes.add("model_missing", "model")
+    for problem in spec_problems(spec):
+        if problem.place != "model":
+            notes.add("spec_refused", problem.place, what=problem.place, reason=problem.text)
     variables = spec_variables(spec)
     if variables:
         notes.add("prompt_variables", "instructions", names=labels(variables))
-    return tuple(notes.findings)

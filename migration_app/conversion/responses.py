@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from migration_app.contracts import Finding, JsonObject
-from migration_app.conversion.assistants import convert_assistant
+from migration_app.conversion.assistants import convert_settings
 from migration_app.conversion.metadata import convert_metadata
 from migration_app.conversion.notes import Notes
 from migration_app.conversion.resources import resource_ids
@@ -110,7 +110,7 @@ def _equivalent(run: JsonObject, assistant: JsonObject, thread: JsonObject, note
         name: assistant.get(name) if run.get(name) is None else run[name]
         for name in (*_OVERRIDES, "file_ids")
     }
-    plan = convert_assistant(merged | {"tool_resources": _resources(run, assistant, thread)})
+    plan = convert_settings(merged | {"tool_resources": _resources(run, assistant, thread)})
     notes.findings.extend(
         dataclasses.replace(finding, source_kind=notes.source_kind, source_id=notes.source_id)
         for finding in plan.findings

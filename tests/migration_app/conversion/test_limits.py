@@ -102,7 +102,7 @@ def test_deep_function_parameters_are_cut_with_a_finding() -> None:
         deep = {"items": deep}
     tool = {"type": "function", "function": {"name": "f", "parameters": deep}}
     plan = convert_assistant({"id": "asst_clerk", "model": "gpt-4o", "tools": [tool]})
-    assert codes(plan.findings) == ["json_too_deep"]
+    assert codes(plan.findings) == ["json_too_deep", "truncation_as_in_runs"]
     json.dumps(plan.spec)
 
 

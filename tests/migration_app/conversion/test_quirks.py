@@ -274,7 +274,7 @@ def test_quirk_22_23_24_assistants_of_every_age_and_with_nulls(resources: dict[s
         assistant | {"metadata": {}, "tools": [tool], "reasoning_effort": None} | resources
     )
     assert plan.spec["tools"][0]["strict"] is False
-    assert codes(plan.findings) == ["function_parameters_completed"]
+    assert codes(plan.findings) == ["function_parameters_completed", "truncation_as_in_runs"]
 
 
 def test_quirk_23_a_ranker_that_the_server_filled_in_is_replaced() -> None:
@@ -421,7 +421,8 @@ def test_quirk_43_values_that_were_turned_into_strings_are_read() -> None:
     assert plan.findings == ()
     tool = {"type": "function", "function": {"name": "f", "parameters": "{'type': 'object'}"}}
     assert codes(convert_assistant({"id": "asst_1", "model": "m", "tools": [tool]}).findings) == [
-        "function_parameters_unreadable"
+        "function_parameters_unreadable",
+        "truncation_as_in_runs",
     ]
 
 
@@ -429,4 +430,4 @@ def test_quirk_44_a_hand_made_message_of_little_more_than_text_is_carried() -> N
     plan = converted({"role": "assistant", "content": "At six."})
     assert content(plan)[0]["text"] == "At six."
     assert codes(plan.findings) == ["content_string"]
-    assert convert_assistant({"id": "asst_1", "model": "m"}).findings == ()
+    assert codes(convert_assistant({"id": "asst_1", "model": "m"}).findings) == ["truncation_as_in_runs"]
