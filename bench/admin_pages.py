@@ -21,7 +21,7 @@ from psycopg import sql
 
 from bench.children import Child
 
-ROUNDS = 5
+ROUNDS = 7
 _WARM_UP = 1
 _GOAL = 1.25
 

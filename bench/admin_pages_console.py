@@ -170,7 +170,7 @@ def _made() -> dict[str, Callable[[], Any]]:
                 ("assistant, last page", {"assistant__id__exact": str(assistant.pk), "p": "-1"}),
                 ("batch", {"batch__id__exact": str(batch.pk)}),
                 ("batch, last page", {"batch__id__exact": str(batch.pk), "p": "-1"}),
-                ("batch and status", {"batch__id__exact": str(batch.pk), "status__exact": "failed"}),
+                ("batch and status", {"batch__id__exact": str(batch.pk), "status__exact": "verified"}),
                 ("status and fidelity", {"status__exact": "verified", "fidelity__exact": "lossy"}),
                 ("status and fidelity, none", {"status__exact": "verified", "fidelity__exact": "blocked"}),
                 (
