@@ -22,6 +22,8 @@ VACUUM_BACK = """
 
 
 class Migration(migrations.Migration):
+    """One transaction, as every migration here."""
+
     dependencies = [
         ("migration_app", "0004_prompts_proven"),
     ]

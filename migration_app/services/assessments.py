@@ -26,6 +26,8 @@ from migration_app.models import Assistant, AuditEvent, Conversation, Thread
 from migration_app.services.audit import audit_event
 from migration_app.services.pages import LoadedThread, load_source_threads
 from migration_app.services.plans import PlanLostError, conversation_policies, plan_of
+from migration_app.services.run_totals import run_totals_fold
+from migration_app.services.runs import RunRows
 from migration_app.services.threads import TERMINAL_FIELDS, thread_transition, threads_transition
 
 S = Thread.Status
@@ -151,6 +153,8 @@ def thread_assess(
     loaded = next(load_source_threads([thread]))
     conversation = Conversation.objects.filter(thread=thread).first()
     assessment = assessment_of(loaded, conversation)
+    runs = RunRows()
+    runs.add(thread.pk, loaded.source)
     assistants = assistants_registered({assessment.assistant_id} - {""}, actor=actor)
     changes = {**_changes(thread, assessment, assistants), **(fields or {})}
     with transaction.atomic():
@@ -170,6 +174,7 @@ def thread_assess(
             Thread.objects.filter(pk=thread.pk).update(**changes)
             for name, value in changes.items():
                 setattr(thread, name, value)
+        runs.write([thread.pk])
 
 
 def threads_assess(
@@ -184,16 +189,18 @@ def threads_assess(
         pks = thread_pks[start : start + _GROUP]
         # Conversion happens here, outside of any transaction.
         conversations = {found.thread_id: found for found in Conversation.objects.filter(thread_id__in=pks)}
-        group = {
-            loaded.thread.pk: assessment_of(loaded, conversations.get(loaded.thread.pk))
-            for loaded in load_source_threads(list(Thread.objects.filter(pk__in=pks)))
-        }
-        _group_store(group, actor=actor, reason=reason)
+        group: dict[int, Assessment] = {}
+        runs = RunRows()
+        for loaded in load_source_threads(list(Thread.objects.filter(pk__in=pks))):
+            group[loaded.thread.pk] = assessment_of(loaded, conversations.get(loaded.thread.pk))
+            runs.add(loaded.thread.pk, loaded.source)
+        _group_store(group, runs, actor=actor, reason=reason)
+        run_totals_fold()
         if progress is not None:
             progress(start + len(pks))
 
 
-def _group_store(group: Mapping[int, Assessment], *, actor: Actor, reason: str) -> None:
+def _group_store(group: Mapping[int, Assessment], runs: RunRows, *, actor: Actor, reason: str) -> None:
     assistants = assistants_registered({a.assistant_id for a in group.values()} - {""}, actor=actor)
     with transaction.atomic():
         rows = list(
@@ -210,6 +217,7 @@ def _group_store(group: Mapping[int, Assessment], *, actor: Actor, reason: str) 
             else ()
         )
         _measures_write(rows, group, assistants)
+        runs.write([row.pk for row in rows])
         takers = [row for row in rows if row.status in _TAKES_EDGE]
         for to in (S.SNAPSHOTTED, S.BLOCKED):
             threads_transition(
