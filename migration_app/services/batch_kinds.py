@@ -60,11 +60,10 @@ ELIGIBLE: Mapping[str, Q] = {
     ),
     K.ROLLBACK: Q(status__in=[S.BACKFILLED, S.VERIFIED, S.NEEDS_REVIEW])
     | Q(status__in=[S.SNAPSHOTTED, S.FAILED, S.BLOCKED], conversation__isnull=False),
-    K.KEEP: Q(
-        status=S.NEEDS_REVIEW,
-        error_code__in=["conversation_continued", "plan_changed", "difference", "kept_source_grown"],
-        conversation__state__in=["open", "complete", "verified"],
-    ),
+    # Whether it can be kept is told by reading it, not by the code: a keep that failed has left another one. What
+    # has only grown is Backfill's.
+    K.KEEP: Q(status=S.NEEDS_REVIEW, conversation__state__in=["open", "complete", "verified"])
+    & ~Q(error_code="source_grown"),
     K.ANEW: Q(status=S.NEEDS_REVIEW, conversation__state__in=["open", "complete", "verified", "deleting"]),
 }
 """Which threads of a selection a batch takes. Threads with pending work belong to another batch."""

@@ -72,7 +72,7 @@ def test_rolling_back_takes_what_has_or_may_have_a_conversation(
         ("deleting", "rollback_begun", False),
         ("deleting", "conversation_continued", False),
         ("creating", "difference", False),
-        ("complete", "conversation_missing", False),
+        ("complete", "timeout", True),
     ],
 )
 def test_keeping_takes_threads_in_review_whose_conversation_can_be_kept(
