@@ -11,7 +11,16 @@ from collections.abc import Mapping
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
-from migration_app.models import Batch, Chunk, Conversation, Resource, SourceImport, SourceObject, Thread
+from migration_app.models import (
+    Batch,
+    Chunk,
+    Conversation,
+    PromptVersion,
+    Resource,
+    SourceImport,
+    SourceObject,
+    Thread,
+)
 
 T = Thread.Status
 
@@ -62,6 +71,15 @@ ASSISTANT_STATUS: Mapping[str, str] = {
     "snapshotted": "info",
     "queued": "primary",
     "converted": "success",
+    "failed": "danger",
+}
+PROMPT_STATE: Mapping[str, str] = {
+    PromptVersion.State.DRAFT: "",
+    PromptVersion.State.IN_REVIEW: "warning",
+    PromptVersion.State.APPROVED: "info",
+    PromptVersion.State.REJECTED: "danger",
+    PromptVersion.State.ACTIVE: "success",
+    PromptVersion.State.RETIRED: "",
 }
 CONVERSATION_STATE: Mapping[str, str] = {
     Conversation.State.CREATING: "warning",
@@ -134,6 +152,11 @@ def batch_badge(state: str) -> Badge:
 def assistant_badge(status: str) -> Badge:
     """Badge of an assistant's status."""
     return _badge(status, ASSISTANT_STATUS)
+
+
+def prompt_badge(state: str) -> Badge:
+    """Badge of a prompt version's state."""
+    return _badge(state, PROMPT_STATE)
 
 
 def conversation_badge(state: str) -> Badge:

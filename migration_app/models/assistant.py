@@ -13,7 +13,12 @@ class Assistant(models.Model):
     """An assistant that was imported, or that some thread named.
 
     Lifecycle: *registered* when only its id is known; *snapshotted* when its object is stored;
-    *queued* when its conversion was asked for; *converted* when a prompt version was made from that object.
+    *queued* when its conversion was asked for; *converted* when a prompt version was made from that object, or
+    *failed* when that met an error (``outcome_text`` says which; asking again tries again).
+
+    ``requested_at`` is one moment for all that were asked for together, so that they can be followed together.
+    ``unchanged_sha256`` is the snapshot that was converted last and said nothing new. ``look_*`` tell of the last look
+    at the live source.
     """
 
     class Status(models.TextChoices):
@@ -23,6 +28,23 @@ class Assistant(models.Model):
         SNAPSHOTTED = "snapshotted", "snapshotted"
         QUEUED = "queued", "queued"
         CONVERTED = "converted", "converted"
+        FAILED = "failed", "failed"
+
+    class Outcome(models.TextChoices):
+        """How the last conversion ended."""
+
+        CREATED = "created", "new version"
+        UNCHANGED = "unchanged", "unchanged"
+        FAILED = "failed", "failed"
+
+    class Look(models.TextChoices):
+        """What the last look at the live source found."""
+
+        ASKED = "asked", "asked for"
+        SAME = "same", "the same"
+        CHANGED = "changed", "changed"
+        MISSING = "missing", "no longer there"
+        FAILED = "failed", "failed"
 
     assistant_id = opaque_id("assistant id")
     name = models.CharField(max_length=512, blank=True)
@@ -38,6 +60,16 @@ class Assistant(models.Model):
         verbose_name="snapshot",
     )
     requested_by_name = models.CharField("conversion asked for by", max_length=255, blank=True)
+    requested_at = models.DateTimeField("conversion asked for at", null=True, blank=True)
+    outcome = models.CharField(max_length=16, blank=True, default="", db_default="", choices=Outcome)
+    outcome_text = models.CharField(max_length=255, blank=True, default="", db_default="")
+    unchanged_sha256 = models.CharField(
+        max_length=64, blank=True, default="", db_default="", db_collation="C"
+    )
+    look = models.CharField(max_length=16, blank=True, default="", db_default="", choices=Look)
+    look_asked_by_name = models.CharField(max_length=255, blank=True, default="", db_default="")
+    looked_at = models.DateTimeField(null=True, blank=True)
+    look_text = models.CharField(max_length=255, blank=True, default="", db_default="")
     source_created_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -50,6 +82,11 @@ class Assistant(models.Model):
                 condition=models.Q(status="registered") | models.Q(source__isnull=False),
                 name="assistant_has_snapshot",
             ),
+        ]
+        indexes = [
+            models.Index(fields=["requested_at", "status"], name="assistant_requested"),
+            models.Index(fields=["id"], condition=models.Q(status="queued"), name="assistant_queued"),
+            models.Index(fields=["id"], condition=models.Q(look="asked"), name="assistant_look_asked"),
         ]
         permissions = [("convert_assistant", "Can convert assistants to prompts")]
 
