@@ -17,6 +17,7 @@ from migration_app.models.run import Run, RunTally, RunTallyChange
 from migration_app.models.snapshot import SnapshotPage, SourceObject
 from migration_app.models.tally import Tally, TallyChange
 from migration_app.models.thread import Thread
+from migration_app.models.trial import Trial, TrialResult, TrialScratch, TrialTurn
 
 __all__ = [
     "Assistant",
@@ -42,4 +43,8 @@ __all__ = [
     "Tally",
     "TallyChange",
     "Thread",
+    "Trial",
+    "TrialResult",
+    "TrialScratch",
+    "TrialTurn",
 ]
