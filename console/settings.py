@@ -125,7 +125,8 @@ WHITENOISE_USE_FINDERS = True
 
 # An import is uploaded in one request and kept in the database until a worker has read it.
 UPLOAD_MAX_MB = positive_int(env, "UPLOAD_MAX_MB", default=512)
-DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+# A prompt's instructions, 128 tools and schemas come in one form.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10_485_760
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 
 LEASE_SECONDS = positive_int(env, "LEASE_SECONDS", default=120)
@@ -139,6 +140,8 @@ TARGET_ITEMS_PER_MINUTE = whole_number(env, "TARGET_ITEMS_PER_MINUTE", default=0
 BREAKER_FAILURES = positive_int(env, "BREAKER_FAILURES", default=5)
 # Rolling back more threads than this needs a second person's approval.
 APPROVAL_ABOVE_THREADS = positive_int(env, "APPROVAL_ABOVE_THREADS", default=100)
+# A prompt version is approved and activated by another person than who wrote or submitted it.
+PROMPT_APPROVAL_BY_OTHERS = strict_bool(env, "PROMPT_APPROVAL_BY_OTHERS", default=True)
 # So often a sample of the estate is reconciled with the target by itself; 0: never.
 RECONCILE_EVERY_HOURS = whole_number(env, "RECONCILE_EVERY_HOURS", default=0)
 

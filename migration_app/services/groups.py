@@ -39,6 +39,8 @@ _WORK = frozenset(
         "import_archive",
         "convert_assistant",
         "export_prompts",
+        "change_prompt",
+        "try_prompt",
         "view_content",
         "run_reconciliation",
         "close_orphan",
@@ -47,7 +49,9 @@ _WORK = frozenset(
 GROUPS: dict[str, frozenset[str]] = {
     "viewer": _SEE,
     "operator": _SEE | _WORK,
-    "admin": _SEE | _WORK | {"exclude_thread", "rollback_thread", "approve_rollback", "change_prompt"},
+    "admin": _SEE
+    | _WORK
+    | {"exclude_thread", "rollback_thread", "approve_rollback", "approve_prompt", "activate_prompt"},
 }
 
 

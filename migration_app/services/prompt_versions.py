@@ -29,12 +29,13 @@ def version_create(
     """Add a draft, unless it says the same as the version it would follow. None then.
 
     A conversion follows the newest conversion, so that converting an unchanged assistant again does not undo an
-    edit; everything else follows the newest version. ``findings`` default to what the spec says of itself;
-    ``source_sha256`` (of the assistant's snapshot) to that of the newest version, so that drift is known of an
-    edit too. ValueError if ``spec`` holds what JSON has no word for.
+    edit; its findings count too. Everything else follows the newest version. ``findings`` default to what the spec
+    says of itself; ``source_sha256`` (of the assistant's snapshot) to that of the newest version, so that drift is
+    known of an edit too. ValueError if ``spec`` holds what JSON has no word for.
     """
     spec_json = spec_text(spec)
     found = tuple(prompt_findings(spec) if findings is None else findings)
+    kept = [dataclasses.asdict(finding) for finding in found]
     with transaction.atomic():
         # Two at once would take the same number: the second waits here, and then sees the first's version.
         Prompt.objects.select_for_update().get(pk=prompt.pk)
@@ -42,14 +43,15 @@ def version_create(
         is_conversion = origin == PromptVersion.Origin.CONVERTED
         before = _newest_conversion(prompt) if is_conversion else newest
         source_sha256 = source_sha256 or (newest.source_sha256 if newest else "")
-        if before is not None and before.spec_json == spec_json and before.source_sha256 == source_sha256:
+        same = before is not None and before.spec_json == spec_json
+        if before is not None and same and (not is_conversion or before.findings == kept):
             return None
         version = PromptVersion.objects.create(
             prompt=prompt,
             number=newest.number + 1 if newest else 1,
             spec_json=spec_json,
             sha256=hashlib.sha256(spec_json.encode("ascii")).hexdigest(),
-            findings=[dataclasses.asdict(finding) for finding in found],
+            findings=kept,
             fidelity=fidelity_of(found).value,
             source_sha256=source_sha256,
             author_name=author.name[:255],
