@@ -42,6 +42,7 @@ from migration_app.services.batches import batch_fail, batch_finish, batch_prepa
 from migration_app.services.claims import threads_claimable
 from migration_app.services.reconciliation.records import reconciliation_schedule, reconciliations_waiting
 from migration_app.services.reconciliation.review import review_send
+from migration_app.services.run_totals import run_totals_fold
 from migration_app.services.selections import SelectionError
 from migration_app.services.tallies import tallies_fold
 
@@ -178,6 +179,7 @@ def sweep() -> None:
     for pk in reconciliations_waiting():
         _enqueue("reconcile", pk)
     tallies_fold()
+    run_totals_fold()
 
 
 class JobFailedError(Exception):

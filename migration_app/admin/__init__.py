@@ -14,6 +14,7 @@ from migration_app.admin import (
     prompts,
     queues,
     reconciliations,
+    run_list,
     threads,
     users,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "prompts",
     "queues",
     "reconciliations",
+    "run_list",
     "threads",
     "users",
 ]

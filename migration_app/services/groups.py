@@ -22,6 +22,7 @@ _MODELS = (
     "prompt",
     "promptversion",
     "reconciliation",
+    "run",
     "sourceimport",
     "sourceobject",
     "thread",
