@@ -1,4 +1,4 @@
-"""``manage.py export_prompts``: prompts as JSON files, for source control."""
+"""``manage.py export_prompts``: prompts as JSON files and Python modules, for source control."""
 
 from __future__ import annotations
 
@@ -10,21 +10,57 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from migration_app.management.batches import command_actor
 from migration_app.models import Prompt
 from migration_app.services.audit import audit_record
-from migration_app.services.prompts import prompts_write
+from migration_app.services.prompt_files import (
+    FORMATS,
+    Standing,
+    directory_standing,
+    directory_write,
+    prompts_export,
+)
 
 
 class Command(BaseCommand):
-    """Write the newest version of each prompt to ``DIR/<slug>.json``."""
+    """Write the active version of each prompt to a directory, or check that the files there are up to date."""
 
-    help = "Write the newest version of each prompt to DIR/<slug>.json, byte for byte stable."
+    help = (
+        "Write the active version of each prompt to DIR, as <slug>.json and as a Python module, byte for byte "
+        "stable; files that an earlier export wrote and this one would not are removed. With --check nothing is "
+        "written: exit 1 if a file is missing, stale or left over."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add the directory."""
-        parser.add_argument("directory", type=Path)
+        """Add the directory, --check, --format and --all-newest."""
+        parser.add_argument("directory", type=Path, metavar="DIR")
+        parser.add_argument(
+            "--check", action="store_true", help="write nothing; exit 1 if DIR is not up to date"
+        )
+        parser.add_argument("--format", choices=FORMATS, default="both", help="which files (default both)")
+        parser.add_argument(
+            "--all-newest", action="store_true", help="of a prompt without an active version, take the newest"
+        )
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Write the files and name them."""
+        """Compare, then say so or write."""
         directory: Path = options["directory"]
+        export = prompts_export(Prompt.objects.all(), format=options["format"], newest=options["all_newest"])
+        for slug in export.left_out:
+            self.stderr.write(f"{slug}: no version is active, so it is not exported (--all-newest would).")
+        if not export.files and not export.left_out:
+            self.stderr.write(
+                "There is no prompt yet: convert assistants first (`manage.py convert_assistants --all`)."
+            )
+        try:
+            standing = directory_standing(export, directory, format=options["format"])
+        except OSError as error:
+            raise CommandError(f"{directory} could not be read: {error.strerror}.") from error
+        if options["check"]:
+            self._tell(standing, ("missing", "stale", "left over"))
+            if not standing.is_current:
+                raise CommandError(f"{directory} is not up to date: run manage.py export_prompts {directory}")
+            return
+        if not export.files and standing.left_over:
+            # Rather the wrong database than the wish to remove everything.
+            raise CommandError("There is nothing to export: nothing was written, and nothing removed.")
         audit_record(
             actor=command_actor(),
             verb="prompts.exported",
@@ -33,12 +69,14 @@ class Command(BaseCommand):
             reason=str(directory),
         )
         try:
-            written = prompts_write(Prompt.objects.all(), directory)
+            directory_write(export, directory, standing)
         except OSError as error:
             raise CommandError(f"{directory} could not be written: {error.strerror}.") from error
-        for path in written:
-            self.stdout.write(str(path))
-        if not written:
-            self.stderr.write(
-                "There is no prompt yet: convert assistants first (`manage.py convert_assistants --all`)."
-            )
+        self._tell(standing, ("written", "written", "removed"))
+        changed = len(standing.missing) + len(standing.stale)
+        self.stdout.write(f"{len(export.files)} files in {directory}, {changed} of them new or changed.")
+
+    def _tell(self, standing: Standing, words: tuple[str, str, str]) -> None:
+        for word, names in zip(words, (standing.missing, standing.stale, standing.left_over), strict=True):
+            for name in names:
+                self.stdout.write(f"{word}: {name}")

@@ -76,8 +76,8 @@ def test_an_assistant_that_is_not_there_is_named() -> None:
 
 
 def test_prompts_are_exported_byte_for_byte_stable(converted: Prompt, tmp_path: Path) -> None:
-    run("export_prompts", str(tmp_path / "a"))
-    run("export_prompts", str(tmp_path / "b"))
+    run("export_prompts", str(tmp_path / "a"), all_newest=True)
+    run("export_prompts", str(tmp_path / "b"), all_newest=True)
     first = (tmp_path / "a" / "ledger-helper.json").read_bytes()
     assert first == (tmp_path / "b" / "ledger-helper.json").read_bytes()
     document = json.loads(first)
