@@ -16,6 +16,7 @@ from migration_app.models.resource import Resource
 from migration_app.models.run import Run, RunTally, RunTallyChange
 from migration_app.models.snapshot import SnapshotPage, SourceObject
 from migration_app.models.tally import Tally, TallyChange
+from migration_app.models.target_model import FunctionCalls, PromptNeeds, ReadinessCheck, TargetModel
 from migration_app.models.thread import Thread
 from migration_app.models.trial import Trial, TrialResult, TrialScratch, TrialTurn
 
@@ -27,11 +28,14 @@ __all__ = [
     "Conversation",
     "Discrepancy",
     "FormerConversation",
+    "FunctionCalls",
     "ImportPart",
     "ImportReject",
     "OrphanConversation",
     "Prompt",
+    "PromptNeeds",
     "PromptVersion",
+    "ReadinessCheck",
     "Reconciliation",
     "Resource",
     "Run",
@@ -42,6 +46,7 @@ __all__ = [
     "SourceObject",
     "Tally",
     "TallyChange",
+    "TargetModel",
     "Thread",
     "Trial",
     "TrialResult",

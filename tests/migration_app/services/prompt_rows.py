@@ -7,14 +7,14 @@ from typing import Any
 
 from migration_app.contracts import JsonObject
 from migration_app.conversion.prompt_specs import spec_text
-from migration_app.models import Prompt, PromptVersion
-from tests.factories import AssistantFactory
+from migration_app.models import Assistant, Prompt, PromptVersion
+
 
 SPEC: JsonObject = {"model": "gpt-4o", "instructions": "Be brief.\nBe kind."}
 
 
 def prompt_made(slug: str = "kitchen-desk", **fields: Any) -> Prompt:
-    return Prompt.objects.create(slug=slug, assistant=AssistantFactory(), **fields)
+    return Prompt.objects.create(slug=slug, assistant=Assistant.objects.create(assistant_id=f"asst_{slug}"), **fields)
 
 
 def version_made(

@@ -19,8 +19,8 @@ from tests.migration_app.services.prompt_rows import SPEC, prompt_made, version_
 pytestmark = pytest.mark.django_db
 
 
-def export_all(**options: bool) -> Export:
-    return prompts_export(Prompt.objects.all(), **options)
+def export_all(*, newest: bool = False) -> Export:
+    return prompts_export(Prompt.objects.all(), newest=newest)
 
 
 def test_the_active_version_is_exported_and_not_a_newer_draft() -> None:
