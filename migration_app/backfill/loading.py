@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from django.db import DatabaseError
+from django.db import InterfaceError, OperationalError
 from django.db.models import Max, Sum
 
 from migration_app.archive.assemble import PageContent, assemble_thread
 from migration_app.archive.sequence import SequenceDamagedError
 from migration_app.models import Chunk, Conversation, SnapshotPage, Thread
-from migration_app.services.claims import threads_claim
 from migration_app.services.pages import load_source_thread, page_content
 from migration_app.services.plans import PlannedThread, plan_of, policies_of
+from migration_app.spill import MAX_BYTES_IN_MEMORY
 
 _CONVERTED = frozenset({Thread.Work.BACKFILL, Thread.Work.VERIFY})
 _SMALL = 1 << 20
+_HEAVIEST = 2 * MAX_BYTES_IN_MEMORY
+"""What a large thread's snapshot and items may weigh in memory each; the rest is in a file."""
 # What names a file or a vector store, whose rows must be looked up; an ASCII name can be written with \\u00.. too.
 _NAMES = (b"file_id", b"vector_store_ids", b"\\u00")
 
@@ -31,7 +33,7 @@ class Loaded:
 
     ``snapshot_seen`` is when the newest page of the snapshot came in. ``pages`` hold the snapshot of a small
     thread, which ``convert`` converts without the database; the others were converted when they were loaded, or
-    have the ``trouble`` why they can't be.
+    have the ``trouble`` why they can't be. ``weight``: about how many bytes of JSON it holds in memory.
     """
 
     thread: Thread
@@ -41,6 +43,7 @@ class Loaded:
     pages: list[PageContent] | None = None
     plan: PlannedThread | None = None
     trouble: Exception | None = None
+    weight: int = 0
 
     def convert(self) -> None:
         """Convert a small thread, in the event loop: elsewhere the interpreter's lock would make the loop wait."""
@@ -56,32 +59,24 @@ class Loaded:
         self.pages = None
 
 
-def claim_and_load(*, batch_pk: int, lease: dt.timedelta, count: int) -> list[Loaded]:
-    """Take up to ``count`` threads of the batch, and load what their work needs."""
-    return threads_load(threads_claim(batch_pk=batch_pk, lease=lease, count=count))
+def threads_load(threads: Sequence[Thread], *, room: int | None = None) -> list[Loaded]:
+    """Load what the work of claimed threads needs. What goes wrong with one thread is its own trouble.
 
-
-def threads_load(threads: Sequence[Thread]) -> list[Loaded]:
-    """Load what the work of claimed threads needs. What goes wrong with one thread is its own trouble."""
-    loaded = {thread.pk: Loaded(thread) for thread in threads}
+    With ``room``, bytes, only as many as fit into it, from the first on, and one at least: a hundred large
+    threads at once would fill the worker's memory.
+    """
+    convert = {thread.pk for thread in threads if thread.pending_work in _CONVERTED}
+    sizes = _snapshot_sizes(convert)
+    threads = _fitting(threads, sizes, room)
+    convert &= {thread.pk for thread in threads}
+    loaded = {thread.pk: _sized(Loaded(thread), sizes) for thread in threads}
     holders: dict[int, Loaded] = {}
     for conversation in Conversation.objects.filter(thread__in=threads):
         holders[conversation.pk] = loaded[conversation.thread_id]
         loaded[conversation.thread_id].conversation = conversation
     for chunk in Chunk.objects.filter(conversation_id__in=list(holders)).order_by("sequence"):
         holders[chunk.conversation_id].chunks.append(chunk)
-    convert = {pk for pk, entry in loaded.items() if entry.thread.pending_work in _CONVERTED}
-    sizes = (
-        SnapshotPage.objects.filter(thread_id__in=convert)
-        .order_by()
-        .values_list("thread_id")
-        .annotate(size=Sum("raw_bytes"), newest=Max("received_at"))
-    )
-    small = set()
-    for pk, size, newest in sizes:
-        loaded[pk].snapshot_seen = newest
-        if size <= _SMALL:
-            small.add(pk)
+    small = {pk for pk in convert if pk in sizes and sizes[pk].raw_bytes <= _SMALL}
     contents: dict[int, list[PageContent]] = {pk: [] for pk in small}
     for page in SnapshotPage.objects.filter(thread_id__in=small).order_by("thread_id", "sequence"):
         try:
@@ -99,12 +94,52 @@ def threads_load(threads: Sequence[Thread]) -> list[Loaded]:
     return list(loaded.values())
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """What the database says of a snapshot without reading it."""
+
+    raw_bytes: int
+    newest: dt.datetime
+
+    @property
+    def weight(self) -> int:
+        """Bytes of JSON that it holds in memory, about."""
+        return min(self.raw_bytes, _HEAVIEST)
+
+
+def _snapshot_sizes(pks: set[int]) -> dict[int, _Snapshot]:
+    rows = (
+        SnapshotPage.objects.filter(thread_id__in=pks)
+        .order_by()
+        .values_list("thread_id")
+        .annotate(size=Sum("raw_bytes"), newest=Max("received_at"))
+    )
+    return {pk: _Snapshot(size, newest) for pk, size, newest in rows}
+
+
+def _fitting(threads: Sequence[Thread], sizes: Mapping[int, _Snapshot], room: int | None) -> Sequence[Thread]:
+    if room is None:
+        return threads
+    for number, thread in enumerate(threads):
+        room -= sizes[thread.pk].weight if thread.pk in sizes else 0
+        if room < 0:
+            return threads[: max(1, number)]
+    return threads
+
+
+def _sized(entry: Loaded, sizes: Mapping[int, _Snapshot]) -> Loaded:
+    snapshot = sizes.get(entry.thread.pk)
+    if snapshot is not None:
+        entry.weight, entry.snapshot_seen = snapshot.weight, snapshot.newest
+    return entry
+
+
 def _convert_here(entry: Loaded) -> None:
     try:
         source = load_source_thread(entry.thread)
         policies = policies_of(entry.thread, entry.conversation)
         entry.plan = PlannedThread(source, plan_of(source, policies, entry.conversation), policies)
-    except DatabaseError:
-        raise
+    except (OperationalError, InterfaceError):
+        raise  # the database is away: no thread's own trouble
     except Exception as trouble:  # noqa: BLE001 - raised again when this thread's turn comes
         entry.trouble = trouble

@@ -16,6 +16,7 @@ from migration_app.backfill.records import work_ended
 from migration_app.gateways.errors import GatewayError
 from migration_app.models import Thread
 from migration_app.services.journal import Entry
+from migration_app.spill import TemporarySpaceError
 
 S = Thread.Status
 W = Thread.Work
@@ -43,8 +44,18 @@ def call_failed(entry: Entry, error: GatewayError) -> None:
     if (error.permanent and error.code not in LASTING) or (counts and attempts + 1 >= tries):
         give_up(entry, trouble)
         return
-    delay = min(max(2.0**attempts, error.retry_after or 0.0), _LONGEST_DELAY)
+    delay = min(max(_delay(attempts), error.retry_after or 0.0), _LONGEST_DELAY)
     try_later(entry, trouble, delay=delay, attempts=attempts + counts)
+
+
+def no_space(entry: Entry, error: TemporarySpaceError) -> None:
+    """The temporary directory is full: try the thread later, a few times; others may need no room there."""
+    trouble = Trouble("no_temporary_space", error.strerror or str(error))
+    attempts = entry.parts.get("set", {}).get("attempts", entry.thread.attempts)
+    if attempts + 1 >= settings.MAX_ATTEMPTS:
+        give_up(entry, trouble)
+    else:
+        try_later(entry, trouble, delay=_delay(attempts), attempts=attempts + 1)
 
 
 def try_later(entry: Entry, trouble: Trouble, *, delay: float, attempts: int) -> None:
@@ -91,6 +102,10 @@ def met_bug(entry: Entry, bug: Exception) -> None:
 def bug_place(bug: BaseException) -> str:
     """Say of a bug which kind it is and where it happened, never what: its message may quote a user's words."""
     return f"{type(bug).__name__}\n{''.join(traceback.format_tb(bug.__traceback__))}"
+
+
+def _delay(attempts: int) -> float:
+    return float(min(2.0**attempts, _LONGEST_DELAY))
 
 
 def _said(trouble: Trouble) -> dict[str, str]:

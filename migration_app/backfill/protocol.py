@@ -20,6 +20,7 @@ Must not import jobs or rq.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
@@ -65,14 +66,14 @@ async def thread_backfill(work: Work) -> None:
         _sendable(work)
         if work.thread.status != S.BACKFILLED:
             handed_out = _has_id(work.conversation)
-            sent = not _blocked(work) and await _append(
+            sent = not await _blocked(work) and await _append(
                 work, await _conversation(work), handed_out=handed_out
             )
             if not sent:
-                records.thread_blocked(work.entry, work.plan)
+                await work.apart(records.thread_blocked, work.entry, work.plan)
                 await work.write()
                 return
-            _complete(work)
+            await _complete(work)
         await work.write()
         work.step()
         await _verify(work)
@@ -143,7 +144,7 @@ async def _append(work: Work, conversation: Conversation, *, handed_out: bool) -
     if handed_out and position < len(work.items):
         # Its id has been in the mapping: its application may have gone on with it since.
         await _prefix_only(work, position)
-    parts = deque(chunk_items(work.items, position))
+    parts = deque(await work.apart(chunk_items, work.items, position))
     while parts:
         work.step()
         part = parts.popleft()
@@ -156,8 +157,8 @@ async def _append(work: Work, conversation: Conversation, *, handed_out: bool) -
                 raise
             smaller = halves(work.items, part)
             if smaller is None:
-                _replace(work, conversation, part, error)
-                if _blocked(work):
+                await _replace(work, conversation, part, error)
+                if await _blocked(work):
                     return False
             parts.extendleft(reversed(smaller or (part,)))
         else:
@@ -167,14 +168,15 @@ async def _append(work: Work, conversation: Conversation, *, handed_out: bool) -
     return True
 
 
-def _blocked(work: Work) -> bool:
-    return work.plan.fidelity is Fidelity.BLOCKED
+async def _blocked(work: Work) -> bool:
+    return await work.apart(lambda: work.plan.fidelity) is Fidelity.BLOCKED
 
 
 async def _standing(work: Work) -> tuple[int, int]:
     """Check what was sent before; returns the position and the sequence number that come next."""
     position = sequence = 0
     for chunk in work.chunks:
+        await asyncio.sleep(0)  # there may be thousands, and other threads wait for the loop
         planned = work.items[chunk.first_item : chunk.first_item + chunk.item_count]
         sent = work.sent.copy()
         if sent.add(_bodies(planned)) != chunk.digest:
@@ -206,7 +208,7 @@ async def _settle(work: Work, chunk: Chunk) -> bool:
         return True
     if comparison.same == comparison.seen == chunk.first_item:
         return False
-    difference = comparison.difference()
+    difference = await work.apart(comparison.difference)
     raise NeedsReviewError(
         "difference",
         f"After a lost answer the conversation is not as sent: {difference.text if difference else ''}",
@@ -218,7 +220,7 @@ async def _prefix_only(work: Work, position: int) -> None:
     comparison = ItemsComparison(_bodies(work.items[:position]))
     async for page in _pages(work, work.items[:position]):
         comparison.see(page)
-    difference = comparison.difference()
+    difference = await work.apart(comparison.difference)
     if difference is not None:
         raise NeedsReviewError(
             "conversation_continued",
@@ -262,7 +264,7 @@ async def _is_unknown_kind(work: Work, conversation: Conversation, error: Gatewa
     )
 
 
-def _replace(work: Work, conversation: Conversation, part: range, error: GatewayError) -> None:
+async def _replace(work: Work, conversation: Conversation, part: range, error: GatewayError) -> None:
     """Put the next fallback in the place of what the target refuses, and remember it with the conversation.
 
     Where content would stay behind, the refusal must hold for several tries: a gateway that answers 400 to
@@ -271,9 +273,10 @@ def _replace(work: Work, conversation: Conversation, part: range, error: Gateway
     said = error.said or error.text
     replaced = next_replacements(conversation.replacements, part, said)
     trial = Conversation(replacements=replaced)
-    plan = plan_of(work.converted.source, work.converted.policies, trial)
+    plan = await work.database.run(plan_of, work.converted.source, work.converted.policies, trial)
+    lossless = await work.apart(is_lossless, plan, part)
     tries = min(_TRIES_BEFORE_LOSS, settings.MAX_ATTEMPTS - 1)
-    if work.thread.attempts < tries and (error.status == 404 or not is_lossless(plan, part)):
+    if work.thread.attempts < tries and (error.status == 404 or not lossless):
         raise GatewayError(
             "refused_for_now",
             error.text,
@@ -286,11 +289,13 @@ def _replace(work: Work, conversation: Conversation, part: range, error: Gateway
     work.planned = dataclasses.replace(work.converted, plan=plan)
 
 
-def _complete(work: Work) -> None:
+async def _complete(work: Work) -> None:
     conversation = _held(work)
     if work.snapshot_seen is not None:
         work.entry.parts["snapshot_seen"] = work.snapshot_seen.isoformat()
-    records.conversation_completed(work.entry, conversation, work.plan, len(work.items), work.sent.whole)
+    await work.apart(
+        records.conversation_completed, work.entry, conversation, work.plan, len(work.items), work.sent.whole
+    )
 
 
 async def _verify(work: Work) -> None:
@@ -305,7 +310,7 @@ async def _verify(work: Work) -> None:
     comparison = ItemsComparison(_bodies(work.items))
     async for page in _pages(work, work.items):
         comparison.see(page)
-    difference = comparison.difference()
+    difference = await work.apart(comparison.difference)
     if difference is not None:
         raise NeedsReviewError("difference", difference.text)
     if work.grown:
@@ -329,7 +334,7 @@ def _held(work: Work) -> Conversation:
 
 async def _pages(work: Work, items: Sequence[PlannedItem]) -> AsyncIterator[list[JsonObject]]:
     """The conversation as the target has it, oldest first, with what must be asked for to compare it."""
-    include = read_back_includes(_bodies(items))
+    include = await work.apart(read_back_includes, _bodies(items))
     try:
         async for page in items_pages(
             work.connection, conversation_id=_held(work).conversation_id, include=include

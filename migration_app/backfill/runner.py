@@ -16,7 +16,7 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -27,7 +27,7 @@ from migration_app.backfill.breaker import Breaker
 from migration_app.backfill.commits import Commits
 from migration_app.backfill.database import DatabaseThread
 from migration_app.backfill.leases import LeaseKeeper
-from migration_app.backfill.loading import Loaded, claim_and_load
+from migration_app.backfill.loading import Loaded, threads_load
 from migration_app.backfill.outcomes import bug_place
 from migration_app.backfill.protocol import thread_backfill, thread_verify
 from migration_app.backfill.resources import thread_check_resources
@@ -42,9 +42,11 @@ from migration_app.gateways.limits import Limiter
 from migration_app.models import Thread
 from migration_app.services.batch_control import batch_control, batch_hold, urgent_work_waits
 from migration_app.services.batches import batch_finish
-from migration_app.services.claims import leases_give_back, threads_pending
+from migration_app.services.claims import leases_give_back, threads_claim, threads_pending
 from migration_app.services.journal import Entry
+from migration_app.services.tallies import tallies_fold
 from migration_app.services.threads import LeaseLostError
+from migration_app.spill import TemporarySpaceError
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +56,10 @@ _IDLE_POLL = 0.25
 _LOOK_SECONDS = 1.0
 _STOP_POLL = 0.1
 _PROBE_SECONDS = 1.0
+_FOLD_SECONDS = 10.0
 _COLLECT_AFTER = 50_000
+_LOADED_BYTES = 64 << 20
+"""Threads are claimed while those in hand hold less than this, in bytes of JSON: in memory it is several times that."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -128,6 +133,7 @@ class Turn:
         self._window = 1
         self._stopping = False
         self._failure: BaseException | None = None
+        self._loaded_bytes = 0
         self._ready: collections.deque[Loaded] = collections.deque()
         self._in_flight: set[asyncio.Task[None]] = set()
         self._looked_up: dict[tuple[str, str], asyncio.Task[None]] = {}
@@ -190,6 +196,8 @@ class Turn:
 
     def _wanted(self) -> int:
         """How many threads to claim now: by the group, and some ahead, so that the window never runs dry."""
+        if self._loaded_bytes >= _LOADED_BYTES:
+            return 0
         if self._stopping or self._breaker.probing:
             return 0 if self._stopping or self._ready or self._in_flight else 1
         group = max(1, self._window // 4)
@@ -197,10 +205,17 @@ class Turn:
         return room if room >= group else 0
 
     async def _load(self, count: int) -> list[Loaded]:
-        loaded = await self._database.run(
-            claim_and_load, batch_pk=self._batch_pk, lease=self._lease, count=count
+        claimed = await self._database.run(
+            threads_claim, batch_pk=self._batch_pk, lease=self._lease, count=count
         )
-        self._keeper.keep([entry.thread for entry in loaded])
+        if not claimed:
+            return []
+        # Before they are loaded: a large thread may take longer than its lease to convert.
+        self._keeper.keep(claimed)
+        room = _LOADED_BYTES - self._loaded_bytes
+        loaded = await self._database.run(threads_load, claimed, room=room)
+        self._loaded_bytes += sum(entry.weight for entry in loaded)
+        await self._hand_back(claimed[len(loaded) :])
         return loaded
 
     def _result(self, loading: asyncio.Task[list[Loaded]]) -> list[Loaded]:
@@ -247,6 +262,9 @@ class Turn:
                 await self._commits.write(entry)
             except GatewayError as error:
                 await self._call_failed(entry, error)
+            except TemporarySpaceError as error:
+                outcomes.no_space(entry, error)
+                await self._commits.write(entry)
             else:
                 self._breaker.succeeded()
         except LeaseLostError:
@@ -256,6 +274,7 @@ class Turn:
         except Exception as bug:  # noqa: BLE001 - one bad thread never costs a batch; recorded, logged, raised at the end
             await self._met_bug(thread, bug)
         finally:
+            self._loaded_bytes -= loaded.weight
             self._keeper.drop(thread)
 
     def _work(self, loaded: Loaded) -> Work:
@@ -310,14 +329,16 @@ class Turn:
 
     async def _give_back(self) -> None:
         """Hand back what was claimed and not begun."""
-        held = {
-            entry.thread.pk: entry.thread.lease_token for entry in self._ready if entry.thread.lease_token
-        }
-        if held and self._failure is None:
-            await self._database.run(leases_give_back, held=held)
-        for entry in self._ready:
-            self._keeper.drop(entry.thread)
+        if self._failure is None:
+            await self._hand_back([entry.thread for entry in self._ready])
         self._ready.clear()
+
+    async def _hand_back(self, threads: Sequence[Thread]) -> None:
+        held = {thread.pk: thread.lease_token for thread in threads if thread.lease_token}
+        for thread in threads:
+            self._keeper.drop(thread)
+        if held:
+            await self._database.run(leases_give_back, held=held)
 
     async def _rest(self) -> None:
         """Wait until something ended, for a moment at most; while probing, always as long as a probe's pause."""
@@ -330,8 +351,9 @@ class Turn:
         self._wake.clear()
 
     async def _watch(self) -> None:
-        """Hear of SIGTERM within a moment, and look at the batch once a second."""
+        """Hear of SIGTERM within a moment, look at the batch once a second, and keep the counters short."""
         look_at = time.monotonic() + _LOOK_SECONDS
+        fold_at = time.monotonic() + _FOLD_SECONDS
         while not self._stopping:
             await asyncio.sleep(_STOP_POLL)
             now = time.monotonic()
@@ -340,6 +362,9 @@ class Turn:
             elif now >= look_at:
                 try:
                     await self._look()
+                    if now >= fold_at:
+                        await self._looks.run(tallies_fold)
+                        fold_at = now + _FOLD_SECONDS
                 except (OperationalError, InterfaceError) as error:
                     self._fail(error)
                 look_at = now + _LOOK_SECONDS

@@ -9,6 +9,7 @@ import asyncio
 import dataclasses
 import datetime as dt
 from collections.abc import Callable, Sequence
+from typing import ParamSpec, TypeVar
 
 from migration_app.backfill.commits import Commits
 from migration_app.backfill.database import DatabaseThread
@@ -18,6 +19,11 @@ from migration_app.gateways.connection import Connection
 from migration_app.models import Chunk, Conversation, Thread
 from migration_app.services.journal import Entry
 from migration_app.services.plans import PlannedThread
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_MANY = 2_000
+"""So many items take some 20 ms to look at: longer, and the answers to all other threads would wait."""
 
 
 class HandBackError(Exception):
@@ -76,6 +82,15 @@ class Work:
         entry, self.entry = self.entry, Entry(self.thread)
         await self.commits.write(entry)
         self.grown = self.grown or entry.grown
+
+    async def apart(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Call what looks at all items of the thread: elsewhere if they are many, so that the loop goes on meanwhile.
+
+        The function must not speak to the database.
+        """
+        if len(self.items) <= _MANY:
+            return function(*args, **kwargs)
+        return await asyncio.to_thread(function, *args, **kwargs)
 
     def step(self) -> None:
         """Between two steps: raise HandBackError if the worker is to stop."""
