@@ -13,7 +13,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -26,25 +26,30 @@ from redis.exceptions import RedisError
 from rq import Queue, Worker
 from rq.job import Job, get_current_job
 
+from migration_app.backfill.assistant_looks import looks_work
 from migration_app.backfill.outcomes import bug_place
+from migration_app.backfill.readiness import readiness_work
 from migration_app.backfill.reconcile import Watch, reconcile_work
 from migration_app.backfill.runner import BugsMetError, Connections, batch_work
+from migration_app.backfill.trials import TrialWatch, trial_work
 from migration_app.contracts import Actor
 from migration_app.gateways.connection import source_connection, target_base_url, target_connection
 from migration_app.gateways.limits import Limiter
 from migration_app.intake.imports import import_run, imports_tidy, imports_waiting
-from migration_app.models import Assistant, Batch, Reconciliation
+from migration_app.models import Assistant, Batch, Reconciliation, Trial
 from migration_app.models.batch import MAX_WINDOW
 from migration_app.services.assistants import assistant_convert_next
 from migration_app.services.batch_cancel import batch_take_back
 from migration_app.services.batch_control import WORKED_ON, batch_control, urgent_work_waits
 from migration_app.services.batches import batch_fail, batch_finish, batch_prepare_piece
 from migration_app.services.claims import threads_claimable
+from migration_app.services.readiness_checks import checks_waiting
 from migration_app.services.reconciliation.records import reconciliation_schedule, reconciliations_waiting
 from migration_app.services.reconciliation.review import review_send
 from migration_app.services.run_totals import run_totals_fold
 from migration_app.services.selections import SelectionError
 from migration_app.services.tallies import tallies_fold
+from migration_app.services.trials import trials_waiting
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +58,8 @@ URGENT, DEFAULT = "urgent", "default"
 
 _TURN_SECONDS = 300.0
 _SWEEP_SECONDS = 20
+_RESPONSE_SECONDS = 240.0
+"""Of silence: a response is one answer, and a model may think for minutes before it gives it."""
 _AFTER_BUG_SECONDS = 1.0
 
 
@@ -148,9 +155,24 @@ def conversions_enqueue() -> None:
     _enqueue_on_commit("conversions", 0)
 
 
+def looks_enqueue() -> None:
+    """Have the assistants looked at in the live source that were asked for, when the transaction at hand commits."""
+    _enqueue_on_commit("looks", 0)
+
+
 def reconcile_enqueue(reconciliation_pk: int) -> None:
     """Put a reconciliation into the queue when the transaction at hand commits: to be run, or to send to review."""
     _enqueue_on_commit("reconcile", reconciliation_pk)
+
+
+def trial_enqueue(trial_pk: int) -> None:
+    """Put a try-out into the queue when the transaction at hand commits: to be run, or to be cleaned up after."""
+    _enqueue_on_commit("trial", trial_pk)
+
+
+def readiness_enqueue() -> None:
+    """Have the readiness checks done that were asked for, when the transaction at hand commits."""
+    _enqueue_on_commit("readiness", 0)
 
 
 def workers_alive() -> int:
@@ -175,9 +197,15 @@ def sweep() -> None:
         _enqueue("import", pk)
     if Assistant.objects.filter(status=Assistant.Status.QUEUED).exists():
         _enqueue("conversions", 0)
+    if Assistant.objects.filter(look=Assistant.Look.ASKED).exists():
+        _enqueue("looks", 0)
     reconciliation_schedule(every_hours=settings.RECONCILE_EVERY_HOURS, actor=_actor())
     for pk in reconciliations_waiting():
         _enqueue("reconcile", pk)
+    for pk in trials_waiting():
+        _enqueue("trial", pk)
+    if checks_waiting():
+        _enqueue("readiness", 0)
     tallies_fold()
     run_totals_fold()
 
@@ -260,7 +288,7 @@ def batch_job(batch_pk: int) -> None:
         _put_down(batch_pk, actor, stopped=stop.is_set())
 
 
-def _apis(batch: Batch | None = None) -> Connections:
+def _apis(batch: Batch | None = None, *, target_seconds: float | None = None) -> Connections:
     limiter = Limiter(
         redis_url=settings.RQ_QUEUES[DEFAULT]["URL"],
         target=target_base_url(),
@@ -279,7 +307,7 @@ def _apis(batch: Batch | None = None) -> Connections:
         ),
         target=partial(
             target_connection,
-            timeout_seconds=settings.HTTP_TIMEOUT_SECONDS,
+            timeout_seconds=target_seconds or settings.HTTP_TIMEOUT_SECONDS,
             max_connections=MAX_WINDOW,
             limiter=limiter,
         ),
@@ -318,9 +346,21 @@ def import_job(source_import_pk: int) -> None:
 
 @_discretion()
 def conversions_job(_nothing: int = 0) -> None:
-    """Convert every assistant that was asked for."""
-    while assistant_convert_next(actor=_actor()):
-        pass
+    """Convert every assistant that was asked for, until urgent work waits or the worker is to stop."""
+    actor = _actor()
+    end = time.monotonic() + _TURN_SECONDS
+    with _stop_asked() as stop:
+        while assistant_convert_next(actor=actor):
+            if stop.is_set() or time.monotonic() > end or urgent_work_waits(0):
+                _enqueue("conversions", 0)
+                return
+
+
+@_discretion()
+def looks_job(_nothing: int = 0) -> None:
+    """Look at every assistant in the live source that was asked for."""
+    with _stop_asked() as stop:
+        looks_work(connect=_apis().source, actor=_actor(), stop=stop)
 
 
 @_discretion()
@@ -352,11 +392,53 @@ def reconcile_run(
     return reconcile_work(pk=reconciliation_pk, actor=actor, apis=_apis(), watch=watch, stopped=stopped)
 
 
+@_discretion()
+def trial_job(trial_pk: int) -> None:
+    """Take a turn at a try-out, until urgent work waits."""
+    asked_by = Trial.objects.filter(pk=trial_pk).values_list("created_by_name", "created_by_id")
+    actor = _actor(*(asked_by.first() or ()))
+    end = time.monotonic() + _TURN_SECONDS
+    with _stop_asked() as stop:
+
+        def make_room(_row: Trial) -> None:
+            if urgent_work_waits(0):
+                stop.set()
+
+        watch = TrialWatch(stop=lambda: stop.is_set() or time.monotonic() > end, progress=make_room)
+        left = trial_run(trial_pk, actor=actor, watch=watch)
+    if left:
+        _enqueue("trial", trial_pk)
+
+
+def trial_run(trial_pk: int, *, actor: Actor, watch: TrialWatch) -> bool:
+    """Run a try-out here, with the connections of jobs. Returns whether work is left."""
+    apis = _apis(target_seconds=max(_RESPONSE_SECONDS, settings.HTTP_TIMEOUT_SECONDS))
+    return trial_work(pk=trial_pk, actor=actor, apis=apis, watch=watch)
+
+
+@_discretion()
+def readiness_job(_nothing: int = 0) -> None:
+    """Do the readiness checks that were asked for, until the turn ends."""
+    end = time.monotonic() + _TURN_SECONDS
+    with _stop_asked() as stop:
+        for kind in checks_waiting():
+            readiness_run(kind, actor=_actor(), stop=lambda: stop.is_set() or time.monotonic() > end)
+    if checks_waiting():
+        _enqueue("readiness", 0)
+
+
+def readiness_run(kind: str, *, actor: Actor, stop: Callable[[], bool] = bool) -> bool:
+    """Do one readiness check here, with the connections of jobs. Returns whether work is left."""
+    return readiness_work(kind=kind, actor=actor, apis=_apis(), stop=stop)
+
+
 _JOBS = {
     "batch": batch_job,
     "import": import_job,
     "conversions": conversions_job,
+    "looks": looks_job,
     "reconcile": reconcile_job,
+    "trial": trial_job,
 }
 
 

@@ -45,6 +45,7 @@ API: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/v1/conversations/{conversation_id}", target.conversation_update),
     ("DELETE", "/v1/conversations/{conversation_id}", target.conversation_delete),
     ("POST", "/v1/responses", responses.response_create),
+    ("DELETE", "/v1/responses/{response_id}", responses.response_delete),
     ("GET", "/v1/models", responses.model_list),
     ("GET", "/v1/models/{model}", responses.model_get),
     ("GET", "/v1/assistants", source.assistant_list),

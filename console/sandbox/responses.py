@@ -1,9 +1,10 @@
-"""POST /responses with a canned, deterministic answer, and the list of models.
+"""POST /responses with a canned, deterministic answer, DELETE of one, and the list of models.
 
 What it checks is what breaks a migrated conversation on its next turn: function calls without outputs and the other
 way round, foreign containers, unknown models, and prompts still written in the Assistants' words.
 """
 
+import re
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -14,10 +15,11 @@ from console.sandbox.items import check_items
 from console.sandbox.rules import ANYTHING, Field, Shape, check_fields, check_metadata
 from console.sandbox.store import Conversation, Stored
 from console.sandbox.target import find_conversation, new_item, resolve_items
-from console.sandbox.wire import Answer, Call, Json, answer_of, list_answer, new_id, read_object
+from console.sandbox.wire import Answer, Call, Json, answer_of, encode, list_answer, new_id, read_object
 from console.sandbox.world import World
 
 QUOTED_CHARACTERS = 200
+CALL = re.compile(r"\[\[call ([\w-]+) (\{.*?\})\]\]", re.DOTALL)
 
 NUMBER = Field((int, float), nullable=True)
 # Of the spec's CreateResponse; what is ANYTHING here is taken unread. Others are refused as unknown.
@@ -73,18 +75,22 @@ def response_create(world: World, call: Call) -> Answer:
     entries = resolve_items(world.target, conversation, items)
     check_turn([*(conversation.items if conversation is not None else ()), *entries])
     response_id = new_id("resp")
-    message: Json = {
-        "id": new_id("msg"),
-        "type": "message",
-        "status": "completed",
-        "content": [{"type": "output_text", "text": _answer_text(items), "annotations": [], "logprobs": []}],
-        "role": "assistant",
-    }
-    output = new_item(message)
+    output = _calls(items, body.get("tools") or []) or [_message(_answer_text(items))]
     if conversation is not None:
-        world.target.link(conversation, [*entries, output])
+        world.target.link(conversation, [*entries, *map(new_item, output)])
     context = conversation.items if conversation is not None else entries
-    return answer_of(_response(response_id, body, conversation, message, context))
+    if body.get("store") is not False:
+        world.target.responses.add(response_id)
+    return answer_of(_response(response_id, body, conversation, output, context))
+
+
+def response_delete(world: World, call: Call) -> Answer:
+    """DELETE /responses/{response_id}: of a response only its id is kept here."""
+    response_id = call.params["response_id"]
+    if response_id not in world.target.responses:
+        raise not_found(f"Response with id '{response_id}' not found.")
+    world.target.responses.remove(response_id)
+    return answer_of({"id": response_id, "object": "response", "deleted": True})
 
 
 def model_list(world: World, _call: Call) -> Answer:
@@ -181,26 +187,64 @@ def _input_items(value: object) -> list[Json]:
     return check_items(value, "input", most=None)
 
 
-def _answer_text(items: list[Json]) -> str:
-    """Answer with the last text a user said, so that a test can tell answers apart."""
+def _message(text: str) -> Json:
+    return {
+        "id": new_id("msg"),
+        "type": "message",
+        "status": "completed",
+        "content": [{"type": "output_text", "text": text, "annotations": [], "logprobs": []}],
+        "role": "assistant",
+    }
+
+
+def _calls(items: list[Json], tools: Iterable[Json]) -> list[Json]:
+    """Call the functions that the last message of the user asks for by ``[[call NAME {…}]]``, if they are tools."""
+    names = {tool.get("name") for tool in tools if tool.get("type") == "function"}
+    if any(item["type"] == "function_call_output" for item in items):
+        return []
+    return [
+        {
+            "id": new_id("fc"),
+            "type": "function_call",
+            "status": "completed",
+            "call_id": new_id("call"),
+            "name": name,
+            "arguments": arguments,
+        }
+        for name, arguments in CALL.findall(_last_user_text(items) or "")
+        if name in names
+    ]
+
+
+def _last_user_text(items: list[Json]) -> str | None:
     for item in reversed(items):
         for part in reversed(item.get("content") or []):
             if item.get("role") == "user" and part["type"] == "input_text":
-                return f"The sandbox heard: {part['text'][:QUOTED_CHARACTERS]}"
-    return "The sandbox heard nothing new."
+                return str(part["text"])
+    return None
+
+
+def _answer_text(items: list[Json]) -> str:
+    """Answer with the last output or text that was given, so that a test can tell answers apart."""
+    if items and items[-1]["type"] == "function_call_output":
+        return f"The sandbox was told: {str(items[-1]['output'])[:QUOTED_CHARACTERS]}"
+    text = _last_user_text(items)
+    return (
+        "The sandbox heard nothing new." if text is None else f"The sandbox heard: {text[:QUOTED_CHARACTERS]}"
+    )
 
 
 def _response(
     response_id: str,
     body: Mapping[str, Any],
     conversation: Conversation | None,
-    message: Json,
+    output: list[Json],
     context: Iterable[Stored],
 ) -> Json:
     """Return the response object: all that the spec requires, and what the SDK reads."""
     now = int(time.time())
     # Nobody counts tokens here: four bytes of JSON a token.
-    read, written = sum(len(entry.raw) for entry in context) // 4, len(message["content"][0]["text"]) // 4
+    read, written = sum(len(entry.raw) for entry in context) // 4, len(encode(output)) // 4
     given = {name: value for name, value in body.items() if value is not None}
     return {
         "id": response_id,
@@ -213,7 +257,7 @@ def _response(
         "instructions": given.get("instructions"),
         "max_output_tokens": given.get("max_output_tokens"),
         "model": given.get("model", "gpt-4o"),
-        "output": [message],
+        "output": output,
         "parallel_tool_calls": given.get("parallel_tool_calls", True),
         "previous_response_id": None,
         "conversation": None if conversation is None else {"id": conversation.id},

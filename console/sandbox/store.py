@@ -162,6 +162,7 @@ class Target:
     conversations: dict[str, Conversation] = field(default_factory=dict)
     items: dict[str, Stored] = field(default_factory=dict)
     homes: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))  # conversations of an item
+    responses: set[str] = field(default_factory=set)  # ids of stored ones
 
     def link(self, conversation: Conversation, entries: Iterable[Stored]) -> None:
         """Append items, new ones or ones from elsewhere, to a conversation."""

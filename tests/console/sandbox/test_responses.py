@@ -163,3 +163,46 @@ def test_unknown_model_is_a_404(client: OpenAI) -> None:
 def test_seeded_model_can_be_used(sandbox: RunningSandbox, client: OpenAI) -> None:
     sandbox.control.seed([{"id": "local", "object": "model", "created": 1, "owned_by": "us"}])
     assert client.responses.create(model="local", input="hi").model == "local"
+
+
+ASKS = 'Where is it? [[call look_up {"case": 7}]]'
+
+
+def test_a_user_can_have_a_function_called_and_its_output_is_answered(client: OpenAI) -> None:
+    made = client.conversations.create()
+    body = {"model": "gpt-4o", "conversation": made.id, "tools": [FUNCTION]}
+    first = Response.model_validate(post(client, "/responses", {**body, "input": ASKS}).json())
+    (asked,) = first.output
+    assert asked.type == "function_call"
+    assert (asked.name, asked.arguments) == ("look_up", '{"case": 7}')
+    second = post(client, "/responses", {**body, "input": [output(asked.call_id)]}).json()
+    assert second["output"][0]["content"][0]["text"].startswith("The sandbox was told: ")
+    kinds = [item["type"] for item in get(client, f"/conversations/{made.id}/items?order=asc")["data"]]
+    assert kinds == ["message", "function_call", "function_call_output", "message"]
+
+
+def test_a_function_that_is_no_tool_is_not_called(client: OpenAI) -> None:
+    assert client.responses.create(model="gpt-4o", input=ASKS).output_text.startswith("The sandbox heard: ")
+
+
+def test_a_stored_response_is_deleted_once(client: OpenAI) -> None:
+    made = client.responses.create(model="gpt-4o", input="hi")
+    client.responses.delete(made.id)
+    with pytest.raises(NotFoundError):
+        client.responses.delete(made.id)
+
+
+def test_a_response_that_is_not_stored_cannot_be_deleted(client: OpenAI) -> None:
+    made = client.responses.create(model="gpt-4o", input="hi", store=False)
+    with pytest.raises(NotFoundError):
+        client.responses.delete(made.id)
+
+
+def test_a_conversation_that_answered_is_emptied_and_deleted(sandbox: RunningSandbox, client: OpenAI) -> None:
+    made = client.conversations.create()
+    client.responses.create(model="gpt-4o", conversation=made.id, input="hi")
+    for item in get(client, f"/conversations/{made.id}/items")["data"]:
+        client.conversations.items.delete(item["id"], conversation_id=made.id)
+    client.conversations.delete(made.id)
+    stored = sandbox.control.conversation(made.id)
+    assert (stored.deleted, stored.items) == (True, [])
