@@ -9,21 +9,21 @@ import asyncio
 import dataclasses
 import json
 import os
-from collections.abc import Awaitable, Callable, Mapping
-from types import TracebackType
+from collections.abc import Mapping
+from types import MappingProxyType, TracebackType
 from typing import Protocol, Self
+from urllib.parse import urlencode
 
 import aiohttp
 import httpx2
 import openai
-from openai._types import RequestOptions
 
 from migration_app.contracts import JsonObject
 from migration_app.gateways.errors import (
     GatewayError,
     NotConfiguredError,
     Outcome,
-    from_sdk,
+    from_response,
     from_transport,
     too_slow,
     unreadable_answer,
@@ -43,6 +43,7 @@ _WHOLE_CALL = 4
 _KEEP_IDLE_SECONDS = 1.5
 
 Query = dict[str, str | int | list[str]]
+_NO_QUERY: Mapping[str, str | int | list[str]] = MappingProxyType({})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -74,24 +75,27 @@ class Connection:
     def __init__(
         self,
         client: openai.AsyncOpenAI,
+        transport: httpx2.AsyncClient,
         headers: Mapping[str, str | openai.Omit],
         *,
-        whole_call_seconds: float,
+        timeout_seconds: float,
         limiter: Throttle | None = None,
     ) -> None:
         self._client = client
+        self._transport = transport
         self._limiter = limiter
-        self._whole_call_seconds = whole_call_seconds
+        self._whole_call_seconds = timeout_seconds * _WHOLE_CALL
         # Reads that fail so are not tried again at once; with a limiter, refusals have been already.
         self._not_again = {"unreadable_answer", "stopped"} | ({"rate_limited"} if limiter else set())
-        # With each call, not as the client's defaults: only here may Authorization be left out (SDK 3.54).
-        self._bare: RequestOptions = {"max_retries": 0, "headers": headers}
-        self._json: RequestOptions = {
-            "max_retries": 0,
-            # The SDK makes a random key for each write, which costs a system call, and sends none (3.54).
-            "idempotency_key": "none",
-            "headers": {**headers, "Content-Type": "application/json"},
-        }
+        # Address, key and headers are the SDK's, taken once. Its request loop builds them anew for every call, which
+        # costs more than sending it (measured); its retries are not wanted, and its errors say less than the answer.
+        self._base_url = str(client.base_url).rstrip("/")
+        self._query = tuple((name, str(value)) for name, value in client.default_query.items())
+        merged = {**client.default_headers, **client.auth_headers, **headers}
+        self._headers = httpx2.Headers(
+            {name: value for name, value in merged.items() if isinstance(value, str)}
+        )
+        self._extensions = {"timeout": httpx2.Timeout(timeout_seconds).as_dict()}
 
     async def __aenter__(self) -> Self:
         return self
@@ -107,22 +111,16 @@ class Connection:
 
     async def get(self, path: str, query: Mapping[str, str | int | list[str]] | None = None) -> Answer:
         """Read. Lists in the query are spelt as the SDK does (``include[]=a&include[]=b``). Raises GatewayError."""
-        options = self._bare
-        if query:
-            options = {**options, "params": dict(query)}
-
-        async def send() -> httpx2.Response:
-            return await self._client.get(path, cast_to=httpx2.Response, options=options)
-
+        url = self._url(path, query or {})
         for pause in _READ_PAUSES:
             try:
-                return _decoded(await self._call(send))
+                return _decoded(await self._call("GET", url))
             except GatewayError as error:
                 again_in = max(pause, error.retry_after or 0.0)
                 if error.permanent or error.code in self._not_again or again_in > _LONGEST_READ_PAUSE:
                     raise
                 await asyncio.sleep(again_in)
-        return _decoded(await self._call(send))
+        return _decoded(await self._call("GET", url))
 
     async def post(self, path: str, body: JsonObject | bytes, *, items: int = 0) -> Answer:
         """Write, once: JSON or its bytes, of which ``items`` items count against the limit.
@@ -130,20 +128,12 @@ class Connection:
         Raises GatewayError; its ``outcome`` says whether the server may have acted.
         """
         content = body if isinstance(body, bytes) else encoded(body)
-
-        async def send() -> httpx2.Response:
-            return await self._client.post(path, cast_to=httpx2.Response, content=content, options=self._json)
-
-        return _decoded(await self._call(send, items=items))
+        return _decoded(await self._call("POST", self._url(path), content, items=items))
 
     async def delete(self, path: str) -> str:
         """Delete, and return the request id: servers answer differently, or not at all. Raises GatewayError."""
-
-        async def send() -> httpx2.Response:
-            return await self._client.delete(path, cast_to=httpx2.Response, options=self._bare)
-
         try:
-            return _request_id(await self._call(send))
+            return _request_id(await self._call("DELETE", self._url(path)))
         except GatewayError as error:
             if error.code == "unreachable":
                 # The transport sends a DELETE a second time by itself when a kept connection breaks (RFC 9112
@@ -151,41 +141,48 @@ class Connection:
                 error.outcome = Outcome.UNKNOWN
             raise
 
+    def _url(self, path: str, query: Mapping[str, str | int | list[str]] = _NO_QUERY) -> str:
+        pairs: list[tuple[str, str]] = list(self._query)
+        for name, value in query.items():
+            if isinstance(value, list):
+                pairs += [(f"{name}[]", element) for element in value]
+            else:
+                pairs.append((name, str(value)))
+        return f"{self._base_url}{path}?{urlencode(pairs, safe='[]')}" if pairs else self._base_url + path
+
     async def _call(
-        self, send: Callable[[], Awaitable[httpx2.Response]], *, items: int = 0
+        self, method: str, url: str, content: bytes | None = None, *, items: int = 0
     ) -> httpx2.Response:
         if self._limiter is None:
-            return await self._send(send)
+            return await self._send(method, url, content)
         for _ in range(_REFUSED_TRIES - 1):
             await self._limiter.acquire(items)
             try:
-                return await self._send(send)
+                return await self._send(method, url, content)
             except GatewayError as error:
                 if error.code != "rate_limited":
                     raise
         await self._limiter.acquire(items)
-        return await self._send(send)
+        return await self._send(method, url, content)
 
-    async def _send(self, send: Callable[[], Awaitable[httpx2.Response]]) -> httpx2.Response:
+    async def _send(self, method: str, url: str, content: bytes | None) -> httpx2.Response:
+        request = httpx2.Request(
+            method, url, headers=self._headers, content=content, extensions=self._extensions
+        )
         try:
             async with asyncio.timeout(self._whole_call_seconds):
-                response = await send()
-        except openai.APIStatusError as error:
-            made = from_sdk(error)
-            # A quota that is used up is no matter of pace: nobody should wait for it.
-            if self._limiter is not None and made.code != "quota_exhausted":
-                self._limiter.answered(error.status_code, error.response.headers)
-            raise made from None
-        except openai.APIError as error:
-            raise from_sdk(error) from None
+                response = await self._transport.send(request)
         except TimeoutError:
             raise too_slow() from None
-        except (httpx2.HTTPError, aiohttp.ClientError, OSError) as error:
-            # The SDK lets some through: garbage for a status line, a body that breaks off. Their texts quote the
-            # answer, so none of them may get further than here.
+        except (httpx2.HTTPError, httpx2.InvalidURL, aiohttp.ClientError, OSError) as error:
+            # Their texts quote the answer, so none of them may get further than here.
             raise from_transport(error) from None
-        if self._limiter is not None:
+        refused = None if response.is_success else from_response(response)
+        # A quota that is used up is no matter of pace: nobody should wait for it.
+        if self._limiter is not None and (refused is None or refused.code != "quota_exhausted"):
             self._limiter.answered(response.status_code, response.headers)
+        if refused is not None:
+            raise refused
         return response
 
 
@@ -277,6 +274,8 @@ def _connect(
         max_keepalive_connections=max_connections,
         keepalive_expiry=_KEEP_IDLE_SECONDS,
     )
+    # aiohttp: the cheapest of the SDK's transports when many calls are in flight (measured).
+    transport = openai.DefaultAioHttpClient(limits=limits, timeout=timeout_seconds)
     try:
         client = openai.AsyncOpenAI(
             api_key=api_key,
@@ -284,17 +283,11 @@ def _connect(
             timeout=timeout_seconds,
             max_retries=0,
             default_query=dict(query),
-            # aiohttp: the cheapest of the SDK's transports when many calls are in flight (measured).
-            http_client=openai.DefaultAioHttpClient(limits=limits, timeout=timeout_seconds),
+            http_client=transport,
         )
     except httpx2.InvalidURL as error:
         raise NotConfiguredError(f"The base URL {base_url!r} is not an address: {error}.") from None
-    return Connection(
-        client,
-        headers,
-        whole_call_seconds=timeout_seconds * _WHOLE_CALL,
-        limiter=limiter,
-    )
+    return Connection(client, transport, headers, timeout_seconds=timeout_seconds, limiter=limiter)
 
 
 def _decoded(response: httpx2.Response) -> Answer:

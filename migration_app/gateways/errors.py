@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 
 import aiohttp
 import httpx2
-import openai
 
 _WORDS_KEPT = 300
 
@@ -94,15 +93,6 @@ def unreadable_answer(what: str, request_id: str) -> GatewayError:
     )
 
 
-def from_sdk(error: openai.APIError) -> GatewayError:
-    """Tell what an SDK error means. Sources: FACTS of the two APIs, RFC 9110 for the rest."""
-    if isinstance(error, openai.APIStatusError):
-        return _from_status(error)
-    if isinstance(error, openai.APIConnectionError):
-        return from_transport(error.__cause__)
-    return unreadable_answer(type(error).__name__, "")
-
-
 def from_transport(cause: BaseException | None) -> GatewayError:
     """Tell what a broken connection means. Only a request that never left is certain to have done nothing."""
     # The transport's own exceptions decide, never what the SDK's adapter makes of them: that turns every lost
@@ -138,9 +128,11 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__
 
 
-def _from_status(error: openai.APIStatusError) -> GatewayError:
-    status, words, api_code = error.status_code, _server_words(error), _api_code(error)
-    request_id = error.request_id or ""
+def from_response(response: httpx2.Response) -> GatewayError:
+    """Tell what an answer without success means. Sources: FACTS of the two APIs, RFC 9110 for the rest."""
+    error = _error_object(response)
+    status, words, api_code = response.status_code, _server_words(error), _api_code(error)
+    request_id = str(response.headers.get("x-request-id", ""))[:128]
 
     def made(code: str, text: str, *, permanent: bool, outcome: Outcome = Outcome.NOTHING) -> GatewayError:
         return GatewayError(
@@ -148,7 +140,7 @@ def _from_status(error: openai.APIStatusError) -> GatewayError:
             f"{text} The server said: {words}" if words else text,
             outcome=outcome,
             permanent=permanent,
-            retry_after=retry_after_seconds(error.response.headers),
+            retry_after=retry_after_seconds(response.headers),
             request_id=request_id,
             status=status,
             said=words,
@@ -182,13 +174,22 @@ def _from_status(error: openai.APIStatusError) -> GatewayError:
     return made(api_code or "refused", f"The server refused the request ({status}).", permanent=True)
 
 
-def _api_code(error: openai.APIStatusError) -> str:
-    code = error.code if isinstance(error.code, str) else ""
+def _error_object(response: httpx2.Response) -> object:
+    """What the body says of the error: the object under ``error`` where there is one, else all of it."""
+    try:
+        body = response.json()
+    except ValueError:
+        return response.text
+    return body.get("error", body) if isinstance(body, dict) else body
+
+
+def _api_code(error: object) -> str:
+    code = error.get("code") if isinstance(error, dict) else None
+    code = code if isinstance(code, str) else ""
     return code[:64] if code.replace("_", "").isalnum() and code.isascii() else ""
 
 
-def _server_words(error: openai.APIStatusError) -> str:
-    body = error.body
+def _server_words(body: object) -> str:
     # "detail" is what several compatible servers say instead.
     words = (body.get("message") or body.get("detail")) if isinstance(body, dict) else body
     if not isinstance(words, str):
