@@ -1,4 +1,4 @@
-"""Prompts: specs for responses.create with their versions, and their way out as JSON."""
+"""Prompts: specs for responses.create with their versions, where each stands, and their way out as JSON."""
 
 from __future__ import annotations
 
@@ -7,22 +7,59 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
 from migration_app.admin.actors import actor_of
 from migration_app.admin.assistants import finding_rows
-from migration_app.admin.badges import badge_html, fidelity_badge
+from migration_app.admin.badges import Badge, badge_html, fidelity_badge, prompt_badge
 from migration_app.admin.bodies import pretty_json
+from migration_app.admin.filters import ExactFilter
+from migration_app.admin.prompt_acts import act_view, compare_view, edit_view
+from migration_app.admin.prompt_pages import (
+    dashboard_words,
+    next_step,
+    spec_parts,
+    steps_of,
+    version_badge,
+    version_rows,
+    versions_of,
+)
 from migration_app.admin.skin import ReadOnlyAdmin
 from migration_app.models import AuditEvent, Prompt, PromptVersion
 from migration_app.services.audit import audit_record
+from migration_app.services.prompt_drift import prompt_drift, prompts_with_drift
 from migration_app.services.prompts import prompt_document, prompts_archive
 
 EXPORT = "migration_app.export_prompts"
 CHANGE = "migration_app.change_prompt"
+_SHOWN_VERSIONS = 100
+
+_WAITING: dict[str, tuple[str, Q]] = {
+    "review": ("waits for a review", Q(newest_state="in_review")),
+    "activation": ("waits to be activated", Q(newest_state="approved")),
+    "draft": ("newest version is a draft", Q(newest_state="draft")),
+    "inactive": ("no version in use", Q(active_number=None)),
+    "drift": ("assistant changed since", Q(drifts=True)),
+}
+
+
+class WaitingFilter(ExactFilter):
+    """Prompts by what they wait for."""
+
+    title = "waiting for"
+    parameter_name = "waiting"
+
+    def options(self) -> list[tuple[str, str]]:
+        """Every kind of waiting."""
+        return [(value, words) for value, (words, _condition) in _WAITING.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 - Django's
+        """Narrow the list."""
+        chosen = _WAITING.get(str(self.value() or ""))
+        return queryset.filter(chosen[1]) if chosen else queryset
 
 
 @admin.register(Prompt)
@@ -31,39 +68,46 @@ class PromptAdmin(ReadOnlyAdmin[Prompt]):
 
     list_display = (
         "slug",
-        "name",
         "show_assistant",
-        "show_version",
+        "show_active",
+        "show_newest",
         "show_fidelity",
-        "show_hash",
+        "show_drift",
         "show_dashboard_id",
     )
     list_select_related = ("assistant",)
+    list_filter = (WaitingFilter,)
     search_fields = ("slug", "name", "assistant__assistant_id")
     search_help_text = "Part of the name, or the assistant's id"
     ordering = ("slug",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Prompt]:
-        """Add the newest version's figures, so that a row costs no query of its own."""
+        """Add the newest and the active version's figures, so that a row costs no query of its own."""
         newest = PromptVersion.objects.filter(prompt=OuterRef("pk")).order_by("-number")
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(
-                newest_number=Subquery(newest.values("number")[:1]),
-                newest_fidelity=Subquery(newest.values("fidelity")[:1]),
-                newest_sha256=Subquery(newest.values("sha256")[:1]),
-            )
+        active = PromptVersion.objects.filter(prompt=OuterRef("pk"), state=PromptVersion.State.ACTIVE)
+        prompts = super().get_queryset(request)
+        return prompts_with_drift(prompts).annotate(
+            newest_number=Subquery(newest.values("number")[:1]),
+            newest_state=Subquery(newest.values("state")[:1]),
+            newest_fidelity=Subquery(newest.values("fidelity")[:1]),
+            active_number=Subquery(active.values("number")[:1]),
         )
 
     def get_urls(self) -> list[URLPattern]:
-        """Add export and note of one prompt."""
-        wrap = self.admin_site.admin_view
+        """Add export, note, review acts, comparison and edit of one prompt."""
         return [
-            path("<int:pk>/export/", wrap(self.export_view), name="migration_app_prompt_export"),
-            path("<int:pk>/note/", wrap(self.note_view), name="migration_app_prompt_note"),
+            self._path("export/", self.export_view, "export"),
+            self._path("note/", self.note_view, "note"),
+            self._path("compare/", self.compare_view, "compare"),
+            self._path("edit/", self.edit_view, "edit"),
+            self._path("<int:number>/<slug:act>/", self.act_view, "act"),
             *super().get_urls(),
         ]
+
+    def _path(self, tail: str, view: Any, name: str) -> URLPattern:
+        wrapped = self.admin_site.admin_view(view)
+        route: URLPattern = path(f"<int:pk>/{tail}", wrapped, name=f"migration_app_prompt_{name}")
+        return route
 
     @admin.display(description="assistant")
     def show_assistant(self, prompt: Prompt) -> str:
@@ -71,27 +115,40 @@ class PromptAdmin(ReadOnlyAdmin[Prompt]):
         url = reverse("admin:migration_app_assistant_change", args=[prompt.assistant_id])
         return format_html('<a class="mc-link" href="{}"><bdi>{}</bdi></a>', url, prompt.assistant)
 
-    @admin.display(description="version")
-    def show_version(self, prompt: Prompt) -> str:
-        """Number of the newest version."""
-        number = getattr(prompt, "newest_number", None)
-        return f"v{number}" if number else "–"
+    @admin.display(description="in use")
+    def show_active(self, prompt: Prompt) -> str:
+        """Number of the active version."""
+        number = getattr(prompt, "active_number", None)
+        return badge_html(version_badge(number, PromptVersion.State.ACTIVE))
+
+    @admin.display(description="newest version")
+    def show_newest(self, prompt: Prompt) -> str:
+        """Number and state of the newest version, where it is not the one in use."""
+        number, state = getattr(prompt, "newest_number", None), getattr(prompt, "newest_state", "")
+        return badge_html(None if state == PromptVersion.State.ACTIVE else version_badge(number, state))
 
     @admin.display(description="fidelity")
     def show_fidelity(self, prompt: Prompt) -> str:
         """Coloured grade of the newest version."""
         return badge_html(fidelity_badge(getattr(prompt, "newest_fidelity", None) or ""))
 
-    @admin.display(description="hash")
-    def show_hash(self, prompt: Prompt) -> str:
-        """The first digits of the newest version's hash."""
-        digest = getattr(prompt, "newest_sha256", None)
-        return format_html('<span class="mc-mono">{}</span>', digest[:12]) if digest else "–"
+    @admin.display(description="assistant since")
+    def show_drift(self, prompt: Prompt) -> str:
+        """Whether the assistant says something else since."""
+        return badge_html(Badge("changed", "warning") if getattr(prompt, "drifts", False) else None)
 
-    @admin.display(description="dashboard prompt id")
+    @admin.display(description="dashboard prompt")
     def show_dashboard_id(self, prompt: Prompt) -> str:
-        """The optional note."""
-        return prompt.dashboard_prompt_id or "–"
+        """The optional note, and whether such ids have ended."""
+        if not prompt.dashboard_prompt_id:
+            return "–"
+        words, ended = dashboard_words()
+        return format_html(
+            '<span class="mc-mono" title="{}"><bdi>{}</bdi></span> {}',
+            words,
+            prompt.dashboard_prompt_id,
+            badge_html(Badge("ended" if ended else "ends 2026-11-30", "danger" if ended else "warning")),
+        )
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Offer the export to those who may have it."""
@@ -108,7 +165,7 @@ class PromptAdmin(ReadOnlyAdmin[Prompt]):
         return super().changelist_view(request, extra_context)
 
     def export_many(self, request: HttpRequest, prompts: QuerySet[Prompt]) -> HttpResponse | None:
-        """Download the newest versions: one as .json, several as .zip."""
+        """Download prompts: one as .json, several as .zip."""
         slugs = list(prompts.order_by("slug").values_list("slug", flat=True))
         if len(slugs) == 1:
             return self._document(request, prompts.get())
@@ -124,15 +181,13 @@ class PromptAdmin(ReadOnlyAdmin[Prompt]):
 
     def export_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """POST: download one prompt as JSON."""
-        if not (request.user.has_perm(EXPORT) and self.has_view_permission(request)):
-            raise PermissionDenied
-        prompt = self._prompt(pk)
+        prompt = self.prompt_for(request, pk, EXPORT)
         if request.method != "POST":
-            return HttpResponseRedirect(_page_url(prompt))
-        return self._document(request, prompt) or HttpResponseRedirect(_page_url(prompt))
+            return HttpResponseRedirect(page_url(prompt))
+        return self._document(request, prompt) or HttpResponseRedirect(page_url(prompt))
 
     def _document(self, request: HttpRequest, prompt: Prompt) -> HttpResponse | None:
-        version = prompt.current_version
+        version = prompt.active_version or prompt.current_version
         if version is None:
             messages.error(request, f"{prompt.slug} has no version yet.")
             return None
@@ -147,30 +202,51 @@ class PromptAdmin(ReadOnlyAdmin[Prompt]):
         audit_record(actor=actor_of(request), verb="prompt.exported", subject_kind="prompt", subject_id=slug)
 
     def note_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """POST: note the id of a dashboard prompt beside this one."""
-        if not (request.user.has_perm(CHANGE) and self.has_view_permission(request)):
-            raise PermissionDenied
-        prompt = self._prompt(pk)
+        """POST: note the id and version of a dashboard prompt beside this one."""
+        prompt = self.prompt_for(request, pk, CHANGE)
         if request.method != "POST":
-            return HttpResponseRedirect(_page_url(prompt))
-        note = request.POST.get("dashboard_prompt_id", "").replace("\x00", "").strip()
+            return HttpResponseRedirect(page_url(prompt))
+        note, version = (
+            request.POST.get(name, "").replace("\x00", "").strip()
+            for name in ("dashboard_prompt_id", "dashboard_prompt_version")
+        )
         if len(note) > 255 or (note and not note.startswith("pmpt_")):
             messages.error(request, "A dashboard prompt id begins with pmpt_ and has at most 255 characters.")
-            return HttpResponseRedirect(_page_url(prompt))
+            return HttpResponseRedirect(page_url(prompt))
+        if len(version) > 64:
+            messages.error(request, "A dashboard version has at most 64 characters.")
+            return HttpResponseRedirect(page_url(prompt))
         with transaction.atomic():
-            Prompt.objects.filter(pk=prompt.pk).update(dashboard_prompt_id=note)
+            Prompt.objects.filter(pk=prompt.pk).update(
+                dashboard_prompt_id=note, dashboard_prompt_version=version if note else ""
+            )
             audit_record(
                 actor=actor_of(request),
                 verb="prompt.dashboard_id_noted",
                 subject_kind="prompt",
                 subject_id=prompt.slug,
-                reason=note or "cleared",
+                reason=f"{note} {version}".strip() if note else "cleared",
             )
         messages.success(request, "The dashboard prompt id was saved." if note else "The id was cleared.")
-        return HttpResponseRedirect(_page_url(prompt))
+        return HttpResponseRedirect(page_url(prompt))
 
-    def _prompt(self, pk: int) -> Prompt:
-        prompt = Prompt.objects.select_related("assistant").filter(pk=pk).first()
+    def compare_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Show two versions side by side, or one beside today's assistant."""
+        return compare_view(self, request, self.prompt_for(request, pk))
+
+    def edit_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Show the form of a new version; POST makes one."""
+        return edit_view(self, request, self.prompt_for(request, pk, CHANGE))
+
+    def act_view(self, request: HttpRequest, pk: int, number: int, act: str) -> HttpResponse:
+        """POST: take a step of the review."""
+        return act_view(request, self.prompt_for(request, pk), number, act)
+
+    def prompt_for(self, request: HttpRequest, pk: int, permission: str = "") -> Prompt:
+        """Find the prompt for whoever may see it and has the permission, if one is asked for."""
+        if not self.has_view_permission(request) or (permission and not request.user.has_perm(permission)):
+            raise PermissionDenied
+        prompt = Prompt.objects.select_related("assistant__source").filter(pk=pk).first()
         if prompt is None:
             raise Http404("There is no such prompt.")
         return prompt
@@ -182,18 +258,19 @@ class PromptAdmin(ReadOnlyAdmin[Prompt]):
         form_url: str = "",  # noqa: ARG002 - Django's signature
         extra_context: dict[str, Any] | None = None,  # noqa: ARG002 - Django's signature
     ) -> HttpResponse:
-        """Show the current spec and the versions before it; ?version=N shows that one."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        if not (object_id.isascii() and object_id.isdigit()):
-            raise Http404("There is no such prompt.")
-        prompt = self._prompt(int(object_id))
-        versions = list(prompt.versions.order_by("-number")[:100])
+        """Show where the prompt stands and its newest version; ?version=N shows that one."""
+        is_number = object_id.isascii() and object_id.isdigit() and len(object_id) < 19
+        prompt = self.prompt_for(request, int(object_id) if is_number else 0)
+        versions = list(versions_of(prompt)[:_SHOWN_VERSIONS])
         asked = request.GET.get("version", "")
-        shown = next(
+        found = next(
             (version for version in versions if str(version.number) == asked),
             versions[0] if versions else None,
         )
+        shown = PromptVersion.objects.select_related("prompt").get(pk=found.pk) if found else None
+        active = next((version for version in versions if version.state == PromptVersion.State.ACTIVE), None)
+        active = active or prompt.active_version
+        words, ended = dashboard_words()
         return self.page(
             request,
             "prompt.html",
@@ -201,18 +278,29 @@ class PromptAdmin(ReadOnlyAdmin[Prompt]):
             obj=prompt,
             prompt=prompt,
             shown=shown,
-            is_current=bool(versions) and shown is versions[0],
+            newest=versions[0] if versions else None,
+            just_saved="saved" in request.GET,
+            active=active,
+            state=prompt_badge(shown.state) if shown else None,
             fidelity=fidelity_badge(shown.fidelity) if shown else None,
+            steps=steps_of(shown) if shown else [],
+            step=next_step(request, prompt, shown) if shown else None,
+            drift=prompt_drift(prompt, versions[0] if versions else None),
+            parts=spec_parts(shown) if shown else {},
             spec=pretty_json(shown.spec) if shown else "",
             findings=finding_rows(shown.findings) if shown else [],
-            versions=[(version, fidelity_badge(version.fidelity)) for version in versions],
+            versions=version_rows(versions, active),
+            more_versions=prompt.versions.count() - len(versions),
             may_export=request.user.has_perm(EXPORT),
             may_change=request.user.has_perm(CHANGE),
+            dashboard_words=words,
+            dashboard_ended=ended,
             audit=AuditEvent.objects.filter(subject_kind="prompt", subject_id=prompt.slug).order_by("-id")[
                 :10
             ],
         )
 
 
-def _page_url(prompt: Prompt) -> str:
+def page_url(prompt: Prompt) -> str:
+    """Address of a prompt's page."""
     return reverse("admin:migration_app_prompt_change", args=[prompt.pk])
