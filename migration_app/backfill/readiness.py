@@ -1,0 +1,100 @@
+"""Readiness checks at work: ask the target for its models, vector stores and files; count calls in the snapshots.
+
+Reads only. No transaction is open while the target is asked: answers are gathered, then written. Must not import jobs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from migration_app.backfill.runner import Connections
+from migration_app.contracts import Actor
+from migration_app.conversion.resources import Liveness, Resource
+from migration_app.gateways.connection import Connection
+from migration_app.gateways.errors import GatewayError
+from migration_app.gateways.models_list import models_list
+from migration_app.gateways.resources import resource_look
+from migration_app.models import ReadinessCheck
+from migration_app.services.function_calls import calls_count
+from migration_app.services.prompt_needs import needs_fill
+from migration_app.services.readiness import resources_named
+from migration_app.services.readiness_checks import (
+    CheckLostError,
+    check_claim,
+    check_fail,
+    check_finish,
+    check_progress,
+    check_put_down,
+)
+from migration_app.services.resources import resource_record, resources_to_look_at
+from migration_app.services.target_models import target_models_record
+
+_WAVE = 32
+"""Look-ups on their way at once; their answers are written before the next are asked for."""
+
+
+def readiness_work(*, kind: str, actor: Actor, apis: Connections, stop: Callable[[], bool] = bool) -> bool:
+    """Do a check that was asked for, to its end or until ``stop``. Returns whether work is left.
+
+    A target that can't be asked ends the check as failed, in words; what was known before stays.
+    """
+    row = check_claim(kind)
+    if row is None:
+        return False
+    try:
+        if kind == ReadinessCheck.Kind.TARGET:
+            words = _target_look(row, actor=actor, apis=apis, stop=stop)
+        else:
+            needs_fill()
+            words = f"{row.done} threads." if calls_count(row, stop=stop) else ""
+    except CheckLostError:
+        return False
+    except GatewayError as error:
+        check_fail(row, text=error.text)
+        return False
+    except Exception as bug:
+        fault = f"A fault of the console ({type(bug).__name__}); its log says where. Nothing was changed."
+        check_fail(row, text=fault)
+        raise
+    if not words:
+        check_put_down(row)
+        return True
+    check_finish(row, actor=actor, words=words)
+    return False
+
+
+def _target_look(row: ReadinessCheck, *, actor: Actor, apis: Connections, stop: Callable[[], bool]) -> str:
+    """Ask for all; what was looked at within the last hour is not asked for again. Empty if it was stopped."""
+    needs_fill()
+    with asyncio.Runner() as loop:
+        connection = apis.target()
+        try:
+            models = target_models_record(listed=loop.run(models_list(connection)), actor=actor)
+            wanted = resources_to_look_at(resources_named())
+            for start in range(0, len(wanted), _WAVE):
+                wave = wanted[start : start + _WAVE]
+                for resource, status in zip(wave, loop.run(_looks(connection, wave)), strict=True):
+                    resource_record(resource, status)
+                check_progress(row, done=start + len(wave), total=len(wanted))
+                if stop():
+                    return ""
+        finally:
+            loop.run(connection.close())
+            if apis.limiter is not None:
+                loop.run(apis.limiter.close())
+    return f"{models} models listed; {len(wanted)} vector stores and files looked at."
+
+
+async def _looks(connection: Connection, wave: Sequence[Resource]) -> list[Liveness]:
+    """What the target says of each. GatewayError: the first, when all have ended."""
+    answers = await asyncio.gather(
+        *(resource_look(connection, kind=each.kind, resource_id=each.id) for each in wave),
+        return_exceptions=True,
+    )
+    looked: list[Liveness] = []
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+        looked.append(answer)
+    return looked
