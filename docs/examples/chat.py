@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import dataclasses
 import importlib
 import inspect
 import json
@@ -48,6 +49,19 @@ VARIABLES: Mapping[str, str] = {"company": "Meadow & Sons"}
 # --- which conversation a thread is ----------------------------------------------------------------
 
 
+COLUMNS = ("thread_id", "conversation_id", "status", "fidelity", "assistant_id", "resources")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Moved:
+    """What a thread became. ``resources``: files and vector stores that it needs besides its assistant's."""
+
+    conversation_id: str
+    assistant_id: str
+    fidelity: str
+    resources: str
+
+
 class NotMovedError(LookupError):
     """The thread can't be gone on with; says what to do."""
 
@@ -57,16 +71,10 @@ def mapping_load(database: sqlite3.Connection, path: str) -> int:
     with database, Path(path).open(encoding="utf-8", newline="") as lines:
         database.execute(
             "CREATE TABLE IF NOT EXISTS moved (thread_id TEXT PRIMARY KEY, conversation_id TEXT NOT NULL,"
-            " status TEXT NOT NULL, fidelity TEXT NOT NULL, assistant_id TEXT NOT NULL)"
+            " status TEXT NOT NULL, fidelity TEXT NOT NULL, assistant_id TEXT NOT NULL, resources TEXT NOT NULL)"
         )
-        rows = (
-            [
-                plain(row[name])
-                for name in ("thread_id", "conversation_id", "status", "fidelity", "assistant_id")
-            ]
-            for row in csv.DictReader(lines)
-        )
-        return database.executemany("INSERT OR REPLACE INTO moved VALUES (?, ?, ?, ?, ?)", rows).rowcount
+        rows = ([plain(row[name]) for name in COLUMNS] for row in csv.DictReader(lines))
+        return database.executemany("INSERT OR REPLACE INTO moved VALUES (?, ?, ?, ?, ?, ?)", rows).rowcount
 
 
 def plain(cell: str) -> str:
@@ -74,20 +82,21 @@ def plain(cell: str) -> str:
     return cell[1:] if cell[:1] == "'" and cell[1:2] in set("=+-@\t\r") else cell
 
 
-def conversation_of(database: sqlite3.Connection, thread_id: str) -> tuple[str, str, str]:
-    """Conversation, assistant and fidelity of a thread. NotMovedError if it can't be gone on with."""
+def conversation_of(database: sqlite3.Connection, thread_id: str) -> Moved:
+    """Look a thread up. NotMovedError if it can't be gone on with."""
     found = database.execute(
-        "SELECT conversation_id, assistant_id, fidelity, status FROM moved WHERE thread_id = ?", (thread_id,)
+        "SELECT status, conversation_id, assistant_id, fidelity, resources FROM moved WHERE thread_id = ?",
+        (thread_id,),
     ).fetchone()
     if found is None:
         raise NotMovedError(f"{thread_id} is not in the mapping: is it a thread, and was it exported?")
-    conversation_id, assistant_id, fidelity, status = found
+    status, *moved = found
     # Only what was read back and compared is all there: a thread in any other state may be half sent.
-    if status != "verified" or not conversation_id:
+    if status != "verified":
         raise NotMovedError(
             f"{thread_id} is {status}: ask operations to finish it, then load the mapping again."
         )
-    return conversation_id, assistant_id, fidelity
+    return Moved(*moved)
 
 
 # --- what the assistant became ---------------------------------------------------------------------
@@ -106,6 +115,18 @@ def prompt_of(assistant_id: str) -> dict[str, Any]:
     raise NotMovedError(
         f"No exported prompt was made of {assistant_id}: activate it and export prompts again."
     )
+
+
+def with_stores(prompt: Mapping[str, Any], resources: str) -> dict[str, Any]:
+    """The arguments with the thread's own vector stores in file search, where its users' files are."""
+    own = [word.partition(":")[2] for word in resources.split() if word.startswith("vector_store:")]
+    tools = [
+        {**tool, "vector_store_ids": list(dict.fromkeys([*tool["vector_store_ids"], *own]))}
+        if tool["type"] == "file_search"
+        else tool
+        for tool in prompt.get("tools", [])
+    ]
+    return {**prompt, "tools": tools} if tools else dict(prompt)
 
 
 def exported_prompts() -> Iterator[Any]:
@@ -187,15 +208,15 @@ def main() -> int:
         print(f"{mapping_load(database, options.mapping)} threads are known.")
         return 0
     try:
-        conversation_id, assistant_id, fidelity = conversation_of(database, options.thread_id)
-        prompt = prompt_of(assistant_id)
+        moved = conversation_of(database, options.thread_id)
+        prompt = with_stores(prompt_of(moved.assistant_id), moved.resources)
     except NotMovedError as error:
         print(error, file=sys.stderr)
         return 1
-    if fidelity == "lossy":
+    if moved.fidelity == "lossy":
         print("Some of this thread could not be moved; the console's findings say what.", file=sys.stderr)
     # A turn is not to be repeated in silence: if the answer got lost, the message stands in the conversation.
-    print(turn(OpenAI(max_retries=0), prompt, conversation_id, options.text))
+    print(turn(OpenAI(max_retries=0), prompt, moved.conversation_id, options.text))
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sqlite3
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,6 +23,7 @@ def chat() -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look
     spec.loader.exec_module(module)
     return module
 
@@ -142,28 +144,32 @@ def test_another_refusal_is_not_hidden(chat: ModuleType) -> None:
         chat.turn(service.client, {"model": "gpt-0"}, "conv_1", "Hello?")
 
 
+def mapped_text(*rows: str) -> str:
+    head = "thread_id,conversation_id,status,fidelity,user_ref,assistant_id,resources"
+    return "".join(f"{row}\n" for row in (head, *rows))
+
+
 def mapped(tmp_path: Path, chat: ModuleType, *rows: str) -> sqlite3.Connection:
     path = tmp_path / "mapping.csv"
-    head = "thread_id,conversation_id,status,fidelity,user_ref,assistant_id"
-    path.write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+    path.write_text(mapped_text(*rows), encoding="utf-8")
     database = sqlite3.connect(":memory:")
     assert chat.mapping_load(database, str(path)) == len(rows)
     return database
 
 
 def test_a_later_export_replaces_what_was_loaded(tmp_path: Path, chat: ModuleType) -> None:
-    database = mapped(tmp_path, chat, "thread_1,,snapshotted,exact,,asst_1")
+    database = mapped(tmp_path, chat, "thread_1,,snapshotted,exact,,asst_1,")
     with pytest.raises(chat.NotMovedError, match="snapshotted"):
         chat.conversation_of(database, "thread_1")
-    (tmp_path / "later.csv").write_text(
-        "thread_id,conversation_id,status,fidelity,assistant_id\nthread_1,conv_1,verified,lossy,asst_1\n"
-    )
+    later = mapped_text("thread_1,conv_1,verified,lossy,,asst_1,vector_store:vs_1")
+    (tmp_path / "later.csv").write_text(later, encoding="utf-8")
     chat.mapping_load(database, str(tmp_path / "later.csv"))
-    assert chat.conversation_of(database, "thread_1") == ("conv_1", "asst_1", "lossy")
+    moved = chat.conversation_of(database, "thread_1")
+    assert moved == chat.Moved("conv_1", "asst_1", "lossy", "vector_store:vs_1")
 
 
 def test_a_conversation_that_was_not_verified_is_not_gone_on_with(tmp_path: Path, chat: ModuleType) -> None:
-    database = mapped(tmp_path, chat, "thread_1,conv_1,backfilled,exact,,asst_1")
+    database = mapped(tmp_path, chat, "thread_1,conv_1,backfilled,exact,,asst_1,")
     with pytest.raises(chat.NotMovedError, match="backfilled"):
         chat.conversation_of(database, "thread_1")
 
@@ -176,5 +182,20 @@ def test_a_thread_that_nobody_knows_is_said_so(tmp_path: Path, chat: ModuleType)
 def test_ids_that_were_made_safe_for_spreadsheets_are_read_as_they_were(
     tmp_path: Path, chat: ModuleType
 ) -> None:
-    database = mapped(tmp_path, chat, "'=thread,conv_1,verified,exact,,'-asst")
-    assert chat.conversation_of(database, "=thread")[:2] == ("conv_1", "-asst")
+    database = mapped(tmp_path, chat, "'=thread,conv_1,verified,exact,,'-asst,")
+    moved = chat.conversation_of(database, "=thread")
+    assert (moved.conversation_id, moved.assistant_id) == ("conv_1", "-asst")
+
+
+def test_the_threads_own_vector_stores_are_searched_beside_those_of_the_assistant(chat: ModuleType) -> None:
+    prompt = {
+        "model": "gpt-4o",
+        "tools": [{"type": "file_search", "vector_store_ids": ["vs_1"]}, {"type": "function", "name": "f"}],
+    }
+    found = chat.with_stores(prompt, "vector_store:vs_2 file:file-3 vector_store:vs_1")
+    assert found["tools"] == [
+        {"type": "file_search", "vector_store_ids": ["vs_1", "vs_2"]},
+        {"type": "function", "name": "f"},
+    ]
+    assert prompt["tools"][0] == {"type": "file_search", "vector_store_ids": ["vs_1"]}
+    assert chat.with_stores({"model": "gpt-4o"}, "vector_store:vs_2") == {"model": "gpt-4o"}

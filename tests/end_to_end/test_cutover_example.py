@@ -183,6 +183,16 @@ def test_the_application_goes_on_behind_the_old_items_in_order(
     ]
 
 
+def test_a_function_is_called_by_the_model_and_answered_by_the_application(
+    application: Path, sandbox: RunningSandbox
+) -> None:
+    chat(application, "load", "mapping.csv")
+    said = chat(application, "say", "thread_desk", '[[call order_status {"order": "B-4"}]]')
+    assert said.stdout == 'The sandbox was told: {"order": "B-4", "status": "on its way"}\n', said.stderr
+    stored = sandbox.control.conversation(Thread.objects.get().conversation.conversation_id)
+    assert [words(item) for item in stored.items][5:7] == ["function_call", "function_call_output"]
+
+
 def test_the_request_carries_the_exported_prompt_and_the_conversation(
     application: Path, sandbox: RunningSandbox
 ) -> None:
