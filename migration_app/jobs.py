@@ -78,9 +78,16 @@ class ConsoleWorker(Worker):
         kwargs["worker_ttl"] = _SWEEP_SECONDS + 15
         kwargs["maintenance_interval"] = _SWEEP_SECONDS
         super().__init__(_urgent_first(queues), *args, **kwargs)
+        self._look_again_at = 0.0
+
+    @property
+    def should_run_maintenance_tasks(self) -> bool:
+        """Tell by a clock that can't jump: RQ asks the wall clock, and would wait as long as that was set back."""
+        return time.monotonic() >= self._look_again_at
 
     def run_maintenance_tasks(self) -> None:
         """Do RQ's own housekeeping, then put forgotten work back into the queue."""
+        self._look_again_at = time.monotonic() + _SWEEP_SECONDS
         super().run_maintenance_tasks()  # type: ignore[no-untyped-call]  # RQ 2.12 has no annotation there
         self._look_around()
 
@@ -111,6 +118,7 @@ class ConsoleWorker(Worker):
 
     def _look_around(self) -> None:
         try:
+            self._be_known()
             sweep()
         except (Error, RedisError):
             logger.warning(
@@ -121,6 +129,12 @@ class ConsoleWorker(Worker):
         finally:
             # Jobs are forked from this process: a connection must not be shared with them.
             connections.close_all()
+
+    def _be_known(self) -> None:
+        """Register again where Redis came back empty: else the console says that no worker runs."""
+        if not self.connection.sismember(self.redis_workers_keys, self.key):
+            self.connection.delete(self.key)  # what heartbeats have left there since
+            self.register_birth()  # type: ignore[no-untyped-call]  # RQ 2.12 has no annotation there
 
 
 def _urgent_first(queues: Any) -> Sequence[Any]:

@@ -1,0 +1,53 @@
+"""`python -m bench.worker_process`: a worker as `manage.py rqworker default` starts it, told what tests need to tell.
+
+--sweep SECONDS   how often it looks into the database for lost work, instead of every 20
+--clock SECONDS   how wrong its wall clock is, ahead or behind
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import importlib
+import os
+import sys
+import time
+from collections.abc import Sequence
+
+import django
+from django.core.management import call_command
+from django.utils import timezone
+from rq import utils
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Work until told to stop."""
+    parser = argparse.ArgumentParser(prog="python -m bench.worker_process")
+    parser.add_argument("--sweep", type=int, required=True)
+    parser.add_argument("--clock", type=float, default=0.0)
+    options = parser.parse_args(arguments)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
+    django.setup()
+    jobs = importlib.import_module("migration_app.jobs")  # models can't be imported before
+    jobs._SWEEP_SECONDS = options.sweep  # noqa: SLF001 - what it is started for
+    if options.clock:
+        set_wrong(options.clock)
+    call_command("rqworker", "default", verbosity=0)
+
+
+def set_wrong(seconds: float) -> None:
+    """Let Python's, Django's and RQ's wall clock be wrong by so much, wherever it has been imported already."""
+    right, right_now = time.time, utils.now
+
+    def now() -> dt.datetime:
+        return right_now() + dt.timedelta(seconds=seconds)
+
+    time.time = lambda: right() + seconds
+    timezone.now = now
+    for module in list(sys.modules.values()):
+        if getattr(module, "now", None) is right_now:
+            module.now = now  # type: ignore[attr-defined]  # a module, of which mypy knows no names
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
