@@ -43,9 +43,9 @@ def step(thread_id: str, number: int, *names: object) -> bytes:
 
 
 def snapshot(thread_id: str, *documents: bytes, times: int = 1) -> None:
-    thread = ThreadFactory(thread_id=thread_id)
+    thread = ThreadFactory.create(thread_id=thread_id)
     for _ in range(times):
-        SnapshotPageFactory(thread=thread, documents=documents)
+        SnapshotPageFactory.create(thread=thread, documents=documents)
 
 
 def claimed() -> ReadinessCheck:
@@ -73,7 +73,7 @@ def test_calls_are_counted_once_however_many_pages_tell_of_them() -> None:
 
 
 def test_functions_of_prompts_and_assistants_are_listed_though_nobody_called_them() -> None:
-    tool = {"type": "function", "name": "idle", "parameters": {}, "strict": None}
+    tool: dict[str, Any] = {"type": "function", "name": "idle", "parameters": {}, "strict": None}
     version_made(prompt_made(), SPEC | {"tools": [tool]})
     assistant = {
         "id": "asst_1",
@@ -81,7 +81,7 @@ def test_functions_of_prompts_and_assistants_are_listed_though_nobody_called_the
         "model": "gpt-4o",
         "tools": [{"type": "function", "function": {"name": "idle"}}],
     }
-    SourceObjectFactory(kind="assistant", object_id="asst_1", raw=json.dumps(assistant).encode())
+    SourceObjectFactory.create(kind="assistant", object_id="asst_1", raw=json.dumps(assistant).encode())
     needs_fill()
     assert uses() == [("idle", 1, None, None, None)]
     count()
