@@ -16,6 +16,7 @@ from migration_app.admin import (
     reconciliations,
     run_list,
     threads,
+    trials,
     users,
 )
 
@@ -32,5 +33,6 @@ __all__ = [
     "reconciliations",
     "run_list",
     "threads",
+    "trials",
     "users",
 ]

@@ -26,6 +26,7 @@ _MODELS = (
     "sourceimport",
     "sourceobject",
     "thread",
+    "trial",
 )
 _SEE = frozenset(f"view_{model}" for model in _MODELS)
 _WORK = frozenset(

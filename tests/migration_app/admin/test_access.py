@@ -18,6 +18,7 @@ LISTS = (
     "auditevent",
     "orphanconversation",
     "reconciliation",
+    "trial",
     "run",
 )
 
