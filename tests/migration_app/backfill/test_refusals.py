@@ -68,7 +68,8 @@ def refusing(monkeypatch: pytest.MonkeyPatch) -> Refusing:
 
 def decoded(body: Any) -> dict[str, Any]:
     """A request's body, which the gateway may have made bytes of already."""
-    return json.loads(body) if isinstance(body, bytes) else body
+    value: dict[str, Any] = json.loads(body) if isinstance(body, bytes) else body
+    return value
 
 
 def has_image(item: dict[str, Any]) -> bool:

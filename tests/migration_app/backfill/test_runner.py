@@ -407,7 +407,8 @@ def test_two_workers_that_are_given_one_thread_by_force_leave_it_whole(
     """The first is only slow; its lease was taken from it. It notices at its next write, and stops."""
     thread = make_thread(messages=60)
     batch = start("backfill", thread)
-    post, thieves = Connection.post, []
+    post = Connection.post
+    thieves: list[bool] = []
 
     async def robbed(self: Connection, path: str, *args: Any, **options: Any) -> Any:
         answer = await post(self, path, *args, **options)
