@@ -64,7 +64,7 @@ class RunAdmin(ReadOnlyAdmin[Run]):
         text_filter("number of the thread", "thread_id"),
     )
     list_select_related = ("thread",)
-    list_indexes = ((), ("assistant_id",), ("thread_id",), ("status",), ("error_code",))
+    list_indexes = (("thread_id",), ("error_code",), ("assistant_id",), ("status",), ())
     search_fields = ("run_id",)
     search_help_text = "Exact run id"
     ordering = ("-id",)

@@ -11,7 +11,7 @@ from migration_app.admin.bodies import Part, Sight, pretty_json, time_words
 from migration_app.contracts import SourceKind, SourceThread, ThreadPlan
 from migration_app.conversion.responses import RunRecord, run_record
 from migration_app.conversion.text import as_id, as_object, source_id_of
-from migration_app.models import Conversation
+from migration_app.models import Conversation, Run
 from migration_app.services.pages import source_objects
 
 Items = Mapping[int, Sequence[tuple[str, str]]]
@@ -64,6 +64,9 @@ def run_rows(
     ids = {as_id(as_object(run).get("assistant_id")) for run in runs}
     # PostgreSQL can't compare with text that holds a NUL or half of a surrogate pair.
     assistants = source_objects("assistant", filter(str.isprintable, ids - {""}))
+    named = filter(str.isprintable, (as_id(as_object(run).get("id")) for run in runs))
+    listed = Run.objects.filter(thread__thread_id=source.thread_id, run_id__in=list(named))
+    pks = dict(listed.values_list("run_id", "pk"))
     into = (
         {"conversation": conversation.conversation_id}
         if conversation and conversation.conversation_id
@@ -76,6 +79,7 @@ def run_rows(
         rows.append(
             {
                 "id": record.id or "without id",
+                "pk": pks.get(record.id),
                 "badge": run_badge(record.status[:40]),
                 "model": record.model[:80] or "–",
                 "created": time_words(record.created_at),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from django.urls import reverse
 from django.utils.html import escape
 
 from migration_app.contracts import Actor
-from migration_app.models import AuditEvent, Conversation, Prompt, Run, Thread
+from migration_app.models import Assistant, AuditEvent, Conversation, Prompt, Run, Thread
 from migration_app.services.assessments import threads_assess
 from migration_app.services.prompt_versions import version_create
 from tests.factories import AssistantFactory, ConversationFactory
@@ -191,3 +193,21 @@ def test_a_list_of_fifty_runs_takes_no_more_queries_than_one_of_two(
     client = log_in("viewer")
     with django_assert_max_num_queries(14):
         listed(client)
+
+
+def test_the_threads_page_leads_to_the_page_of_each_run(log_in: LogIn) -> None:
+    row = assessed(run("run_1"))
+    text = log_in("viewer").get(reverse("admin:migration_app_thread_change", args=[row.pk])).content.decode()
+    assert reverse("admin:migration_app_run_change", args=[Run.objects.get().pk]) in text
+
+
+def test_the_assistants_page_leads_to_its_runs_and_tokens_whatever_its_id(log_in: LogIn) -> None:
+    assessed(run("run_1", assistant_id="asst_&=1"))
+    client = log_in("viewer")
+    assistant = Assistant.objects.get()
+    text = client.get(reverse("admin:migration_app_assistant_change", args=[assistant.pk])).content.decode()
+    links = [html.unescape(link) for link in re.findall(r'href="([^"]*asst_%26%3D1)"', text)]
+    assert len(links) == 2
+    runs, tokens = (client.get(link).content.decode() for link in links)
+    assert 'title="run_1"' in runs
+    assert ">2025-07<" in tokens
