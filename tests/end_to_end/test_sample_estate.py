@@ -29,7 +29,7 @@ ALL = selection_of_filters({})
 
 
 @pytest.fixture
-def backfilled(db: None, sandbox: RunningSandbox) -> int:
+def backfilled(transactional_db: None, sandbox: RunningSandbox) -> int:
     """Calls that preflight foretold; the estate is imported and backfilled."""
     call_command("import_archive", str(sample_path()), stdout=io.StringIO(), stderr=io.StringIO())
     foretold = preflight_of(ALL, "backfill").totals.calls
