@@ -183,9 +183,7 @@ def _changes(before: object, after: object, path: str) -> Iterator[Change]:
 def _list_changes(before: list[Any], after: list[Any], path: str) -> Iterator[Change]:
     """Entries that came, went or differ; neighbours that changed in equal number are compared in pairs."""
     left, right = [_written(entry) for entry in before], [_written(entry) for entry in after]
-    if left == right:
-        return
-    if len(left) * len(right) > _LISTS_COMPARED:
+    if left != right and len(left) * len(right) > _LISTS_COMPARED:
         yield Change(path, f"{len(left):,} entries", f"{len(right):,} entries")
         return
     for tag, i1, i2, j1, j2 in difflib.SequenceMatcher(None, left, right, autojunk=False).get_opcodes():

@@ -90,7 +90,7 @@ def text_diff(before: str, after: str) -> TextDiff:
     rows: list[Row] = []
     removed = added = more = 0
     shown = [SHOWN_CHARACTERS, SHOWN_CHARACTERS]
-    opcodes = list(_opcodes(left, right, budget))
+    opcodes = _opcodes(left, right, budget)
     for index, (equal, left_from, left_to, right_from, right_to) in enumerate(opcodes):
         has_room = len(rows) < SHOWN_ROWS and max(shown) > 0
         if equal:
@@ -129,9 +129,9 @@ def _context(line: str) -> Row:
 
 def _changed(before: str, after: str, budget: _Budget) -> Row:
     left, right = _WORDS.findall(before), _WORDS.findall(after)
-    opcodes = list(_opcodes(left, right, budget))
-    same = sum(end - start for equal, start, end, _, _ in opcodes if equal)
-    if same < _MARKED_FROM * max(len(left), len(right)):
+    opcodes = _opcodes(left, right, budget)
+    same = sum(not word.isspace() for equal, start, end, _, _ in opcodes if equal for word in left[start:end])
+    if same < _MARKED_FROM * max(sum(not word.isspace() for word in side) for side in (left, right)):
         opcodes = [(False, 0, len(left), 0, len(right))]
     pieces: tuple[list[Piece], list[Piece]] = ([], [])
     for index, (equal, left_from, left_to, right_from, right_to) in enumerate(opcodes):
@@ -167,29 +167,26 @@ def _cut(pieces: Sequence[Piece], shown: list[int], side: int) -> tuple[Piece, .
     kept: list[Piece] = []
     hidden = 0
     for piece in pieces:
-        room = max(0, shown[side])
-        if len(piece.text) <= room:
+        text = piece.text[: max(0, shown[side])]
+        if text == piece.text and not hidden:
             kept.append(piece)
         else:
-            hidden += len(piece.text) - room + piece.hidden
-            if room:
-                kept.append(dataclasses.replace(piece, text=piece.text[:room]))
+            hidden += len(piece.text) - len(text) + piece.hidden
+            kept += [dataclasses.replace(piece, text=text)] if text else []
         shown[side] -= len(piece.text)
     return (*kept, Piece("same", "", hidden)) if hidden else tuple(kept)
 
 
-def _opcodes(left: Sequence[str], right: Sequence[str], budget: _Budget) -> Iterator[Opcode]:
+def _opcodes(left: Sequence[str], right: Sequence[str], budget: _Budget) -> list[Opcode]:
     """What is equal and what is not, in order, neighbours of one kind as one."""
-    last: Opcode | None = None
+    merged: list[Opcode] = []
     for opcode in _compared(left, right, 0, 0, budget):
-        if last is not None and last[0] == opcode[0]:
-            last = (last[0], last[1], opcode[2], last[3], opcode[4])
-            continue
-        if last is not None:
-            yield last
-        last = opcode
-    if last is not None:
-        yield last
+        if merged and merged[-1][0] == opcode[0]:
+            last = merged[-1]
+            merged[-1] = (last[0], last[1], opcode[2], last[3], opcode[4])
+        else:
+            merged.append(opcode)
+    return merged
 
 
 def _compared(
