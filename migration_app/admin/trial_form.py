@@ -21,7 +21,9 @@ from migration_app.services.trial_plan import (
     Settings,
     TrialPlan,
     TrialRefusedError,
+    threads_named,
     trial_plan,
+    version_named,
 )
 
 _SALT = "migration_app.admin.trial"
@@ -67,7 +69,9 @@ def asked_for(data: QueryDict) -> Asked:
     fields |= {name: _plain(data, name) or str(default) for name, default in numbers.items()}
     asked = Asked(fields)
     try:
-        asked = dataclasses.replace(asked, version_a=_version(fields["a"]), version_b=_version(fields["b"]))
+        asked = dataclasses.replace(
+            asked, version_a=version_named(fields["a"]), version_b=version_named(fields["b"])
+        )
         chosen = Settings(
             turns=_number(fields, "turns"),
             take=fields["take"],
@@ -172,18 +176,9 @@ def _versions_checked(asked: Asked) -> list[PromptVersion]:
 
 def _threads(fields: Mapping[str, str]) -> tuple[Thread, ...]:
     """The threads named one by one, else the newest that match the filters."""
-    rows = Thread.objects.select_related("batch").filter(snapshot_at__isnull=False)
-    ids = list(dict.fromkeys(fields["threads"].split()))
-    if len(ids) > MAX_THREADS:
-        raise TrialRefusedError(f"These are more than {MAX_THREADS} threads. Choose fewer.")
+    ids = fields["threads"].split()
     if ids:
-        found = {row.thread_id: row for row in rows.filter(thread_id__in=ids)}
-        missing = [thread_id for thread_id in ids if thread_id not in found]
-        if missing:
-            raise TrialRefusedError(
-                f"{len(missing)} of these threads are unknown or have no snapshot, the first is {missing[0][:80]}."
-            )
-        return tuple(found[thread_id] for thread_id in ids)
+        return threads_named(ids)
     params = {name: fields[name] for name in _FILTERS if fields[name]}
     if fields["assistant"]:
         assistant = Assistant.objects.filter(assistant_id=fields["assistant"]).first()
@@ -200,25 +195,6 @@ def _threads(fields: Mapping[str, str]) -> tuple[Thread, ...]:
         )
     except (ValueError, TypeError):
         raise TrialRefusedError("A filter's value can't be read: a batch is named by its number.") from None
-
-
-def _version(words: str) -> PromptVersion | None:
-    """The version that ``slug``, ``slug@3`` or its number in the database names; None for nothing."""
-    if not words:
-        return None
-    slug, _, number = words.partition("@")
-    versions = PromptVersion.objects.select_related("prompt").filter(prompt__slug=slug.strip())
-    number = number.strip().removeprefix("v")
-    if number:
-        is_number = number.isascii() and number.isdigit() and len(number) < 9
-        found = versions.filter(number=int(number)).first() if is_number else None
-    else:
-        found = versions.order_by("-number").first()
-    if found is None:
-        raise TrialRefusedError(
-            f"There is no prompt version {words[:80]!r}; write clerk, or clerk@3 for a version."
-        )
-    return found
 
 
 def _number(fields: Mapping[str, str], name: str) -> int:

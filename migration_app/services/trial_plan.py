@@ -6,6 +6,7 @@ The same code finds a thread's turns again when a worker asks them, so what was 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -105,7 +106,7 @@ def trial_plan(
 ) -> TrialPlan:
     """Choose the turns and count. TrialRefusedError where it is too much, or nothing. Reads only."""
     _check(chosen)
-    rows = list(threads[: MAX_THREADS + 1] if hasattr(threads, "__getitem__") else threads)
+    rows = list(itertools.islice(threads, MAX_THREADS + 1))
     if len(rows) > MAX_THREADS:
         raise TrialRefusedError(f"These are more than {MAX_THREADS} threads. Choose fewer.")
     messages = (
@@ -221,6 +222,40 @@ def thread_costs(
         reads_least=2 * (len(picked) - 1) + -(-(sent + last) // ITEMS_PER_PAGE) + 2,
         tokens_most=tokens,
     )
+
+
+def threads_named(thread_ids: Iterable[str]) -> tuple[Thread, ...]:
+    """These threads, in this order. TrialRefusedError if one is unknown or has no snapshot."""
+    ids = list(dict.fromkeys(thread_ids))
+    if len(ids) > MAX_THREADS:
+        raise TrialRefusedError(f"These are more than {MAX_THREADS} threads. Choose fewer.")
+    rows = Thread.objects.select_related("batch").filter(snapshot_at__isnull=False, thread_id__in=ids)
+    found = {row.thread_id: row for row in rows}
+    missing = [thread_id for thread_id in ids if thread_id not in found]
+    if missing:
+        raise TrialRefusedError(
+            f"{len(missing)} of these threads are unknown or have no snapshot, the first is {missing[0][:80]}."
+        )
+    return tuple(found[thread_id] for thread_id in ids)
+
+
+def version_named(words: str) -> PromptVersion | None:
+    """The version that ``slug`` (its newest) or ``slug@3`` names; None for nothing. TrialRefusedError."""
+    if not words:
+        return None
+    slug, _, number = words.partition("@")
+    versions = PromptVersion.objects.select_related("prompt").filter(prompt__slug=slug.strip())
+    number = number.strip().removeprefix("v")
+    if number:
+        is_number = number.isascii() and number.isdigit() and len(number) < 9
+        found = versions.filter(number=int(number)).first() if is_number else None
+    else:
+        found = versions.order_by("-number").first()
+    if found is None:
+        raise TrialRefusedError(
+            f"There is no prompt version {words[:80]!r}; write clerk, or clerk@3 for a version."
+        )
+    return found
 
 
 def _check(chosen: Settings) -> None:

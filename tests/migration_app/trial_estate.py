@@ -9,12 +9,11 @@ from migration_app.backfill.runner import Connections
 from migration_app.backfill.trials import TrialWatch, trial_work
 from migration_app.contracts import Actor
 from migration_app.gateways.connection import target_connection
-from migration_app.models import Prompt, PromptVersion, Thread, Trial
+from migration_app.models import Assistant, Prompt, PromptVersion, Thread, Trial
 from migration_app.services.assessments import thread_assess
 from migration_app.services.prompt_versions import version_create
 from migration_app.services.trial_plan import Settings, TrialPlan, trial_plan
 from migration_app.services.trials import trial_create
-from tests.factories import AssistantFactory
 from tests.migration_app.backfill.conftest import add_page, message, objects_of
 
 ACTOR = Actor("ada", job_id="job-1")
@@ -30,7 +29,9 @@ SPEC: dict[str, Any] = {"model": "gpt-4o", "instructions": "You are the mill's c
 def version_made(slug: str = "clerk", **spec: Any) -> PromptVersion:
     """A version of the prompt with this slug, made if it is new."""
     prompt = Prompt.objects.filter(slug=slug).first()
-    prompt = prompt or Prompt.objects.create(slug=slug, name=slug, assistant=AssistantFactory())
+    if prompt is None:
+        assistant = Assistant.objects.create(assistant_id=f"asst_{slug}")
+        prompt = Prompt.objects.create(slug=slug, name=slug, assistant=assistant)
     made = version_create(prompt=prompt, spec={**SPEC, **spec}, origin="edited", author=ACTOR, note="a test")
     assert made is not None
     return made

@@ -226,7 +226,7 @@ def test_a_response_that_was_being_asked_when_the_worker_died_is_unknown(sandbox
     run_trial(trial)
     assert states(trial) == ["unknown", "done", "done"]
     assert (trial.tokens_unknown, seen(sandbox)["POST responses"]) == (700, 2)
-    assert trial.scratches.first().state == "deleted"
+    assert trial.scratches.order_by("pk")[0].state == "deleted"
 
 
 def test_a_create_that_was_in_doubt_when_the_worker_died_is_listed_as_lost(sandbox: RunningSandbox) -> None:
