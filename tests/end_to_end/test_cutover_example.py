@@ -23,6 +23,7 @@ from migration_app.services.batches import batch_create, batch_prepare
 from migration_app.services.prompt_review import version_activate, version_approve, version_submit
 from migration_app.services.selections import selection_of_filters
 from tests.migration_app.conftest import sandbox
+from tests.migration_app.conversion.support import validator
 
 __all__ = ["sandbox"]  # a fixture, used by name
 pytestmark = pytest.mark.django_db
@@ -200,6 +201,7 @@ def test_the_request_carries_the_exported_prompt_and_the_conversation(
     chat(application, "say", "thread_desk", "Hello?")
     request = sandbox.control.requests()[-1]
     assert (request.method, request.path) == ("POST", "/v1/responses")
+    validator("root_create_response").validate(request.body)
     assert request.body["instructions"] == "You answer for Meadow & Sons."
     assert request.body["conversation"] == Thread.objects.get().conversation.conversation_id
     assert [tool["name"] for tool in request.body["tools"]] == ["order_status"]
