@@ -142,7 +142,7 @@ def _act(
 ) -> Act:
     refusal = act_refusal(version, name, name=request.user.get_username())
     if not request.user.has_perm(PERMISSIONS[name]):
-        refusal = "You have not the permission for this step."
+        refusal = "This step needs a permission that you do not have."
     return Act(name, button, refusal, needs_comment, is_danger)
 
 
@@ -173,6 +173,19 @@ def version_rows(versions: Sequence[PromptVersion], active: PromptVersion | None
         }
         for version in versions
     ]
+
+
+def conversion_before(version: PromptVersion) -> PromptVersion | None:
+    """The conversion that an edited version goes back to: what that could not carry, an edit does not know."""
+    if version.origin == PromptVersion.Origin.CONVERTED:
+        return None
+    return (
+        PromptVersion.objects.filter(
+            prompt=version.prompt_id, origin=PromptVersion.Origin.CONVERTED, number__lt=version.number
+        )
+        .order_by("-number")
+        .first()
+    )
 
 
 def spec_parts(version: PromptVersion) -> dict[str, Any]:

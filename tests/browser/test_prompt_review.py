@@ -123,7 +123,14 @@ def test_two_people_take_a_prompt_from_its_assistant_to_active_by_what_the_pages
     ada.get_by_role("link", name="Edit").click()
     instructions = ada.get_by_label("What the model is told first")
     before = instructions.input_value()
-    instructions.fill(before.replace("Rule 1000: answer kindly", "Rule 1000: answer very kindly", 1))
+    # Typing one word: filling in a quarter of a million characters would take the browser too long.
+    instructions.evaluate(
+        """field => {
+            const at = field.value.indexOf("kindly", field.value.indexOf("Rule 1000:"));
+            field.setRangeText("very ", at, at, "end");
+            field.dispatchEvent(new Event("input", { bubbles: true }));
+        }"""
+    )
     ada.get_by_role("textbox", name="Temperature").fill("warm")
     ada.get_by_role("button", name="Save as a new version").click()
     expect(ada.get_by_text("nothing you typed is lost")).to_be_visible()

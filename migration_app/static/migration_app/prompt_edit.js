@@ -42,7 +42,12 @@
       restored.hidden = true;
     });
 
-    form.addEventListener("input", keep);
+    let waiting = 0;
+    form.addEventListener("input", () => {
+      window.clearTimeout(waiting);
+      waiting = window.setTimeout(keep, 300);
+    });
+    window.addEventListener("pagehide", () => { if (!sending && now() !== stored) keep(); });
     form.addEventListener("submit", () => { keep(); sending = true; });
     window.addEventListener("pageshow", () => { sending = false; });
     window.addEventListener("beforeunload", (event) => {

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
-import io
+import datetime as dt
 import json
-import zipfile
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
 
+from migration_app.admin import prompt_pages
 from migration_app.models import AuditEvent, Prompt, PromptVersion
 from tests.migration_app.admin.conftest import HOSTILE, LogIn
 from tests.migration_app.admin.estate import assistant_made
@@ -63,13 +64,6 @@ def test_one_prompt_is_exported_as_json_and_audited(log_in: LogIn) -> None:
     assert AuditEvent.objects.get().verb == "prompt.exported"
 
 
-def test_several_prompts_are_exported_as_a_zip(log_in: LogIn) -> None:
-    response = export_many(log_in("operator"), prompt_made("one"), prompt_made("two"))
-    with zipfile.ZipFile(io.BytesIO(response.content)) as bundle:
-        assert bundle.namelist() == ["one.json", "two.json"]
-    assert AuditEvent.objects.filter(verb="prompt.exported").count() == 2
-
-
 def test_opening_the_export_by_address_exports_nothing(log_in: LogIn) -> None:
     prompt = prompt_made()
     assert log_in("operator").get(url_of(prompt, "export"))["Location"] == url_of(prompt)
@@ -99,9 +93,9 @@ def test_something_that_is_no_dashboard_prompt_id_is_refused(log_in: LogIn) -> N
     assert (prompt.dashboard_prompt_id, AuditEvent.objects.count()) == ("", 0)
 
 
-def test_an_operator_may_not_change_a_prompt(log_in: LogIn) -> None:
+def test_a_viewer_may_not_change_a_prompt(log_in: LogIn) -> None:
     prompt = prompt_made()
-    client = log_in("operator")
+    client = log_in("viewer")
     assert client.post(url_of(prompt, "note"), {"dashboard_prompt_id": "pmpt_1"}).status_code == 403
     assert b'name="dashboard_prompt_id"' not in client.get(url_of(prompt)).content
 
@@ -111,3 +105,74 @@ def test_hostile_instructions_are_escaped(log_in: LogIn) -> None:
         "<script>alert("
         not in log_in("viewer").get(url_of(prompt_made(instructions=HOSTILE))).content.decode()
     )
+
+
+def test_the_page_says_what_comes_next_and_who_can_do_it(log_in: LogIn) -> None:
+    prompt = prompt_made()
+    client = log_in("operator")
+    step = client.get(url_of(prompt)).context["step"]
+    assert (step.title, [act.name for act in step.allowed]) == ("Next: ask for a review", ["submit"])
+    assert step.who == "Can be done by operator."
+
+
+def test_a_viewer_is_told_that_a_step_needs_a_permission(log_in: LogIn) -> None:
+    page = log_in("viewer").get(url_of(prompt_made()))
+    assert b"This step needs a permission that you do not have." in page.content
+    assert b"Nobody can do this now" in page.content
+    assert b"formaction" not in page.content
+
+
+def test_an_edited_version_shows_the_findings_of_its_conversion_too(log_in: LogIn) -> None:
+    prompt = prompt_made()
+    PromptVersion.objects.create(
+        prompt=prompt,
+        number=3,
+        spec_json="{}",
+        sha256="3" * 64,
+        fidelity="exact",
+        author_name="ada",
+        origin="edited",
+    )
+    page = log_in("viewer").get(url_of(prompt))
+    assert page.context["conversion"].number == 2
+    assert len(page.context["conversion_findings"]) == 1
+
+
+@pytest.mark.parametrize(("day", "words"), [(29, "in 1 day"), (30, "today"), (31, "have ended")])
+def test_the_deadline_stands_beside_a_recorded_dashboard_id(
+    log_in: LogIn, monkeypatch: pytest.MonkeyPatch, day: int, words: str
+) -> None:
+    today = dt.datetime(2026, 11, day if day < 31 else 30, tzinfo=dt.UTC) + dt.timedelta(days=day == 31)
+    monkeypatch.setattr(prompt_pages.timezone, "now", lambda: today)
+    prompt = prompt_made()
+    Prompt.objects.filter(pk=prompt.pk).update(dashboard_prompt_id="pmpt_1")
+    response = log_in("viewer").get(url_of(prompt)).content.decode()
+    assert words in response
+    assert 'id="dashboard-deadline"' in response
+
+
+def test_the_list_is_narrowed_by_what_prompts_wait_for(log_in: LogIn) -> None:
+    first, second = prompt_made("one"), prompt_made("two")
+    PromptVersion.objects.filter(prompt=second, number=2).update(state="in_review")
+    PromptVersion.objects.filter(prompt=first, number=1).update(state="active")
+    client = log_in("viewer")
+
+    def shown(waiting: str) -> list[str]:
+        page = client.get(LIST, {"waiting": waiting})
+        return [prompt.slug for prompt in page.context["cl"].result_list]
+
+    assert shown("review") == ["two"]
+    assert shown("draft") == ["one"]
+    assert shown("inactive") == ["two"]
+    assert shown("activation") == []
+    assert shown("drift") == []
+
+
+def test_a_list_of_many_prompts_costs_no_query_a_row(
+    log_in: LogIn, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(20):
+        prompt_made(f"prompt-{number}")
+    client = log_in("viewer")
+    with django_assert_max_num_queries(12):
+        assert client.get(LIST).status_code == 200
