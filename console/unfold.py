@@ -76,6 +76,7 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _item("Assistants", "smart_toy", "admin:migration_app_assistant_changelist"),
                     _item("Prompts", "description", "admin:migration_app_prompt_changelist"),
+                    _item("Readiness", "health_and_safety", "admin:migration_app_targetmodel_changelist"),
                     _item("Try-outs", "experiment", "admin:migration_app_trial_changelist"),
                     _item("Runs", "bolt", "admin:migration_app_run_changelist"),
                     _item("Conversations", "chat", "admin:migration_app_conversation_changelist"),

@@ -453,6 +453,7 @@ _JOBS = {
     "looks": looks_job,
     "reconcile": reconcile_job,
     "trial": trial_job,
+    "readiness": readiness_job,
 }
 
 

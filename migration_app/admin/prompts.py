@@ -18,7 +18,9 @@ from migration_app.admin.badges import Badge, badge_html, fidelity_badge, prompt
 from migration_app.admin.bodies import pretty_json
 from migration_app.admin.filters import ExactFilter
 from migration_app.admin.prompt_acts import act_view, compare_view, edit_view
+from migration_app.admin.prompt_files import prompt_file_urls, zip_response
 from migration_app.admin.prompt_pages import (
+    conversion_before,
     dashboard_words,
     next_step,
     spec_parts,
@@ -31,7 +33,7 @@ from migration_app.admin.skin import ReadOnlyAdmin
 from migration_app.models import AuditEvent, Prompt, PromptVersion
 from migration_app.services.audit import audit_record
 from migration_app.services.prompt_drift import prompt_drift, prompts_with_drift
-from migration_app.services.prompts import prompt_document, prompts_archive
+from migration_app.services.prompt_files import prompt_document
 
 EXPORT = "migration_app.export_prompts"
 CHANGE = "migration_app.change_prompt"
@@ -75,6 +77,7 @@ class PromptAdmin(ReadOnlyAdmin[Prompt]):
         "show_drift",
         "show_dashboard_id",
     )
+    change_list_template = "migration_app/prompt_list.html"
     list_select_related = ("assistant",)
     list_filter = (WaitingFilter,)
     search_fields = ("slug", "name", "assistant__assistant_id")
@@ -96,6 +99,7 @@ class PromptAdmin(ReadOnlyAdmin[Prompt]):
     def get_urls(self) -> list[URLPattern]:
         """Add export, note, review acts, comparison and edit of one prompt."""
         return [
+            *prompt_file_urls(self),
             self._path("export/", self.export_view, "export"),
             self._path("note/", self.note_view, "note"),
             self._path("compare/", self.compare_view, "compare"),
@@ -154,7 +158,7 @@ class PromptAdmin(ReadOnlyAdmin[Prompt]):
         """Offer the export to those who may have it."""
         if not request.user.has_perm(EXPORT):
             return {}
-        return {"export": (PromptAdmin.export_many, "export", "Export as JSON")}
+        return {"export": (PromptAdmin.export_many, "export", "Export active versions")}
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -162,22 +166,13 @@ class PromptAdmin(ReadOnlyAdmin[Prompt]):
         """Refuse the action without its permission aloud."""
         if request.POST.get("action") == "export" and not request.user.has_perm(EXPORT):
             raise PermissionDenied
-        return super().changelist_view(request, extra_context)
+        may = {"may_export": request.user.has_perm(EXPORT), "may_import": request.user.has_perm(CHANGE)}
+        return super().changelist_view(request, {**may, **(extra_context or {})})
 
     def export_many(self, request: HttpRequest, prompts: QuerySet[Prompt]) -> HttpResponse | None:
-        """Download prompts: one as .json, several as .zip."""
-        slugs = list(prompts.order_by("slug").values_list("slug", flat=True))
-        if len(slugs) == 1:
-            return self._document(request, prompts.get())
-        for slug in slugs:
-            self._audit_export(request, slug)
+        """Download the active versions of prompts as a zip."""
         # By key again: the list's query carries annotations and an order of its own.
-        archive = prompts_archive(Prompt.objects.filter(slug__in=slugs))
-        return HttpResponse(
-            archive,
-            content_type="application/zip",
-            headers={"Content-Disposition": 'attachment; filename="prompts.zip"'},
-        )
+        return zip_response(request, Prompt.objects.filter(pk__in=prompts.values("pk")))
 
     def export_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """POST: download one prompt as JSON."""
@@ -270,6 +265,7 @@ class PromptAdmin(ReadOnlyAdmin[Prompt]):
         shown = PromptVersion.objects.select_related("prompt").get(pk=found.pk) if found else None
         active = next((version for version in versions if version.state == PromptVersion.State.ACTIVE), None)
         active = active or prompt.active_version
+        conversion = conversion_before(shown) if shown else None
         words, ended = dashboard_words()
         return self.page(
             request,
@@ -289,6 +285,8 @@ class PromptAdmin(ReadOnlyAdmin[Prompt]):
             parts=spec_parts(shown) if shown else {},
             spec=pretty_json(shown.spec) if shown else "",
             findings=finding_rows(shown.findings) if shown else [],
+            conversion=conversion,
+            conversion_findings=finding_rows(conversion.findings) if conversion else [],
             versions=version_rows(versions, active),
             more_versions=prompt.versions.count() - len(versions),
             may_export=request.user.has_perm(EXPORT),

@@ -6,6 +6,7 @@ Reads only. No transaction is open while the target is asked: answers are gather
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Callable, Sequence
 
 from migration_app.backfill.runner import Connections
@@ -35,13 +36,14 @@ _WAVE = 32
 
 
 def readiness_work(*, kind: str, actor: Actor, apis: Connections, stop: Callable[[], bool] = bool) -> bool:
-    """Do a check that was asked for, to its end or until ``stop``. Returns whether work is left.
+    """Do a check that was asked for, in the name of who asked, to its end or until ``stop``. Returns if work is left.
 
     A target that can't be asked ends the check as failed, in words; what was known before stays.
     """
     row = check_claim(kind)
     if row is None:
         return False
+    actor = dataclasses.replace(actor, name=row.requested_by_name)
     try:
         if kind == ReadinessCheck.Kind.TARGET:
             words = _target_look(row, actor=actor, apis=apis, stop=stop)

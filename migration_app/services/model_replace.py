@@ -100,6 +100,8 @@ def model_replace(
         raise ReplacementRefusedError("The prompts name this model already: choose another.")
     if not reason.strip():
         raise ReplacementRefusedError("Say why the model is replaced: it is kept with each version.")
+    if not version_pks:
+        raise ReplacementRefusedError("Choose at least one prompt.")
     if len(version_pks) > MOST_AT_ONCE:
         raise ReplacementRefusedError(f"At most {MOST_AT_ONCE} prompts at once: choose fewer, then go on.")
     made: list[PromptVersion] = []

@@ -1,0 +1,55 @@
+"""Readiness checks as jobs, on a real Valkey, run by RQ's SimpleWorker in this process."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+import django_rq
+import pytest
+from django.utils import timezone
+from rq import SimpleWorker
+
+from console.sandbox.testing import RunningSandbox
+from migration_app import jobs
+from migration_app.contracts import Actor
+from migration_app.models import AuditEvent, ReadinessCheck, TargetModel
+from migration_app.services.readiness_checks import check_claim, check_request
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def queue(sandbox: RunningSandbox) -> Iterator[Any]:
+    found = django_rq.get_queue("default")
+    found.connection.flushdb()
+    yield found
+    found.connection.flushdb()
+
+
+def work_off(queue: Any) -> None:
+    SimpleWorker([queue], connection=queue.connection).work(burst=True, logging_level="ERROR")
+
+
+def test_both_checks_go_through_the_queue_in_the_name_of_who_asked(queue: Any) -> None:
+    for kind in ("target", "calls"):
+        check_request(kind=kind, actor=Actor("ada"))
+        jobs.readiness_enqueue()
+    work_off(queue)
+    assert set(ReadinessCheck.objects.values_list("state", flat=True)) == {"finished"}
+    assert TargetModel.objects.filter(model_id="gpt-4o").exists()
+    events = AuditEvent.objects.filter(verb="readiness.looked")
+    assert {event.actor for event in events} == {"ada"}
+    assert all(event.job_id.startswith("readiness-0-") for event in events)
+
+
+def test_one_whose_worker_is_gone_is_found_in_the_database(queue: Any) -> None:
+    check_request(kind="target", actor=Actor("ada"))
+    assert check_claim("target") is not None
+    jobs.sweep()
+    assert len(queue) == 0
+    ReadinessCheck.objects.update(heartbeat_at=timezone.now() - dt.timedelta(hours=1))
+    jobs.sweep()
+    work_off(queue)
+    assert ReadinessCheck.objects.get().state == "finished"
