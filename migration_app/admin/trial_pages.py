@@ -113,7 +113,7 @@ def turn_context(trial: Trial, turn: TrialTurn, *, may_see: bool) -> dict[str, A
         "left": left,
         "right": right,
         "sides": (left, right),
-        "original": original if trial.is_ab else None,
+        "answered_then": original if trial.is_ab else None,
         "diff": text_diff(left.text, right.text) if may_see else None,
         "verdict": verdict_words(trial, turn),
     }

@@ -1,0 +1,64 @@
+"""Try-outs as jobs, on a real Valkey, run by RQ's SimpleWorker in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import django_rq
+import pytest
+from rq import SimpleWorker
+
+from console.sandbox.testing import RunningSandbox
+from migration_app import jobs
+from migration_app.models import AuditEvent, Trial
+from tests.migration_app.conftest import sandbox
+from tests.migration_app.trial_estate import nothing_left, plain_thread, trial_made
+
+__all__ = ["sandbox"]
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def queue(sandbox: RunningSandbox) -> Iterator[Any]:
+    found = django_rq.get_queue("default")
+    found.connection.flushdb()
+    yield found
+    found.connection.flushdb()
+
+
+def work_off(queue: Any) -> None:
+    SimpleWorker([queue], connection=queue.connection).work(burst=True, logging_level="ERROR")
+
+
+def test_one_goes_through_the_queue_in_the_name_of_who_asked(queue: Any, sandbox: RunningSandbox) -> None:
+    trial = trial_made(plain_thread())
+    jobs.trial_enqueue(trial.pk)
+    work_off(queue)
+    trial.refresh_from_db()
+    assert (trial.state, nothing_left(sandbox)) == ("finished", True)
+    event = AuditEvent.objects.get(verb="trial.finished")
+    assert event.actor == "ada"
+    assert event.job_id.startswith(f"trial-{trial.pk}-")
+
+
+@pytest.mark.parametrize("state", ["queued", "stopping"])
+def test_one_that_the_queue_lost_is_found_in_the_database(state: str, queue: Any) -> None:
+    trial = trial_made(plain_thread())
+    Trial.objects.update(state=state)
+    jobs.sweep()
+    jobs.sweep()
+    assert len(queue.job_ids) == 1
+    work_off(queue)
+    trial.refresh_from_db()
+    assert trial.state == ("finished" if state == "queued" else "stopped")
+    jobs.sweep()
+    assert queue.job_ids == []
+
+
+def test_a_job_too_many_finds_nothing_to_take(queue: Any, sandbox: RunningSandbox) -> None:
+    trial = trial_made(plain_thread())
+    jobs.trial_job(trial.pk)
+    before = len(sandbox.control.requests())
+    jobs.trial_job(trial.pk)
+    assert len(sandbox.control.requests()) == before
