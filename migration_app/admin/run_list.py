@@ -31,6 +31,7 @@ from migration_app.models import Assistant, Prompt, Run
 from migration_app.services.audit import audit_record
 from migration_app.services.run_requests import RunRequest, run_request
 from migration_app.services.run_totals import (
+    HEADER,
     RunTotal,
     Span,
     run_totals,
@@ -93,7 +94,7 @@ class RunAdmin(ReadOnlyAdmin[Run]):
     def show_run(self, run: Run) -> str:
         """Its id, cut where it is long."""
         return format_html(
-            '<bdi class="mc-mono mc-nowrap" title="{}">{}</bdi>',
+            '<bdi class="mc-mono mc-nowrap mc-link" title="{}">{}</bdi>',
             run.run_id,
             Truncator(run.run_id).chars(_ID_SHOWN),
         )
@@ -217,7 +218,8 @@ class RunAdmin(ReadOnlyAdmin[Run]):
             error=error,
             more=f"{_TOTALS_SHOWN:,}" if more else "",
             totals=dataclasses.replace(
-                page, rows=[(total, names.get(total.assistant_id, "")) for total in page.rows]
+                page,
+                rows=[(total, names.get(total.assistant_id, ""), _columns(total)) for total in page.rows],
             ),
             sums=_figures(run_totals_sum(totals)) if totals and not more else [],
             csv_url=f"{reverse('admin:migration_app_run_totals_csv')}?{urlencode(asked)}" if span else "",
@@ -283,6 +285,10 @@ def _figures(total: RunTotal) -> list[tuple[str, str]]:
         ("tokens together", f"{total.total_tokens:,}"),
         ("runs whose tokens are not known", f"{total.runs - total.runs_with_usage:,}"),
     ]
+
+
+def _columns(total: RunTotal) -> list[str]:
+    return [f"{getattr(total, name):,}" for name in HEADER[3:]]
 
 
 def _number(count: int | None) -> str:
