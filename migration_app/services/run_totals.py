@@ -25,6 +25,11 @@ _FOLD = f"""
     ON CONFLICT ({_KEYS}) DO UPDATE SET
         {", ".join(f"{name} = t.{name} + excluded.{name}" for name in MEASURES)}
 """  # noqa: S608 - the names of our own columns
+_COUNT = f"""
+    INSERT INTO migration_app_runtallychange ({_KEYS}, {_MEASURES})
+    SELECT {", ".join(KEYS.values())}, {", ".join(f"sum({sql})::bigint" for sql in MEASURES.values())}
+    FROM migration_app_run GROUP BY {", ".join(KEYS.values())}
+"""  # noqa: S608 - the same
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 
 
@@ -130,3 +135,13 @@ def run_totals_fold() -> bool:
         folded = bool(cursor.rowcount)
         RunTally.objects.filter(runs=0).delete()
     return folded
+
+
+def run_totals_rebuild() -> None:
+    """Count everything anew. Reads every run, and holds up whoever writes runs for as long."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE migration_app_run IN SHARE ROW EXCLUSIVE MODE")
+        cursor.execute("DELETE FROM migration_app_runtallychange")
+        cursor.execute("DELETE FROM migration_app_runtally")
+        cursor.execute(_COUNT)
+        cursor.execute(_FOLD)

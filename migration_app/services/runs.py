@@ -22,7 +22,7 @@ from migration_app.models import Run, Thread
 from migration_app.models.run import MAX_TOKENS
 from migration_app.services.audit import audit_record
 from migration_app.services.pages import load_source_threads
-from migration_app.services.run_totals import run_totals_fold
+from migration_app.services.run_totals import run_totals_fold, run_totals_rebuild
 from migration_app.spill import Codec, Gathering
 
 _GROUP = 200
@@ -142,8 +142,8 @@ def runs_collect(
 ) -> Collected:
     """Write the runs of threads that were snapshotted before these rows were kept; leaves out who has rows.
 
-    ``everything``: read all threads anew. ``after``: begin behind this primary key. A group of threads is one
-    transaction, and whoever begins again goes on where it was stopped.
+    ``everything``: read all threads anew, and count the totals anew at the end. ``after``: begin behind this
+    primary key. A group of threads is one transaction; whoever begins again goes on where it was stopped.
     """
     done = Collected(last_pk=after)
     while not stop():
@@ -158,6 +158,8 @@ def runs_collect(
         run_totals_fold()
         if progress is not None:
             progress(done)
+    if everything and not stop():
+        run_totals_rebuild()
     if done.threads:
         audit_record(
             actor=actor,

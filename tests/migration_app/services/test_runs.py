@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from migration_app.contracts import Actor, SourceThread
-from migration_app.models import AuditEvent, Run, Thread
+from migration_app.models import AuditEvent, Run, RunTally, Thread
 from migration_app.services.assessments import thread_assess, threads_assess
 from migration_app.services.run_totals import RunTotal, Span, run_totals, run_totals_fold
 from migration_app.services.runs import Collected, RunRows, runs_collect
@@ -223,3 +223,13 @@ def test_totals_are_of_one_assistant_or_of_a_span_of_months() -> None:
 def test_a_month_that_is_none_is_refused_in_words() -> None:
     with pytest.raises(ValueError, match="2025-07"):
         Span(first="July")
+
+
+def test_collecting_everything_counts_anew_what_had_been_miscounted() -> None:
+    row = snapshotted(message("m1"), run("run_1"), run("run_2", created_at=None), run_count=2)
+    assess(row)
+    right = run_totals(Span())
+    RunTally.objects.update(total_tokens=5, runs=9)
+    assert run_totals(Span()) != right
+    runs_collect(actor=ACTOR, everything=True)
+    assert run_totals(Span()) == right
