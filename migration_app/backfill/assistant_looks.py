@@ -31,7 +31,7 @@ def looks_work(*, connect: Callable[[], Connection], actor: Actor, stop: threadi
             answers = asyncio.run(_ask(connect, ids))
         except NotConfiguredError as error:
             for assistant_id in ids:
-                look_end(assistant_id=assistant_id, look=Assistant.Look.FAILED, words=str(error), actor=actor)
+                _fail(assistant_id, str(error), "not_configured", actor)
             continue
         for assistant_id, answer in answers:
             _record(assistant_id, answer, actor)
@@ -53,10 +53,12 @@ async def _ask(connect: Callable[[], Connection], ids: list[str]) -> list[Asked]
 
 def _record(assistant_id: str, answer: Answer | GatewayError, actor: Actor) -> None:
     if isinstance(answer, GatewayError):
-        missing = answer.code == "not_found"
-        look = Assistant.Look.MISSING if missing else Assistant.Look.FAILED
-        words = "The source has no such assistant any more." if missing else str(answer)
-        look_end(assistant_id=assistant_id, look=look, words=words, actor=actor)
+        if answer.code == "not_found":
+            words = "The source has no such assistant any more."
+            look = Assistant.Look.MISSING
+            look_end(assistant_id=assistant_id, look=look, words=words, code=answer.code, actor=actor)
+        else:
+            _fail(assistant_id, answer.text, answer.code, actor)
         return
     raw, value, redacted = redacted_document(answer.raw, answer.value)
     for found in expand(value):
@@ -64,4 +66,14 @@ def _record(assistant_id: str, answer: Answer | GatewayError, actor: Actor) -> N
             look_record(assistant_id=assistant_id, found=found, raw=raw, redacted=redacted, actor=actor)
             return
     words = "The source answered with something that is not this assistant."
-    look_end(assistant_id=assistant_id, look=Assistant.Look.FAILED, words=words, actor=actor)
+    _fail(assistant_id, words, "unreadable_answer", actor)
+
+
+def _fail(assistant_id: str, words: str, code: str, actor: Actor) -> None:
+    look_end(
+        assistant_id=assistant_id,
+        look=Assistant.Look.FAILED,
+        words=words.replace("\x00", ""),
+        code=code,
+        actor=actor,
+    )

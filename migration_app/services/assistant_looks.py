@@ -67,11 +67,12 @@ def look_record(*, assistant_id: str, found: Found, raw: bytes, redacted: bool, 
         if changed:
             _open_again(assistant_id, found)
         words = "The source says something else than the snapshot." if changed else ""
-        look_end(assistant_id=assistant_id, look=L.CHANGED if changed else L.SAME, words=words, actor=actor)
+        look = L.CHANGED if changed else L.SAME
+        look_end(assistant_id=assistant_id, look=look, words=words, code="", actor=actor)
 
 
-def look_end(*, assistant_id: str, look: str, words: str, actor: Actor) -> None:
-    """Record how a look ended."""
+def look_end(*, assistant_id: str, look: str, words: str, code: str, actor: Actor) -> None:
+    """Record how a look ended. ``words`` may quote the source and stand on the page only, ``code`` in the audit."""
     with transaction.atomic():
         Assistant.objects.filter(assistant_id=assistant_id).update(
             look=look, look_text=words[:255], looked_at=timezone.now(), updated_at=timezone.now()
@@ -82,7 +83,7 @@ def look_end(*, assistant_id: str, look: str, words: str, actor: Actor) -> None:
             subject_kind="assistant",
             subject_id=assistant_id,
             after=look,
-            reason=words,
+            reason=code,
         ).save(force_insert=True)
 
 

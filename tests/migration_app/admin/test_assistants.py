@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from pytest_django.fixtures import Settings
 
 from migration_app.admin import assistants as assistants_admin
 from migration_app.admin.confirm import selection_seal
+from migration_app.contracts import Actor
 from migration_app.models import Assistant, AuditEvent
+from migration_app.services.assistants import assistant_convert_next, conversions_request
 from tests.migration_app.admin.conftest import HOSTILE, LogIn
 from tests.migration_app.admin.estate import assistant_made, object_made
 
@@ -27,7 +30,9 @@ def enqueued(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def stored(name: str = "Kitchen Desk") -> Assistant:
     raw = json.dumps({"id": "asst_1", "object": "assistant", "name": name, "model": "gpt-4o"}).encode()
     source = object_made(raw=raw, kind="assistant", object_id="asst_1")
-    assistant: Assistant = assistant_made(name=name, source=source, status="snapshotted")
+    assistant: Assistant = assistant_made(
+        assistant_id="asst_1", name=name, source=source, status="snapshotted"
+    )
     return assistant
 
 
@@ -83,3 +88,80 @@ def test_the_page_shows_the_stored_object_escaped(log_in: LogIn) -> None:
     page = log_in("viewer").get(url).content.decode()
     assert "&quot;model&quot;: &quot;gpt-4o&quot;" in page
     assert "<script>alert(" not in page
+
+
+def other_content() -> Any:
+    raw = json.dumps({"id": "asst_1", "object": "assistant", "model": "gpt-4.1"}).encode()
+    return object_made(raw=raw, kind="assistant", object_id="asst_1", state="conflict")
+
+
+def act_url(assistant: Assistant, act: str) -> str:
+    return reverse("admin:migration_app_assistant_act", args=[assistant.pk, act])
+
+
+def test_other_content_is_shown_and_used_on_request(log_in: LogIn, enqueued: list[str]) -> None:
+    assistant, client = stored(), log_in("operator")
+    other = other_content()
+    page = client.get(reverse("admin:migration_app_assistant_change", args=[assistant.pk]))
+    assert page.context["other"] == other
+    client.post(act_url(assistant, "use"), {"other": str(other.pk), "reason": "it is newer"})
+    assistant.refresh_from_db()
+    assert (assistant.source_id, assistant.status, enqueued) == (other.pk, "queued", ["conversions"])
+
+
+def test_the_snapshot_is_kept_on_request(log_in: LogIn, enqueued: list[str]) -> None:
+    assistant, other = stored(), other_content()
+    log_in("operator").post(act_url(assistant, "keep"), {"other": str(other.pk), "reason": "an old archive"})
+    other.refresh_from_db()
+    assert (other.state, enqueued) == ("superseded", [])
+
+
+def test_a_decision_needs_a_reason_and_content_that_is_still_open(log_in: LogIn, enqueued: list[str]) -> None:
+    assistant, other, client = stored(), other_content(), log_in("operator")
+    for data in ({"other": str(other.pk)}, {"other": "x", "reason": "r"}, {"other": "999", "reason": "r"}):
+        client.post(act_url(assistant, "use"), data)
+    other.refresh_from_db()
+    assert (other.state, enqueued) == ("conflict", [])
+
+
+def test_an_assistant_is_fetched_again_where_a_source_is_configured(
+    log_in: LogIn, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(assistants_admin, "looks_enqueue", lambda: calls.append("looks"))
+    assistant, client = stored(), log_in("operator")
+    settings.SOURCE_BASE_URL = ""
+    client.post(act_url(assistant, "look"), {"reason": "r"})
+    assert calls == []
+    settings.SOURCE_BASE_URL = "http://source.example/v1"
+    client.post(act_url(assistant, "look"), {"reason": "r"})
+    assistant.refresh_from_db()
+    assert (assistant.look, assistant.look_asked_by_name, calls) == ("asked", "operator", ["looks"])
+
+
+@pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("newcomer", 403), ("anonymous", 302)])
+@pytest.mark.parametrize("act", ["look", "use", "keep"])
+def test_others_decide_nothing(role: str, status: int, act: str, log_in: LogIn) -> None:
+    assistant, other = stored(), other_content()
+    data = {"other": str(other.pk), "reason": "r"}
+    assert log_in(role).post(act_url(assistant, act), data).status_code == status
+    other.refresh_from_db()
+    assert (other.state, Assistant.objects.get(pk=assistant.pk).look) == ("conflict", "")
+
+
+def test_the_list_tells_how_far_the_conversions_are(log_in: LogIn, enqueued: list[str]) -> None:
+    client, assistant = log_in("operator"), stored()
+    progress = reverse("admin:migration_app_assistant_progress")
+    assert client.get(progress).status_code == 404
+    conversions_request(assistant_pks=[assistant.pk], actor=Actor("operator"), reason="r")
+    assert client.get(progress).json() == {
+        "open": True,
+        "state": "running",
+        "percent": 0,
+        "text": "0 of 1 done",
+        "counts": {},
+    }
+    assistant_convert_next(actor=Actor("worker"))
+    assert client.get(progress).json()["text"] == "1 of 1 done: 1 with a new version"
+    assert b"1 of 1 done" in client.get(LIST).content
+    assert log_in("newcomer").get(progress).status_code == 403

@@ -9,7 +9,6 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from migration_app.admin import prompt_pages
 from migration_app.models import AuditEvent, Prompt, PromptVersion
 from tests.migration_app.admin.conftest import HOSTILE, LogIn
 from tests.migration_app.admin.estate import assistant_made
@@ -143,7 +142,7 @@ def test_the_deadline_stands_beside_a_recorded_dashboard_id(
     log_in: LogIn, monkeypatch: pytest.MonkeyPatch, day: int, words: str
 ) -> None:
     today = dt.datetime(2026, 11, day if day < 31 else 30, tzinfo=dt.UTC) + dt.timedelta(days=day == 31)
-    monkeypatch.setattr(prompt_pages.timezone, "now", lambda: today)
+    monkeypatch.setattr("migration_app.admin.prompt_pages.timezone.now", lambda: today)
     prompt = prompt_made()
     Prompt.objects.filter(pk=prompt.pk).update(dashboard_prompt_id="pmpt_1")
     response = log_in("viewer").get(url_of(prompt)).content.decode()

@@ -14,7 +14,7 @@ from tests.factories import AssistantFactory
 pytestmark = pytest.mark.django_db
 
 ADA = Actor("ada", user_id=7)
-SPEC = {"model": "gpt-4o", "instructions": "Grüße, {{name}}.\x00"}
+SPEC: dict[str, object] = {"model": "gpt-4o", "instructions": "Grüße, {{name}}.\x00"}
 
 
 @pytest.fixture
