@@ -102,12 +102,11 @@ def prompts_export(prompts: QuerySet[Prompt], *, format: Format = "both", newest
 
 
 def export_zip(export: Export) -> bytes:
-    """The files as a zip, below ``prompts/``; the same files give the same bytes with the same zlib."""
+    """The files as a zip, below ``prompts/``. Not compressed: what zlib makes differs from machine to machine."""
     archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as bundle:
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as bundle:
         for name, content in export.files.items():
             entry = zipfile.ZipInfo(f"prompts/{name}", date_time=(1980, 1, 1, 0, 0, 0))
-            entry.compress_type = zipfile.ZIP_DEFLATED
             entry.create_system = 3  # else the machine's own
             entry.external_attr = 0o644 << 16
             bundle.writestr(entry, content)

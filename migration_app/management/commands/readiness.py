@@ -91,7 +91,7 @@ class Command(BaseCommand):
                     f"{ready.model}  {words}".rstrip()
                 )
         if unusable:
-            raise CommandError(f"{unusable} prompts could not be used today.")
+            raise CommandError(f"{unusable} prompt{'s' * (unusable != 1)} could not be used today.")
 
     def _replace(self, old: str, new: str, *, reason: str) -> None:
         pks = list(versions_with_model(old).values_list("pk", flat=True))

@@ -26,7 +26,7 @@ def test_prompts_that_are_ready_are_told_and_the_command_ends_well(sandbox: Runn
 
 def test_a_prompt_that_could_not_be_used_ends_the_command_with_an_error(sandbox: RunningSandbox) -> None:
     version_made(prompt_made(), SPEC | {"model": "gpt-gone"})
-    with pytest.raises(CommandError, match="1 prompts could not be used today"):
+    with pytest.raises(CommandError, match="1 prompt could not be used today"):
         run(refresh=True)
 
 
