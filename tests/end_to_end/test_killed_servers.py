@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import django_rq
 import environ
 import pytest
 from django.conf import settings
@@ -171,6 +173,20 @@ def test_workers_whose_clocks_are_hours_wrong_neither_lose_nor_take_each_others_
     assert not AuditEvent.objects.filter(verb="thread.resumed").exists()
     assert not OrphanConversation.objects.exists()
     assert unheld_conversations(sandbox.control) == 0
+
+
+def test_a_wall_clock_that_is_set_back_does_not_keep_a_worker_from_looking_around(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = jobs.ConsoleWorker(["default"], connection=django_rq.get_queue("default").connection)
+    looks = [worker.should_run_maintenance_tasks]
+    worker.run_maintenance_tasks()
+    looks.append(worker.should_run_maintenance_tasks)
+    worker.last_cleaned_at += dt.timedelta(hours=7)  # as if the clock had been set back since
+    later = time.monotonic() + jobs._SWEEP_SECONDS
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    looks.append(worker.should_run_maintenance_tasks)
+    assert looks == [True, False, True]
 
 
 def test_a_job_that_is_delivered_twice_or_too_late_does_nothing_twice(
