@@ -112,24 +112,13 @@ def turn_ask(
         limit=limit,
         request_bytes=version_bytes(version) + bytes_of(items[: turn.end_item]),
     )
-    given: list[JsonObject] = [planned.item for planned in items[turn.first_item : turn.end_item]]
-    while True:
-        answer = _one_response(desk, loop, given)
-        if answer is None:
-            return
-        outputs = _replay(loop, answer)
-        if outputs is None:
-            _end(desk, loop, answer)
-            return
-        if result.rounds >= desk.row.max_rounds:
-            _end(desk, loop, answer, state=_R.LOOP_LIMIT)
-            return
-        given = outputs
-        loop.request_bytes += sum(len(output["output"].encode(errors="replace")) for output in outputs)
+    given: list[JsonObject] | None = [planned.item for planned in items[turn.first_item : turn.end_item]]
+    while given is not None:
+        given = _one_response(desk, loop, given)
 
 
-def _one_response(desk: Desk, loop: _Loop, given: list[JsonObject]) -> ReadAnswer | None:
-    """Ask once, and write down what came of it; None if the turn is over with that."""
+def _one_response(desk: Desk, loop: _Loop, given: list[JsonObject]) -> list[JsonObject] | None:
+    """Ask once, and write down what came of it; the outputs to give next, None if the turn is over with that."""
     result, scratch = loop.result, loop.scratch
     most = tokens_most(loop.request_bytes, result.rounds, loop.limit)
     try:
@@ -156,27 +145,33 @@ def _one_response(desk: Desk, loop: _Loop, given: list[JsonObject]) -> ReadAnswe
         trial_step(desk.row, calls=-1, result=(result, {"asking_tokens": 0}))
         raise
     answer = read_answer(value)
+    loop.texts.append(answer.text)
+    outputs = _replay(loop, answer)
+    at_limit = outputs is not None and result.rounds >= desk.row.max_rounds
     spent_in, spent_out = answer.tokens_in or 0, answer.tokens_out or 0
     told = answer.tokens_in is not None and answer.tokens_out is not None
+    values: dict[str, Any] = {
+        "asking_tokens": 0,
+        "tokens_in": result.tokens_in + spent_in,
+        "tokens_out": result.tokens_out + spent_out,
+        "milliseconds": result.milliseconds + round((time.monotonic() - begun) * 1000),
+    }
+    if outputs is None or at_limit:
+        # Together with what it used: whoever dies between the two would ask, and pay, again.
+        values |= _ended(loop, answer, at_limit=at_limit)
     trial_step(
         desk.row,
         tokens={"tokens_in": spent_in, "tokens_out": spent_out, "tokens_unknown": 0 if told else most},
-        result=(
-            result,
-            {
-                "asking_tokens": 0,
-                "tokens_in": result.tokens_in + spent_in,
-                "tokens_out": result.tokens_out + spent_out,
-                "milliseconds": result.milliseconds + round((time.monotonic() - begun) * 1000),
-            },
-        ),
+        result=(result, values),
         scratch=(
             scratch,
             {"response_ids": [*scratch.response_ids, *([answer.response_id] if answer.response_id else [])]},
         ),
     )
-    loop.texts.append(answer.text)
-    return answer
+    if outputs is None or at_limit:
+        return None
+    loop.request_bytes += sum(len(output["output"].encode(errors="replace")) for output in outputs)
+    return outputs
 
 
 def request_body(
@@ -214,19 +209,19 @@ def _recorded_output(loop: _Loop, asked: FunctionAsked) -> str | None:
     return output
 
 
-def _end(desk: Desk, loop: _Loop, answer: ReadAnswer, *, state: str = "") -> None:
-    waits = bool(answer.functions or answer.waiting)
-    if not state:
-        state = _R.NEEDS_TOOL if waits else _R.DONE
+def _ended(loop: _Loop, answer: ReadAnswer, *, at_limit: bool) -> dict[str, Any]:
+    """How the turn ended with this answer."""
+    state: str = _R.NEEDS_TOOL if answer.functions or answer.waiting else _R.DONE
+    if at_limit:
+        state = _R.LOOP_LIMIT
     if answer.status in ("failed", "cancelled"):
         state = _R.FAILED
-    ended = {
+    return {
         "state": state,
         "status": answer.status,
         "error_code": answer.reason[:64],
         "content": loop.content(),
     }
-    trial_step(desk.row, result=(loop.result, ended))
 
 
 def _not_answered(desk: Desk, loop: _Loop, error: GatewayError) -> None:
