@@ -22,6 +22,7 @@ from rich.table import Table as RichTable
 from bench import backfill, files_and_pages, growth, workers
 from bench.children import ChildError
 from bench.figures import Figure, Table
+from bench.measure import others_share
 from bench.place import Place, Scale, WrongWorkError, place
 from bench.servers import PlaceError, environment
 
@@ -37,6 +38,7 @@ SECTIONS: Mapping[str, Callable[[Place, Scale], Table]] = {
 NOT_QUICK = frozenset({"growth", "admin"})
 _QUICK_ROUNDS = 3
 _WIDTH = 200
+_QUIET = 0.1
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -65,9 +67,13 @@ def main(arguments: Sequence[str]) -> int:
                 console.print(_machine(here), highlight=False)
                 goals: list[Figure] = []
                 for name in names:
+                    before = here.cpu()
                     table = SECTIONS[name](here, scale)
+                    others = others_share(before, here.cpu())
                     goals += table.goals()
                     _show(console, table)
+                    if others > _QUIET:
+                        console.print(_disturbed(others), highlight=False)
     except (PlaceError, ChildError, WrongWorkError, subprocess.CalledProcessError) as error:
         sys.stderr.write(f"bench: {error}\n")
         return 1
@@ -116,6 +122,13 @@ def _machine(here: Place) -> str:
     return (
         f"{os.cpu_count()} cores ({platform.machine()}, {platform.system()}), Python {platform.python_version()}, "
         f"PostgreSQL {about['version']} ({durable}). All figures are ratios of one run: median (lowest–highest round)."
+    )
+
+
+def _disturbed(others: float) -> str:
+    return (
+        f"Other work took {others:.0%} of the CPU that the machine spent meanwhile: "
+        "on a quiet machine these figures differ."
     )
 
 

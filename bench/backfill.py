@@ -112,6 +112,7 @@ def measure(place: Place, scale: Scale, *, live: bool) -> Table:
             guide = guide_round(place, case, scale.size)
             pairs.append((guide, console_round(place, case, scale, live=live)))
         rows.append(_row(case, pairs, scale, live=live))
+        place.say(f"{'live' if live else 'backfill'}: {rows[-1][0]} done")
         if scale.profile:
             name = f"{'live-' if live else ''}{case[0]}-messages-{case[1]}-ms.txt"
             console_round(place, case, scale, live=live, profile=str(Path(scale.profile) / name))

@@ -21,7 +21,10 @@ _WINDOWS = (16, 128, 256)
 
 def measure(place: Place, scale: Scale) -> Table:
     """Measure every variant in turns, and hold it against the plain round of its latency."""
-    rounds = [_round(place, scale) for _ in range(min(scale.rounds, _ROUNDS))]
+    rounds = []
+    for number in range(min(scale.rounds, _ROUNDS)):
+        rounds.append(_round(place, scale))
+        place.say(f"growth: round {number + 1} done")
 
     def cpu(variant: str, plain: str = "plain") -> Figure:
         return Figure(ratios([r[variant].cpu for r in rounds], [r[plain].cpu for r in rounds]))

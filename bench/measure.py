@@ -54,6 +54,17 @@ def family_cpu(pid: int) -> float:
     return used
 
 
+def others_share(before: tuple[float, float], after: tuple[float, float]) -> float:
+    """How much of the machine's CPU others took between two looks (``machine_cpu``, our own seconds)."""
+    return max(0.0, 1 - (after[1] - before[1]) / (after[0] - before[0])) if after[0] > before[0] else 0.0
+
+
+def machine_cpu() -> float:
+    """CPU seconds that the whole machine has spent on anything."""
+    times = psutil.cpu_times()
+    return sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0)
+
+
 def postmaster_of(backend_pid: int) -> int | None:
     """The server process to which a connection's process belongs; None if PostgreSQL runs elsewhere."""
     try:

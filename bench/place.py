@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import os
+import sys
 import urllib.request
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import psutil
+
 from bench.children import Child
-from bench.measure import family_cpu
+from bench.measure import family_cpu, machine_cpu
 
 
 class WrongWorkError(Exception):
@@ -57,6 +61,19 @@ class Place:
         """Take so many numbers of threads that nobody had yet; returns the first."""
         self.next_thread += count
         return self.next_thread - count
+
+    def say(self, text: str) -> None:
+        """Tell whoever waits how far it is."""
+        sys.stderr.write(f"… {text}\n")
+
+    def cpu(self) -> tuple[float, float]:
+        """CPU seconds so far: of the machine, and of all that belongs to the benchmark."""
+        ours = family_cpu(os.getpid())
+        if self.postmaster and os.getpid() not in (
+            parent.pid for parent in psutil.Process(self.postmaster).parents()
+        ):
+            ours += family_cpu(self.postmaster)
+        return machine_cpu(), ours
 
     def postgres_cpu(self) -> float:
         """CPU seconds of PostgreSQL so far; 0 where it can't be seen."""

@@ -67,6 +67,7 @@ def overhead(place: Place, scale: Scale) -> Table:
     for _ in range(scale.rounds):
         bare = console_round(place, _RQ_CASE, scale, live=False)
         pairs.append((bare, _worker_round(place, scale)))
+        place.say(f"queue: round {len(pairs)} done")
     count = max(1, round(scale.size * _RQ_THREADS))
     walls = ratios([wall for _, (wall, _) in pairs], [bare.wall * count for bare, _ in pairs])
     cpus = ratios([cpu for _, (_, cpu) in pairs], [bare.cpu * count for bare, _ in pairs])
