@@ -23,7 +23,7 @@ from migration_app.services.prompt_files import DOCUMENT_KEYS
 from migration_app.services.prompt_module import ModuleUnreadableError, PromptFacts, module_read
 from migration_app.services.prompt_versions import version_create
 
-MAX_FILE_BYTES = 16 << 20
+MAX_FILE_BYTES = 8 << 20
 """A prompt's file is far smaller: 256,000 characters of instructions, each as an escape, are 3 MB."""
 
 _PROBLEMS_SHOWN = 5

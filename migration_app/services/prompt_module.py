@@ -107,6 +107,11 @@ class PromptFacts:
     sha256: str = ""
 
 
+_MOST_OUTSIDE_TEXTS = 1_000_000
+"""Characters outside of texts that are read: each value costs the parser a kilobyte, and 128 tools need far less."""
+_OF_NO_WEIGHT = re.compile(r'"(?:[^"\\\n]|\\.)*+"?|\s+')
+
+
 class ModuleUnreadableError(ValueError):
     """A module is not as ``module_text`` writes it. Says where; written for whoever edited it, without content."""
 
@@ -157,6 +162,8 @@ def module_text(facts: PromptFacts, spec: JsonObject) -> str:
 
 def module_read(text: str) -> tuple[PromptFacts, JsonObject]:
     """Read what ``module_text`` wrote and somebody may have edited; nothing of it is run. ModuleUnreadableError."""
+    if len(_OF_NO_WEIGHT.sub("", text)) > _MOST_OUTSIDE_TEXTS:
+        raise ModuleUnreadableError("it holds more values than any prompt")
     try:
         body = ast.parse(text).body
     except SyntaxError as error:

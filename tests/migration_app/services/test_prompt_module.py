@@ -200,3 +200,31 @@ def test_a_module_is_never_run_when_read(tmp_path: Path) -> None:
     with pytest.raises(ModuleUnreadableError, match="only the constants"):
         module_read(text)
     assert not (tmp_path / "made").exists()
+
+
+def test_a_module_that_would_cost_the_parser_gigabytes_is_refused_unread() -> None:
+    with pytest.raises(ModuleUnreadableError, match="more values than any prompt"):
+        module_read('SLUG = "x"\nSETTINGS = {"a": [' + "[]," * 400_000 + "]}\n")
+
+
+@pytest.mark.parametrize(
+    "nested", ["-" * 5_000 + "1", "1+" * 5_000 + "1", "a" + ".b" * 5_000, "-" * 200_000 + "1"]
+)
+def test_a_module_that_is_nested_too_deeply_is_refused_in_words(nested: str) -> None:
+    with pytest.raises(ModuleUnreadableError, match="it is not Python"):
+        module_read(f'SLUG = "x"\nSETTINGS = {nested}\n')
+
+
+def test_128_large_tools_are_read_back() -> None:
+    fields = {f"field_{number}": {"type": "string", "enum": ["a", "b"]} for number in range(60)}
+    parameters = {
+        "type": "object",
+        "properties": fields,
+        "required": list(fields),
+        "additionalProperties": False,
+    }
+    spec = {
+        "model": "m",
+        "tools": [TOOL | {"name": f"tool_{n}", "parameters": parameters} for n in range(128)],
+    }
+    assert module_read(module_text(FACTS, spec))[1] == spec
