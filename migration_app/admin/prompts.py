@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -40,7 +40,7 @@ CHANGE = "migration_app.change_prompt"
 _SHOWN_VERSIONS = 100
 
 _WAITING: dict[str, tuple[str, Q]] = {
-    "review": ("waits for a review", Q(newest_state="in_review")),
+    "review": ("waits for a review", Q(in_review=True)),
     "activation": ("waits to be activated", Q(newest_state="approved")),
     "draft": ("newest version is a draft", Q(newest_state="draft")),
     "inactive": ("no version in use", Q(active_number=None)),
@@ -90,6 +90,10 @@ class PromptAdmin(ReadOnlyAdmin[Prompt]):
         active = PromptVersion.objects.filter(prompt=OuterRef("pk"), state=PromptVersion.State.ACTIVE)
         prompts = super().get_queryset(request)
         return prompts_with_drift(prompts).annotate(
+            # Also one that a newer draft stands above: it must not be forgotten.
+            in_review=Exists(
+                PromptVersion.objects.filter(prompt=OuterRef("pk"), state=PromptVersion.State.IN_REVIEW)
+            ),
             newest_number=Subquery(newest.values("number")[:1]),
             newest_state=Subquery(newest.values("state")[:1]),
             newest_fidelity=Subquery(newest.values("fidelity")[:1]),

@@ -161,6 +161,10 @@ def test_the_list_is_narrowed_by_what_prompts_wait_for(log_in: LogIn) -> None:
         return [prompt.slug for prompt in page.context["cl"].result_list]
 
     assert shown("review") == ["two"]
+    PromptVersion.objects.filter(prompt=second).update(state="draft")
+    PromptVersion.objects.filter(prompt=second, number=1).update(state="in_review")
+    assert shown("review") == ["two"]
+    PromptVersion.objects.filter(prompt=second).update(state="retired")
     assert shown("draft") == ["one"]
     assert shown("inactive") == ["two"]
     assert shown("activation") == []
