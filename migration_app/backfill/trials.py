@@ -42,6 +42,7 @@ from migration_app.services.trials import (
     TrialLostError,
     results_of,
     scratches_left,
+    stored_id,
     trial_claim,
     trial_end,
     trial_fail,
@@ -162,7 +163,7 @@ def _ask_slot(
     """Ask one version all pending turns of one thread, then delete the conversation."""
     pending = results_of(desk.row).filter(state=_R.PENDING, slot=slot, turn__thread=thread)
     results = list(pending.select_related("turn").order_by("turn__position"))
-    turns = {turn.message_id[:255]: turn for turn in material.turns}
+    turns = {stored_id(turn.message_id): turn for turn in material.turns}
     while results:
         _pause_point(desk)
         result = results.pop(0)

@@ -61,8 +61,8 @@ def read_answer(value: JsonObject) -> ReadAnswer:
     error, details = as_object(value.get("error")), as_object(value.get("incomplete_details"))
     return ReadAnswer(
         response_id=as_id(value.get("id")),
-        status=as_id(value.get("status"))[:32] or "completed",
-        reason=as_id(error.get("code")) or as_id(details.get("reason")),
+        status=_word(value.get("status"))[:32] or "completed",
+        reason=_word(error.get("code")) or _word(details.get("reason")),
         text="\n\n".join(_text(item) for item in output if item.get("type") == "message"),
         functions=tuple(
             FunctionAsked(as_id(item.get("call_id")), as_id(item.get("name")), _string(item.get("arguments")))
@@ -79,6 +79,11 @@ def read_answer(value: JsonObject) -> ReadAnswer:
 def _text(message: JsonObject) -> str:
     parts = [as_object(part) for part in as_list(message.get("content"))]
     return "\n".join(_string(part.get("text", part.get("refusal"))) for part in parts)
+
+
+def _word(value: object) -> str:
+    """A name that the database can hold, which knows no NUL."""
+    return as_id(value).replace("\x00", "")
 
 
 def _string(value: object) -> str:

@@ -80,7 +80,7 @@ def trial_create(
                 thread_id=turn.thread_pk,
                 position=position,
                 number=turn.number,
-                message_id=turn.message_id[:255],
+                message_id=stored_id(turn.message_id),
             )
             for position, turn in enumerate(plan.turns)
         )
@@ -92,6 +92,11 @@ def trial_create(
         )
         _tell(made, "trial.started", actor, f"{reason} [{words}]")
     return made
+
+
+def stored_id(message_id: str) -> str:
+    """A source's id as its column holds it: no NUL, 255 characters."""
+    return message_id.replace("\x00", "")[:255]
 
 
 def budget_check(max_calls: int, max_tokens: int) -> None:
