@@ -1,0 +1,78 @@
+"""Conversions and looks at the live source as jobs, on a real Valkey, against the sandbox."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import django_rq
+import pytest
+from pytest_django.fixtures import Settings
+from rq import SimpleWorker
+
+from console.sandbox.testing import RunningSandbox
+from migration_app import jobs
+from migration_app.contracts import Actor
+from migration_app.models import Assistant, AuditEvent
+from migration_app.services.assistant_looks import looks_request
+from migration_app.services.assistants import conversions_request
+from tests.factories import AssistantFactory, SourceObjectFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ADA = Actor("ada")
+
+
+@pytest.fixture(autouse=True)
+def queue(sandbox: RunningSandbox, settings: Settings) -> Iterator[Any]:
+    settings.SOURCE_BASE_URL = sandbox.base_url
+    found = django_rq.get_queue("default")
+    found.connection.flushdb()
+    yield found
+    found.connection.flushdb()
+
+
+@pytest.fixture
+def assistant() -> Assistant:
+    value = {"id": "asst_gone", "object": "assistant", "model": "gpt-4o"}
+    source = SourceObjectFactory.create(
+        kind="assistant", object_id="asst_gone", raw=json.dumps(value).encode()
+    )
+    made: Assistant = AssistantFactory.create(assistant_id="asst_gone", source=source, status="snapshotted")
+    return made
+
+
+def work_off(queue: Any) -> None:
+    SimpleWorker([queue], connection=queue.connection).work(burst=True, logging_level="ERROR")
+
+
+def test_an_assistant_that_the_source_has_no_more_is_said_to_be_gone(
+    queue: Any, assistant: Assistant
+) -> None:
+    looks_request(assistant_pks=[assistant.pk], actor=ADA, reason="a test")
+    jobs.looks_enqueue()
+    work_off(queue)
+    assistant.refresh_from_db()
+    assert (assistant.look, assistant.look_text) == ("missing", "The source has no such assistant any more.")
+    assert AuditEvent.objects.get(verb="assistant.looked_at").job_id.startswith("looks-0-")
+
+
+def test_looks_and_conversions_that_the_queue_lost_are_found_in_the_database(
+    queue: Any, assistant: Assistant
+) -> None:
+    looks_request(assistant_pks=[assistant.pk], actor=ADA, reason="a test")
+    conversions_request(assistant_pks=[assistant.pk], actor=ADA, reason="a test")
+    jobs.sweep()
+    work_off(queue)
+    assistant.refresh_from_db()
+    assert (assistant.look, assistant.status) == ("missing", "converted")
+
+
+def test_conversions_make_room_for_urgent_work_and_come_back(
+    queue: Any, assistant: Assistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "urgent_work_waits", lambda _pk: True)
+    conversions_request(assistant_pks=[assistant.pk], actor=ADA, reason="a test")
+    jobs.conversions_job(0)
+    assert [job_id for job_id in queue.get_job_ids() if job_id.startswith("conversions-0-")]
