@@ -17,6 +17,7 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, connections
+from django.utils import timezone
 from pytest_django.plugin import DjangoDbBlocker
 
 from bench import console
@@ -182,7 +183,8 @@ def test_a_wall_clock_that_is_set_back_does_not_keep_a_worker_from_looking_aroun
     looks = [worker.should_run_maintenance_tasks]
     worker.run_maintenance_tasks()
     looks.append(worker.should_run_maintenance_tasks)
-    worker.last_cleaned_at += dt.timedelta(hours=7)  # as if the clock had been set back since
+    ahead = timezone.now() + dt.timedelta(hours=7)  # as if the clock had been set back since
+    monkeypatch.setattr(worker, "last_cleaned_at", ahead)
     later = time.monotonic() + jobs._SWEEP_SECONDS
     monkeypatch.setattr(time, "monotonic", lambda: later)
     looks.append(worker.should_run_maintenance_tasks)
