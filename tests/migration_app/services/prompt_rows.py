@@ -9,12 +9,13 @@ from migration_app.contracts import JsonObject
 from migration_app.conversion.prompt_specs import spec_text
 from migration_app.models import Assistant, Prompt, PromptVersion
 
-
 SPEC: JsonObject = {"model": "gpt-4o", "instructions": "Be brief.\nBe kind."}
 
 
 def prompt_made(slug: str = "kitchen-desk", **fields: Any) -> Prompt:
-    return Prompt.objects.create(slug=slug, assistant=Assistant.objects.create(assistant_id=f"asst_{slug}"), **fields)
+    return Prompt.objects.create(
+        slug=slug, assistant=Assistant.objects.create(assistant_id=f"asst_{slug}"), **fields
+    )
 
 
 def version_made(
