@@ -161,7 +161,7 @@ def test_status_of_a_refusing_fault_can_be_chosen(sandbox: RunningSandbox, clien
 
 
 def test_ignored_says_200_and_has_not_acted(sandbox: RunningSandbox, client: OpenAI) -> None:
-    made = client.conversations.create(items=[user("hi")])
+    made = client.conversations.create(items=[{"role": "user", "content": "hi"}])
     sandbox.control.add_faults("ignored:DELETE ")
     client.conversations.delete(made.id)
     state = sandbox.control.state()

@@ -42,7 +42,7 @@ def test_a_snapshot_page_is_never_changed() -> None:
 
 
 def test_triggers_that_forbid_change_stand_on_every_model_that_promises_it() -> None:
-    standing = {(model._meta.model_name, trigger.name) for model, trigger in pgtrigger.registered()}
+    standing = {(model._meta.model_name, str(trigger.name)) for model, trigger in pgtrigger.registered()}
     assert {(model, name) for model, name in standing if "tally" not in name} == {
         ("auditevent", "audit_append_only"),
         ("auditevent", "audit_no_truncate"),
