@@ -28,8 +28,8 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
     django.setup()
-    jobs = importlib.import_module("migration_app.jobs")  # models can't be imported before
-    vars(jobs)["_SWEEP_SECONDS"] = options.sweep
+    worker = importlib.import_module("migration_app.worker")  # models can't be imported before
+    vars(worker)["SWEEP_SECONDS"] = options.sweep
     if options.clock:
         set_wrong(options.clock)
     call_command("rqworker", "default", verbosity=0)

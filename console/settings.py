@@ -101,7 +101,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # and whatever RQ forgets is found again in the database (migration_app.jobs).
 # On-demand batches wait in "urgent": workers empty it first.
 RQ_QUEUES = {name: {"URL": env.str("REDIS_URL"), "DEFAULT_TIMEOUT": 3600} for name in ("urgent", "default")}
-RQ = {"WORKER_CLASS": "migration_app.jobs.ConsoleWorker"}
+RQ = {"WORKER_CLASS": "migration_app.worker.ConsoleWorker"}
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}

@@ -13,14 +13,14 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from types import FrameType
 from typing import Any
 
 import django_rq
 from django.conf import settings
-from django.db import Error, connections, transaction
+from django.db import transaction
 from django.utils import timezone
 from redis.exceptions import RedisError
 from rq import Queue, Worker
@@ -57,98 +57,9 @@ URGENT, DEFAULT = "urgent", "default"
 """The queues: on-demand batches go into the first, which every worker empties before it looks at the second."""
 
 _TURN_SECONDS = 300.0
-_SWEEP_SECONDS = 20
 _RESPONSE_SECONDS = 240.0
 """Of silence: a response is one answer, and a model may think for minutes before it gives it."""
 _AFTER_BUG_SECONDS = 1.0
-
-
-class ConsoleWorker(Worker):
-    """RQ's worker, which serves urgent batches first, and looks into the database for work that the queue has lost.
-
-    Jobs run forked, so a crash takes one job and not the worker; the SDK is imported here, in the parent:
-    importing it in every fork would cost half a second a job (measured).
-
-    A service manager that stops the worker may send SIGTERM to all its processes. RQ's fork would die of it in
-    the middle of an import. Here it is blocked in the fork, and only a batch's job hears it (``_stop_asked``).
-    """
-
-    def __init__(self, queues: Any, *args: Any, **kwargs: Any) -> None:
-        # An idle worker waits for the queue as long as its ttl less 15 s (RQ), then looks around.
-        kwargs["worker_ttl"] = _SWEEP_SECONDS + 15
-        kwargs["maintenance_interval"] = _SWEEP_SECONDS
-        super().__init__(_urgent_first(queues), *args, **kwargs)
-        self._look_again_at = 0.0
-
-    @property
-    def should_run_maintenance_tasks(self) -> bool:
-        """Tell by a clock that can't jump: RQ asks the wall clock, and would wait as long as that was set back."""
-        return time.monotonic() >= self._look_again_at
-
-    def run_maintenance_tasks(self) -> None:
-        """Do RQ's own housekeeping, then put forgotten work back into the queue."""
-        self._look_again_at = time.monotonic() + _SWEEP_SECONDS
-        super().run_maintenance_tasks()  # type: ignore[no-untyped-call]  # RQ 2.12 has no annotation there
-        self._look_around()
-
-    def maintain_heartbeats(self, job: Job) -> None:
-        """Say that the job lives, and look around too: with every worker busy nobody else would."""
-        super().maintain_heartbeats(job)
-        self._look_around()
-
-    def fork_work_horse(self, job: Job, queue: Queue) -> None:
-        """Fork with the signals blocked: the fork keeps them so, and none comes between fork and pid."""
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-        try:
-            super().fork_work_horse(job, queue)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        if self._stop_requested:
-            self._tell_horse()
-
-    def handle_warm_shutdown_request(self) -> None:
-        """Tell the job to come to an end, which RQ would wait for in silence."""
-        super().handle_warm_shutdown_request()  # type: ignore[no-untyped-call]  # RQ 2.12 has no annotation there
-        self._tell_horse()
-
-    def _tell_horse(self) -> None:
-        if self.horse_pid:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.horse_pid, signal.SIGTERM)
-
-    def _look_around(self) -> None:
-        try:
-            self._be_known()
-            sweep()
-        except (Error, RedisError):
-            logger.warning(
-                "the database or the queue did not answer; looking again in %s s",
-                _SWEEP_SECONDS,
-                exc_info=True,
-            )
-        finally:
-            # Jobs are forked from this process: a connection must not be shared with them.
-            connections.close_all()
-
-    def _be_known(self) -> None:
-        """Register again where Redis came back empty: else the console says that no worker runs."""
-        if not self.connection.sismember(self.redis_workers_keys, self.key):
-            self.connection.delete(self.key)  # what heartbeats have left there since
-            self.register_birth()  # type: ignore[no-untyped-call]  # RQ 2.12 has no annotation there
-
-
-def _urgent_first(queues: Any) -> Sequence[Any]:
-    """Put the urgent queue first, also for a worker that was started for the default one only.
-
-    ``rqworker`` without names serves just "default" (django-rq), and urgent batches would wait for ever.
-    """
-    listed = list(queues) if isinstance(queues, (list, tuple)) else [queues]
-    names = [queue if isinstance(queue, str) else queue.name for queue in listed]
-    if DEFAULT in names and URGENT not in names:
-        like = listed[names.index(DEFAULT)]
-        urgent = URGENT if isinstance(like, str) else _queue(URGENT, connection=like.connection)
-        return [urgent, *listed]
-    return [queue for _, queue in sorted(zip(names, listed, strict=True), key=lambda pair: pair[0] != URGENT)]
 
 
 def batch_enqueue(batch_pk: int) -> None:
@@ -192,7 +103,7 @@ def readiness_enqueue() -> None:
 def workers_alive() -> int:
     """Count the workers that gave a sign of life lately, on any machine; none if the queue is unreachable."""
     try:
-        return len(Worker.all(connection=_queue().connection))
+        return len(Worker.all(connection=queue_named().connection))
     except RedisError:
         logger.warning("the queue can't be reached", exc_info=True)
         return 0
@@ -474,7 +385,7 @@ def _batch_enqueue_now(pk: int) -> None:
 
 def _enqueue(kind: str, pk: int, *, queue_name: str = DEFAULT) -> None:
     """Put a job into the queue, unless one like it waits there already."""
-    queue = _queue(queue_name)
+    queue = queue_named(queue_name)
     prefix = f"{kind}-{pk}-"
     if any(job_id.startswith(prefix) for job_id in queue.get_job_ids()):
         return
@@ -489,7 +400,8 @@ def _enqueue(kind: str, pk: int, *, queue_name: str = DEFAULT) -> None:
     )
 
 
-def _queue(name: str = DEFAULT, **options: Any) -> Queue:
+def queue_named(name: str = DEFAULT, **options: Any) -> Queue:
+    """Return one of the two queues."""
     return django_rq.get_queue(name, **options)
 
 

@@ -25,6 +25,7 @@ from bench.mortal import Servers, Workers, own_servers
 from bench.wholeness import estate_troubles, unheld_conversations
 from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
+from migration_app import worker as worker_module
 from migration_app.contracts import Actor
 from migration_app.models import AuditEvent, Batch, OrphanConversation, Thread
 from migration_app.services.batches import batch_create
@@ -179,13 +180,13 @@ def test_workers_whose_clocks_are_hours_wrong_neither_lose_nor_take_each_others_
 def test_a_wall_clock_that_is_set_back_does_not_keep_a_worker_from_looking_around(
     transactional_db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    worker = jobs.ConsoleWorker(["default"], connection=django_rq.get_queue("default").connection)
+    worker = worker_module.ConsoleWorker(["default"], connection=django_rq.get_queue("default").connection)
     looks = [worker.should_run_maintenance_tasks]
     worker.run_maintenance_tasks()
     looks.append(worker.should_run_maintenance_tasks)
     ahead = timezone.now() + dt.timedelta(hours=7)  # as if the clock had been set back since
     monkeypatch.setattr(worker, "last_cleaned_at", ahead)
-    later = time.monotonic() + jobs._SWEEP_SECONDS
+    later = time.monotonic() + worker_module.SWEEP_SECONDS
     monkeypatch.setattr(time, "monotonic", lambda: later)
     looks.append(worker.should_run_maintenance_tasks)
     assert looks == [True, False, True]

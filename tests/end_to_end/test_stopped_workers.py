@@ -67,7 +67,7 @@ def test_a_worker_that_is_told_to_stop_hands_its_threads_back_after_the_chunk_at
     assert not Thread.objects.exclude(lease_token=None).exists()
     assert not Chunk.objects.filter(state="sending").exists()
     assert Thread.objects.filter(pending_work="backfill").count() == len(threads)
-    assert jobs._queue().job_ids != []
+    assert jobs.queue_named().job_ids != []
 
     sandbox.control.clear_faults()
     worker()

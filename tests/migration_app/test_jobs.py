@@ -20,6 +20,7 @@ from rq.job import Job
 
 from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
+from migration_app import worker as worker_module
 from migration_app.backfill import runner
 from migration_app.contracts import Actor
 from migration_app.intake.imports import import_receive
@@ -377,13 +378,13 @@ def test_an_urgent_batch_is_worked_on_before_one_that_was_started_earlier(
 def test_a_worker_serves_urgent_batches_first_whatever_it_was_started_for(
     asked: list[str], served: list[str], queue: Any
 ) -> None:
-    by_name = jobs.ConsoleWorker(asked, connection=queue.connection)
+    by_name = worker_module.ConsoleWorker(asked, connection=queue.connection)
     assert [one.name for one in by_name.queues] == served
 
 
 def test_a_worker_started_without_names_serves_urgent_batches_too(queue: Any) -> None:
     worker = django_rq.get_worker()
-    assert isinstance(worker, jobs.ConsoleWorker)
+    assert isinstance(worker, worker_module.ConsoleWorker)
     assert [one.name for one in worker.queues] == ["urgent", "default"]
 
 
@@ -424,8 +425,8 @@ def test_a_worker_that_finds_urgent_work_waiting_makes_sure_that_the_queue_has_i
 def test_a_worker_that_is_busy_looks_around_too(queue: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[bool] = []
     monkeypatch.setattr(Worker, "maintain_heartbeats", lambda _self, _job: None)
-    monkeypatch.setattr(jobs, "sweep", lambda: looked.append(True))
-    jobs.ConsoleWorker(["default"], connection=queue.connection).maintain_heartbeats(
+    monkeypatch.setattr(worker_module, "sweep", lambda: looked.append(True))
+    worker_module.ConsoleWorker(["default"], connection=queue.connection).maintain_heartbeats(
         Job(connection=queue.connection)
     )
     assert looked == [True]
@@ -438,8 +439,8 @@ def test_a_worker_outlives_a_database_or_queue_that_is_away(
     def broken() -> None:
         raise error
 
-    monkeypatch.setattr(jobs, "sweep", broken)
-    jobs.ConsoleWorker(["default"], connection=queue.connection).run_maintenance_tasks()
+    monkeypatch.setattr(worker_module, "sweep", broken)
+    worker_module.ConsoleWorker(["default"], connection=queue.connection).run_maintenance_tasks()
     assert "looking again in 20 s" in caplog.text
 
 

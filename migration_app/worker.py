@@ -1,0 +1,110 @@
+"""RQ's worker as the console runs it. Beside ``jobs`` the only module that imports rq."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import Error, connections
+from redis.exceptions import RedisError
+from rq import Queue, Worker
+from rq.job import Job
+
+from migration_app.jobs import DEFAULT, URGENT, queue_named, sweep
+
+logger = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 20
+
+
+class ConsoleWorker(Worker):
+    """RQ's worker, which serves urgent batches first, and looks into the database for work that the queue has lost.
+
+    Jobs run forked, so a crash takes one job and not the worker; the SDK is imported here, in the parent:
+    importing it in every fork would cost half a second a job (measured).
+
+    A service manager that stops the worker may send SIGTERM to all its processes. RQ's fork would die of it in
+    the middle of an import. Here it is blocked in the fork, and only a batch's job hears it (``_stop_asked``).
+    """
+
+    def __init__(self, queues: Any, *args: Any, **kwargs: Any) -> None:
+        # An idle worker waits for the queue as long as its ttl less 15 s (RQ), then looks around.
+        kwargs["worker_ttl"] = SWEEP_SECONDS + 15
+        kwargs["maintenance_interval"] = SWEEP_SECONDS
+        super().__init__(_urgent_first(queues), *args, **kwargs)
+        self._look_again_at = 0.0
+
+    @property
+    def should_run_maintenance_tasks(self) -> bool:
+        """Tell by a clock that can't jump: RQ asks the wall clock, and would wait as long as that was set back."""
+        return time.monotonic() >= self._look_again_at
+
+    def run_maintenance_tasks(self) -> None:
+        """Do RQ's own housekeeping, then put forgotten work back into the queue."""
+        self._look_again_at = time.monotonic() + SWEEP_SECONDS
+        super().run_maintenance_tasks()  # type: ignore[no-untyped-call]  # RQ 2.12 has no annotation there
+        self._look_around()
+
+    def maintain_heartbeats(self, job: Job) -> None:
+        """Say that the job lives, and look around too: with every worker busy nobody else would."""
+        super().maintain_heartbeats(job)
+        self._look_around()
+
+    def fork_work_horse(self, job: Job, queue: Queue) -> None:
+        """Fork with the signals blocked: the fork keeps them so, and none comes between fork and pid."""
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+        try:
+            super().fork_work_horse(job, queue)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if self._stop_requested:
+            self._tell_horse()
+
+    def handle_warm_shutdown_request(self) -> None:
+        """Tell the job to come to an end, which RQ would wait for in silence."""
+        super().handle_warm_shutdown_request()  # type: ignore[no-untyped-call]  # RQ 2.12 has no annotation there
+        self._tell_horse()
+
+    def _tell_horse(self) -> None:
+        if self.horse_pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.horse_pid, signal.SIGTERM)
+
+    def _look_around(self) -> None:
+        try:
+            self._be_known()
+            sweep()
+        except (Error, RedisError):
+            logger.warning(
+                "the database or the queue did not answer; looking again in %s s",
+                SWEEP_SECONDS,
+                exc_info=True,
+            )
+        finally:
+            # Jobs are forked from this process: a connection must not be shared with them.
+            connections.close_all()
+
+    def _be_known(self) -> None:
+        """Register again where Redis came back empty: else the console says that no worker runs."""
+        if not self.connection.sismember(self.redis_workers_keys, self.key):
+            self.connection.delete(self.key)  # what heartbeats have left there since
+            self.register_birth()  # type: ignore[no-untyped-call]  # RQ 2.12 has no annotation there
+
+
+def _urgent_first(queues: Any) -> Sequence[Any]:
+    """Put the urgent queue first, also for a worker that was started for the default one only.
+
+    ``rqworker`` without names serves just "default" (django-rq), and urgent batches would wait for ever.
+    """
+    listed = list(queues) if isinstance(queues, (list, tuple)) else [queues]
+    names = [queue if isinstance(queue, str) else queue.name for queue in listed]
+    if DEFAULT in names and URGENT not in names:
+        like = listed[names.index(DEFAULT)]
+        urgent = URGENT if isinstance(like, str) else queue_named(URGENT, connection=like.connection)
+        return [urgent, *listed]
+    return [queue for _, queue in sorted(zip(names, listed, strict=True), key=lambda pair: pair[0] != URGENT)]
