@@ -56,6 +56,14 @@ def test_the_page_shows_the_current_version_and_older_ones_on_request(log_in: Lo
     assert "Old words." in client.get(url_of(prompt), {"version": "1"}).context["spec"]
 
 
+@pytest.mark.parametrize(("role", "offered"), [("operator", True), ("viewer", False)])
+def test_a_version_is_offered_to_be_tried_out_to_those_who_may(
+    role: str, offered: bool, log_in: LogIn
+) -> None:
+    page = log_in(role).get(url_of(prompt_made())).content.decode()
+    assert (f"{reverse('admin:migration_app_trial_start')}?a=kitchen-desk@2" in page) is offered
+
+
 def test_one_prompt_is_exported_as_json_and_audited(log_in: LogIn) -> None:
     response = log_in("operator").post(url_of(prompt_made(), "export"))
     assert json.loads(response.content)["spec"] == {"instructions": "Be brief."}
