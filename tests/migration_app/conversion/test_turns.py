@@ -4,12 +4,15 @@ from typing import Any
 
 import pytest
 
+from migration_app.contracts import SourceThread
 from migration_app.conversion.answers import read_answer
 from migration_app.conversion.threads import convert_thread
 from migration_app.conversion.turns import (
+    RecordedAnswer,
     RecordedCall,
     asked_text,
     call_key,
+    message_text,
     recorded_answer,
     replayed_output,
     thread_turns,
@@ -26,6 +29,33 @@ def said(number: int, role: str, text: Any, **more: Any) -> dict[str, Any]:
         "content": [{"type": "text", "text": {"value": text, "annotations": []}}],
         **more,
     }
+
+
+def asking(number: int, run: str, *calls: Any) -> dict[str, Any]:
+    return {
+        "id": f"step_{number}",
+        "run_id": run,
+        "type": "tool_calls",
+        "created_at": 1_700_000_000 + number,
+        "step_details": {"type": "tool_calls", "tool_calls": list(calls)},
+    }
+
+
+def waiting(run: str, *calls: Any) -> dict[str, Any]:
+    return {
+        "id": run,
+        "created_at": 1_700_000_002,
+        "required_action": {"submit_tool_outputs": {"tool_calls": list(calls)}},
+    }
+
+
+def function(call_id: str, **fields: Any) -> dict[str, Any]:
+    return {"id": call_id, "type": "function", "function": {"name": "mill_state", **fields}}
+
+
+def only_answer(source: SourceThread) -> RecordedAnswer:
+    (turn,) = thread_turns(source, convert_thread(source))
+    return recorded_answer(source, turn)
 
 
 def test_messages_in_a_row_are_one_turn_and_what_follows_is_its_answer() -> None:
@@ -109,3 +139,142 @@ def test_calls_are_told_apart_by_who_makes_them() -> None:
     assert (read.hosted, read.waiting) == (("file_search_call",), ("mcp_approval_request",))
     assert [(asked.call_id, asked.name) for asked in read.functions] == [("call_1", "f")]
     assert (read.reason, read.text, read.tokens_in, read.tokens_out) == ("max_output_tokens", "No.", 7, 3)
+
+
+def test_a_turn_has_the_calls_of_its_own_steps_in_order() -> None:
+    source = thread_of(
+        said(0, "user", "Does it grind?"),
+        said(4, "assistant", "It does.", run_id="run_1"),
+        said(5, "user", "And now?"),
+        said(8, "assistant", "No.", run_id="run_2"),
+        runs=[{"id": "run_1"}, {"id": "run_2"}],
+        steps=[
+            asking(1, "run_1", function("call_1", arguments='{"stone": 1}', output="grinds")),
+            asking(2, "run_1", {"id": "call_2", "type": "file_search", "file_search": {}}),
+            asking(3, "run_1", function("call_3", arguments="{}")),
+            asking(6, "run_2", function("call_4", arguments='{"stone": 1}', output="rests")),
+        ],
+    )
+    first, second = (recorded_answer(source, turn) for turn in thread_turns(source, convert_thread(source)))
+    assert first.calls == (
+        RecordedCall("mill_state", '{"stone": 1}', "grinds", is_function=True),
+        RecordedCall("file_search", "", None, is_function=False),
+        RecordedCall("mill_state", "{}", None, is_function=True),
+    )
+    assert replayed_output(first.calls, "mill_state", '{"stone":1.0}', 1) == "grinds"
+    assert replayed_output(first.calls, "mill_state", "{}", 0) is None
+    assert replayed_output(second.calls, "mill_state", '{"stone": 1}', 0) == "rests"
+
+
+def test_calls_that_runs_waited_for_count_once_beside_those_of_steps() -> None:
+    in_step = function("call_1", arguments='{"stone": 1}', output="grinds")
+    source = thread_of(
+        said(0, "user", "Does it grind?"),
+        runs=[
+            waiting("run_1", function("call_1", arguments="{}"), function("call_2", arguments="{}")),
+            waiting("run_2", function("call_3"), "torn"),
+        ],
+        steps=[asking(1, "run_1", in_step)],
+    )
+    answer = only_answer(source)
+    assert [(call.name, call.arguments, call.output) for call in answer.calls] == [
+        ("mill_state", '{"stone": 1}', "grinds"),
+        ("mill_state", "{}", None),
+        ("mill_state", "", None),
+        ("", "", None),
+    ]
+    assert all(call.is_function for call in answer.calls)
+    assert (answer.text, answer.tokens_in, answer.seconds) == ("", None, None)
+
+
+@pytest.mark.parametrize(
+    ("output", "replayed"),
+    [
+        ("", ""),
+        (0, "0"),
+        ({"stones": ["grau", "groß"]}, '{"stones":["grau","groß"]}'),
+        ("half a \ud83d", "half a \ufffd"),
+        (["\ud83d"], '["\ufffd"]'),
+    ],
+)
+def test_an_output_is_replayed_as_the_text_that_is_migrated(output: Any, replayed: str) -> None:
+    source = thread_of(
+        said(0, "user", "Does it grind?"),
+        steps=[asking(1, "run_1", function("call_1", arguments={"stone": 1}, output=output))],
+    )
+    items = [planned.item for planned in convert_thread(source).items]
+    migrated = [item["output"] for item in items if item.get("type") == "function_call_output"]
+    assert migrated == [replayed]
+    assert replayed_output(only_answer(source).calls, "mill_state", '{"stone": 1}', 0) == replayed
+
+
+def test_a_function_without_arguments_is_replayed_for_an_empty_object() -> None:
+    source = thread_of(
+        said(0, "user", "Does it grind?"),
+        steps=[asking(1, "run_1", {"id": "call_1", "function": {"name": "mill_state", "output": "grinds"}})],
+    )
+    assert replayed_output(only_answer(source).calls, "mill_state", "{}", 0) == "grinds"
+
+
+def test_tokens_and_seconds_are_those_of_the_runs_that_answered_the_turn() -> None:
+    source = thread_of(
+        said(0, "user", "Does it grind?"),
+        said(3, "assistant", "Let me see.", run_id="run_1"),
+        said(6, "assistant", "It does.", run_id="run_2"),
+        said(9, "assistant", "Still.", run_id="run_1"),
+        runs=[
+            {
+                "id": "run_1",
+                "usage": {"prompt_tokens": 7, "completion_tokens": 2},
+                "started_at": 1_700_000_001,
+                "completed_at": 1_700_000_003,
+            },
+            {
+                "id": "run_2",
+                "usage": {"prompt_tokens": 30, "completion_tokens": 5},
+                "started_at": "2023-11-14T22:13:24Z",
+                "completed_at": "2023-11-14T22:13:26.5Z",
+            },
+            {"id": "run_elsewhere", "usage": {"prompt_tokens": 900}, "started_at": 1, "completed_at": 99},
+            {"usage": {"prompt_tokens": 900}},
+        ],
+    )
+    answer = only_answer(source)
+    assert answer.text == "Let me see.\n\nIt does.\n\nStill."
+    assert (answer.tokens_in, answer.tokens_out, answer.seconds) == (37, 7, 4.5)
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        {"usage": None, "started_at": None, "completed_at": 1_700_000_003},
+        {"usage": {"prompt_tokens": True}, "started_at": 1_700_000_001, "completed_at": None},
+        {"usage": {"prompt_tokens": -1}, "started_at": 1_700_000_003, "completed_at": 1_700_000_001},
+        {"usage": {"prompt_tokens": 2**53}, "started_at": "soon", "completed_at": 1_700_000_001},
+        {"usage": {"prompt_tokens": "7"}},
+    ],
+)
+def test_what_no_run_recorded_in_earnest_is_not_known(run: dict[str, Any]) -> None:
+    source = thread_of(
+        said(0, "user", "Does it grind?"),
+        said(3, "assistant", "It does.", run_id="run_1"),
+        runs=[{"id": "run_1", **run}],
+    )
+    answer = only_answer(source)
+    assert (answer.tokens_in, answer.tokens_out, answer.seconds) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("half a \ud83d", "half a \ufffd"),
+        ([{"type": "text", "text": "plain"}, {"type": "refusal", "refusal": "No."}], "plain\nNo."),
+        (
+            [{"type": "text", "text": {"value": "See"}}, {"type": "image_file", "image_file": {}}, None],
+            "See\n[image_file]\n[part]",
+        ),
+        (None, ""),
+    ],
+)
+def test_a_message_reads_as_its_text_with_the_rest_named(content: Any, text: str) -> None:
+    assert message_text({"content": content}) == text
