@@ -222,6 +222,7 @@ def test_tokens_and_seconds_are_those_of_the_runs_that_answered_the_turn() -> No
         said(3, "assistant", "Let me see.", run_id="run_1"),
         said(6, "assistant", "It does.", run_id="run_2"),
         said(9, "assistant", "Still.", run_id="run_1"),
+        said(10, "assistant", "Ever."),
         runs=[
             {
                 "id": "run_1",
@@ -240,7 +241,7 @@ def test_tokens_and_seconds_are_those_of_the_runs_that_answered_the_turn() -> No
         ],
     )
     answer = only_answer(source)
-    assert answer.text == "Let me see.\n\nIt does.\n\nStill."
+    assert answer.text == "Let me see.\n\nIt does.\n\nStill.\n\nEver."
     assert (answer.tokens_in, answer.tokens_out, answer.seconds) == (37, 7, 4.5)
 
 
@@ -278,3 +279,15 @@ def test_what_no_run_recorded_in_earnest_is_not_known(run: dict[str, Any]) -> No
 )
 def test_a_message_reads_as_its_text_with_the_rest_named(content: Any, text: str) -> None:
     assert message_text({"content": content}) == text
+
+
+def test_tokens_of_runs_that_only_called_tools_count_too() -> None:
+    source = thread_of(
+        said(0, "user", "Does it grind?"),
+        runs=[
+            {"id": "run_1", "usage": {"prompt_tokens": 7}},
+            waiting("run_2", function("call_2")) | {"usage": {"prompt_tokens": 30}},
+        ],
+        steps=[asking(1, "run_1", function("call_1", output="grinds"))],
+    )
+    assert only_answer(source).tokens_in == 37
