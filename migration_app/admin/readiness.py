@@ -192,9 +192,8 @@ class ReadinessAdmin(ReadOnlyAdmin[TargetModel]):
 
     def _replaced(self, request: HttpRequest, made: int, left: list[str]) -> HttpResponse:
         if made:
-            messages.success(
-                request, f"{made} drafts were made. Each is reviewed and activated like any other."
-            )
+            words = "1 draft was made. It is" if made == 1 else f"{made} drafts were made. Each is"
+            messages.success(request, f"{words} reviewed and activated like any other.")
         if left:
             shown = ", ".join(left[:10]) + (" …" if len(left) > 10 else "")
             messages.warning(request, f"Left as they are, changed meanwhile or done before: {shown}.")

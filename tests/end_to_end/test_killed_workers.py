@@ -128,8 +128,9 @@ def test_two_workers_share_a_batch_and_never_a_thread(
     threads = [make_thread(f"thread_{number}", messages=5) for number in range(24)]
     sandbox.control.add_fault("latency", "", seconds=0.05)
     workers = [worker() for _ in range(2)]
+    # One thread at a time: with more in flight the first worker would have them all before the second is there.
     batch = batch_create(
-        kind="backfill", selection=selection_of_filters({}), actor=Actor("ada"), reason="a test"
+        kind="backfill", selection=selection_of_filters({}), actor=Actor("ada"), reason="a test", window=1
     )
     batch_enqueue(batch.pk)
     wait_until(lambda: Batch.objects.get(pk=batch.pk).state == "finished", "the batch to finish")
