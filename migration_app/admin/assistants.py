@@ -35,7 +35,7 @@ from migration_app.admin.badges import (
 from migration_app.admin.bodies import pretty_json
 from migration_app.admin.confirm import selection_seal, selection_unseal
 from migration_app.admin.filters import FidelityFilter, choice_filter
-from migration_app.admin.skin import ReadOnlyAdmin
+from migration_app.admin.skin import RowPageAdmin, progress_json
 from migration_app.admin.workers import workers_state
 from migration_app.jobs import conversions_enqueue, looks_enqueue
 from migration_app.models import Assistant, AuditEvent, Prompt, SourceObject
@@ -51,7 +51,7 @@ _SHOWN_FOR = dt.timedelta(hours=1)
 
 
 @admin.register(Assistant)
-class AssistantAdmin(ReadOnlyAdmin[Assistant]):
+class AssistantAdmin(RowPageAdmin[Assistant]):
     """Assistants that were imported, or that some thread named."""
 
     list_display = (
@@ -156,15 +156,12 @@ class AssistantAdmin(ReadOnlyAdmin[Assistant]):
         if newest is None:
             raise Http404("No conversion was asked for yet.")
         is_open = newest.waiting > 0
-        return JsonResponse(
-            {
-                "open": is_open,
-                "state": "running" if is_open else "finished",
-                "percent": newest.percent,
-                "text": _words(newest),
-                "counts": {},
-            },
-            headers={"Cache-Control": "no-store"},
+        return progress_json(
+            is_open=is_open,
+            state="running" if is_open else "finished",
+            percent=newest.percent,
+            text=_words(newest),
+            counts={},
         )
 
     def act_view(self, request: HttpRequest, pk: int, act: str) -> HttpResponse:
@@ -269,19 +266,8 @@ class AssistantAdmin(ReadOnlyAdmin[Assistant]):
         messages.success(request, f"{many} on the way to a prompt. This list shows when that is done.")
         return HttpResponseRedirect(self.list_url())
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",  # noqa: ARG002 - Django's signature
-        extra_context: dict[str, Any] | None = None,  # noqa: ARG002 - Django's signature
-    ) -> HttpResponse:
+    def row_page(self, request: HttpRequest, assistant: Assistant) -> HttpResponse:
         """Show the stored object and what became of it."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        assistant = self.get_object(request, object_id)
-        if assistant is None:
-            raise Http404("There is no such assistant.")
         prompt = Prompt.objects.filter(assistant=assistant).first()
         version = prompt.current_version if prompt else None
         other = (

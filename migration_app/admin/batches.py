@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.http import (
     Http404,
     HttpRequest,
@@ -23,7 +22,7 @@ from migration_app.admin.batch_acts import ACTS, ActRefusedError, act, control_c
 from migration_app.admin.confirm import selection_words
 from migration_app.admin.filters import choice_filter
 from migration_app.admin.kinds import ACTIONS
-from migration_app.admin.skin import ReadOnlyAdmin
+from migration_app.admin.skin import RowPageAdmin, progress_json
 from migration_app.admin.workers import workers_state
 from migration_app.models import Batch, Thread
 from migration_app.services.batch_cancel import taken_back
@@ -137,7 +136,7 @@ def _policies(batch: Batch) -> dict[str, Any]:
 
 
 @admin.register(Batch)
-class BatchAdmin(ReadOnlyAdmin[Batch]):
+class BatchAdmin(RowPageAdmin[Batch]):
     """What operators started."""
 
     list_display = (
@@ -202,34 +201,23 @@ class BatchAdmin(ReadOnlyAdmin[Batch]):
 
     def progress_view(self, request: HttpRequest, pk: int) -> JsonResponse:
         """Tell the page's script how far the batch is."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        batch = Batch.objects.filter(pk=pk).first()
-        if batch is None:
-            raise Http404("There is no such batch.")
+        batch = self.row_for(request, pk)
         progress = batch_progress(batch)
-        return JsonResponse(
-            {
-                "open": batch.state in OPEN_STATES,
-                "state": batch.state,
-                "percent": batch_percent(batch, progress),
-                "text": batch_progress_words(batch, progress),
-                "selected": batch.selected_count,
-                "taken": batch.taken_count,
-                "counts": dict(progress.by_status),
-            },
-            headers={"Cache-Control": "no-store"},
+        return progress_json(
+            is_open=batch.state in OPEN_STATES,
+            state=batch.state,
+            percent=batch_percent(batch, progress),
+            text=batch_progress_words(batch, progress),
+            selected=batch.selected_count,
+            taken=batch.taken_count,
+            counts=dict(progress.by_status),
         )
 
     def act_view(self, request: HttpRequest, pk: int, name: str) -> HttpResponse:
         """Do what a button of the page asks for; back to the page, which says what came of it."""
         if name not in ACTS:
             raise Http404(f"There is no act {name!r}.")
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        batch = Batch.objects.filter(pk=pk).first()
-        if batch is None:
-            raise Http404("There is no such batch.")
+        batch = self.row_for(request, pk)
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         try:
@@ -238,19 +226,8 @@ class BatchAdmin(ReadOnlyAdmin[Batch]):
             messages.error(request, str(error))
         return HttpResponseRedirect(reverse("admin:migration_app_batch_change", args=[pk]))
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",  # noqa: ARG002 - Django's signature
-        extra_context: dict[str, Any] | None = None,  # noqa: ARG002 - Django's signature
-    ) -> HttpResponse:
+    def row_page(self, request: HttpRequest, batch: Batch) -> HttpResponse:
         """Show a batch."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        batch = self.get_object(request, object_id)
-        if batch is None:
-            raise Http404("There is no such batch.")
         progress = batch_progress(batch)
         is_open = batch.state in OPEN_STATES
         try:

@@ -13,7 +13,6 @@ from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.http import (
-    Http404,
     HttpRequest,
     HttpResponse,
     HttpResponseBase,
@@ -28,7 +27,7 @@ from migration_app.admin.actors import actor_of
 from migration_app.admin.badges import badge_html, progress_badge
 from migration_app.admin.confirm import bytes_words
 from migration_app.admin.filters import choice_filter
-from migration_app.admin.skin import ReadOnlyAdmin
+from migration_app.admin.skin import RowPageAdmin, progress_json
 from migration_app.admin.slices import slice_of
 from migration_app.admin.workers import workers_state
 from migration_app.intake.disk import DiskFullError, disk_full_words
@@ -98,7 +97,7 @@ def import_progress_words(row: SourceImport) -> str:
 
 
 @admin.register(SourceImport)
-class SourceImportAdmin(ReadOnlyAdmin[SourceImport]):
+class SourceImportAdmin(RowPageAdmin[SourceImport]):
     """What came in by file."""
 
     list_display = (
@@ -116,6 +115,7 @@ class SourceImportAdmin(ReadOnlyAdmin[SourceImport]):
         choice_filter("kind", "kind", list(SourceImport.Kind.choices)),
     )
     ordering = ("-id",)
+    row_name = "import"
     change_list_template = "migration_app/import_list.html"
 
     def get_urls(self) -> list[URLPattern]:
@@ -242,27 +242,17 @@ class SourceImportAdmin(ReadOnlyAdmin[SourceImport]):
 
     def progress_view(self, request: HttpRequest, pk: int) -> JsonResponse:
         """Tell the page's script how far the import is."""
-        row = self._row(request, pk)
-        return JsonResponse(
-            {
-                "open": row.state in OPEN_STATES,
-                "state": row.state,
-                "percent": import_percent(row),
-                "text": import_progress_words(row),
-                "counts": row.counts if isinstance(row.counts, dict) else {},
-            },
-            headers={"Cache-Control": "no-store"},
+        row = self.row_for(request, pk)
+        return progress_json(
+            is_open=row.state in OPEN_STATES,
+            state=row.state,
+            percent=import_percent(row),
+            text=import_progress_words(row),
+            counts=row.counts if isinstance(row.counts, dict) else {},
         )
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",  # noqa: ARG002 - Django's signature
-        extra_context: dict[str, Any] | None = None,  # noqa: ARG002 - Django's signature
-    ) -> HttpResponse:
+    def row_page(self, request: HttpRequest, row: SourceImport) -> HttpResponse:
         """Show an import. Rejected lines are content: seeing them writes an audit row."""
-        row = self._row(request, int(object_id) if object_id.isascii() and object_id.isdigit() else 0)
         may_see = request.user.has_perm(CONTENT)
         rejects = slice_of(request, "rejects", row.rejects.order_by("pk"), size=50, total=row.rejects.count())
         if may_see and rejects.rows:
@@ -305,7 +295,7 @@ class SourceImportAdmin(ReadOnlyAdmin[SourceImport]):
         """POST: let a failed import, whose file is still kept, wait for a worker again."""
         if not request.user.has_perm(IMPORT):
             raise PermissionDenied
-        row = self._row(request, pk)
+        row = self.row_for(request, pk)
         if request.method == "POST":
             with transaction.atomic():
                 restarted = import_restart(
@@ -323,7 +313,7 @@ class SourceImportAdmin(ReadOnlyAdmin[SourceImport]):
 
     def rejects_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """POST: download the reject file; with the lines themselves for those who may see content."""
-        row = self._row(request, pk)
+        row = self.row_for(request, pk)
         if request.method != "POST":
             return HttpResponseRedirect(reverse("admin:migration_app_sourceimport_change", args=[row.pk]))
         may_see = request.user.has_perm(CONTENT)
@@ -339,14 +329,6 @@ class SourceImportAdmin(ReadOnlyAdmin[SourceImport]):
             content_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="import-{row.pk}-rejects.csv"'},
         )
-
-    def _row(self, request: HttpRequest, pk: int) -> SourceImport:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        row = SourceImport.objects.filter(pk=pk).first()
-        if row is None:
-            raise Http404("There is no such import.")
-        return row
 
 
 def _content_length(request: HttpRequest) -> int:

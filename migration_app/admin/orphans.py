@@ -6,16 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
 from migration_app.admin.actors import actor_of
 from migration_app.admin.badges import Badge, badge_html
 from migration_app.admin.conversations import thread_link
 from migration_app.admin.filters import choice_filter
-from migration_app.admin.skin import ReadOnlyAdmin
+from migration_app.admin.skin import RowPageAdmin
 from migration_app.models import OrphanConversation, Thread
 from migration_app.services.audit import audit_record
 from migration_app.services.orphans import (
@@ -39,7 +38,7 @@ def orphan_badge(orphan: OrphanConversation) -> Badge:
 
 
 @admin.register(OrphanConversation)
-class OrphanConversationAdmin(ReadOnlyAdmin[OrphanConversation]):
+class OrphanConversationAdmin(RowPageAdmin[OrphanConversation]):
     """Creates whose answer was lost: an empty conversation may exist that nobody can find."""
 
     list_display = (
@@ -51,7 +50,8 @@ class OrphanConversationAdmin(ReadOnlyAdmin[OrphanConversation]):
         "show_request",
         "show_note",
     )
-    list_select_related = ("thread",)
+    list_select_related = row_related = ("thread",)
+    row_name = "entry"
     list_filter = (choice_filter("state", "state", list(_S.choices)),)
     search_fields = ("thread__thread_id",)
     search_help_text = "Exact thread id"
@@ -128,22 +128,15 @@ class OrphanConversationAdmin(ReadOnlyAdmin[OrphanConversation]):
 
     # --- one entry --------------------------------------------------------------------------------
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",  # noqa: ARG002 - Django's signature
-        extra_context: dict[str, Any] | None = None,  # noqa: ARG002 - Django's signature
-    ) -> HttpResponse:
+    def row_page(self, request: HttpRequest, orphan: OrphanConversation) -> HttpResponse:
         """Show an entry. Metadata values are an application's own: seeing them writes an audit row."""
-        orphan = self._entry(request, int(object_id) if object_id.isascii() and object_id.isdigit() else 0)
         return self._show(request, orphan)
 
     def close_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """POST: close the entry with a note."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        orphan = self._entry(request, pk, permission=CLOSE)
+        orphan = self.row_for(request, pk, CLOSE)
         note, state = _posted(request, "note"), _posted(request, "state")
         try:
             orphan_close(pk=orphan.pk, state=state, note=note, actor=actor_of(request))
@@ -156,7 +149,7 @@ class OrphanConversationAdmin(ReadOnlyAdmin[OrphanConversation]):
         """POST: open a closed entry again."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        orphan = self._entry(request, pk, permission=CLOSE)
+        orphan = self.row_for(request, pk, CLOSE)
         try:
             orphan_reopen(pk=orphan.pk, note=_posted(request, "note"), actor=actor_of(request))
         except OrphanRefusedError as error:
@@ -206,14 +199,6 @@ class OrphanConversationAdmin(ReadOnlyAdmin[OrphanConversation]):
         )
         response.status_code = status
         return response
-
-    def _entry(self, request: HttpRequest, pk: int, *, permission: str = "") -> OrphanConversation:
-        if not self.has_view_permission(request) or (permission and not request.user.has_perm(permission)):
-            raise PermissionDenied
-        orphan = OrphanConversation.objects.select_related("thread").filter(pk=pk).first()
-        if orphan is None:
-            raise Http404("There is no such entry.")
-        return orphan
 
 
 def _posted(request: HttpRequest, name: str) -> str:

@@ -86,7 +86,7 @@ def _zip(admin: PromptAdmin, request: HttpRequest) -> HttpResponse:
 
 def _download(admin: PromptAdmin, request: HttpRequest, pk: int, number: int, kind: str) -> HttpResponse:
     """POST: download one version as JSON or as a module, whatever its state: to be edited and brought back."""
-    prompt = admin.prompt_for(request, pk, EXPORT)
+    prompt = admin.row_for(request, pk, EXPORT)
     if request.method != "POST":
         return HttpResponseRedirect(reverse("admin:migration_app_prompt_handoff", args=[pk]))
     version = _version(prompt, number)
@@ -107,7 +107,7 @@ def _download(admin: PromptAdmin, request: HttpRequest, pk: int, number: int, ki
 
 def _hand_off(admin: PromptAdmin, request: HttpRequest, pk: int) -> HttpResponse:
     """Show what can be downloaded and copied; the active version unless ?version=N."""
-    prompt = admin.prompt_for(request, pk)
+    prompt = admin.row_for(request, pk)
     asked = request.GET.get("version", "")
     if asked:
         version: PromptVersion | None = _version(

@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
@@ -29,7 +29,7 @@ from migration_app.admin.prompt_pages import (
     version_rows,
     versions_of,
 )
-from migration_app.admin.skin import ReadOnlyAdmin
+from migration_app.admin.skin import RowPageAdmin
 from migration_app.models import AuditEvent, Prompt, PromptVersion
 from migration_app.services.audit import audit_record
 from migration_app.services.prompt_drift import prompt_drift, prompts_with_drift
@@ -65,7 +65,7 @@ class WaitingFilter(ExactFilter):
 
 
 @admin.register(Prompt)
-class PromptAdmin(ReadOnlyAdmin[Prompt]):
+class PromptAdmin(RowPageAdmin[Prompt]):
     """What assistants became."""
 
     list_display = (
@@ -79,6 +79,7 @@ class PromptAdmin(ReadOnlyAdmin[Prompt]):
     )
     change_list_template = "migration_app/prompt_list.html"
     list_select_related = ("assistant",)
+    row_related = ("assistant__source",)
     list_filter = (WaitingFilter,)
     search_fields = ("slug", "name", "assistant__assistant_id")
     search_help_text = "Part of the name, or the assistant's id"
@@ -180,7 +181,7 @@ class PromptAdmin(ReadOnlyAdmin[Prompt]):
 
     def export_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """POST: download one prompt as JSON."""
-        prompt = self.prompt_for(request, pk, EXPORT)
+        prompt = self.row_for(request, pk, EXPORT)
         if request.method != "POST":
             return HttpResponseRedirect(page_url(prompt))
         return self._document(request, prompt) or HttpResponseRedirect(page_url(prompt))
@@ -202,7 +203,7 @@ class PromptAdmin(ReadOnlyAdmin[Prompt]):
 
     def note_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """POST: note the id and version of a dashboard prompt beside this one."""
-        prompt = self.prompt_for(request, pk, CHANGE)
+        prompt = self.row_for(request, pk, CHANGE)
         if request.method != "POST":
             return HttpResponseRedirect(page_url(prompt))
         note, version = (
@@ -231,35 +232,18 @@ class PromptAdmin(ReadOnlyAdmin[Prompt]):
 
     def compare_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Show two versions side by side, or one beside today's assistant."""
-        return compare_view(self, request, self.prompt_for(request, pk))
+        return compare_view(self, request, self.row_for(request, pk))
 
     def edit_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Show the form of a new version; POST makes one."""
-        return edit_view(self, request, self.prompt_for(request, pk, CHANGE))
+        return edit_view(self, request, self.row_for(request, pk, CHANGE))
 
     def act_view(self, request: HttpRequest, pk: int, number: int, act: str) -> HttpResponse:
         """POST: take a step of the review."""
-        return act_view(request, self.prompt_for(request, pk), number, act)
+        return act_view(request, self.row_for(request, pk), number, act)
 
-    def prompt_for(self, request: HttpRequest, pk: int, permission: str = "") -> Prompt:
-        """Find the prompt for whoever may see it and has the permission, if one is asked for."""
-        if not self.has_view_permission(request) or (permission and not request.user.has_perm(permission)):
-            raise PermissionDenied
-        prompt = Prompt.objects.select_related("assistant__source").filter(pk=pk).first()
-        if prompt is None:
-            raise Http404("There is no such prompt.")
-        return prompt
-
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",  # noqa: ARG002 - Django's signature
-        extra_context: dict[str, Any] | None = None,  # noqa: ARG002 - Django's signature
-    ) -> HttpResponse:
+    def row_page(self, request: HttpRequest, prompt: Prompt) -> HttpResponse:
         """Show where the prompt stands and its newest version; ?version=N shows that one."""
-        is_number = object_id.isascii() and object_id.isdigit() and len(object_id) < 19
-        prompt = self.prompt_for(request, int(object_id) if is_number else 0)
         versions = list(versions_of(prompt)[:_SHOWN_VERSIONS])
         asked = request.GET.get("version", "")
         found = next(

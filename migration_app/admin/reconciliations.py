@@ -27,7 +27,7 @@ from migration_app.admin.badges import Badge, badge_html
 from migration_app.admin.filters import choice_filter
 from migration_app.admin.imports import Echo
 from migration_app.admin.reconciliation_form import Asked, asked_for, form_context
-from migration_app.admin.skin import ReadOnlyAdmin
+from migration_app.admin.skin import RowPageAdmin, progress_json
 from migration_app.admin.slices import slice_of
 from migration_app.admin.workers import workers_state
 from migration_app.jobs import reconcile_enqueue
@@ -86,7 +86,7 @@ def reconciliation_words(row: Reconciliation) -> str:
 
 
 @admin.register(Reconciliation)
-class ReconciliationAdmin(ReadOnlyAdmin[Reconciliation]):
+class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
     """What the database claims, held against what is there."""
 
     list_display = (
@@ -204,27 +204,17 @@ class ReconciliationAdmin(ReadOnlyAdmin[Reconciliation]):
 
     def progress_view(self, request: HttpRequest, pk: int) -> JsonResponse:
         """Tell the page's script how far it is."""
-        row = self._row(request, pk)
-        return JsonResponse(
-            {
-                "open": row.state in OPEN_STATES,
-                "state": row.state,
-                "percent": reconciliation_percent(row),
-                "text": reconciliation_words(row),
-                "counts": totals(row),
-            },
-            headers={"Cache-Control": "no-store"},
+        row = self.row_for(request, pk)
+        return progress_json(
+            is_open=row.state in OPEN_STATES,
+            state=row.state,
+            percent=reconciliation_percent(row),
+            text=reconciliation_words(row),
+            counts=totals(row),
         )
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",  # noqa: ARG002 - Django's signature
-        extra_context: dict[str, Any] | None = None,  # noqa: ARG002 - Django's signature
-    ) -> HttpResponse:
+    def row_page(self, request: HttpRequest, row: Reconciliation) -> HttpResponse:
         """Show what was looked at and what was found."""
-        row = self._row(request, int(object_id) if object_id.isascii() and object_id.isdigit() else 0)
         severity, code = _narrowed(request)
         kinds = kind_rows(row)
         kept = [
@@ -271,7 +261,7 @@ class ReconciliationAdmin(ReadOnlyAdmin[Reconciliation]):
 
     def csv_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """POST: download every discrepancy that was kept."""
-        row = self._row(request, pk)
+        row = self.row_for(request, pk)
         if request.method != "POST":
             return HttpResponseRedirect(_url(row.pk))
         audit_record(
@@ -288,7 +278,7 @@ class ReconciliationAdmin(ReadOnlyAdmin[Reconciliation]):
 
     def act_view(self, request: HttpRequest, pk: int, act: str) -> HttpResponse:
         """POST: stop it, let it go on, or send what differs to review."""
-        row = self._row(request, pk)
+        row = self.row_for(request, pk)
         if act not in ("stop", "resume", "review"):
             raise Http404("There is no such act.")
         if not request.user.has_perm(RUN) or (act == "review" and not request.user.has_perm(VERIFY)):
@@ -301,14 +291,6 @@ class ReconciliationAdmin(ReadOnlyAdmin[Reconciliation]):
                 reconcile_enqueue(row.pk)
         (messages.success if done else messages.error)(request, words)
         return HttpResponseRedirect(_url(row.pk))
-
-    def _row(self, request: HttpRequest, pk: int) -> Reconciliation:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        row = Reconciliation.objects.filter(pk=pk).first()
-        if row is None:
-            raise Http404("There is no such reconciliation.")
-        return row
 
 
 def _act(request: HttpRequest, row: Reconciliation, act: str) -> tuple[bool, str]:

@@ -13,7 +13,7 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
@@ -25,7 +25,7 @@ from migration_app.admin.bodies import Sight, pretty_json
 from migration_app.admin.conversations import thread_link
 from migration_app.admin.filters import text_filter, values_filter
 from migration_app.admin.imports import Echo
-from migration_app.admin.skin import ReadOnlyAdmin
+from migration_app.admin.skin import RowPageAdmin
 from migration_app.admin.slices import slice_of
 from migration_app.models import Assistant, Prompt, Run
 from migration_app.services.audit import audit_record
@@ -45,7 +45,7 @@ _ID_SHOWN = 24
 
 
 @admin.register(Run)
-class RunAdmin(ReadOnlyAdmin[Run]):
+class RunAdmin(RowPageAdmin[Run]):
     """What is known of each run besides what it said."""
 
     list_display = (
@@ -149,19 +149,8 @@ class RunAdmin(ReadOnlyAdmin[Run]):
 
     # --- one run ----------------------------------------------------------------------------------
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",  # noqa: ARG002 - Django's signature
-        extra_context: dict[str, Any] | None = None,  # noqa: ARG002 - Django's signature
-    ) -> HttpResponse:
+    def row_page(self, request: HttpRequest, run: Run) -> HttpResponse:
         """Show what the run was, and what does the same now."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        run = self.get_object(request, object_id)
-        if run is None:
-            raise Http404("There is no such run.")
         sight = Sight(request.user.has_perm("migration_app.view_content"))
         found = run_request(run)
         if sight.content and found is not None:

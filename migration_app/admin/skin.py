@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
@@ -20,6 +21,8 @@ from migration_app.services.index_walks import Window, window_of
 from migration_app.services.index_walks import walk as index_walk
 
 M = TypeVar("M", bound=Model)
+_LONGEST_NUMBER = 19
+"""Digits; what is longer is no primary key."""
 
 if TYPE_CHECKING:
 
@@ -111,6 +114,48 @@ class ReadOnlyAdmin(SkinAdmin[M]):
             **context,
         }
         return TemplateResponse(request, f"migration_app/{template}", whole)
+
+
+class RowPageAdmin(ReadOnlyAdmin[M]):
+    """A list whose rows have pages of the console's own: whoever may see the list may see them."""
+
+    # What the page and its parts need of other tables, and what a row is called when there is none.
+    row_related: ClassVar[Sequence[str]] = ()
+    row_name: ClassVar[str] = ""
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",  # noqa: ARG002 - Django's signature
+        extra_context: dict[str, Any] | None = None,  # noqa: ARG002 - Django's signature
+    ) -> HttpResponse:
+        """Show one row; each list says how."""
+        return self.row_page(request, self.row_for(request, object_id))
+
+    def row_page(self, request: HttpRequest, row: M, /) -> HttpResponse:
+        """Show the page of a row that the person may see."""
+        raise NotImplementedError
+
+    def row_for(self, request: HttpRequest, pk: int | str, permission: str = "") -> M:
+        """Find the row for whoever may see it and has the permission, if one is asked for. Else 403, or 404."""
+        if not self.has_view_permission(request) or (permission and not request.user.has_perm(permission)):
+            raise PermissionDenied
+        text = str(pk)
+        number = int(text) if text.isascii() and text.isdigit() and len(text) < _LONGEST_NUMBER else 0
+        rows: QuerySet[M] = self.model._default_manager.all()  # noqa: SLF001 - Django's name
+        row = (rows.select_related(*self.row_related) if self.row_related else rows).filter(pk=number).first()
+        if row is None:
+            raise Http404(f"There is no such {self.row_name or self.opts.verbose_name}.")
+        return row
+
+
+def progress_json(
+    *, is_open: bool, state: str, percent: int, text: str, counts: Mapping[str, Any], **more: Any
+) -> JsonResponse:
+    """Tell a page's script how far something is."""
+    told = {"open": is_open, "state": state, "percent": percent, "text": text, "counts": dict(counts), **more}
+    return JsonResponse(told, headers={"Cache-Control": "no-store"})
 
 
 def _older(rows: QuerySet[M], below: int, order: str) -> QuerySet[M]:

@@ -43,7 +43,7 @@ from migration_app.admin.filters import (
 )
 from migration_app.admin.kinds import ACTIONS, EXPORT, PREFLIGHT, ActionKind
 from migration_app.admin.review import review_context
-from migration_app.admin.skin import ReadOnlyAdmin
+from migration_app.admin.skin import RowPageAdmin
 from migration_app.admin.speeds import speed_fields, speed_of_form, speed_proposed
 from migration_app.admin.workers import workers_state
 from migration_app.contracts import Policies, policies_as_dict
@@ -68,7 +68,7 @@ _NAME_SHOWN = 14
 
 
 @admin.register(Thread)
-class ThreadAdmin(ReadOnlyAdmin[Thread]):
+class ThreadAdmin(RowPageAdmin[Thread]):
     """Every thread of the estate; its page shows messages and items side by side."""
 
     list_display = (
@@ -328,19 +328,8 @@ class ThreadAdmin(ReadOnlyAdmin[Thread]):
 
     # --- the thread's page ------------------------------------------------------------------------
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",  # noqa: ARG002 - Django's signature
-        extra_context: dict[str, Any] | None = None,  # noqa: ARG002 - Django's signature
-    ) -> HttpResponse:
+    def row_page(self, request: HttpRequest, thread: Thread) -> HttpResponse:
         """Show messages and items side by side. Seeing content writes an audit row, all that a GET here writes."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        thread = self.get_object(request, object_id)
-        if thread is None:
-            raise Http404("There is no such thread.")
         return self.page(
             request, "thread.html", title=thread.thread_id, obj=thread, **review_context(request, thread)
         )

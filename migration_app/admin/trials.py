@@ -27,7 +27,7 @@ from migration_app.admin.actors import actor_of
 from migration_app.admin.badges import badge_html
 from migration_app.admin.filters import choice_filter
 from migration_app.admin.imports import Echo
-from migration_app.admin.skin import ReadOnlyAdmin
+from migration_app.admin.skin import RowPageAdmin, progress_json
 from migration_app.admin.slices import slice_of
 from migration_app.admin.trial_form import asked_for, form_context, unseal, whole_number
 from migration_app.admin.trial_pages import (
@@ -76,12 +76,13 @@ _TURNS_A_PAGE = 50
 
 
 @admin.register(Trial)
-class TrialAdmin(ReadOnlyAdmin[Trial]):
+class TrialAdmin(RowPageAdmin[Trial]):
     """Prompt versions, tried out on real turns."""
 
     list_display = ("show_name", "show_state", "show_versions", "show_answers", "show_by", "show_created")
     list_filter = (choice_filter("state", "state", list(_S.choices)),)
-    list_select_related = ("version_a__prompt", "version_b__prompt")
+    list_select_related = row_related = ("version_a__prompt", "version_b__prompt")
+    row_name = "try-out"
     ordering = ("-id",)
     change_list_template = "migration_app/trial_list.html"
 
@@ -175,27 +176,17 @@ class TrialAdmin(ReadOnlyAdmin[Trial]):
 
     def progress_view(self, request: HttpRequest, pk: int) -> JsonResponse:
         """Tell the page's script how far it is."""
-        row = self._row(request, pk)
-        return JsonResponse(
-            {
-                "open": row.state in OPEN,
-                "state": row.state,
-                "percent": trial_percent(row),
-                "text": trial_progress_words(row),
-                "counts": trial_counts(row),
-            },
-            headers={"Cache-Control": "no-store"},
+        row = self.row_for(request, pk)
+        return progress_json(
+            is_open=row.state in OPEN,
+            state=row.state,
+            percent=trial_percent(row),
+            text=trial_progress_words(row),
+            counts=trial_counts(row),
         )
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",  # noqa: ARG002 - Django's signature
-        extra_context: dict[str, Any] | None = None,  # noqa: ARG002 - Django's signature
-    ) -> HttpResponse:
+    def row_page(self, request: HttpRequest, row: Trial) -> HttpResponse:
         """Show what was asked, what it cost, and what is left to judge."""
-        row = self._row(request, int(object_id) if object_id.isascii() and object_id.isdigit() else 0)
         turns = TrialTurn.objects.filter(trial=row).select_related("thread").prefetch_related("results")
         shown = slice_of(request, "page", turns.order_by("position"), size=_TURNS_A_PAGE)
         may_try, ended = request.user.has_perm(TRY), row.state in ENDED
@@ -234,7 +225,7 @@ class TrialAdmin(ReadOnlyAdmin[Trial]):
 
     def turn_view(self, request: HttpRequest, pk: int, position: int) -> HttpResponse:
         """GET: the answers side by side. POST: judge them."""
-        row = self._row(request, pk)
+        row = self.row_for(request, pk)
         turn = TrialTurn.objects.select_related("trial", "thread").prefetch_related("results")
         found = turn.filter(trial=row, position=position).first()
         if found is None:
@@ -297,7 +288,7 @@ class TrialAdmin(ReadOnlyAdmin[Trial]):
 
     def csv_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """POST: download the verdicts, without content."""
-        row = self._row(request, pk)
+        row = self.row_for(request, pk)
         if request.method != "POST":
             return HttpResponseRedirect(_url(row.pk))
         if row.is_blind:
@@ -314,7 +305,7 @@ class TrialAdmin(ReadOnlyAdmin[Trial]):
 
     def act_view(self, request: HttpRequest, pk: int, act: str) -> HttpResponse:
         """POST: stop it, let it go on, delete what is left, or name the versions."""
-        row = self._row(request, pk)
+        row = self.row_for(request, pk)
         if act not in ("stop", "resume", "clean", "reveal"):
             raise Http404("There is no such act.")
         if not request.user.has_perm(TRY):
@@ -330,15 +321,6 @@ class TrialAdmin(ReadOnlyAdmin[Trial]):
             done, words = False, str(error)
         (messages.success if done else messages.error)(request, words)
         return HttpResponseRedirect(_url(row.pk))
-
-    def _row(self, request: HttpRequest, pk: int) -> Trial:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        rows = Trial.objects.select_related("version_a__prompt", "version_b__prompt")
-        row = rows.filter(pk=pk).first()
-        if row is None:
-            raise Http404("There is no such try-out.")
-        return row
 
 
 def _started(request: HttpRequest) -> Trial:
