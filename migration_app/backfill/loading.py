@@ -15,16 +15,14 @@ from django.db.models import Max, Sum
 from migration_app.archive.assemble import PageContent, assemble_thread
 from migration_app.archive.sequence import SequenceDamagedError
 from migration_app.models import Chunk, Conversation, SnapshotPage, Thread
-from migration_app.services.pages import load_source_thread, page_content
-from migration_app.services.plans import PlannedThread, plan_of, policies_of
+from migration_app.services.pages import FILES, VECTOR_STORES, load_source_thread, may_name, page_content
+from migration_app.services.plans import PlannedThread, planned_thread
 from migration_app.spill import MAX_BYTES_IN_MEMORY
 
 _CONVERTED = frozenset({Thread.Work.BACKFILL, Thread.Work.VERIFY})
 _SMALL = 1 << 20
 _HEAVIEST = 2 * MAX_BYTES_IN_MEMORY
 """What a large thread's snapshot and items may weigh in memory each; the rest is in a file."""
-# What names a file or a vector store, whose rows must be looked up; an ASCII name can be written with \\u00.. too.
-_NAMES = (b"file_id", b"vector_store_ids", b"\\u00")
 
 
 @dataclasses.dataclass(slots=True)
@@ -51,9 +49,7 @@ class Loaded:
             return
         try:
             source = assemble_thread(self.thread.thread_id, self.pages, {})
-            policies = policies_of(self.thread, self.conversation)
-            plan = plan_of(source, policies, self.conversation, names_resources=False)
-            self.plan = PlannedThread(source, plan, policies)
+            self.plan = planned_thread(self.thread, self.conversation, source, names_resources=False)
         except Exception as trouble:  # noqa: BLE001 - raised again when this thread's turn comes
             self.trouble = trouble
         self.pages = None
@@ -87,7 +83,7 @@ def threads_load(threads: Sequence[Thread], *, room: int | None = None) -> list[
         if loaded[pk].trouble is not None:
             continue
         pages = contents.get(pk, [])
-        if pages and not any(name in page.payload for page in pages for name in _NAMES):
+        if pages and not any(may_name(page.payload, FILES, VECTOR_STORES) for page in pages):
             loaded[pk].pages = pages
         else:
             _convert_here(loaded[pk])
@@ -137,8 +133,7 @@ def _sized(entry: Loaded, sizes: Mapping[int, _Snapshot]) -> Loaded:
 def _convert_here(entry: Loaded) -> None:
     try:
         source = load_source_thread(entry.thread)
-        policies = policies_of(entry.thread, entry.conversation)
-        entry.plan = PlannedThread(source, plan_of(source, policies, entry.conversation), policies)
+        entry.plan = planned_thread(entry.thread, entry.conversation, source)
     except (OperationalError, InterfaceError):
         raise  # the database is away: no thread's own trouble
     except Exception as trouble:  # noqa: BLE001 - raised again when this thread's turn comes

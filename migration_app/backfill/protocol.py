@@ -33,7 +33,7 @@ from migration_app.backfill.records import NeedsReviewError
 from migration_app.backfill.refusals import halves, is_about_items, is_lossless, next_replacements
 from migration_app.backfill.standing import intact_or_review
 from migration_app.backfill.work import Work
-from migration_app.contracts import Fidelity, JsonObject, PlannedItem
+from migration_app.contracts import Difference, Fidelity, JsonObject, PlannedItem
 from migration_app.conversion.canonical import (
     ItemsComparison,
     read_back_includes,
@@ -217,10 +217,7 @@ async def _settle(work: Work, chunk: Chunk) -> bool:
 
 async def _prefix_only(work: Work, position: int) -> None:
     """Raise NeedsReviewError unless the conversation is exactly what was sent, and nothing else."""
-    comparison = ItemsComparison(_bodies(work.items[:position]))
-    async for page in _pages(work, work.items[:position]):
-        comparison.see(page)
-    difference = await work.apart(comparison.difference)
+    difference = await _difference(work, work.items[:position])
     if difference is not None:
         raise NeedsReviewError(
             "conversation_continued",
@@ -307,10 +304,7 @@ async def _verify(work: Work) -> None:
         records.thread_verified(work.entry, conversation.continued_after)
         await work.write()
         return
-    comparison = ItemsComparison(_bodies(work.items))
-    async for page in _pages(work, work.items):
-        comparison.see(page)
-    difference = await work.apart(comparison.difference)
+    difference = await _difference(work, work.items)
     if difference is not None:
         raise NeedsReviewError("difference", difference.text)
     if work.grown:
@@ -330,6 +324,14 @@ def _held(work: Work) -> Conversation:
     if work.conversation is None:
         raise NeedsReviewError("conversation_missing", "The console holds no conversation for this thread.")
     return work.conversation
+
+
+async def _difference(work: Work, items: Sequence[PlannedItem]) -> Difference | None:
+    """Read the conversation whole, and say where it first differs from these items."""
+    comparison = ItemsComparison(_bodies(items))
+    async for page in _pages(work, items):
+        comparison.see(page)
+    return await work.apart(comparison.difference)
 
 
 async def _pages(work: Work, items: Sequence[PlannedItem]) -> AsyncIterator[list[JsonObject]]:

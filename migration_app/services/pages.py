@@ -27,6 +27,9 @@ from migration_app.spill import MAX_BYTES_IN_MEMORY
 MAX_PAGE_BYTES = 1 << 20
 """Raw bytes of one page; a single document that is larger gets a page of its own. One page is read at a time."""
 
+FILES, VECTOR_STORES = b"file_id", b"vector_store_ids"
+"""In the names of all fields that name files, and those that name vector stores."""
+
 _GROUP_THREADS = 200
 _GROUP_BYTES = 16 << 20
 _PAGES_A_FETCH = 16
@@ -100,6 +103,12 @@ def page_content(page: SnapshotPage) -> PageContent:
     return PageContent(page.kind, page.origin, order, payload_decompress(bytes(page.payload)))
 
 
+def may_name(payload: bytes, *fields: bytes) -> bool:
+    """Whether a page may hold one of these fields: a quick look that never misses one."""
+    # An ASCII name can stand in JSON as it is, or with \\u00.. in it.
+    return any(field in payload for field in (*fields, b"\\u00"))
+
+
 def known_objects(thread: Thread, pages: Iterable[SnapshotPage]) -> KnownObjects:
     """What these pages of a thread hold, every state of it."""
     known, ids = KnownObjects(), MessageIds()
@@ -152,10 +161,7 @@ class _Reading:
         content = page_content(page)
         self.size += len(content.payload)
         self.received_at = max(self.received_at or page.received_at, page.received_at)
-        # An ASCII name can stand in JSON as it is, or with \u00.. in it.
-        self.may_name_files = (
-            self.may_name_files or b"file_id" in content.payload or b"\\u00" in content.payload
-        )
+        self.may_name_files = self.may_name_files or may_name(content.payload, FILES)
         return content
 
 

@@ -62,9 +62,16 @@ def thread_policies(thread: Thread) -> Policies:
 def thread_plan(thread: Thread, source: SourceThread | None = None) -> PlannedThread:
     """Convert a thread, loaded here unless ``source`` is at hand. PlanLostError as ``plan_of``."""
     conversation = Conversation.objects.filter(thread=thread).first()
+    return planned_thread(thread, conversation, source or load_source_thread(thread))
+
+
+def planned_thread(
+    thread: Thread, conversation: Conversation | None, source: SourceThread, *, names_resources: bool = True
+) -> PlannedThread:
+    """Convert a thread whose conversation and snapshot are at hand. PlanLostError as ``plan_of``."""
     policies = policies_of(thread, conversation)
-    source = source or load_source_thread(thread)
-    return PlannedThread(source, plan_of(source, policies, conversation), policies)
+    plan = plan_of(source, policies, conversation, names_resources=names_resources)
+    return PlannedThread(source, plan, policies)
 
 
 def policies_of(thread: Thread, conversation: Conversation | None) -> Policies:
