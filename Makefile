@@ -12,13 +12,21 @@ help:
 	@echo "make test           every test, against real PostgreSQL and Valkey (ARGS='-k name' passes arguments on)"
 	@echo "make check          lint, types, import contract, migrations, deployment check, coverage and every test"
 	@echo "make bench          what it costs, as ratios in one run (ARGS=--quick: two minutes; docs/performance.md)"
-	@echo "make requirements   compile requirements/*.in anew"
+	@echo "make requirements   compile requirements/*.in (ARGS=--upgrade renews every pin, ARGS='--upgrade-package NAME' one)"
+
+# What was released since must change nothing: no dependency is resolved here, each file is one of those whose hashes are
+# pinned, and nothing is built from source with whatever build tools are new. `pip check` then says whether the pins are whole.
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes
 
 $(STAMP): requirements/development.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=…"; exit 1; }
-	@$(PYTHON) -m venv .venv 2>/dev/null || { rm -rf .venv; $(PYTHON) -m venv --without-pip .venv && $(BIN)/python -m ensurepip --upgrade; } || { rm -rf .venv; echo "Python's venv module is missing: on Debian, apt-get install python3-venv"; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/development.txt
+	@$(call make_venv,.venv)
+	$(BIN)/python $(PIP_INSTALL) -r requirements/development.txt
+	@$(BIN)/python -m pip check --disable-pip-version-check || { echo "The packages in .venv don't fit together: remove .venv and try again."; exit 1; }
 	@touch $(STAMP)
+
+# Debian's Python may come without ensurepip's wheels.
+make_venv = $(PYTHON) -m venv $(1) 2>/dev/null || { rm -rf $(1); $(PYTHON) -m venv --without-pip $(1) && $(1)/bin/python -m ensurepip --upgrade; } || { rm -rf $(1); echo "Python's venv module is missing: on Debian, apt-get install python3-venv"; exit 1; }
 
 demo: $(STAMP)
 	$(BIN)/python manage.py demo $(ARGS)
@@ -54,7 +62,15 @@ check: lint types imports migrations deploy-check coverage test
 bench: $(STAMP)
 	$(BIN)/python -m bench $(ARGS)
 
-requirements: $(STAMP)
-	for name in base production development; do \
-	  $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-header \
-	    requirements/$$name.in -o requirements/$$name.txt || exit 1; done
+# uv stands in an environment of its own: pins must be renewable also where the install of today's is broken.
+requirements: .venv-uv/.installed
+	@for files in base "production -c requirements/base.txt" "development -c requirements/production.txt" uv; do \
+	  set -- $$files; name=$$1; shift; \
+	  .venv-uv/bin/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+	    --no-strip-extras --no-emit-index-url --no-header $(ARGS) "$$@" requirements/$$name.in -o requirements/$$name.txt || exit 1; \
+	done
+
+.venv-uv/.installed: requirements/uv.txt
+	@$(call make_venv,.venv-uv)
+	.venv-uv/bin/python $(PIP_INSTALL) -r requirements/uv.txt
+	@touch .venv-uv/.installed
