@@ -10,7 +10,7 @@ import math
 import secrets
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from starlette.datastructures import QueryParams
@@ -19,11 +19,13 @@ from starlette.types import Message, Receive, Scope, Send
 
 from console.sandbox import control, responses, source, target
 from console.sandbox.errors import ApiError, not_found
-from console.sandbox.faults import FaultRule, Kind, refusal
-from console.sandbox.wire import Answer, Call, refusal_of
+from console.sandbox.faults import FaultRule, Hit, Kind, refusal
+from console.sandbox.wire import NO_MANNERS, Answer, Call, refusal_of
 from console.sandbox.world import LoggedRequest, World
 
 Handler = Callable[[World, Call], Answer]
+
+LATE = frozenset({Kind.ACT_LATE, Kind.RESET_ACT_LATE, Kind.ANSWER_LATE})
 
 # Where the server leaves the connection's transport, so that it can be reset.
 TRANSPORT = "sandbox.transport"
@@ -90,6 +92,7 @@ class Exchange:
     send: Send
     body: bytes
     entry: LoggedRequest
+    hit: Hit
 
 
 class Sandbox:
@@ -116,6 +119,7 @@ class Sandbox:
     def _answer_control(self, scope: Scope, body: bytes) -> Answer:
         if not is_loopback(scope):
             return refusal_of(ApiError("The control endpoint answers to this machine only.", status=403))
+        self.world.catch_up()
         try:
             found = _find(self._control, scope)
             return found.handler(self.world, _call(scope, body, found))
@@ -125,20 +129,43 @@ class Sandbox:
     async def _serve_api(self, scope: Scope, receive: Receive, send: Send, body: bytes) -> None:
         method, path = scope["method"], scope["path"]
         entry = self.world.log.open(method, path, scope["query_string"].decode("latin-1"), body)
-        exchange = Exchange(scope, receive, send, body, entry)
-        delay, fault = self.world.faults.choose(method, path)
-        if delay or self.latency:
-            resets = self.world.resets
-            await asyncio.sleep(delay + self.latency)
-            if self.world.resets != resets:
-                # The world it asked is gone: it must not leave a trace in the new one.
-                await _reset_connection(exchange)
-                return
-        if fault is None:
+        hit = self.world.faults.choose(method, path)
+        exchange = Exchange(scope, receive, send, body, entry, hit)
+        if not await self._is_same_world_after(hit.delay + self.latency):
+            await _reset_connection(exchange)
+        elif hit.fault is None:
             await _finish(exchange, self._act(exchange))
+        elif hit.fault.kind in LATE:
+            entry.fault = hit.fault.kind
+            await self._serve_late(exchange, hit.fault)
         else:
-            entry.fault = fault.kind
-            await self._serve_fault(exchange, fault)
+            entry.fault = hit.fault.kind
+            await self._serve_fault(exchange, hit.fault)
+
+    async def _is_same_world_after(self, seconds: float) -> bool:
+        """Wait. False if the world was reset meanwhile: who asked the old one must leave no trace in the new."""
+        resets = self.world.resets
+        if seconds:
+            await asyncio.sleep(seconds)
+        return self.world.resets == resets
+
+    async def _serve_late(self, exchange: Exchange, fault: FaultRule) -> None:
+        """Act or answer late. Nothing of it depends on whether the client is still there."""
+        answer = refusal(fault)
+        if fault.kind is Kind.RESET_ACT_LATE:
+            await _reset_connection(exchange)
+        elif answer is not None:
+            await _finish(exchange, answer)
+        if fault.kind is Kind.ANSWER_LATE:
+            answer = self._act(exchange)
+            await self._is_same_world_after(fault.duration)
+            await _finish(exchange, answer)
+        elif not await self._is_same_world_after(fault.duration):
+            await _reset_connection(exchange)
+        else:
+            acted = self._act(exchange)
+            if fault.kind is Kind.ACT_LATE and answer is None:
+                await _finish(exchange, acted)
 
     async def _serve_fault(self, exchange: Exchange, fault: FaultRule) -> None:
         answer = refusal(fault)
@@ -152,6 +179,8 @@ class Sandbox:
             answer = answer or acted
         if fault.kind is Kind.RESET_AFTER:
             await _reset_connection(exchange)
+        elif fault.kind is Kind.ANOTHERS_ANSWER:
+            await _finish(exchange, self._anothers(exchange, answer))
         elif fault.kind is Kind.GARBAGE:
             await _finish(exchange, Answer(answer.body[: len(answer.body) // 2]))
         elif fault.kind is Kind.SLOW_BODY:
@@ -166,11 +195,37 @@ class Sandbox:
             found = _find(self._api, scope)
             route = found.template.removeprefix("/v1")
             _check_key(scope)
-            return found.handler(self.world, _call(scope, exchange.body, found))
+            self.world.catch_up()
+            call = _call(scope, exchange.body, found, exchange.hit.manners)
+            answer = self._through_cache(found.handler, call, scope)
         except ApiError as error:
             return refusal_of(error)
+        else:
+            self.world.answers.note(f"{call.method} {route}", call.path, answer)
+            return answer
         finally:
             self.world.log.by_route[f"{scope['method']} {route}"] += 1
+
+    def _through_cache(self, handler: Handler, call: Call, scope: Scope) -> Answer:
+        """Have it answered by the handler, or by a stale cache if one hits this read and was not told to ask."""
+        if call.method != "GET" or Kind.CACHE not in call.manners:
+            return handler(self.world, call)
+        address = f"{call.path}?{scope['query_string'].decode('latin-1')}"
+        if "no-cache" not in _header(scope, b"cache-control").lower():
+            kept = self.world.answers.from_cache(address, call.manners[Kind.CACHE])
+            if kept is not None:
+                return kept
+        answer = handler(self.world, call)
+        self.world.answers.cache(address, answer)
+        return answer
+
+    def _anothers(self, exchange: Exchange, own: Answer) -> Answer:
+        try:
+            route = _find(self._api, exchange.scope).template.removeprefix("/v1")
+        except ApiError:
+            return own
+        path = exchange.scope["path"]
+        return self.world.answers.anothers(f"{exchange.scope['method']} {route}", path, own)
 
 
 def is_loopback(scope: Scope) -> bool:
@@ -202,7 +257,7 @@ def _find(routes: list[Route], scope: Scope) -> Found:
     raise not_found(f"Invalid URL ({scope['method']} {scope['path']})")
 
 
-def _call(scope: Scope, body: bytes, found: Found) -> Call:
+def _call(scope: Scope, body: bytes, found: Found, manners: Mapping[str, float] = NO_MANNERS) -> Call:
     return Call(
         method=scope["method"],
         path=scope["path"],
@@ -210,6 +265,7 @@ def _call(scope: Scope, body: bytes, found: Found) -> Call:
         query=QueryParams(scope["query_string"]),
         content_type=_header(scope, b"content-type"),
         body=body,
+        manners=manners,
     )
 
 

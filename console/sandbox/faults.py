@@ -35,9 +35,64 @@ class Kind(StrEnum):
     UNAUTHORIZED = "unauthorized"  # 401
     IGNORED = "ignored"  # not acted, but answered 200 as if it had: a server that does not do what it says
     HANG = "hang"  # not acted, never answered; with `seconds` the connection is reset then
+    # Acts `seconds` after the request came, whether or not its client still waits, and answers then. With `status`
+    # that error is answered at once, as by a proxy that does not wait for the server behind it.
+    ACT_LATE = "act_late"
+    RESET_ACT_LATE = "reset_act_late"  # connection reset at once, acted `seconds` later
+    ANSWER_LATE = "answer_late"  # acted at once, answered `seconds` later
+    ANOTHERS_ANSWER = (
+        "anothers_answer"  # acted; 200 with what another request got, of the same route if there is one
+    )
+
+    # What a server is like. These add to whatever else hits the request.
+    # What the request appended shows in lists `seconds` later, what it deleted still shows so long:
+    LIST_LAG = "list_lag"  # all of it at once
+    LIST_GROWS = "list_grows"  # item by item, from the oldest
+    LIST_NEWEST_FIRST = "list_newest_first"  # item by item, from the newest: older ones are missing
+    LIST_FLICKERS = "list_flickers"  # all of it at once, for a third of the time; then not; then for good
+    READ_LAG = "read_lag"  # the conversation that the request created is 404 to reads for `seconds`
+    CREATE_LAG = "create_lag"  # … to every request
+    FORGETS_ITEMS = "forgets_items"  # what the request appended is lost `seconds` after its answer
+    FORGETS_CONVERSATION = "forgets_conversation"  # so is the whole conversation
+    CACHE = "cache"  # a proxy answers a read as it did up to `seconds` ago, unless asked with `Cache-Control: no-cache`
+    IDS_DROPPED = "ids_dropped"  # clients' ids are not kept, so no repeat is noticed
+    REPEATS_TAKEN = "repeats_taken"  # an id that the conversation holds is appended once more, under a new id
+    REPEATS_SWALLOWED = "repeats_swallowed"  # … is answered with the item that is there, and not appended
 
 
-DEFAULT_SECONDS: Mapping[Kind, float] = {Kind.LATENCY: 1.0, Kind.SLOW_BODY: 2.0, Kind.HANG: math.inf}
+DEFAULT_SECONDS: Mapping[Kind, float] = {
+    Kind.LATENCY: 1.0,
+    Kind.SLOW_BODY: 2.0,
+    Kind.HANG: math.inf,
+    Kind.ACT_LATE: 5.0,
+    Kind.RESET_ACT_LATE: 5.0,
+    Kind.ANSWER_LATE: 5.0,
+    Kind.LIST_LAG: 2.0,
+    Kind.LIST_GROWS: 2.0,
+    Kind.LIST_NEWEST_FIRST: 2.0,
+    Kind.LIST_FLICKERS: 2.0,
+    Kind.READ_LAG: 2.0,
+    Kind.CREATE_LAG: 2.0,
+    Kind.CACHE: 30.0,
+}
+MANNERS = frozenset(
+    {
+        Kind.LATENCY,
+        Kind.LIST_LAG,
+        Kind.LIST_GROWS,
+        Kind.LIST_NEWEST_FIRST,
+        Kind.LIST_FLICKERS,
+        Kind.READ_LAG,
+        Kind.CREATE_LAG,
+        Kind.FORGETS_ITEMS,
+        Kind.FORGETS_CONVERSATION,
+        Kind.CACHE,
+        Kind.IDS_DROPPED,
+        Kind.REPEATS_TAKEN,
+        Kind.REPEATS_SWALLOWED,
+    }
+)
+"""Kinds that add to whatever else hits a request; of the others the first rule wins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +146,15 @@ class Armed:
         return place > 0 and place % rule.every == 0 and (rule.times is None or self.fired < rule.times)
 
 
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What hits one request: a delay (seconds), the server's manners (seconds by kind), and at most one fault."""
+
+    delay: float = 0.0
+    manners: Mapping[str, float] = field(default_factory=dict)
+    fault: FaultRule | None = None
+
+
 @dataclass(slots=True)
 class FaultBook:
     """The rules that are switched on, in the order they came."""
@@ -105,24 +169,28 @@ class FaultBook:
         """Switch all off."""
         self.armed.clear()
 
-    def choose(self, method: str, path: str) -> tuple[float, FaultRule | None]:
-        """Return the delay (seconds) and the first other rule that hits this request; count both as fired."""
+    def choose(self, method: str, path: str) -> Hit:
+        """Return what hits this request, and count it as fired: all manners, and the first other rule."""
         if not self.armed:
-            return 0.0, None
+            return Hit()
         delay = 0.0
-        chosen: FaultRule | None = None
+        manners: dict[str, float] = {}
+        fault: FaultRule | None = None
         subject = f"{method} {path.removeprefix('/v1')}"
         for armed in self.armed:
             if not armed.due(subject):
                 continue
-            if armed.rule.kind is Kind.LATENCY:
-                delay += armed.rule.duration
-            elif chosen is None:
-                chosen = armed.rule
+            rule = armed.rule
+            if rule.kind is Kind.LATENCY:
+                delay += rule.duration
+            elif rule.kind in MANNERS:
+                manners[rule.kind] = rule.duration
+            elif fault is None:
+                fault = rule
             else:
                 continue
             armed.fired += 1
-        return delay, chosen
+        return Hit(delay, manners, fault)
 
 
 def parse_spec(spec: str) -> list[FaultRule]:
@@ -147,6 +215,8 @@ def refusal(rule: FaultRule) -> Answer | None:
     if rule.kind is Kind.IGNORED:
         return answer_of({})
     error = _REFUSALS.get(rule.kind)
+    if rule.kind is Kind.ACT_LATE and rule.status is not None:
+        error = ("upstream request timeout", rule.status, "server_error", None)
     if error is None:
         return None
     message, status, type_, code = error

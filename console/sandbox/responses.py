@@ -14,7 +14,7 @@ from console.sandbox.errors import ApiError, not_found
 from console.sandbox.items import check_items
 from console.sandbox.rules import ANYTHING, Field, Shape, check_fields, check_metadata
 from console.sandbox.store import Conversation, Stored
-from console.sandbox.target import find_conversation, new_item, resolve_items
+from console.sandbox.target import append_entries, find_conversation, new_item, resolve_items
 from console.sandbox.wire import Answer, Call, Json, answer_of, encode, list_answer, new_id, read_object
 from console.sandbox.world import World
 
@@ -72,12 +72,12 @@ def response_create(world: World, call: Call) -> Answer:
     _check_body(world, body)
     conversation = _conversation(world, body.get("conversation"))
     items = _input_items(body.get("input"))
-    entries = resolve_items(world.target, conversation, items)
+    entries = resolve_items(world.target, conversation, items, call.manners)
     check_turn([*(conversation.items if conversation is not None else ()), *entries])
     response_id = new_id("resp")
     output = _calls(items, body.get("tools") or []) or [_message(_answer_text(items))]
     if conversation is not None:
-        world.target.link(conversation, [*entries, *map(new_item, output)])
+        append_entries(world, conversation, [*entries, *map(new_item, output)], call.manners)
     context = conversation.items if conversation is not None else entries
     if body.get("store") is not False:
         world.target.responses.add(response_id)
@@ -176,7 +176,7 @@ def _conversation(world: World, value: object) -> Conversation | None:
     conversation_id = value.get("id") if isinstance(value, dict) else value
     if not isinstance(conversation_id, str):
         raise errors.wrong_type("conversation", "a string or an object with an id", value)
-    return find_conversation(world.target, conversation_id)
+    return find_conversation(world, conversation_id)
 
 
 def _input_items(value: object) -> list[Json]:

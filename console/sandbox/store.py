@@ -5,7 +5,7 @@ HTTP beyond the 404 of an unknown cursor.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -65,6 +65,22 @@ class Shelf:
             return None
         entry, self._entries[place] = self._entries[place], None
         return entry
+
+    def place(self, object_id: str) -> int | None:
+        """Return where that object stands, if it is here."""
+        return self._places.get(object_id)
+
+    def seen(self, hidden: Collection[str], others: Mapping[int, Stored]) -> "Shelf":
+        """Return a shelf without some and with others at places that are free; all places stay as they are."""
+        view = Shelf(self.noun)
+        view._entries = [
+            entry if entry is None or entry.id not in hidden else None for entry in self._entries
+        ]
+        view._places = dict(self._places)
+        for place, entry in others.items():
+            view._entries[place] = entry
+            view._places.setdefault(entry.id, place)
+        return view
 
     def settle(self, start: int) -> None:
         """Bring what was added from place `start` on into order: oldest first, list order inside a second."""
@@ -179,6 +195,12 @@ class Target:
             if not self.homes[item_id]:
                 del self.homes[item_id], self.items[item_id]
         return entry
+
+    def forget(self, conversation: Conversation) -> None:
+        """Lose a conversation with all its items, as if it had never been here."""
+        for entry in list(conversation.items):
+            self.unlink(conversation, entry.id)
+        self.conversations.pop(conversation.id, None)
 
 
 def oldest_first(entries: list[Stored]) -> list[Stored]:

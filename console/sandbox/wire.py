@@ -3,7 +3,8 @@
 import json
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 from starlette.datastructures import QueryParams
@@ -12,13 +13,18 @@ from console.sandbox.errors import ApiError
 
 Json = dict[str, Any]
 
+NO_MANNERS: Mapping[str, float] = MappingProxyType({})
+
 _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _ascii = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request: body already read, path parameters already found."""
+    """One request: body already read, path parameters already found.
+
+    `manners`: seconds by kind of fault, of those that say what the server is like (`faults.MANNERS`).
+    """
 
     method: str
     path: str
@@ -26,6 +32,7 @@ class Call:
     query: QueryParams
     content_type: str
     body: bytes
+    manners: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,13 @@
 """Everything one sandbox holds, and the log of what it was asked. No routes, no HTTP."""
 
-from collections import Counter, deque
-from collections.abc import Iterable
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from console.sandbox.answers import Answers
 from console.sandbox.faults import FaultBook, FaultRule
+from console.sandbox.lags import View
 from console.sandbox.seed import default_models
 from console.sandbox.store import Source, Target
 from console.sandbox.wire import Json, decode
@@ -73,6 +76,23 @@ class World:
     faults: FaultBook
     log: RequestLog
     resets: int = 0
+    views: defaultdict[str, View] = field(default_factory=lambda: defaultdict(View))  # by conversation id
+    answers: Answers = field(default_factory=Answers)
+    due: list[tuple[float, Callable[[], object]]] = field(default_factory=list)
+
+    def later(self, seconds: float, act: Callable[[], object]) -> None:
+        """Have something happen in so many seconds: before the first request after that."""
+        self.due.append((time.monotonic() + seconds, act))
+
+    def catch_up(self) -> None:
+        """Do what is due by now, in its order."""
+        if not self.due:
+            return
+        now = time.monotonic()
+        ready = sorted((entry for entry in self.due if entry[0] <= now), key=lambda entry: entry[0])
+        self.due = [entry for entry in self.due if entry[0] > now]
+        for _, act in ready:
+            act()
 
     def reset(self, *, keep_source: bool = False) -> None:
         """Forget all: seeds (unless kept), conversations, faults and the log."""
@@ -80,6 +100,9 @@ class World:
         if not keep_source:
             self.source = new_source()
         self.target = Target()
+        self.views.clear()
+        self.answers = Answers()
+        self.due.clear()
         self.faults = FaultBook()
         self.log = RequestLog()
 

@@ -22,7 +22,7 @@ from .api import Json, get, post, user
 def fired(
     book: FaultBook, count: int, subject: tuple[str, str] = ("POST", "/v1/conversations")
 ) -> list[bool]:
-    return [book.choose(*subject)[1] is not None for _ in range(count)]
+    return [book.choose(*subject).fault is not None for _ in range(count)]
 
 
 def book(*rules: FaultRule) -> FaultBook:
@@ -58,7 +58,7 @@ def test_match_sees_method_and_path_without_version() -> None:
 
 def test_first_rule_wins_and_the_other_is_not_used_up() -> None:
     made = book(FaultRule(Kind.ERROR_500, times=1), FaultRule(Kind.ERROR_503, times=1))
-    kinds = [rule.kind for _ in range(2) if (rule := made.choose("GET", "/v1/models")[1]) is not None]
+    kinds = [rule.kind for _ in range(2) if (rule := made.choose("GET", "/v1/models").fault) is not None]
     assert kinds == [Kind.ERROR_500, Kind.ERROR_503]
 
 
@@ -68,8 +68,8 @@ def test_latencies_add_up_beside_another_fault() -> None:
         FaultRule(Kind.LATENCY, seconds=0.25),
         FaultRule(Kind.ERROR_500),
     )
-    delay, rule = made.choose("GET", "/v1/models")
-    assert (delay, rule and rule.kind) == (0.75, Kind.ERROR_500)
+    hit = made.choose("GET", "/v1/models")
+    assert (hit.delay, hit.fault and hit.fault.kind) == (0.75, Kind.ERROR_500)
 
 
 def test_spec_of_several_rules_is_read() -> None:
