@@ -99,7 +99,7 @@ def test_every_pin_runs_on_every_python(python: str) -> None:
         pin.name
         for pin in pins_of("development").values()
         if importable(pin) and pin.applies(where)
-        if (wanted := importlib.metadata.metadata(pin.name).get("Requires-Python"))
+        for wanted in importlib.metadata.metadata(pin.name).get_all("Requires-Python") or []
         if not SpecifierSet(wanted).contains(python)
     ]
     assert unfit == []
