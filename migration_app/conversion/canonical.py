@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import collections
 import hashlib
-import itertools
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -65,19 +64,6 @@ def read_back_includes(items: Iterable[JsonObject]) -> tuple[str, ...]:
     return tuple(sorted(wanted))
 
 
-def items_digest(items: Iterable[JsonObject]) -> str:
-    """SHA-256 in hexadecimal over canonical items, one line of JSON each."""
-    digest = hashlib.sha256()
-    for item in items:
-        digest.update(digest_line(item))
-    return digest.hexdigest()
-
-
-def digest_line(item: JsonObject) -> bytes:
-    """What one canonical item adds to a digest over several."""
-    return _sorted_json(item).encode() + b"\n"
-
-
 def fingerprint(items: Iterable[JsonObject]) -> str:
     """Digest of the canonical forms of items as planned or as a server gave them."""
     digest = hashlib.sha256()
@@ -108,12 +94,6 @@ class Fingerprinting:
     def whole(self) -> str:
         """The fingerprint of all items so far."""
         return self._whole.hexdigest()
-
-
-def common_prefix(planned: Iterable[JsonObject], found: Iterable[JsonObject]) -> int:
-    """How many items at the start are the same in both."""
-    pairs = zip(planned, found, strict=False)
-    return sum(1 for _ in itertools.takewhile(lambda pair: _is_same(*pair), pairs))
 
 
 def compare_items(planned: Sequence[JsonObject], found: Sequence[JsonObject]) -> Difference | None:

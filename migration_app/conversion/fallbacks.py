@@ -45,26 +45,6 @@ class _Rung:
     lossless: bool
 
 
-def fallback_of(planned: PlannedItem, level: int = 0) -> tuple[PlannedItem, ...] | None:
-    """What to send instead of a refused item, one item; None when that level has nothing left to try."""
-    ladder = _ladder(planned)
-    return (dataclasses.replace(planned, item=ladder[level].item),) if level < len(ladder) else None
-
-
-def fallback_group(group: Sequence[PlannedItem], level: int = 0) -> tuple[PlannedItem, ...] | None:
-    """What to send instead of items that go together, as many as they are; None when nothing is left to try.
-
-    An item whose ladder is shorter stays on its last rung.
-    """
-    ladders = [_ladder(planned) for planned in group]
-    if all(level >= len(ladder) for ladder in ladders):
-        return None
-    return tuple(
-        dataclasses.replace(planned, item=ladder[min(level, len(ladder) - 1)].item)
-        for planned, ladder in zip(group, ladders, strict=True)
-    )
-
-
 def partners_of(items: Sequence[PlannedItem], position: int) -> tuple[int, ...]:
     """The positions that are replaced together with this one, itself included: a call and its output."""
     call_id = items[position].item.get("call_id")

@@ -132,11 +132,6 @@ class Limiter:
         """How many workers were last seen at this target, this one too."""
         return self._workers
 
-    @property
-    def held_seconds(self) -> float:
-        """For how long no call will be let go, because the target asked for it."""
-        return max(0.0, self._held_until - time.monotonic())
-
     async def acquire(self, items: int = 0) -> None:
         """Wait until one more call, with ``items`` items, may be made. Raises StoppedError after ``stop``."""
         if not self._begun:

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from migration_app.models import Thread
@@ -55,11 +55,6 @@ def threads_claim(*, batch_pk: int, lease: dt.timedelta, count: int) -> list[Thr
         return list(Thread.objects.select_related("batch").filter(pk__in=pks).order_by("pk"))
 
 
-def thread_claim(*, batch_pk: int, lease: dt.timedelta) -> Thread | None:
-    """Take one thread of the batch, or None if there is none to take now."""
-    return next(iter(threads_claim(batch_pk=batch_pk, lease=lease, count=1)), None)
-
-
 def leases_renew(*, held: Mapping[int, uuid.UUID], lease: dt.timedelta) -> int:
     """Prolong the leases of threads, given by primary key with their tokens. Returns how many are still held."""
     return _held(held).update(lease_until=Now() + lease)
@@ -88,18 +83,3 @@ def lease_held(thread: Thread) -> Iterator[None]:
         if held is None:
             raise LeaseLostError(f"Another worker holds thread {thread.thread_id} now.")
         yield
-
-
-def lease_release(
-    thread: Thread, *, not_before: dt.timedelta | None = None, used_attempt: bool = True
-) -> None:
-    """Hand an unfinished thread back, to be taken again after ``not_before``. LeaseLostError if not ours."""
-    due = Now() + not_before if not_before else None
-    changed = Thread.objects.filter(pk=thread.pk, lease_token=thread.lease_token).update(
-        lease_token=None,
-        lease_until=None,
-        not_before=due,
-        attempts=F("attempts") + (1 if used_attempt else 0),
-    )
-    if changed != 1:
-        raise LeaseLostError(f"Another worker holds thread {thread.thread_id} now.")

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from django.db.models import Count
 
 from migration_app.conversion.resources import Resource
-from migration_app.models import PromptNeeds, PromptVersion, ReadinessCheck, TargetModel
+from migration_app.models import PromptNeeds, PromptVersion, TargetModel
 from migration_app.models import Resource as KnownResource
 from migration_app.services.prompt_needs import versions_that_count
 from migration_app.services.target_models import Problem, model_problem, today
@@ -113,11 +113,6 @@ def resources_named() -> list[Resource]:
 def was_looked() -> bool:
     """Whether the target's list of models was ever read."""
     return TargetModel.objects.exists()
-
-
-def target_check() -> ReadinessCheck | None:
-    """The last look at the target, None before the first."""
-    return ReadinessCheck.objects.filter(kind=ReadinessCheck.Kind.TARGET).first()
 
 
 def _judged(model: str, rows: Mapping[str, TargetModel], *, looked: bool) -> Problem | None:

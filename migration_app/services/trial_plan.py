@@ -78,13 +78,8 @@ class Costs:
     tokens_most: int = 0
 
     @property
-    def calls_least(self) -> int:
-        """Creates, appends and responses, which the budget limits."""
-        return self.creates + self.appends + self.responses_least
-
-    @property
     def calls_most(self) -> int:
-        """The same, where every turn takes as many responses as it may."""
+        """Creates, appends and responses, which the budget limits: as many as every turn may take."""
         return self.creates + self.appends + self.responses_most
 
     def __add__(self, other: Costs) -> Costs:

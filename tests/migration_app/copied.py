@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from console.sandbox.testing import RunningSandbox
 from migration_app.contracts import Actor, PlannedItem, ThreadPlan
-from migration_app.conversion.canonical import canonical_item, fingerprint, items_digest
+from migration_app.conversion.canonical import fingerprint
 from migration_app.conversion.chunking import chunk_items
 from migration_app.conversion.threads import convert_thread
 from migration_app.gateways.connection import Connection, target_connection
@@ -65,7 +65,7 @@ def copied_thread(thread_id: str = "thread_1", messages: int = 3, word: str = "s
             sequence=sequence,
             first_item=first,
             item_count=len(planned),
-            digest=items_digest([canonical_item(entry.item) for entry in planned]),
+            digest=fingerprint([entry.item for entry in planned]),
             source_ids=[entry.source_id for entry in planned],
             item_ids=list(ids),
             state="appended",

@@ -29,7 +29,7 @@ from migration_app.gateways.errors import GatewayError
 from migration_app.models import Batch, Thread
 from migration_app.services.assessments import thread_assess
 from migration_app.services.batches import batch_create, batch_prepare
-from migration_app.services.claims import thread_claim
+from migration_app.services.claims import threads_claim
 from migration_app.services.journal import Entry
 from migration_app.services.selections import selection_of_pks
 from migration_app.services.snapshots import load_source_thread, snapshot_pages_append
@@ -92,8 +92,7 @@ def start(kind: str, *threads: Thread) -> Batch:
 
 
 def claim(batch: Batch) -> Thread:
-    thread = thread_claim(batch_pk=batch.pk, lease=LEASE)
-    assert thread is not None
+    [thread] = threads_claim(batch_pk=batch.pk, lease=LEASE, count=1)
     return thread
 
 

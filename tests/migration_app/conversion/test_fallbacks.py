@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from migration_app.contracts import PlannedItem, Policies, Replacement, ThreadPlan
-from migration_app.conversion.fallbacks import apply_replacements, fallback_group, fallback_of, partners_of
+from migration_app.conversion.fallbacks import apply_replacements, partners_of
 from migration_app.conversion.threads import convert_thread
 from tests.migration_app.conversion.support import assert_acceptable, codes, thread_of
 
@@ -41,11 +41,16 @@ def asked(text: str) -> dict[str, Any]:
     return {"type": "input_text", "text": text}
 
 
+def sent_instead(item: PlannedItem, level: int) -> PlannedItem | None:
+    """What is sent instead of a refused item; None when that level has nothing left to try."""
+    plan = replaced(plan_of(item), level, 0)
+    return None if codes(plan.findings) == ["item_refused"] else plan.items[0]
+
+
 def ladder(item: PlannedItem) -> list[list[str]]:
     """The texts of every fallback, level by level."""
     levels: list[list[str]] = []
-    while (sent := fallback_of(item, len(levels))) is not None:
-        (only,) = sent
+    while (only := sent_instead(item, len(levels))) is not None:
         assert (only.source_kind, only.source_id, only.group) == (
             item.source_kind,
             item.source_id,
@@ -162,7 +167,8 @@ def test_rungs_that_change_nothing_are_left_out() -> None:
 
 def test_one_text_loses_status_and_control_characters() -> None:
     message = by_assistant(said("a\x00b\n"), status="incomplete")
-    (sent,) = fallback_of(message, 0) or ()
+    sent = sent_instead(message, 0)
+    assert sent is not None
     assert sent.item == {
         "type": "message",
         "role": "assistant",
@@ -173,7 +179,8 @@ def test_one_text_loses_status_and_control_characters() -> None:
 
 def test_a_developer_message_falls_back_to_the_assistant() -> None:
     note = {"type": "message", "role": "developer", "content": [asked("[migrated: an image]")]}
-    (sent,) = fallback_of(planned(note), 0) or ()
+    sent = sent_instead(planned(note), 0)
+    assert sent is not None
     assert sent.item["role"] == "assistant"
     assert ladder(planned(note))[0] == ["[migrated: an image]"]
 
@@ -194,18 +201,6 @@ def test_native_calls_fall_back_to_notes() -> None:
     assert ladder(planned(native))[0] == [
         '[migrated: file_search_call call]\nqueries as JSON (9 characters):\n["tides"]'
     ]
-
-
-def test_a_group_falls_back_together_and_a_short_ladder_stays_on_its_last_rung() -> None:
-    group = [by_user(asked("Hi.")), planned(CALL), planned(OUTPUT)]
-    sent = fallback_group(group, 1)
-    assert sent is not None
-    assert [entry.item["content"][0]["text"][:30] for entry in sent] == [
-        "[migrated: message by user, re",
-        "[migrated: function_call, refu",
-        "[migrated: function_call_outpu",
-    ]
-    assert fallback_group(group, 2) is None
 
 
 def test_partners_are_a_call_and_its_output() -> None:

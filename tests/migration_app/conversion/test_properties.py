@@ -13,7 +13,7 @@ from migration_app.contracts import MAX_ITEMS_PER_CALL, Policies, Replacement, S
 from migration_app.conversion.assistants import convert_assistant
 from migration_app.conversion.canonical import compare_items, fingerprint
 from migration_app.conversion.chunking import chunk_items
-from migration_app.conversion.fallbacks import apply_replacements, fallback_of
+from migration_app.conversion.fallbacks import apply_replacements
 from migration_app.conversion.migrated import plain
 from migration_app.conversion.resources import liveness_findings, thread_resources
 from migration_app.conversion.responses import run_record
@@ -288,10 +288,11 @@ def test_a_plan_with_fallbacks_is_acceptable_and_keeps_places_and_pairs(
 def test_a_message_whose_annotations_are_refused_still_names_what_it_cites(
     source: SourceThread, chosen: Policies, level: int
 ) -> None:
-    for planned in convert_thread(source, chosen).items:
+    plan = convert_thread(source, chosen)
+    for at, planned in enumerate(plan.items):
         cited = [entry for part in planned.item.get("content", ()) for entry in part.get("annotations", ())]
         if cited:
-            (sent,) = fallback_of(planned, level) or ()
+            sent = apply_replacements(plan, {at: Replacement(at, level, "Not this.")}).items[at]
             lines = "\n".join(part["text"] for part in sent.item["content"])
             assert all(plain(entry.get("file_id") or entry["url"]) in lines for entry in cited)
 

@@ -11,10 +11,8 @@ from django.db.models.functions import Now
 from migration_app.models import Batch, Thread
 from migration_app.services.claims import (
     lease_held,
-    lease_release,
     leases_give_back,
     leases_renew,
-    thread_claim,
     threads_claim,
     threads_claimable,
     threads_pending,
@@ -22,6 +20,10 @@ from migration_app.services.claims import (
 from migration_app.services.threads import LeaseLostError
 
 LEASE = dt.timedelta(seconds=60)
+
+
+def claimed(batch: Batch, lease: dt.timedelta = LEASE) -> Thread | None:
+    return next(iter(threads_claim(batch_pk=batch.pk, lease=lease, count=1)), None)
 
 
 def batch_of(count: int) -> Batch:
@@ -40,18 +42,18 @@ def batch_of(count: int) -> Batch:
 @pytest.mark.django_db
 def test_a_claimed_thread_is_not_claimed_again() -> None:
     batch = batch_of(2)
-    first, second = (thread_claim(batch_pk=batch.pk, lease=LEASE) for _ in range(2))
+    first, second = (claimed(batch) for _ in range(2))
     assert first is not None
     assert second is not None
     assert first.pk != second.pk
-    assert thread_claim(batch_pk=batch.pk, lease=LEASE) is None
+    assert claimed(batch) is None
 
 
 @pytest.mark.django_db
 def test_a_lease_that_ran_out_is_free_for_the_next_worker_with_another_token() -> None:
     batch = batch_of(1)
-    first = thread_claim(batch_pk=batch.pk, lease=dt.timedelta(seconds=-1))
-    second = thread_claim(batch_pk=batch.pk, lease=LEASE)
+    first = claimed(batch, lease=dt.timedelta(seconds=-1))
+    second = claimed(batch)
     assert first is not None
     assert second is not None
     assert (first.pk, first.lease_token != second.lease_token) == (second.pk, True)
@@ -60,50 +62,36 @@ def test_a_lease_that_ran_out_is_free_for_the_next_worker_with_another_token() -
 @pytest.mark.django_db
 def test_a_renewed_lease_keeps_others_out() -> None:
     batch = batch_of(1)
-    thread = thread_claim(batch_pk=batch.pk, lease=dt.timedelta(seconds=-1))
+    thread = claimed(batch, lease=dt.timedelta(seconds=-1))
     assert thread is not None
     assert thread.lease_token is not None
     assert leases_renew(held={thread.pk: thread.lease_token}, lease=LEASE) == 1
-    assert thread_claim(batch_pk=batch.pk, lease=LEASE) is None
+    assert claimed(batch) is None
 
 
 @pytest.mark.django_db
 def test_a_thread_that_waits_for_later_is_pending_but_not_claimable() -> None:
     batch = batch_of(1)
-    thread = thread_claim(batch_pk=batch.pk, lease=LEASE)
-    assert thread is not None
-    lease_release(thread, not_before=dt.timedelta(hours=1))
+    Thread.objects.update(not_before=Now() + dt.timedelta(hours=1))
     assert threads_pending(batch.pk).count() == 1
     assert not threads_claimable(batch.pk).exists()
-    assert Thread.objects.get(pk=thread.pk).attempts == 1
 
 
 @pytest.mark.django_db
-def test_a_thread_released_without_fault_of_its_own_keeps_its_attempts() -> None:
+def test_whoever_lost_the_lease_can_not_write() -> None:
     batch = batch_of(1)
-    thread = thread_claim(batch_pk=batch.pk, lease=LEASE)
-    assert thread is not None
-    lease_release(thread, used_attempt=False)
-    assert Thread.objects.get(pk=thread.pk).attempts == 0
-
-
-@pytest.mark.django_db
-def test_whoever_lost_the_lease_can_neither_write_nor_release() -> None:
-    batch = batch_of(1)
-    thread = thread_claim(batch_pk=batch.pk, lease=LEASE)
+    thread = claimed(batch)
     assert thread is not None
     Thread.objects.filter(pk=thread.pk).update(lease_token=uuid.uuid4(), lease_until=Now() + LEASE)
     with pytest.raises(LeaseLostError), lease_held(thread):
         pytest.fail("the block must not run")
-    with pytest.raises(LeaseLostError):
-        lease_release(thread)
 
 
 @pytest.mark.django_db
 def test_threads_without_work_are_never_claimed() -> None:
     batch = batch_of(1)
     Thread.objects.update(pending_work="")
-    assert thread_claim(batch_pk=batch.pk, lease=LEASE) is None
+    assert claimed(batch) is None
 
 
 @pytest.mark.django_db(transaction=True)
@@ -114,7 +102,7 @@ def test_workers_that_claim_at_once_take_different_threads() -> None:
 
     def worker() -> None:
         start.wait()
-        while thread := thread_claim(batch_pk=batch.pk, lease=LEASE):
+        while thread := claimed(batch):
             taken.append(thread.pk)
         connection.close()
 
