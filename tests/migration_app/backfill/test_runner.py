@@ -3,11 +3,15 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import threading
+import time
+import types
+import uuid
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
+from django.db.models.functions import Now
 
 from console.sandbox.testing import RunningSandbox
 from migration_app.backfill import runner
@@ -429,3 +433,78 @@ def rob(batch: Batch, sandbox: RunningSandbox) -> None:
     expire_leases()
     turn(batch, sandbox)
     connection.close()
+
+
+def held_by_another(thread: Thread) -> None:
+    Thread.objects.filter(pk=thread.pk).update(
+        lease_token=uuid.uuid4(), lease_until=Now() + dt.timedelta(hours=1)
+    )
+
+
+def test_a_turn_ends_while_others_hold_the_rest(
+    make_thread: Callable[..., Thread], sandbox: RunningSandbox
+) -> None:
+    free, held = make_thread("thread_0", messages=1), make_thread("thread_1", messages=1)
+    batch = start("backfill", free, held)
+    held_by_another(held)
+    too_late = threading.Event()
+    timer = threading.Timer(20, too_late.set)
+    timer.start()
+    assert turn(batch, sandbox, too_late) is True
+    timer.cancel()
+    assert not too_late.is_set()
+    free.refresh_from_db()
+    held.refresh_from_db()
+    assert (free.status, held.status) == (S.VERIFIED, S.QUEUED)
+
+
+def test_a_turn_stays_a_while_for_what_others_hand_back_however_long_it_worked_before(
+    make_thread: Callable[..., Thread], sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = {"ahead": 0.0}
+    monkeypatch.setattr(
+        runner, "time", types.SimpleNamespace(monotonic=lambda: time.monotonic() + clock["ahead"])
+    )
+    monkeypatch.setattr(runner, "_IDLE_SECONDS", 30.0)
+    threads = [make_thread(f"thread_{number}", messages=1) for number in range(2)]
+    batch = start("backfill", *threads)
+    held_by_another(threads[1])
+    claim, found_nothing = runner.threads_claim, []
+
+    async def taking_hours(work: Work) -> None:
+        await thread_backfill(work)
+        clock["ahead"] += 7200
+
+    def claiming(**keywords: Any) -> list[Thread]:
+        claimed = claim(**keywords)
+        found_nothing.extend([] if claimed else [True])
+        if len(found_nothing) == 3:
+            expire_leases()
+        return claimed
+
+    monkeypatch.setitem(runner._STEPS, "backfill", taking_hours)
+    monkeypatch.setattr(runner, "threads_claim", claiming)
+    connections = Connections(
+        source=lambda: source_connection(base_url=sandbox.base_url, api_version="", timeout_seconds=5),
+        target=lambda: target_connection(timeout_seconds=5),
+    )
+    assert batch_work(batch_pk=batch.pk, actor=ACTOR, connections=connections, seconds=1e6) is False
+    assert set(Thread.objects.values_list("status", flat=True)) == {S.VERIFIED}
+
+
+def test_a_database_error_in_flight_ends_the_turn_and_surfaces(
+    make_thread: Callable[..., Thread], sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = start("backfill", *(make_thread(f"thread_{number}", messages=1) for number in range(6)))
+    Batch.objects.update(window=1)
+    begun: list[str] = []
+
+    async def losing_the_database(work: Work) -> None:
+        begun.append(work.thread.thread_id)
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setitem(runner._STEPS, "backfill", losing_the_database)
+    with pytest.raises(OperationalError, match="server closed"):
+        turn(batch, sandbox)
+    assert len(begun) == 1
+    assert set(Thread.objects.values_list("status", "attempts")) == {(S.QUEUED, 0)}

@@ -19,8 +19,9 @@ import redis
 from console.sandbox.testing import RunningSandbox
 from migration_app.gateways.connection import target_connection
 from migration_app.gateways.errors import StoppedError
+from migration_app.gateways.limit_store import LimitStore
 from migration_app.gateways.limits import Limiter
-from migration_app.gateways.pacing import bucket
+from migration_app.gateways.pacing import Lowered, bucket
 from migration_app.gateways.target import Created, conversation_create
 from tests.migration_app.conftest import Run
 
@@ -326,6 +327,23 @@ def test_many_refusals_at_once_lower_the_rate_once(make: Make, server: redis.Red
 
     run(refuse())
     assert [limiter.rate for limiter in limiters] == pytest.approx([4200, 4200])
+
+
+@pytest.mark.parametrize("later", ["refused", "told"])
+def test_a_hold_that_is_made_longer_still_ends_by_itself(later: str, server: redis.Redis, run: Run) -> None:
+    async def lengthen() -> None:
+        store = LimitStore(os.environ["REDIS_URL"], target="t", worker="w")
+        try:
+            await store.refused(20, lambda _lowered, now: Lowered(60, 120, 10, now))
+            if later == "refused":
+                await store.refused(90, lambda _lowered, now: Lowered(60, 120, 10, now))
+            else:
+                await store.told(hold=90, pace=None, pace_seconds=0)
+        finally:
+            await store.close()
+
+    run(lengthen())
+    assert 80_000 < server.pttl("limit:t:hold") <= 90_000
 
 
 def test_an_answer_that_names_no_time_to_wait_holds_too(make: Make, run: Run) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -67,6 +68,31 @@ def test_a_thread_is_read_whole_and_oldest_first(
     assert objects[0]["object"] == "thread"
     ids = [entry["id"] for page in objects[1:] for entry in page["data"]]
     assert ids == [*(f"msg_{number}" for number in range(230)), "run_1", "step_1"]
+
+
+@pytest.mark.parametrize("last_id", ["absent", None, ""])
+def test_a_server_that_names_no_last_id_is_read_on_behind_the_last_object(
+    last_id: str | None,
+    sandbox: RunningSandbox,
+    source: Connection,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sandbox.control.seed([THREAD, *(message(number) for number in range(230))])
+    get = Connection.get
+
+    async def without(self: Connection, *arguments: Any, **options: Any) -> Answer:
+        answer = await get(self, *arguments, **options)
+        kept = {name: part for name, part in answer.value.items() if name != "last_id"}
+        return dataclasses.replace(
+            answer, value=kept if last_id == "absent" else {**kept, "last_id": last_id}
+        )
+
+    monkeypatch.setattr(Connection, "get", without)
+    pages = [document.value for document in documents(run, source, "thread_1")[1:]]
+    assert [entry["id"] for page in pages for entry in page["data"]] == [
+        f"msg_{number}" for number in range(230)
+    ]
 
 
 def test_the_bytes_are_those_that_the_server_sent(
