@@ -48,10 +48,14 @@ class LeaseKeeper:
                     raise ValueError(f"thread {thread.thread_id} is not claimed")
                 self._held[thread.pk] = thread.lease_token
 
-    def drop(self, thread: Thread) -> None:
-        """Renew this thread's lease no longer."""
+    def drop(self, thread_pk: int, token: uuid.UUID | None) -> None:
+        """Renew this lease of the thread no longer.
+
+        A later one stays: the thread may have been claimed again before its earlier holder comes to its end.
+        """
         with self._lock:
-            self._held.pop(thread.pk, None)
+            if self._held.get(thread_pk) == token:
+                self._held.pop(thread_pk, None)
 
     def _run(self) -> None:
         try:

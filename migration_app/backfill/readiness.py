@@ -6,8 +6,12 @@ Reads only. No transaction is open while the target is asked: answers are gather
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
+import logging
 from collections.abc import Callable, Sequence
+
+from django.db import InterfaceError, OperationalError, transaction
 
 from migration_app.backfill.runner import Connections
 from migration_app.contracts import Actor
@@ -25,11 +29,14 @@ from migration_app.services.readiness_checks import (
     check_claim,
     check_fail,
     check_finish,
+    check_hold,
     check_progress,
     check_put_down,
 )
 from migration_app.services.resources import resource_record, resources_to_look_at
 from migration_app.services.target_models import target_models_record
+
+logger = logging.getLogger(__name__)
 
 _WAVE = 32
 """Look-ups on their way at once; their answers are written before the next are asked for."""
@@ -45,19 +52,28 @@ def readiness_work(*, kind: str, actor: Actor, apis: Connections, stop: Callable
         return False
     actor = dataclasses.replace(actor, name=row.requested_by_name)
     try:
-        if kind == ReadinessCheck.Kind.TARGET:
+        return _done(row, actor=actor, apis=apis, stop=stop)
+    except CheckLostError:
+        logger.warning("the check of %s was taken over by another worker", kind)
+        return False
+
+
+def _done(row: ReadinessCheck, *, actor: Actor, apis: Connections, stop: Callable[[], bool]) -> bool:
+    try:
+        if row.kind == ReadinessCheck.Kind.TARGET:
             words = _target_look(row, actor=actor, apis=apis, stop=stop)
         else:
             needs_fill()
             words = f"{row.done} threads." if calls_count(row, stop=stop) else ""
-    except CheckLostError:
-        return False
     except GatewayError as error:
         check_fail(row, text=error.text)
         return False
+    except (CheckLostError, OperationalError, InterfaceError):
+        raise  # in other hands; or it stays as it is, and is taken up again when the database is back
     except Exception as bug:
         fault = f"A fault of the console ({type(bug).__name__}); its log says where. Nothing was changed."
-        check_fail(row, text=fault)
+        with contextlib.suppress(CheckLostError):
+            check_fail(row, text=fault)
         raise
     if not words:
         check_put_down(row)
@@ -72,13 +88,18 @@ def _target_look(row: ReadinessCheck, *, actor: Actor, apis: Connections, stop: 
     with asyncio.Runner() as loop:
         connection = apis.target()
         try:
-            models = target_models_record(listed=loop.run(models_list(connection)), actor=actor)
+            listed = loop.run(models_list(connection))
+            with transaction.atomic():
+                check_hold(row)
+                models = target_models_record(listed=listed, actor=actor)
             wanted = resources_to_look_at(resources_named())
             for start in range(0, len(wanted), _WAVE):
                 wave = wanted[start : start + _WAVE]
-                for resource, status in zip(wave, loop.run(_looks(connection, wave)), strict=True):
-                    resource_record(resource, status)
-                check_progress(row, done=start + len(wave), total=len(wanted))
+                looked = loop.run(_looks(connection, wave))
+                with transaction.atomic():
+                    check_progress(row, done=start + len(wave), total=len(wanted))
+                    for resource, status in zip(wave, looked, strict=True):
+                        resource_record(resource, status)
                 if stop():
                     return ""
         finally:

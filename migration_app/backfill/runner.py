@@ -250,6 +250,7 @@ class Turn:
     async def _thread(self, loaded: Loaded) -> None:
         """See one thread through, whatever happens on its way."""
         thread, entry = loaded.thread, Entry(loaded.thread)
+        token = thread.lease_token  # the row loses it with its last entry
         try:
             try:
                 work = self._work(loaded)
@@ -275,7 +276,7 @@ class Turn:
             await self._met_bug(thread, bug)
         finally:
             self._loaded_bytes -= loaded.weight
-            self._keeper.drop(thread)
+            self._keeper.drop(thread.pk, token)
 
     def _work(self, loaded: Loaded) -> Work:
         loaded.convert()
@@ -336,7 +337,7 @@ class Turn:
     async def _hand_back(self, threads: Sequence[Thread]) -> None:
         held = {thread.pk: thread.lease_token for thread in threads if thread.lease_token}
         for thread in threads:
-            self._keeper.drop(thread)
+            self._keeper.drop(thread.pk, thread.lease_token)
         if held:
             await self._database.run(leases_give_back, held=held)
 

@@ -10,7 +10,8 @@ class SourceImport(models.Model):
     """One file (or upload) read into the console.
 
     Lifecycle: *waiting* while its upload lies in the database; *running* while a worker or command reads
-    it; *finished*, or *failed* with a reason. Every count is written as the reading goes on.
+    it; *finished*, *failed* with a reason, or *cancelled* by a person. Counts are written while it is read.
+    Whoever reads it holds ``run_token``; whoever lost that can write nothing more.
     """
 
     class Kind(models.TextChoices):
@@ -27,6 +28,7 @@ class SourceImport(models.Model):
         RUNNING = "running", "running"
         FINISHED = "finished", "finished"
         FAILED = "failed", "failed"
+        CANCELLED = "cancelled", "cancelled"
 
     kind = models.CharField(max_length=16, choices=Kind)
     state = models.CharField(max_length=16, choices=State, default=State.WAITING)
@@ -43,6 +45,12 @@ class SourceImport(models.Model):
     )
     created_by_name = models.CharField(max_length=255)
     created_at = models.DateTimeField(auto_now_add=True)
+    # Of whoever reads it. A reader whose heartbeat is old loses the import to the next one, which has its own token.
+    run_token = models.UUIDField(null=True, blank=True)
+    # How many readers began since it was uploaded or restarted. A reader that hands it back does not count.
+    attempts = models.PositiveSmallIntegerField(default=0)
+    # Pages were stored, and their threads are not assessed yet.
+    unassessed = models.BooleanField(default=False)
     started_at = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)

@@ -97,7 +97,8 @@ class ReadinessCheck(models.Model):
     state = models.CharField(max_length=16, choices=State)
     requested_by_name = models.CharField(max_length=255)
     requested_at = models.DateTimeField()
-    # A running check whose worker is gone is taken up by another.
+    # Whoever does the check holds the token; when its heartbeat is old another worker takes it over, with its own.
+    run_token = models.UUIDField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     # When it last came to its end: what it found then stands while it runs again.

@@ -30,7 +30,7 @@ from migration_app.models import (
 from migration_app.models.fields import MAX_ID_LENGTH
 from migration_app.services.pages import load_source_threads, source_object_value
 from migration_app.services.prompt_needs import spec_needs, versions_that_count
-from migration_app.services.readiness_checks import check_progress
+from migration_app.services.readiness_checks import check_hold, check_progress
 
 _GROUP = 100
 _ADD = """
@@ -99,6 +99,7 @@ def calls_count(row: ReadinessCheck, *, stop: Callable[[], bool]) -> bool:
             callers.update(found.keys())
         done += len(group)
         with transaction.atomic():
+            check_progress(row, done=done, total=max(total, done), cursor=group[-1].pk)
             _add(
                 row,
                 [
@@ -106,7 +107,6 @@ def calls_count(row: ReadinessCheck, *, stop: Callable[[], bool]) -> bool:
                     for name, count in calls.items()
                 ],
             )
-            check_progress(row, done=done, total=max(total, done), cursor=group[-1].pk)
         if stop():
             return False
     return True
@@ -129,6 +129,7 @@ def _begin(row: ReadinessCheck) -> None:
     for assistant in assistants.order_by("pk").iterator(chunk_size=50):
         names.update(set(spec_needs(convert_settings(source_object_value(assistant)).spec).functions))
     with transaction.atomic():
+        check_hold(row)
         FunctionCalls.objects.exclude(pass_number=row.good_pass).delete()
         _add(
             row,

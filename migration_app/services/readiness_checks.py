@@ -1,8 +1,13 @@
-"""A readiness check's own row: asked for, claimed, written on, ended. Must not import jobs. Calls no API."""
+"""A readiness check's own row: asked for, claimed, written on, ended. Must not import jobs. Calls no API.
+
+Whoever does a check holds a token; a worker that was taken for dead can write nothing more.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+import uuid
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
@@ -46,35 +51,47 @@ def check_claim(kind: str) -> ReadinessCheck | None:
 
     One conditional UPDATE: of two workers only one sees it change.
     """
-    free = Q(state=S.QUEUED) | Q(state=S.RUNNING, heartbeat_at__lt=Now() - STALE)
-    taken = ReadinessCheck.objects.filter(free, kind=kind).update(state=S.RUNNING, heartbeat_at=Now())
+    taken = ReadinessCheck.objects.filter(_free(), kind=kind).update(
+        state=S.RUNNING, run_token=uuid.uuid4(), heartbeat_at=Now()
+    )
     return ReadinessCheck.objects.get(kind=kind) if taken else None
+
+
+def _free() -> Q:
+    return Q(state=S.QUEUED) | Q(state=S.RUNNING, heartbeat_at__lt=Now() - STALE)
 
 
 class CheckLostError(Exception):
     """The check is in other hands: this worker was taken for dead."""
 
 
+def check_hold(row: ReadinessCheck) -> None:
+    """Lock the check for the transaction at hand, which is a heartbeat too. CheckLostError if it is not ours."""
+    _write(row)
+
+
 def check_progress(row: ReadinessCheck, *, done: int, total: int, cursor: int = 0) -> None:
-    """Write down how far it is, which is also its sign of life. CheckLostError if another has moved it on."""
-    moved = ReadinessCheck.objects.filter(
-        pk=row.pk, state=S.RUNNING, pass_number=row.pass_number, cursor=row.cursor
-    ).update(done=done, total=total, cursor=cursor, heartbeat_at=Now())
-    if not moved:
-        raise CheckLostError
+    """Record how far it is. CheckLostError if it is not ours."""
+    _write(row, done=done, total=total, cursor=cursor)
     row.done, row.total, row.cursor = done, total, cursor
 
 
 def check_put_down(row: ReadinessCheck) -> None:
-    """Leave it for whoever comes next: it goes on where it is."""
-    ReadinessCheck.objects.filter(pk=row.pk, state=S.RUNNING).update(state=S.QUEUED)
+    """Leave it to whoever comes next, to continue where it is. CheckLostError if it is not ours."""
+    _write(row, state=S.QUEUED, run_token=None)
 
 
 def check_finish(row: ReadinessCheck, *, actor: Actor, words: str) -> None:
-    """End it well: what it found is what is shown from now on."""
+    """End it well: what it found is what is shown from now on. CheckLostError if it is not ours."""
     with transaction.atomic():
-        ReadinessCheck.objects.filter(pk=row.pk).update(
-            state=S.FINISHED, finished_at=Now(), good_at=Now(), good_pass=row.pass_number, error_text=""
+        _write(
+            row,
+            state=S.FINISHED,
+            run_token=None,
+            finished_at=Now(),
+            good_at=Now(),
+            good_pass=row.pass_number,
+            error_text="",
         )
         audit_record(
             actor=actor, verb="readiness.looked", subject_kind="target", subject_id=row.kind, reason=words
@@ -82,13 +99,19 @@ def check_finish(row: ReadinessCheck, *, actor: Actor, words: str) -> None:
 
 
 def check_fail(row: ReadinessCheck, *, text: str) -> None:
-    """End it with the reason, for operators."""
-    ReadinessCheck.objects.filter(pk=row.pk).update(
-        state=S.FAILED, finished_at=Now(), error_text=text.replace("\x00", "")[:2_000]
+    """End it with the reason, for operators. CheckLostError if it is not ours."""
+    error_text = text.replace("\x00", "")[:2_000]
+    _write(row, state=S.FAILED, run_token=None, finished_at=Now(), error_text=error_text)
+
+
+def _write(row: ReadinessCheck, **changes: Any) -> None:
+    changed = ReadinessCheck.objects.filter(pk=row.pk, run_token=row.run_token, state=S.RUNNING).update(
+        **{"heartbeat_at": Now(), **changes}
     )
+    if changed != 1:
+        raise CheckLostError(f"The check of {row.kind} is in another worker's hands.")
 
 
 def checks_waiting() -> list[str]:
     """Kinds of checks that a worker should take."""
-    free = Q(state=S.QUEUED) | Q(state=S.RUNNING, heartbeat_at__lt=Now() - STALE)
-    return list(ReadinessCheck.objects.filter(free).order_by("pk").values_list("kind", flat=True))
+    return list(ReadinessCheck.objects.filter(_free()).order_by("pk").values_list("kind", flat=True))

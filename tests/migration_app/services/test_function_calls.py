@@ -1,19 +1,25 @@
 from __future__ import annotations
 
+import datetime as dt
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db.models.functions import Now
 
 from migration_app.contracts import Actor
-from migration_app.models import FunctionCalls, ReadinessCheck
+from migration_app.models import AuditEvent, FunctionCalls, ReadinessCheck
 from migration_app.services import function_calls
 from migration_app.services.function_calls import calls_count, function_uses
 from migration_app.services.prompt_needs import needs_fill
 from migration_app.services.readiness_checks import (
     CheckLostError,
     check_claim,
+    check_fail,
     check_finish,
+    check_hold,
+    check_progress,
     check_put_down,
     check_request,
 )
@@ -115,15 +121,6 @@ def test_what_the_last_pass_counted_is_shown_while_the_next_runs(monkeypatch: py
     assert FunctionCalls.objects.filter(name="look_up").count() == 2
 
 
-def test_a_worker_that_was_taken_for_dead_counts_nothing_more() -> None:
-    snapshot("thread_1", step("thread_1", 1, "look_up"))
-    slow = claimed()
-    ReadinessCheck.objects.update(cursor=10**9)
-    with pytest.raises(CheckLostError):
-        calls_count(slow, stop=bool)
-    assert not FunctionCalls.objects.filter(calls__gt=0).exists()
-
-
 def test_hostile_names_are_counted_under_what_can_be_shown() -> None:
     snapshot("thread_1", step("thread_1", 1, "a\x00b", "\ud800", "x" * 300, None, ""))
     count()
@@ -135,3 +132,51 @@ def test_a_check_that_is_under_way_answers_for_a_second_request() -> None:
     assert check_request(kind="calls", actor=ADA).state == "running"
     assert check_claim("calls") is None
     assert row.pass_number == 1
+
+
+def taken_over() -> ReadinessCheck:
+    """The check in a second worker's hands, its first one having been taken for dead."""
+    ReadinessCheck.objects.update(heartbeat_at=Now() - dt.timedelta(hours=1))
+    row = check_claim("calls")
+    assert row is not None
+    return row
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda row: check_finish(row, actor=ADA, words="done"),
+        lambda row: check_fail(row, text="the target is away"),
+        check_put_down,
+        lambda row: check_progress(row, done=1, total=1),
+        check_hold,
+        lambda row: calls_count(row, stop=bool),
+    ],
+    ids=["finish", "fail", "put down", "progress", "hold", "count"],
+)
+def test_a_worker_whose_check_was_taken_over_writes_nothing_more(
+    act: Callable[[ReadinessCheck], object],
+) -> None:
+    snapshot("thread_1", step("thread_1", 1, "look_up"))
+    first = claimed()
+    second = taken_over()
+    assert calls_count(second, stop=bool)
+    before = ReadinessCheck.objects.values().get(), list(FunctionCalls.objects.values())
+    with pytest.raises(CheckLostError):
+        act(first)
+    assert (ReadinessCheck.objects.values().get(), list(FunctionCalls.objects.values())) == before
+    assert not AuditEvent.objects.filter(verb="readiness.looked").exists()
+    check_finish(second, actor=ADA, words="done")
+    assert uses() == [("look_up", 0, 0, 1, 1)]
+
+
+def test_a_worker_that_was_taken_for_dead_does_not_end_the_next_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = claimed()
+    second = taken_over()
+    check_finish(second, actor=ADA, words="done")
+    check_request(kind="calls", actor=ADA)
+    with pytest.raises(CheckLostError):
+        check_finish(first, actor=ADA, words="late")
+    assert ReadinessCheck.objects.get().state == "queued"
