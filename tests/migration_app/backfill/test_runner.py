@@ -21,6 +21,7 @@ from migration_app.backfill.work import Work
 from migration_app.gateways.connection import Connection, source_connection, target_connection
 from migration_app.models import AuditEvent, Batch, SnapshotPage, Thread
 from migration_app.services.batch_control import batch_pause, batch_resume
+from migration_app.services.claims import threads_claim
 from migration_app.services.plans import thread_plan
 from tests.migration_app.backfill.conftest import (
     ACTOR,
@@ -469,14 +470,14 @@ def test_a_turn_stays_a_while_for_what_others_hand_back_however_long_it_worked_b
     threads = [make_thread(f"thread_{number}", messages=1) for number in range(2)]
     batch = start("backfill", *threads)
     held_by_another(threads[1])
-    claim, found_nothing = runner.threads_claim, []
+    found_nothing: list[bool] = []
 
     async def taking_hours(work: Work) -> None:
         await thread_backfill(work)
         clock["ahead"] += 7200
 
     def claiming(**keywords: Any) -> list[Thread]:
-        claimed = claim(**keywords)
+        claimed = threads_claim(**keywords)
         found_nothing.extend([] if claimed else [True])
         if len(found_nothing) == 3:
             expire_leases()
