@@ -1,12 +1,14 @@
 """The demo's surroundings: embedded servers, a sandbox that stands in for both APIs, workers, a web server.
 
-Everything binds to loopback; keys and passwords are made up at each start. Must not import Django: manage.py
-calls ``enter_demo`` before there are settings.
+Everything binds to loopback; keys and passwords are made up at each start. Must not import Django: ``enter_demo`` is
+called before there are settings. Nor what only requirements/development.txt brings: it says when that is missing.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import importlib.util
 import os
 import secrets
 import signal
@@ -18,26 +20,50 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
-from console.devservers.processes import ask_for_signal_on_parent_death
+from console.command_options import count, port
+from console.parent_death import ask_for_signal_on_parent_death
 
 ROOT = Path(__file__).resolve().parent.parent
 _ENTERED = "CONSOLE_DEMO_ENTERED"
+_CONSOLE = (sys.executable, "-m", "console")
 _START_SECONDS = 30
 _END_SECONDS = 15
+_DEFAULT_PORT = 8000
+# The embedded servers' own wheels are missed, and named, by console.devservers: one can do without them.
+_PACKAGES = ("gunicorn", "psutil", "starlette", "uvicorn")
 
 
 class DemoError(Exception):
     """The demo can't go on; the message says what to do."""
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the demo's options."""
+    parser.add_argument("--once", action="store_true", help="do the whole job without a browser, report, end")
+    parser.add_argument(
+        "--port", type=port, default=_DEFAULT_PORT, help="the web server's port (default: %(default)s)"
+    )
+    parser.add_argument("--workers", type=count, default=2, help="RQ workers to run (default: %(default)s)")
+
+
 def enter_demo(arguments: Sequence[str]) -> None:
-    """Run ``manage.py demo`` again inside its surroundings, unless it is in them already. Does not return then.
+    """Run the command ``demo`` again inside its surroundings, unless it is in them already. Does not return then.
 
     The embedded servers start where DATABASE_URL or REDIS_URL is missing: with ``--once`` throw-away ones,
-    otherwise those that keep their data from demo to demo.
+    otherwise those that keep their data from demo to demo. Help and wrong options end it before anything starts.
     """
     if os.environ.get(_ENTERED):
         return
+    parser = argparse.ArgumentParser(
+        prog="demo", description="Bring the console up with embedded servers, a sandbox and sample data."
+    )
+    add_arguments(parser)
+    options, _django = parser.parse_known_args(arguments)
+    if missing := [name for name in _PACKAGES if importlib.util.find_spec(name) is None]:
+        sys.exit(
+            f"The demo needs packages that a server does without ({', '.join(missing)}): run `make demo` in a "
+            "checkout, or install requirements/development.txt."
+        )
     settings = {
         _ENTERED: "1",
         "CONSOLE_ENV_FILE": "",  # a developer's .env must not leak a real key or database into a demo
@@ -47,12 +73,12 @@ def enter_demo(arguments: Sequence[str]) -> None:
         "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]",
         "LEASE_SECONDS": "30",
     }
-    volatile = ["--volatile"] if "--once" in arguments else []
+    volatile = ["--volatile"] if options.once else []
     command = [sys.executable, "-m", "console.devservers", "run", *volatile, "--"]
     os.chdir(ROOT)
     os.execve(  # noqa: S606 - our own program, no shell
         sys.executable,
-        [*command, sys.executable, str(ROOT / "manage.py"), "demo", *arguments],
+        [*command, *_CONSOLE, "demo", *arguments],
         {**os.environ, **settings},
     )
 
@@ -74,11 +100,13 @@ def sandbox_running(seed: Path) -> Iterator[Mapping[str, str]]:
 @contextlib.contextmanager
 def workers_and_web(workers: int, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Run RQ workers and the web server; yield the web server's process once it listens."""
-    manage = [sys.executable, str(ROOT / "manage.py"), "rqworker", "urgent", "default", "--verbosity", "0"]
+    manage = [*_CONSOLE, "rqworker", "urgent", "default", "--verbosity", "0"]
     web = [
         sys.executable,
         "-m",
         "gunicorn",
+        "--config",
+        "python:console.gunicorn_conf",
         "console.wsgi",
         "--bind",
         f"127.0.0.1:{port}",
@@ -99,10 +127,10 @@ def workers_and_web(workers: int, port: int) -> Iterator[subprocess.Popen[bytes]
 
 def free_port(wanted: int) -> int:
     """Return the wanted port, or another one if somebody has it."""
-    for port in (wanted, 0):
+    for each in (wanted, 0):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
+            probe.bind(("127.0.0.1", each))
             return int(probe.getsockname()[1])
     raise DemoError("no free port on 127.0.0.1")
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 from console import devservers
-from console.devservers.processes import ask_for_signal_on_parent_death
+from console.parent_death import ask_for_signal_on_parent_death
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -20,6 +20,7 @@ import psycopg
 from console.devservers import processes
 from console.devservers.processes import Account, DevServerError
 from console.devservers.state import account_for_postgres, remove
+from console.parent_death import ask_for_signal_on_parent_death
 
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -147,7 +148,7 @@ def _run_initdb(command: list[str | Path], directory: Path, account: Account | N
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=processes.ask_for_signal_on_parent_death(signal.SIGKILL),  # noqa: PLW1509 - takes no lock
+            preexec_fn=ask_for_signal_on_parent_death(signal.SIGKILL),  # noqa: PLW1509 - takes no lock
             user=account.uid if account else None,
             group=account.gid if account else None,
             extra_groups=[] if account else None,

@@ -7,7 +7,6 @@ import Django.
 """
 
 import contextlib
-import ctypes
 import hashlib
 import importlib.util
 import os
@@ -15,11 +14,12 @@ import platform
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from console.parent_death import ask_for_signal_on_parent_death
 
 try:
     import psutil
@@ -33,7 +33,6 @@ except ModuleNotFoundError as missing:
 POLL_SECONDS = 0.02
 START_SECONDS = 180.0  # generous: after kill -9 PostgreSQL first replays its log, Valkey its append-only file
 _PORT_ATTEMPTS = 5
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _children: list[subprocess.Popen[bytes]] = []  # kept to be reaped; a Popen that is dropped warns
 
 
@@ -66,21 +65,6 @@ def environment() -> dict[str, str]:
     """What a server gets to see: no PG* or LC_* that would change its behaviour, none of our secrets."""
     kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
     return kept | {"LC_ALL": "C", "TZ": "UTC"}
-
-
-def ask_for_signal_on_parent_death(signum: int) -> Callable[[], None] | None:
-    """Return a preexec_fn by which Linux sends `signum` to the child when the thread that started it ends."""
-    if sys.platform != "linux":
-        return None
-    libc = ctypes.CDLL(None)  # loaded before the fork: the child of a threaded process must not take locks
-    parent = os.getpid()
-
-    def ask() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signum)
-        if os.getppid() != parent:  # it died between the fork and the line above
-            os.kill(os.getpid(), signum)
-
-    return ask
 
 
 def spawn(

@@ -1,17 +1,25 @@
-"""The sandbox's command line, shared by `python -m console.sandbox` and `manage.py sandbox`. Imports no Django."""
+"""The sandbox's command line, shared by `python -m console.sandbox` and `manage.py sandbox`. Imports no Django.
+
+The sandbox itself is imported when it is started: its packages are requirements/development.txt's, and a server that
+lacks them shall say so, and show the options, as with every other command.
+"""
+
+from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from console.sandbox.app import Sandbox
-from console.sandbox.faults import FaultError, FaultRule, parse_spec
-from console.sandbox.seed import SeedError, seed_file
-from console.sandbox.server import base_url, listen, make_server
-from console.sandbox.world import new_world
+from console.command_options import port
+
+if TYPE_CHECKING:
+    from console.sandbox.faults import FaultRule
 
 DEFAULT_PORT = 8787
+_PACKAGES = ("starlette", "uvicorn")
 
 
 class SandboxUsageError(Exception):
@@ -23,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument(
         "--port",
-        type=int,
+        type=port,
         default=DEFAULT_PORT,
         help="port to listen on; 0 takes a free one (default: %(default)s)",
     )
@@ -62,6 +70,13 @@ def serve(
 
     Objects of the seeds that are not served go to `note`. Raises SandboxUsageError.
     """
+    if lacking := _lacking():
+        raise SandboxUsageError(lacking)
+    from console.sandbox.app import Sandbox  # noqa: PLC0415 - see above
+    from console.sandbox.seed import SeedError, seed_file  # noqa: PLC0415
+    from console.sandbox.server import base_url, listen, make_server  # noqa: PLC0415
+    from console.sandbox.world import new_world  # noqa: PLC0415
+
     world = new_world(faults)
     for path in seeds:
         try:
@@ -84,7 +99,22 @@ def serve(
         server.run(sockets=[listener])
 
 
+def _lacking() -> str:
+    """Say which packages the sandbox lacks here, and what to do; empty if none."""
+    missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
+    return (
+        f"the sandbox needs packages that a server does without ({', '.join(missing)}): install "
+        "requirements/development.txt"
+        if missing
+        else ""
+    )
+
+
 def _spec(text: str) -> list[FaultRule]:
+    if lacking := _lacking():
+        raise argparse.ArgumentTypeError(lacking)
+    from console.sandbox.faults import FaultError, parse_spec  # noqa: PLC0415 - see above
+
     try:
         return parse_spec(text)
     except FaultError as error:

@@ -227,15 +227,7 @@ def workers_running(count: int) -> Iterator[Sequence[subprocess.Popen[bytes]]]:
 
 
 def _worker_command() -> list[str]:
-    return [
-        sys.executable,
-        str(settings.BASE_DIR / "manage.py"),
-        "rqworker",
-        "urgent",
-        "default",
-        "--verbosity",
-        "0",
-    ]
+    return [sys.executable, "-m", "console", "rqworker", "urgent", "default", "--verbosity", "0"]
 
 
 def batch_report(command: BaseCommand, batch: Batch) -> None:

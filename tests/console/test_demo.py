@@ -1,19 +1,21 @@
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import subprocess
 import sys
 import tempfile
-import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = [sys.executable, "manage.py", "demo"]
+SETTINGS = {"SECRET_KEY": "k" * 50, "DATABASE_URL": "postgresql://h/x", "REDIS_URL": "redis://h"}
 OWN_SERVERS = {"DATABASE_URL", "REDIS_URL", "OPENAI_API_KEY", "SECRET_KEY"}
 
 
@@ -33,15 +35,9 @@ def test_the_whole_job_runs_without_browser_and_configuration(tmp_path: Path) ->
     assert "threads blocked, blocked" in result.stdout
 
 
-@pytest.fixture
-def state() -> Iterator[Path]:
-    """A path with spaces that the account of a PostgreSQL started by root can reach: pytest's own can't be."""
-    with tempfile.TemporaryDirectory(prefix="demo state ", dir="/var/tmp") as directory:
-        Path(directory).chmod(0o755)
-        yield Path(directory) / "kept here"
-
-
-def test_the_demo_prints_address_and_login_serves_and_ends_its_children(state: Path) -> None:
+@contextlib.contextmanager
+def started(state: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A demo that serves: what it has said, and its process; terminated at the end."""
     process = subprocess.Popen(
         [*DEMO, "--port", "0", "--workers", "1"],
         cwd=ROOT,
@@ -49,18 +45,121 @@ def test_the_demo_prints_address_and_login_serves_and_ends_its_children(state: P
         stdout=subprocess.PIPE,
         text=True,
     )
-    watchdog = threading.Timer(180, process.kill)
-    watchdog.start()
     assert process.stdout is not None
     try:
-        said = "".join(itertools.takewhile(lambda line: not line.startswith("Ctrl-C"), process.stdout))
-        address = next(word for word in said.split() if word.startswith("http://localhost:"))
-        assert "the password of all three: " in said
-        with urllib.request.urlopen(address + "healthz") as answer:  # noqa: S310 - our own address
-            assert answer.read() == b"ok"
+        yield (
+            "".join(itertools.takewhile(lambda line: not line.startswith("Ctrl-C"), process.stdout)),
+            process,
+        )
     finally:
         process.terminate()
-        rest = process.stdout.read()
         process.wait(60)
-        watchdog.cancel()
-    assert "Its data is kept" in rest
+        process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def state() -> Iterator[Path]:
+    """A path with spaces that the account of a PostgreSQL started by root can reach: pytest's own can't be."""
+    with tempfile.TemporaryDirectory(prefix="demo state ", dir="/var/tmp") as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory) / "kept here"
+
+
+@pytest.fixture(scope="module")
+def demo(state: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    with started(state) as said_and_process:
+        yield said_and_process
+
+
+def answer_of(said: str) -> bytes:
+    with urllib.request.urlopen(address_in(said) + "healthz") as answer:  # noqa: S310 - our own address
+        return bytes(answer.read())
+
+
+def address_in(said: str) -> str:
+    return next(word for word in said.split() if word.startswith("http://localhost:"))
+
+
+def test_the_demo_prints_address_and_login_and_serves(demo: tuple[str, subprocess.Popen[str]]) -> None:
+    said, _ = demo
+    assert "the password of all three: " in said
+    assert answer_of(said) == b"ok"
+
+
+def test_a_second_demo_leaves_the_first_ones_data_alone_and_says_where_it_is(
+    demo: tuple[str, subprocess.Popen[str]], state: Path
+) -> None:
+    said, _ = demo
+    second = subprocess.run(
+        [*DEMO, "--port", "0"],
+        cwd=ROOT,
+        env=environment(state),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert second.returncode == 1
+    assert "password" not in second.stdout
+    assert f"A demo is running with this data at {address_in(said)}: use that one" in second.stderr
+    assert "CONSOLE_STATE_DIR=" in second.stderr
+    assert answer_of(said) == b"ok"
+
+
+def test_a_demo_leaves_no_socket_in_the_home(demo: tuple[str, subprocess.Popen[str]]) -> None:
+    _, process = demo
+    named = [
+        connection.laddr
+        for child in psutil.Process(process.pid).children(recursive=True)
+        for connection in child.net_connections("unix")
+        if connection.laddr
+    ]
+    assert named == []
+
+
+def test_the_demo_ends_its_children_and_keeps_its_data(state: Path) -> None:
+    with started(state.with_name("ended here")) as (_, process):
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.terminate()
+        assert process.stdout is not None
+        assert "Its data is kept" in process.stdout.read()
+        process.wait()
+        assert psutil.wait_procs(children, timeout=10)[1] == []
+
+
+@pytest.mark.parametrize("command", ["demo", "sandbox"])
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        ("--port=99999", "'99999' is not possible: use a port from 1 to 65535, or 0 for a free one"),
+        ("--port=-1", "'-1' is not possible: use a port"),
+        ("--port=http", "'http' is not possible: use a port"),
+        ("--port=٣", "'٣' is not possible: use a port"),
+    ],
+)
+def test_a_port_that_there_is_not_is_refused_before_anything_starts(
+    command: str, option: str, reason: str, tmp_path: Path
+) -> None:
+    result = subprocess.run(
+        [*DEMO[:-1], command, option],
+        cwd=ROOT,
+        env=environment(tmp_path / "state") | SETTINGS,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert reason in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_number_of_workers_below_none_is_refused(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [*DEMO, "--workers=-2"],
+        cwd=ROOT,
+        env=environment(tmp_path / "state"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, "use a whole number from 0 to 256" in result.stderr) == (2, True)

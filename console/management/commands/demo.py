@@ -6,22 +6,31 @@ import contextlib
 import os
 import secrets
 import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Count, Sum
 from rich.console import Console
 from rich.table import Table
 
-from console.demo import DemoError, end_on_signals, free_port, sandbox_running, workers_and_web
+from console.demo import (
+    DemoError,
+    add_arguments,
+    end_on_signals,
+    free_port,
+    sandbox_running,
+    workers_and_web,
+)
 from migration_app.models import Assistant, Chunk, Conversation, PromptVersion, Thread
 from migration_app.sample import sample_path
 
 _ROLES = ("viewer", "operator", "admin")
+_LOCK = 0x7A11137  # an advisory lock's number, beside those of the counters
 
 
 class Command(BaseCommand):
@@ -30,34 +39,28 @@ class Command(BaseCommand):
     help = "Bring the console up with embedded servers, a sandbox and sample data."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add --once, --port and --workers."""
-        parser.add_argument(
-            "--once", action="store_true", help="do the whole job without a browser, report, end"
-        )
-        parser.add_argument(
-            "--port", type=int, default=8000, help="the web server's port (default: %(default)s)"
-        )
-        parser.add_argument("--workers", type=int, default=2, help="RQ workers to run (default: %(default)s)")
+        """Declare the options."""
+        add_arguments(parser)
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Set up, then serve or run once."""
         end_on_signals()
-        call_command("migrate", verbosity=0)
         try:
-            with sandbox_running(sample_path()) as variables:
+            with _only_demo() as announce, sandbox_running(sample_path()) as variables:
+                call_command("migrate", verbosity=0)
                 # The workers started below inherit these; so does this process, which asks nothing of an API.
                 os.environ.update(variables)
                 call_command("import_archive", str(sample_path()), reason="sample data")
                 if options["once"]:
                     self._once(workers=options["workers"])
                 else:
-                    self._serve(workers=options["workers"], port=free_port(options["port"]))
+                    self._serve(options["workers"], free_port(options["port"]), announce)
         except DemoError as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
             self.stdout.write("\nThe demo has ended. Its data is kept; `make demo` brings it back.")
 
-    def _serve(self, *, workers: int, port: int) -> None:
+    def _serve(self, workers: int, port: int, announce: Callable[[str], None]) -> None:
         password = secrets.token_urlsafe(9)
         for role in _ROLES:
             _user_set(role, password)
@@ -68,8 +71,10 @@ class Command(BaseCommand):
             )
         connection.close()
         with workers_and_web(workers, port) as web:
+            address = f"http://localhost:{port}/"
+            announce(address)
             self.stdout.write(
-                f"\nThe console is at http://localhost:{port}/\n"
+                f"\nThe console is at {address}\n"
                 f"Log in as admin, operator or viewer; the password of all three: {password}\n"
                 "Ctrl-C ends it.\n"
             )
@@ -89,6 +94,38 @@ class Command(BaseCommand):
         if open_ends.exists() or unlike.exists():
             raise CommandError(f"{open_ends.count() + unlike.count()} threads did not end as they should.")
         self.stdout.write("Every thread that conversion lets pass is verified.")
+
+
+@contextlib.contextmanager
+def _only_demo() -> Iterator[Callable[[str], None]]:
+    """Have the data for this demo alone: two would share users and queue, and the second would reset the passwords.
+
+    Yields what tells a demo that comes later where this one is. The lock lives as long as its session: kill -9 ends it.
+    """
+    session = connections.create_connection(DEFAULT_DB_ALIAS)
+
+    def announce(address: str) -> None:
+        with session.cursor() as cursor:
+            cursor.execute("SELECT set_config('application_name', %s, false)", [address])
+
+    try:
+        with session.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
+            if cursor.fetchone() == (False,):
+                cursor.execute(
+                    "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid)"
+                    " WHERE locktype = 'advisory' AND classid = 0 AND objid = %s AND datname = current_database()",
+                    [_LOCK],
+                )
+                (address,) = cursor.fetchone() or ("",)
+                raise CommandError(
+                    f"A demo is {f'running with this data at {address}' if address else 'starting with this data'}: "
+                    "use that one, end it, or give this one a folder of its own, "
+                    "`CONSOLE_STATE_DIR=/path/of/another make demo` (or other servers, where DATABASE_URL is set)."
+                )
+        yield announce
+    finally:
+        session.close()
 
 
 def _user_set(role: str, password: str) -> None:
