@@ -16,7 +16,7 @@ def count(text: str) -> int:
 
 
 def _between(text: str, highest: int, advice: str) -> int:
-    # isascii: int() takes digits of every script, and a sign.
-    if text.isascii() and text.isdigit() and int(text) <= highest:
+    # int() takes digits of every script and a sign, and gives up above some thousand digits.
+    if text.isascii() and text.isdigit() and len(text) <= len(str(highest)) and int(text) <= highest:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is not possible: {advice}")

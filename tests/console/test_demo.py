@@ -111,7 +111,7 @@ def test_a_demo_leaves_no_socket_in_the_home(demo: tuple[str, subprocess.Popen[s
         connection.laddr
         for child in psutil.Process(process.pid).children(recursive=True)
         for connection in child.net_connections("unix")
-        if connection.laddr
+        if connection.laddr != ""
     ]
     assert named == []
 
@@ -126,21 +126,19 @@ def test_the_demo_ends_its_children_and_keeps_its_data(state: Path) -> None:
         assert psutil.wait_procs(children, timeout=10)[1] == []
 
 
-@pytest.mark.parametrize("command", ["demo", "sandbox"])
 @pytest.mark.parametrize(
-    ("option", "reason"),
+    ("words", "reason"),
     [
-        ("--port=99999", "'99999' is not possible: use a port from 1 to 65535, or 0 for a free one"),
-        ("--port=-1", "'-1' is not possible: use a port"),
-        ("--port=http", "'http' is not possible: use a port"),
-        ("--port=٣", "'٣' is not possible: use a port"),
+        (["demo", "--port=99999"], "'99999' is not possible: use a port from 1 to 65535"),
+        (["demo", "--workers=-2"], "'-2' is not possible: use a whole number from 0 to 256"),
+        (["sandbox", "--port=99999"], "'99999' is not possible: use a port from 1 to 65535"),
     ],
 )
-def test_a_port_that_there_is_not_is_refused_before_anything_starts(
-    command: str, option: str, reason: str, tmp_path: Path
+def test_what_cannot_be_is_refused_before_anything_starts(
+    words: list[str], reason: str, tmp_path: Path
 ) -> None:
     result = subprocess.run(
-        [*DEMO[:-1], command, option],
+        [*DEMO[:-1], *words],
         cwd=ROOT,
         env=environment(tmp_path / "state") | SETTINGS,
         capture_output=True,
@@ -151,15 +149,3 @@ def test_a_port_that_there_is_not_is_refused_before_anything_starts(
     assert reason in result.stderr
     assert "Traceback" not in result.stderr
     assert not (tmp_path / "state").exists()
-
-
-def test_a_number_of_workers_below_none_is_refused(tmp_path: Path) -> None:
-    result = subprocess.run(
-        [*DEMO, "--workers=-2"],
-        cwd=ROOT,
-        env=environment(tmp_path / "state"),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (result.returncode, "use a whole number from 0 to 256" in result.stderr) == (2, True)

@@ -83,10 +83,7 @@ class Command(BaseCommand):
 
     def _once(self, *, workers: int) -> None:
         call_command("convert_assistants", all=True, reason="demo")
-        with contextlib.suppress(
-            SystemExit
-        ):  # it ends so because of blocked threads; the report below judges
-            call_command("backfill", all=True, wait=True, workers=max(workers, 1), reason="demo")
+        call_command("backfill", all=True, wait=True, workers=max(workers, 1), reason="demo")
         Console(file=sys.stdout).print(_report())
         call_command("verify", all=True, wait=True, workers=max(workers, 1), reason="demo")
         open_ends = Thread.objects.exclude(status__in=[Thread.Status.VERIFIED, Thread.Status.BLOCKED])

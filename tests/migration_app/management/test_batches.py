@@ -57,13 +57,38 @@ def test_backfill_waits_until_every_thread_is_verified(
     assert AuditEvent.objects.filter(verb="thread.queued", reason="pilot").count() == 2
 
 
+@pytest.mark.parametrize("chosen", [{"all": True}, {"status": "snapshotted"}])
 def test_backfill_exits_with_1_if_a_selected_thread_did_not_end_verified(
-    make_thread: MakeThread, work_while_waiting: None, sandbox: RunningSandbox
+    make_thread: MakeThread, work_while_waiting: None, sandbox: RunningSandbox, chosen: dict[str, Any]
 ) -> None:
     make_thread()
     sandbox.control.add_fault("unauthorized", "POST ")
     with pytest.raises(SystemExit) as caught:
-        run("backfill", status="snapshotted", wait=True)
+        run("backfill", wait=True, **chosen)
+    assert caught.value.code == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "error_code"),
+    [("blocked", "blocked"), ("failed", "unauthorized"), ("needs_review", "differs"), ("registered", "")],
+)
+def test_backfill_of_all_succeeds_beside_threads_that_were_at_an_end_before(
+    make_thread: MakeThread, work_while_waiting: None, status: str, error_code: str
+) -> None:
+    Thread.objects.filter(pk=make_thread("thread_before").pk).update(status=status, error_code=error_code)
+    make_thread("thread_new")
+    assert run("backfill", all=True, wait=True).endswith("1  verified\n")
+    assert run("backfill", all=True, wait=True).endswith("is started.\n")  # nothing is left to do
+    assert Thread.objects.get(thread_id="thread_before").status == status
+
+
+@pytest.mark.parametrize("chosen", [{"thread": ["thread_before"]}, {"status": "blocked"}])
+def test_backfill_of_named_threads_exits_with_1_if_one_of_them_was_blocked_before(
+    make_thread: MakeThread, work_while_waiting: None, chosen: dict[str, Any]
+) -> None:
+    Thread.objects.filter(pk=make_thread("thread_before").pk).update(status="blocked", error_code="blocked")
+    with pytest.raises(SystemExit) as caught:
+        run("backfill", wait=True, **chosen)
     assert caught.value.code == 1
 
 
