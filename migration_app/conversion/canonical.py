@@ -3,8 +3,8 @@
 Tolerated, because servers are documented or recorded to do it: an item's id and created_by; null fields;
 status completed or absent; plain string content instead of parts; a part type ``text`` instead of the
 role's own; ``annotations``, ``logprobs`` and ``detail`` added with their empty or default values; a
-filename added to a file given by id; an output as one text part. Nothing else. Imports only ``contracts``
-and this package.
+filename added to a file given by id; an output as one text part that says nothing else; a whole number
+written as 1.0. Nothing else. Imports only ``contracts`` and this package.
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ from typing import Any
 
 from migration_app.contracts import Difference, JsonObject
 from migration_app.conversion.differences import counted, described, first_difference, numbered
-from migration_app.conversion.text import as_list, as_object, copy_json, is_clean
+from migration_app.conversion.text import as_list, as_object, copy_json, is_clean, same_json
 
 _IGNORED_ITEM_FIELDS = frozenset({"id", "created_by", "object", "created_at"})
-_IGNORED_PART_FIELDS = frozenset({"logprobs", "parsed"})
+_EMPTY_WHEN_ADDED = ("annotations", "logprobs")
+_MAX_WHOLE = 2.0**53
+"""Up to here a float holds every whole number, so that 1.0 is 1 to any reader."""
 _TEXT_TYPES = {"assistant": "output_text"}
 _ROLES = ("user", "assistant", "developer", "system")
 _MESSAGE_FIELDS = _IGNORED_ITEM_FIELDS | {"type", "role", "status", "content"}
-_TEXT_FIELDS = _IGNORED_PART_FIELDS | {"type", "text", "annotations"}
+_TEXT_FIELDS = frozenset({"type", "text", *_EMPTY_WHEN_ADDED})
 _sorted_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode
 
 
@@ -39,7 +41,7 @@ def canonical_item(item: JsonObject) -> JsonObject:
 
 
 def _canonical(item: JsonObject) -> JsonObject:
-    fields = _present(copy_json(item, set()), _IGNORED_ITEM_FIELDS)
+    fields = _present(_numbers_alike(copy_json(item, set())), _IGNORED_ITEM_FIELDS)
     if fields.get("status") == "completed":
         del fields["status"]
     if "type" not in fields and "role" in fields:
@@ -64,11 +66,16 @@ def read_back_includes(items: Iterable[JsonObject]) -> tuple[str, ...]:
     return tuple(sorted(wanted))
 
 
+def canonical_line(item: JsonObject) -> bytes:
+    """What one item adds to a fingerprint."""
+    return (_canonical_text(item) + "\n").encode()
+
+
 def fingerprint(items: Iterable[JsonObject]) -> str:
     """Digest of the canonical forms of items as planned or as a server gave them."""
     digest = hashlib.sha256()
     for item in items:
-        digest.update((_canonical_text(item) + "\n").encode())
+        digest.update(canonical_line(item))
     return digest.hexdigest()
 
 
@@ -123,6 +130,7 @@ class ItemsComparison:
         self._balance: collections.Counter[bytes] = collections.Counter()  # how often more planned than found
         self._found_count = 0
         self._same = 0
+        self._extra: collections.Counter[bytes] = collections.Counter()  # found and not planned, at the end
         self._difference: Difference | None = None
         self._ended = False
 
@@ -151,10 +159,20 @@ class ItemsComparison:
         if not self._ended:
             while (expected := self._next_planned()) is not None:
                 self._pair(expected, None)
+            self._extra.subtract(self._balance)
+            self._extra = +self._extra
             self._difference = self._in_words()
             self._ended = True
             self._balance.clear()
         return self._difference
+
+    def repeated(self, planned: Iterable[JsonObject]) -> int:
+        """How many of the items that were not planned are a planned one once more, once the last page was seen."""
+        self.difference()
+        if not self._extra:
+            return 0
+        digests = (_item_digest(canonical_item(item)) for item in planned)
+        return sum(self._extra[digest] for digest in {digest for digest in digests if digest in self._extra})
 
     def _next_planned(self) -> JsonObject | None:
         expected = next(self._planned, None)
@@ -189,9 +207,7 @@ class ItemsComparison:
         return Difference(self._same, self._words(expected, actual), expected, actual)
 
     def _words(self, expected: JsonObject | None, actual: JsonObject | None) -> str:
-        missing, extra = self._balance.copy(), collections.Counter[bytes]()
-        extra.subtract(self._balance)
-        missing, extra = +missing, +extra
+        missing, extra = +self._balance, self._extra
         number = self._same + 1
         lengths = f"planned {numbered(self._planned_count)}, found {self._found_count}"
         counts = counted(missing.total(), extra.total())
@@ -214,7 +230,7 @@ def _is_same(planned: JsonObject, found: JsonObject) -> bool:
     first, second = _plain_message(planned), _plain_message(found)
     if first is not None and second is not None:
         return first == second
-    return canonical_item(planned) == canonical_item(found)
+    return same_json(canonical_item(planned), canonical_item(found))
 
 
 def _plain_message(item: object) -> tuple[str, str, list[str]] | None:
@@ -245,10 +261,10 @@ def _plain_text(part: object, kind: str) -> str | None:
     """The text of a part that says nothing else once it is canonical; None for any other."""
     if not isinstance(part, dict):
         return None
-    text, named, annotations = part.get("text"), part.get("type"), part.get("annotations")
+    text, named = part.get("text"), part.get("type")
     if not isinstance(text, str) or not is_clean(text) or named not in (kind, "text"):
         return None
-    if not (annotations is None or annotations == []):
+    if any(not (part.get(name) is None or part[name] == []) for name in _EMPTY_WHEN_ADDED):
         return None
     if any(part[name] is not None for name in part.keys() - _TEXT_FIELDS):
         return None
@@ -273,27 +289,46 @@ def _item_digest(item: JsonObject) -> bytes:
     return hashlib.sha256(_sorted_json(item).encode()).digest()
 
 
-def _present(value: Any, ignored: frozenset[str]) -> JsonObject:
+def _numbers_alike(value: Any) -> Any:
+    """The value with whole numbers as such: who decodes and encodes JSON may make 1 of 1.0, or the reverse."""
+    if isinstance(value, dict):
+        return {name: _numbers_alike(entry) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [_numbers_alike(entry) for entry in value]
+    if isinstance(value, float) and value.is_integer() and abs(value) <= _MAX_WHOLE:
+        return int(value)
+    return value
+
+
+def _present(value: Any, ignored: frozenset[str] = frozenset()) -> JsonObject:
     return {key: entry for key, entry in as_object(value).items() if entry is not None and key not in ignored}
 
 
-def _content(content: object, role: str) -> list[Any]:
+def _content(content: object, role: str) -> object:
+    """The parts of a message in canonical form; what is neither text nor a list of parts stays as it is."""
     text_type = _TEXT_TYPES.get(role, "input_text")
-    parts = [content] if isinstance(content, str) else as_list(content)
+    parts = [content] if isinstance(content, str) else [] if content is None else content
+    if not isinstance(parts, list):
+        return parts
     return [
         _part({"type": text_type, "text": part} if isinstance(part, str) else part, text_type)
         for part in parts
     ]
 
 
-def _part(part: object, text_type: str) -> JsonObject:
-    fields = _present(part, _IGNORED_PART_FIELDS)
+def _part(part: object, text_type: str) -> object:
+    if not isinstance(part, dict):
+        return part
+    fields = _present(part)
     if fields.get("type") == "text":
         fields["type"] = text_type
-    if fields.get("annotations") == []:
-        del fields["annotations"]
+    for name in _EMPTY_WHEN_ADDED:
+        if fields.get(name) == []:
+            del fields[name]
     if isinstance(fields.get("annotations"), list):
-        fields["annotations"] = [_present(annotation, frozenset()) for annotation in fields["annotations"]]
+        fields["annotations"] = [
+            _present(entry) if isinstance(entry, dict) else entry for entry in fields["annotations"]
+        ]
     if fields.get("type") == "input_image":
         fields.setdefault("detail", "auto")
     if fields.get("type") == "input_file":
@@ -305,8 +340,14 @@ def _part(part: object, text_type: str) -> JsonObject:
 
 
 def _output(output: object) -> object:
-    """A string as it is; a list of one text part as that text."""
-    parts = as_list(output)
-    if len(parts) == 1 and as_object(parts[0]).get("type") in ("input_text", "output_text", "text"):
-        return as_object(parts[0]).get("text")
-    return output
+    """A string as it is, and so a list of one text part that says nothing else; any other list in canonical parts.
+
+    A ``text`` or ``output_text`` part is text as well here: servers differ in what they call it.
+    """
+    if not isinstance(output, list):
+        return output
+    parts = [_part(part, "input_text") for part in output]
+    only = as_object(parts[0]) if len(parts) == 1 else {}
+    if only.keys() == {"type", "text"} and only["type"] in ("input_text", "output_text"):
+        return only["text"]
+    return parts

@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Sequence
 
 from migration_app.contracts import JsonObject
-from migration_app.conversion.text import as_object, label, labels, shape_of
+from migration_app.conversion.text import as_object, label, labels, same_json, shape_of
 
 _FIELDS_FIRST = ("type", "role", "status")  # named before any other difference, with their values
 _ABSENT = object()
@@ -36,13 +36,15 @@ def first_difference(expected: object, actual: object, path: str) -> str:
     """Where two different canonical values part, without showing what stands there."""
     if isinstance(expected, dict) and isinstance(actual, dict):
         names = dict.fromkeys([*_FIELDS_FIRST, *sorted(expected), *sorted(actual)])
-        name = next(name for name in names if expected.get(name, _ABSENT) != actual.get(name, _ABSENT))
+        name = next(
+            name for name in names if not same_json(expected.get(name, _ABSENT), actual.get(name, _ABSENT))
+        )
         return first_difference(
             expected.get(name, _ABSENT), actual.get(name, _ABSENT), f"{path} {name}".strip()
         )
     if isinstance(expected, list) and isinstance(actual, list):
         pairs = enumerate(zip(expected, actual, strict=False), start=1)
-        number = next((number for number, (left, right) in pairs if left != right), None)
+        number = next((number for number, (left, right) in pairs if not same_json(left, right)), None)
         if number is None:
             return f"{path} differs in number (planned {_listed(expected)}, found {_listed(actual)})"
         entry = f"{path} {number}{_kind_words(expected[number - 1])}"

@@ -165,6 +165,19 @@ def _encode(value: str, safe: str) -> str:
     return urllib.parse.quote(_LONE_PERCENT.sub("%25", value), safe=safe)
 
 
+def same_json(first: object, second: object) -> bool:
+    """Whether two values are the same JSON: to Python ``1 == True``, to JSON and its readers it is not."""
+    if isinstance(first, bool) or isinstance(second, bool):
+        return first is second
+    if isinstance(first, dict) and isinstance(second, dict):
+        return first.keys() == second.keys() and all(
+            same_json(value, second[name]) for name, value in first.items()
+        )
+    if isinstance(first, list) and isinstance(second, list):
+        return len(first) == len(second) and all(map(same_json, first, second))
+    return first == second
+
+
 def shape_of(value: object) -> str:
     """What kind of JSON value it is, in words."""
     return "nothing" if value is None else _SHAPES.get(type(value), "no JSON value")

@@ -64,6 +64,20 @@ def user_part(**part: Any) -> dict[str, Any]:
         (CALL, CALL | {"id": "fc_1", "status": None, "namespace": None}),
         (OUTPUT, OUTPUT | {"id": "fco_1", "status": "completed", "created_by": "x"}),
         (OUTPUT, OUTPUT | {"output": [{"type": "input_text", "text": "done"}]}),
+        (OUTPUT, OUTPUT | {"output": [{"type": "output_text", "text": "done", "annotations": []}]}),
+        (
+            OUTPUT
+            | {"output": [{"type": "input_text", "text": "a"}, {"type": "input_image", "file_id": "f"}]},
+            OUTPUT
+            | {
+                "output": [
+                    {"type": "text", "text": "a", "annotations": None},
+                    {"type": "input_image", "file_id": "f", "detail": "auto", "image_url": None},
+                ]
+            },
+        ),
+        (CODE | {"outputs": [{"score": 1.0}]}, CODE | {"outputs": [{"score": 1}]}),
+        (USER | {"content": []}, USER | {"content": None}),
         (
             user_part(type="input_image", file_id="file-a", detail="auto"),
             user_part(type="input_image", file_id="file-a", image_url=None),
@@ -135,6 +149,59 @@ def test_documented_normalisations_make_no_difference(planned: dict[str, Any], f
             OUTPUT,
             OUTPUT | {"output": [{"type": "input_image"}]},
             "item 1 (function_call_output): output differs",
+        ),
+        (
+            OUTPUT,
+            OUTPUT | {"output": [{"type": "input_text", "text": "done", "extra": "more words"}]},
+            "item 1 (function_call_output): output differs (planned a string, found 1: input_text)",
+        ),
+        (
+            OUTPUT,
+            OUTPUT | {"output": [{"type": "input_text", "text": "done", "annotations": [CITATION]}]},
+            "item 1 (function_call_output): output differs (planned a string, found 1: input_text)",
+        ),
+        (
+            OUTPUT,
+            OUTPUT | {"output": ["done"]},
+            "item 1 (function_call_output): output differs (planned a string, found 1)",
+        ),
+        (
+            ASSISTANT,
+            ASSISTANT | {"content": [TEXT | {"logprobs": [{"token": "x", "logprob": -1.5}]}]},
+            "item 1 (message by assistant): content 1 (output_text) logprobs differs (planned nothing, found 1)",
+        ),
+        (
+            ASSISTANT,
+            ASSISTANT | {"content": [TEXT | {"parsed": {"a": 1}}]},
+            "item 1 (message by assistant): content 1 (output_text) parsed differs",
+        ),
+        (
+            CODE | {"outputs": [{"type": "logs", "ok": True}]},
+            CODE | {"outputs": [{"type": "logs", "ok": 1}]},
+            "item 1 (code_interpreter_call): outputs 1 (logs) ok differs (planned True, found 1)",
+        ),
+        (
+            CODE | {"outputs": [0]},
+            CODE | {"outputs": [False]},
+            "item 1 (code_interpreter_call): outputs 1 differs (planned 0, found False)",
+        ),
+        (
+            ASSISTANT | {"content": [TEXT | {"annotations": [CITATION]}]},
+            ASSISTANT | {"content": [TEXT | {"annotations": [CITATION | {"index": False}]}]},
+            (
+                "item 1 (message by assistant): content 1 (output_text) annotations 1 (file_citation) index differs "
+                "(planned 0, found False)"
+            ),
+        ),
+        (
+            USER | {"content": []},
+            USER | {"content": {"type": "input_text", "text": "Ho."}},
+            "item 1 (message by user): content differs (planned 0, found an object)",
+        ),
+        (
+            USER,
+            USER | {"content": [7]},
+            "item 1 (message by user): content 1 (input_text) differs (planned an object, found 7)",
         ),
         (
             CALL,
