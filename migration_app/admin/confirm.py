@@ -199,11 +199,12 @@ def _figures(kind: ActionKind, preflight: Preflight) -> list[tuple[str, str]]:
             ("API calls (reads)", totals.calls - totals.threads - totals.chunks),
         ]
     elif kind.name == Batch.Kind.ROLLBACK:
-        # The same reads; then a delete an item, and four calls that delete the conversation and confirm it all.
+        # The same reads, one of them in confirming; then a delete an item, and three calls that delete the
+        # conversation and confirm it all.
         reads = totals.calls - totals.threads - totals.chunks
         figures += [
             ("Items", totals.items),
-            ("API calls, about", reads + totals.items + 4 * totals.threads),
+            ("API calls, about", reads + totals.items + 3 * totals.threads),
         ]
     told = [(label, _at_least(preflight, count)) for label, count in figures]
     if kind.sends:

@@ -49,7 +49,9 @@ def asked_for(data: QueryDict) -> Asked:
 
 def form_context(asked: Asked) -> dict[str, Any]:
     """What the page shows of it, with the calls that it would take."""
-    estimate = calls_estimate(checks=asked.checks, sample_size=asked.sample_size, seed=asked.seed)
+    estimate = calls_estimate(
+        checks=asked.checks, sample_size=asked.sample_size, seed=asked.seed, quick=asked.quick
+    )
     about = "" if estimate.exact else "about "
     figures = [
         ("Conversations read", f"{about}{estimate.threads:,}"),

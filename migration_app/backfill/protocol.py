@@ -29,16 +29,18 @@ from typing import Any
 from django.conf import settings
 
 from migration_app.backfill import records
+from migration_app.backfill.readback import read_back
 from migration_app.backfill.records import NeedsReviewError
 from migration_app.backfill.refusals import halves, is_about_items, is_lossless, next_replacements
 from migration_app.backfill.standing import intact_or_review
 from migration_app.backfill.work import Work
-from migration_app.contracts import Difference, Fidelity, JsonObject, PlannedItem
+from migration_app.contracts import Fidelity, JsonObject, PlannedItem
 from migration_app.conversion.canonical import (
     ItemsComparison,
     read_back_includes,
 )
 from migration_app.conversion.chunking import chunk_items
+from migration_app.conversion.conversations import listed_id
 from migration_app.gateways.errors import GatewayError, Outcome
 from migration_app.gateways.target import (
     Appended,
@@ -163,6 +165,7 @@ async def _append(work: Work, conversation: Conversation, *, handed_out: bool) -
             parts.extendleft(reversed(smaller or (part,)))
         else:
             records.chunk_appended(work.entry, sequence, appended)
+            work.appended[part.start] = appended.item_ids
             work.sent = sent
             sequence += 1
     return True
@@ -198,11 +201,12 @@ async def _settle(work: Work, chunk: Chunk) -> bool:
     comparison = ItemsComparison(_bodies(work.items[:end]))
     ids: list[str] = []
     async for page in _pages(work, work.items[:end]):
-        ids += [str(item.get("id", "")) for item in page]
+        ids += map(listed_id, page)
         comparison.see(page)
     if comparison.same == comparison.seen == end:
+        work.appended[chunk.first_item] = tuple(ids[chunk.first_item : end])
         records.chunk_appended(
-            work.entry, chunk.sequence, Appended(tuple(ids[chunk.first_item : end]), request_id="")
+            work.entry, chunk.sequence, Appended(work.appended[chunk.first_item], request_id="")
         )
         await work.write()
         return True
@@ -217,7 +221,7 @@ async def _settle(work: Work, chunk: Chunk) -> bool:
 
 async def _prefix_only(work: Work, position: int) -> None:
     """Raise NeedsReviewError unless the conversation is exactly what was sent, and nothing else."""
-    difference = await _difference(work, work.items[:position])
+    difference = (await read_back(work, _held(work), work.items[:position])).difference()
     if difference is not None:
         raise NeedsReviewError(
             "conversation_continued",
@@ -304,14 +308,15 @@ async def _verify(work: Work) -> None:
         records.thread_verified(work.entry, conversation.continued_after)
         await work.write()
         return
-    difference = await _difference(work, work.items)
+    found = await read_back(work, conversation, work.items, metadata=work.plan.metadata)
+    difference = found.difference()
     if difference is not None:
         raise NeedsReviewError("difference", difference.text)
     if work.grown:
         # An import assessed the thread while it was sent, and left it to us: what came in since is a delta.
         work.entry.set(**await work.database.run(_measures, work.thread))
         raise NeedsReviewError(GROWN_CODE, GROWN_TEXT)
-    records.thread_verified(work.entry, len(work.items))
+    records.thread_verified(work.entry, len(work.items), not_shown=found.not_shown)
     await work.write()
 
 
@@ -324,14 +329,6 @@ def _held(work: Work) -> Conversation:
     if work.conversation is None:
         raise NeedsReviewError("conversation_missing", "The console holds no conversation for this thread.")
     return work.conversation
-
-
-async def _difference(work: Work, items: Sequence[PlannedItem]) -> Difference | None:
-    """Read the conversation whole, and say where it first differs from these items."""
-    comparison = ItemsComparison(_bodies(items))
-    async for page in _pages(work, items):
-        comparison.see(page)
-    return await work.apart(comparison.difference)
 
 
 async def _pages(work: Work, items: Sequence[PlannedItem]) -> AsyncIterator[list[JsonObject]]:

@@ -18,6 +18,8 @@ from migration_app.contracts import (
     ThreadPlan,
     policies_as_dict,
 )
+from migration_app.conversion.conversations import NOT_SHOWN
+from migration_app.conversion.findings import KINDS
 from migration_app.gateways.target import Appended, Created
 from migration_app.models import Conversation, FormerConversation, Thread
 from migration_app.services.assessments import plan_measures
@@ -170,10 +172,22 @@ def conversation_completed(
     entry.transition(S.BACKFILLED, "thread.backfilled", **plan_measures(plan))
 
 
-def thread_verified(entry: Entry, item_count: int) -> None:
-    """The conversation was read back and is what was planned."""
+def thread_verified(entry: Entry, item_count: int, *, not_shown: Sequence[str] | None = None) -> None:
+    """The conversation was read back and is what was planned, as far as the target shows it.
+
+    ``not_shown``: what it does not show; None where that was not looked for.
+    """
     entry.conversation(state=Conversation.State.VERIFIED, verified=True, item_count=item_count)
-    entry.transition(S.VERIFIED, "thread.verified", error_code="", error_text="", attempts=0)
+    said = ""
+    if not_shown is not None:
+        entry.conversation(not_shown=" ".join(not_shown))
+        before = entry.thread.finding_counts
+        counts = {code: count for code, count in before.items() if code not in NOT_SHOWN.values()}
+        counts |= {NOT_SHOWN[name]: 1 for name in not_shown}
+        if counts != before:
+            entry.set(finding_counts=dict(sorted(counts.items())))
+        said = " ".join(KINDS[NOT_SHOWN[name]].text for name in not_shown)
+    entry.transition(S.VERIFIED, "thread.verified", reason=said, error_code="", error_text="", attempts=0)
     work_ended(entry)
 
 

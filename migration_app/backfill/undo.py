@@ -28,7 +28,12 @@ from migration_app.backfill.standing import Standing, conversation_standing, fir
 from migration_app.backfill.work import Work
 from migration_app.contracts import JsonObject, Policies, ThreadPlan
 from migration_app.gateways.errors import GatewayError, Outcome
-from migration_app.gateways.target import conversation_delete, conversation_is_there, item_delete
+from migration_app.gateways.target import (
+    NO_SUCH_METHOD,
+    conversation_delete,
+    conversation_is_there,
+    item_delete,
+)
 from migration_app.models import Conversation, OrphanConversation, Thread
 from migration_app.services.batch_kinds import FOREIGN_TOO
 from migration_app.services.plans import PlanLostError, plan_of, thread_plan
@@ -37,7 +42,6 @@ from migration_app.services.snapshots import load_source_thread
 _TRIES_BEFORE_GIVING_UP = 3
 _NO_IDS = frozenset({"", ".", ".."})
 """As the last part of an address these would name the list, or the conversation."""
-_NO_SUCH_METHOD = frozenset({405, 501})
 
 
 async def thread_rollback(work: Work) -> None:
@@ -132,7 +136,7 @@ async def _delete_item(work: Work, conversation: Conversation, item_id: str) -> 
     try:
         await item_delete(work.connection, conversation_id=conversation.conversation_id, item_id=item_id)
     except GatewayError as error:
-        if error.status not in _NO_SUCH_METHOD:
+        if error.status not in NO_SUCH_METHOD:
             raise
         raise NeedsReviewError(
             "not_deleted",
@@ -163,7 +167,7 @@ async def _delete_conversation(work: Work, conversation: Conversation) -> None:
     try:
         await conversation_delete(work.connection, conversation_id=conversation.conversation_id)
     except GatewayError as error:
-        if error.status not in _NO_SUCH_METHOD:
+        if error.status not in NO_SUCH_METHOD:
             raise
         refused = f"The target has no way to delete a conversation ({error.status}). "
     if not refused and await _is_there(work, conversation):
@@ -180,7 +184,7 @@ async def _is_there(work: Work, conversation: Conversation) -> bool:
     try:
         return await conversation_is_there(work.connection, conversation_id=conversation.conversation_id)
     except GatewayError as error:
-        if error.status not in _NO_SUCH_METHOD:
+        if error.status not in NO_SUCH_METHOD:
             raise
     try:
         await first_page(work, conversation)

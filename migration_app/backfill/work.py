@@ -39,6 +39,7 @@ class Work:
     collects what is to be written; ``write`` makes it durable. ``stopping`` tells whether the worker is to stop
     after the step at hand. ``snapshot_seen``: when the newest page that was converted came in; ``grown``: the
     thread was assessed from a newer one since. ``sent`` is the fingerprint of what stands in the conversation.
+    ``appended``: what the target called the items that this worker appended, by the position of the first of each call.
     ``looks`` is shared by all threads of the turn: what one looks up serves the others.
     """
 
@@ -56,6 +57,7 @@ class Work:
     snapshot_seen: dt.datetime | None = None
     grown: bool = False
     sent: Fingerprinting = dataclasses.field(default_factory=Fingerprinting)
+    appended: dict[int, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     looks: dict[tuple[str, str], asyncio.Task[None]] = dataclasses.field(default_factory=dict)
 
     @property

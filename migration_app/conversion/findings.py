@@ -13,6 +13,7 @@ from migration_app.conversion.finding_kinds import FindingKind
 from migration_app.conversion.findings_of_assistants import ASSISTANT_KINDS
 from migration_app.conversion.findings_of_calls import (
     KEPT_KINDS,
+    READ_BACK_KINDS,
     REFUSAL_KINDS,
     RESOURCE_KINDS,
     RUN_KINDS,
@@ -36,6 +37,7 @@ KINDS: Mapping[str, FindingKind] = MappingProxyType(
     | RUN_KINDS
     | REFUSAL_KINDS
     | KEPT_KINDS
+    | READ_BACK_KINDS
     | RESOURCE_KINDS
     | ASSISTANT_KINDS
 )

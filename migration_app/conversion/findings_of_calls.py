@@ -197,6 +197,20 @@ KEPT_KINDS: dict[str, FindingKind] = {
     ),
 }
 
+READ_BACK_KINDS: dict[str, FindingKind] = {
+    "metadata_not_shown": FindingKind(
+        NOTE,
+        "The target does not give back the conversation's metadata, so it could not be compared.",
+        "Ask the target for one of these conversations, and see whether its metadata is there.",
+    ),
+    "item_ids_not_shown": FindingKind(
+        NOTE,
+        "The target lists items without ids although it gave them some when they were appended, so they are "
+        "compared by what they say alone.",
+        "No action is needed, but to roll back, the target must list ids.",
+    ),
+}
+
 RESOURCE_KINDS: dict[str, FindingKind] = {
     "resource_missing": FindingKind(
         LOSSY,

@@ -18,6 +18,12 @@ from migration_app.gateways.errors import GatewayError, unreadable_answer
 ITEMS_PER_PAGE = 100
 """The most that items.list gives at once."""
 
+CONVERSATION_READS = 1
+"""What reading a conversation back takes besides its pages of items: one read of itself, for its metadata."""
+
+NO_SUCH_METHOD = frozenset({405, 501})
+"""What a server answers that has no way to do a thing."""
+
 _ID_PREFIXES = {"message": "msg", "code_interpreter_call": "ci", "file_search_call": "fs"}
 
 
@@ -31,7 +37,7 @@ class Created:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Appended:
-    """Items that were appended, in order. ``item_ids`` is what the server called them."""
+    """Items that were appended, in order. ``item_ids`` is what the server called them; empty where it did not say."""
 
     item_ids: tuple[str, ...]
     request_id: str
@@ -81,6 +87,23 @@ async def conversation_is_there(connection: Connection, *, conversation_id: str)
             return False
         raise
     return True
+
+
+async def conversation_get(connection: Connection, *, conversation_id: str) -> JsonObject | None:
+    """Read the conversation itself, with its metadata; None where the target has no way to give it.
+
+    Raises GatewayError; ``not_found`` if the target does not know the conversation.
+    """
+    try:
+        answer = await connection.get(_path(conversation_id))
+    except GatewayError as error:
+        if error.status in NO_SUCH_METHOD:
+            return None
+        raise
+    # What stands between may answer with what it gave somebody else.
+    if answer.value.get("id", conversation_id) != conversation_id:
+        raise unreadable_answer("another conversation", answer.request_id)
+    return answer.value
 
 
 async def items_pages(
@@ -163,7 +186,6 @@ def _ids(answer: Answer, *, expected: int) -> tuple[str, ...]:
     data = answer.value.get("data")
     if not isinstance(data, list) or len(data) != expected:
         raise unreadable_answer("not as many items as were sent", answer.request_id)
-    ids = tuple(item.get("id") if isinstance(item, dict) else None for item in data)
-    if not all(isinstance(item_id, str) for item_id in ids):
-        raise unreadable_answer("items without ids", answer.request_id)
-    return tuple(str(item_id) for item_id in ids)
+    if not all(isinstance(item, dict) and isinstance(item.get("id"), str | None) for item in data):
+        raise unreadable_answer("no items with ids", answer.request_id)
+    return tuple(item.get("id") or "" for item in data)

@@ -41,6 +41,8 @@ class Conversation(models.Model):
     replacements = models.JSONField(default=list, blank=True)
     # The application went on after this many of our items: nothing more is sent, and verification reads that far.
     continued_after = models.PositiveIntegerField(null=True, blank=True)
+    # What the target did not show when it was last read back, so that it is not compared: "metadata item_ids".
+    not_shown = models.CharField(max_length=64, blank=True, default="", db_default="")
     create_request_id = models.CharField(max_length=128, blank=True)
     intended_at = models.DateTimeField()
     created_at = models.DateTimeField(null=True, blank=True)

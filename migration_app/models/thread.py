@@ -65,6 +65,8 @@ class Thread(models.Model):
     item_count = models.PositiveIntegerField(default=0)
     chunk_count = models.PositiveIntegerField(default=0)
     payload_bytes = models.PositiveBigIntegerField("bytes to send", default=0)
+    # SHA-256 over metadata and items of that plan: another one of the same size is another plan.
+    plan_digest = models.CharField(max_length=64, blank=True, default="", db_default="", db_collation="C")
     finding_counts = models.JSONField(default=dict, blank=True)
     # Files and vector stores that its tools and items need: "vector_store:vs_1 file:file-2", for the mapping.
     resources = models.TextField(blank=True, default="", db_default="")
@@ -72,6 +74,8 @@ class Thread(models.Model):
     last_message_at = models.DateTimeField(null=True, blank=True)
     source_created_at = models.DateTimeField(null=True, blank=True)
     snapshot_at = models.DateTimeField(null=True, blank=True)
+    # The last page that was assessed, by its number: which of two snapshots is the newer one, no clock can tell.
+    snapshot_sequence = models.PositiveIntegerField(null=True, blank=True)
 
     error_code = models.CharField(max_length=64, blank=True, db_collation="C")
     error_text = models.TextField(blank=True)

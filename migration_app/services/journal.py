@@ -69,6 +69,7 @@ conversed AS (
         replacements = coalesce(s->'replacements', c.replacements),
         item_count = coalesce((s->>'item_count')::integer, c.item_count),
         fingerprint = coalesce(s->>'fingerprint', c.fingerprint),
+        not_shown = coalesce(s->>'not_shown', c.not_shown),
         continued_after = coalesce((s->>'continued_after')::integer, c.continued_after),
         created_at = CASE WHEN s ? 'created' THEN now() ELSE c.created_at END,
         completed_at = CASE WHEN s ? 'completed' THEN now() ELSE c.completed_at END,

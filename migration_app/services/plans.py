@@ -16,6 +16,7 @@ from migration_app.contracts import (
     policies_as_dict,
     policies_from,
 )
+from migration_app.conversion.conversations import not_shown_findings
 from migration_app.conversion.fallbacks import apply_replacements
 from migration_app.conversion.kept import kept_findings
 from migration_app.conversion.resources import thread_resources
@@ -106,6 +107,8 @@ def plan_of(
     more = resource_findings(thread_resources(source)) if names_resources else ()
     if conversation is not None and conversation.continued_after is not None:
         more = (*kept_findings(plan, conversation.continued_after, conversation.fingerprint), *more)
+    if conversation is not None and conversation.not_shown:
+        more = (*more, *not_shown_findings(plan.thread_id, conversation.not_shown.split()))
     if not more:
         return plan
     return dataclasses.replace(plan, findings=selected(plan.findings, range(len(plan.findings)), more))

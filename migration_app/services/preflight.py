@@ -19,7 +19,7 @@ from django.db.models import BooleanField, Count, ExpressionWrapper, Q, QuerySet
 from migration_app.contracts import Fidelity, Policies, Severity, policies_as_dict
 from migration_app.conversion.findings import KINDS
 from migration_app.conversion.policy_findings import codes_of, codes_of_other_choices
-from migration_app.gateways.target import ITEMS_PER_PAGE
+from migration_app.gateways.target import CONVERSATION_READS, ITEMS_PER_PAGE
 from migration_app.models import Batch, Thread
 from migration_app.services.assessments import plan_measures
 from migration_app.services.batches import CONVERTING, batch_eligible
@@ -227,7 +227,7 @@ def _convert(
         if len(anew.longest) > _GROUP:
             anew.longest[:] = _longest_of(anew.longest)
         if measures["fidelity"] != Fidelity.BLOCKED.value:
-            calls = 1 + chunks + max(1, -(-items // ITEMS_PER_PAGE))
+            calls = 1 + chunks + max(1, -(-items // ITEMS_PER_PAGE)) + CONVERSATION_READS
             sums.update(threads=1, messages=thread.message_count, items=items, chunks=chunks, calls=calls)
             sums["payload_bytes"] += measures["payload_bytes"]
         if progress is not None:

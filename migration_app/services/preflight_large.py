@@ -15,6 +15,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from migration_app.contracts import Fidelity, Policies
+from migration_app.gateways.target import CONVERSATION_READS
 from migration_app.models import Batch, Thread
 from migration_app.services.batches import CONVERTING, ELIGIBLE
 from migration_app.services.index_walks import counted_up_to, index_for, walk
@@ -110,8 +111,8 @@ def _with_counters(
     by_fidelity = _summed(taken, lambda line: line.fidelity)
     refused = _summed(matching, lambda line: line.status)
     refused.subtract(_summed(taken, lambda line: line.status))
-    reads = sum(line.reads for line in sent)
     threads, chunks = sum(line.threads for line in sent), sum(line.chunks for line in sent)
+    reads = sum(line.reads for line in sent) + CONVERSATION_READS * threads
     return dataclasses.replace(
         sampled,
         counted=True,

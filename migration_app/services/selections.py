@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Ceil, Greatest
 
-from migration_app.gateways.target import ITEMS_PER_PAGE
+from migration_app.gateways.target import CONVERSATION_READS, ITEMS_PER_PAGE
 from migration_app.models import Conversation, Thread
 from migration_app.services import index_walks
 from migration_app.services.index_walks import (
@@ -170,9 +171,9 @@ def _size(index: tuple[str, ...], fields: Mapping[str, Any]) -> float:
     return threads_count({name: fields[name] for name in index}) or 0
 
 
-def verification_reads() -> Greatest:
-    """Calls that reading back a conversation takes: pages of 100 items, at least one."""
-    return Greatest(Ceil(F("item_count") / float(ITEMS_PER_PAGE)), 1.0)
+def verification_reads() -> CombinedExpression:
+    """Calls that reading back a conversation takes: pages of 100 items, at least one, and the conversation itself."""
+    return Greatest(Ceil(F("item_count") / float(ITEMS_PER_PAGE)), 1.0) + float(CONVERSATION_READS)
 
 
 def selection_totals(threads: QuerySet[Thread]) -> Totals:

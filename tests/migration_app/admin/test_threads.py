@@ -231,7 +231,7 @@ def test_the_page_tells_figures_findings_and_who_is_left_out_and_why(log_in: Log
     page = log_in("operator").get(act_url("backfill")).content.decode()
     assert "<b>3,123</b>" in page  # items
     assert "<b>159</b>" in page  # chunks
-    assert "<b>195</b>" in page  # calls: 3 creates, 159 chunks, 3 × 11 reads
+    assert "<b>198</b>" in page  # calls: 3 creates, 159 chunks, 3 × 12 reads
     assert "6.0 MB" in page
     assert "file_search_as_note" in page
     assert "migrated and verified already" in page

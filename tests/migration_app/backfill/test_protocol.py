@@ -1,18 +1,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from console.sandbox.testing import RunningSandbox
-from migration_app.gateways.connection import Connection
+from migration_app.backfill import protocol
+from migration_app.gateways.connection import Answer, Connection
 from migration_app.gateways.errors import GatewayError
+from migration_app.gateways.target import Created, conversation_create
 from migration_app.models import AuditEvent, Chunk, Conversation, OrphanConversation, Thread
+from migration_app.services.assessments import thread_assess
 from tests.migration_app.backfill.conftest import (
+    ACTOR,
     add_page,
     assert_conversation_holds_exactly_the_thread,
     backfilled,
+    call,
     claim,
+    continued_by_its_application,
     message,
     resumed,
     start,
@@ -44,7 +51,7 @@ def test_the_calls_are_those_that_preflight_counts(make_thread: MakeThread, sand
     thread = make_thread(messages=105)
     backfilled(claim(start("backfill", thread)))
     methods = [request.method for request in sandbox.control.requests()]
-    assert (methods.count("POST"), methods.count("GET")) == (1 + thread.chunk_count, 2)
+    assert (methods.count("POST"), methods.count("GET")) == (1 + thread.chunk_count, 3)
 
 
 def test_the_conversation_carries_the_threads_metadata_and_its_id(
@@ -197,6 +204,125 @@ def test_a_conversation_that_the_target_lost_goes_to_a_person(
     verified(claim(start("verify", thread)))
     thread.refresh_from_db()
     assert (thread.status, thread.error_code) == (S.NEEDS_REVIEW, "conversation_missing")
+
+
+def metadata_of(sandbox: RunningSandbox, thread: Thread) -> dict[str, str]:
+    stored = sandbox.control.conversation(thread.conversation.conversation_id)
+    metadata: dict[str, str] = stored.conversation["metadata"]
+    return metadata
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"user_id": "u2"}, "another value: user_id"),
+        ({"user_id": None}, "missing: user_id"),
+        ({"topic": "tides"}, "not planned: topic"),
+    ],
+)
+def test_metadata_that_differs_goes_to_a_person(
+    make_thread: MakeThread, sandbox: RunningSandbox, change: dict[str, str | None], words: str
+) -> None:
+    thread = backfilled(claim(start("backfill", make_thread())))
+    changed = {
+        name: value for name, value in (metadata_of(sandbox, thread) | change).items() if value is not None
+    }
+    path = f"/conversations/{thread.conversation.conversation_id}"
+    call(sandbox, "POST", path, {"metadata": changed})
+    verified(claim(start("verify", thread)))
+    thread.refresh_from_db()
+    assert (thread.status, thread.error_code) == (S.NEEDS_REVIEW, "difference")
+    assert words in thread.error_text
+
+
+def test_metadata_lost_in_the_create_is_never_verified(
+    make_thread: MakeThread, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def forgetful(connection: Connection, *, metadata: dict[str, str]) -> Created:
+        return await conversation_create(connection, metadata={})
+
+    monkeypatch.setattr(protocol, "conversation_create", forgetful)
+    thread = backfilled(claim(start("backfill", make_thread())))
+    assert (thread.status, thread.error_code) == (S.NEEDS_REVIEW, "difference")
+    assert "missing: user_id, thread_id" in thread.error_text
+
+
+def test_metadata_that_the_target_can_not_give_is_said_and_stays_said(
+    make_thread: MakeThread, sandbox: RunningSandbox
+) -> None:
+    sandbox.control.add_fault("unauthorized", "GET /conversations/[^/]+$", status=405)
+    thread = backfilled(claim(start("backfill", make_thread())))
+    assert (thread.status, thread.conversation.not_shown) == (S.VERIFIED, "metadata")
+    assert thread.finding_counts == {"metadata_not_shown": 1}
+    assert "could not be compared" in AuditEvent.objects.get(verb="thread.verified").reason
+    thread_assess(thread=thread, actor=ACTOR)
+    assert thread.finding_counts == {"metadata_not_shown": 1}
+    sandbox.control.clear_faults()
+    verified(claim(start("verify", thread)))
+    thread.refresh_from_db()
+    thread.conversation.refresh_from_db()
+    assert (thread.status, thread.finding_counts, thread.conversation.not_shown) == (S.VERIFIED, {}, "")
+
+
+def test_an_item_put_in_the_place_of_another_with_the_same_words_goes_to_a_person(
+    make_thread: MakeThread, sandbox: RunningSandbox
+) -> None:
+    thread = backfilled(claim(start("backfill", make_thread())))
+    path = f"/conversations/{thread.conversation.conversation_id}/items"
+    last = sandbox.control.conversation(thread.conversation.conversation_id).items[-1]
+    call(sandbox, "DELETE", f"{path}/{last.pop('id')}")
+    call(sandbox, "POST", path, {"items": [last]})
+    verified(claim(start("verify", thread)))
+    thread.refresh_from_db()
+    assert (thread.status, thread.error_code) == (S.NEEDS_REVIEW, "difference")
+    assert "item 3 is not the one that was appended" in thread.error_text
+
+
+def test_ids_are_compared_over_chunks_of_several_workers(
+    make_thread: MakeThread, sandbox: RunningSandbox
+) -> None:
+    sandbox.control.add_fault("reset_after", "POST .*/items", times=1, after=1)
+    thread = claim(start("backfill", make_thread(messages=45)))
+    with pytest.raises(GatewayError):
+        backfilled(thread)
+    Chunk.objects.filter(sequence=0).update(
+        item_ids=[f"msg_{number}" for number in range(20)],
+    )
+    resumed(thread)
+    thread.refresh_from_db()
+    assert (thread.status, thread.error_code) == (S.NEEDS_REVIEW, "conversation_continued")
+    assert "item 1 is not the one that was appended" in thread.error_text
+
+
+def test_a_target_that_gives_items_no_ids_is_verified_by_what_they_say(
+    make_thread: MakeThread, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get, post = Connection.get, Connection.post
+
+    def without_ids(answer: Answer) -> Answer:
+        for item in answer.value.get("data", ()):
+            item["id"] = None
+        return answer
+
+    async def got(self: Connection, *args: Any) -> Answer:
+        return without_ids(await get(self, *args))
+
+    async def posted(self: Connection, *args: Any, **options: Any) -> Answer:
+        return without_ids(await post(self, *args, **options))
+
+    monkeypatch.setattr(Connection, "get", got)
+    monkeypatch.setattr(Connection, "post", posted)
+    thread = backfilled(claim(start("backfill", make_thread())))
+    assert (thread.status, thread.conversation.not_shown) == (S.VERIFIED, "")
+    assert thread.conversation.chunks.get().item_ids == ["", "", ""]
+
+
+def test_words_that_stand_there_twice_are_told_so(make_thread: MakeThread, sandbox: RunningSandbox) -> None:
+    thread = backfilled(claim(start("backfill", make_thread())))
+    continued_by_its_application(sandbox, thread.conversation.conversation_id, "user says 2")
+    verified(claim(start("verify", thread)))
+    thread.refresh_from_db()
+    assert thread.error_text.endswith("1 not planned; 1 of these stand there twice")
 
 
 def test_verifying_again_what_is_verified_stays_verified(

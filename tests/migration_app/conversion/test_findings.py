@@ -9,13 +9,19 @@ import re
 import pytest
 
 from migration_app.conversion.findings import KINDS
-from migration_app.conversion.findings_of_calls import KEPT_KINDS, REFUSAL_KINDS, RESOURCE_KINDS
+from migration_app.conversion.findings_of_calls import (
+    KEPT_KINDS,
+    READ_BACK_KINDS,
+    REFUSAL_KINDS,
+    RESOURCE_KINDS,
+)
 from tests.migration_app.conversion.support import golden_files
 
 ROOT = pathlib.Path(__file__).parents[3]
 SHOWN_BY_OTHER_TESTS = {
     *REFUSAL_KINDS,
     *KEPT_KINDS,
+    *READ_BACK_KINDS,
     *RESOURCE_KINDS,
     "tool_call_note_too_long",
     "text_too_long",

@@ -37,7 +37,7 @@ def test_it_tells_what_would_be_sent_and_what_is_left_out() -> None:
     said = run("--all")
     assert "Figures under default policies." in said
     assert "2 matching, 1 of them would be taken" in said
-    assert "45 items 3 chunks 5 API calls 2,500 bytes of items" in said
+    assert "45 items 3 chunks 6 API calls 2,500 bytes of items" in said
     assert "Left out, by status: 1 verified" in said
     assert "Fidelity: 1 lossy" in said
     assert "45 thread_1, 3 chunks" in said

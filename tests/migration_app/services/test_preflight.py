@@ -95,7 +95,7 @@ def test_it_counts_what_would_be_taken_and_what_is_left_out_and_why() -> None:
     assert found.by_fidelity == {"exact": 2, "lossy": 1}
     totals = found.totals
     assert (totals.messages, totals.items, totals.chunks, totals.payload_bytes) == (295, 285, 15, 1000)
-    assert totals.calls == 3 + 15 + (1 + 3 + 1)
+    assert totals.calls == 3 + 15 + (1 + 3 + 1) + 3
 
 
 def test_findings_are_added_up_over_the_threads_that_would_be_taken() -> None:
@@ -221,7 +221,7 @@ def test_retry_counts_no_calls_for_what_is_blocked_fetched_or_only_taken_back() 
     thread(4, "failed", item_count=9, chunk_count=1)
     found = preflight_of(ALL, "retry")
     assert (found.taken, found.blocked) == (4, 1)
-    assert (found.totals.threads, found.totals.calls) == (1, 3)
+    assert (found.totals.threads, found.totals.calls) == (1, 4)
 
 
 def test_findings_of_snapshots_have_the_severity_that_they_are_made_with() -> None:

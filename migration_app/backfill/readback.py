@@ -1,0 +1,84 @@
+"""Reading a conversation whole, items and metadata, and holding it against what was planned and recorded.
+
+One way for everything that verifies, reconciles or looks before it sends more. Sends nothing. Must not import jobs
+or rq.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from migration_app.backfill.records import NeedsReviewError
+from migration_app.backfill.work import Work
+from migration_app.contracts import PlannedItem
+from migration_app.conversion.canonical import read_back_includes
+from migration_app.conversion.conversations import Bodies, ConversationComparison
+from migration_app.gateways.connection import Connection
+from migration_app.gateways.errors import GatewayError
+from migration_app.gateways.target import conversation_get, items_pages
+from migration_app.models import Chunk, Conversation
+
+
+def _on() -> None:
+    """Between two pages: go on."""
+
+
+async def conversation_read(
+    connection: Connection,
+    comparison: ConversationComparison,
+    *,
+    conversation_id: str,
+    include: Sequence[str],
+    between: Callable[[], None] = _on,
+) -> None:
+    """Show the comparison the conversation as the target has it: its items, then, if it wants that, its metadata.
+
+    ``between`` is called after each page, and may raise. Raises GatewayError; ``not_found`` if it is gone.
+    """
+    async for page in items_pages(connection, conversation_id=conversation_id, include=include):
+        comparison.see(page)
+        between()
+    if comparison.wants_metadata:
+        comparison.see_metadata(await conversation_get(connection, conversation_id=conversation_id))
+
+
+async def read_back(
+    work: Work,
+    conversation: Conversation,
+    items: Sequence[PlannedItem],
+    *,
+    metadata: Mapping[str, str] | None = None,
+) -> ConversationComparison:
+    """Hold a thread's conversation against these items, the ids that were recorded of them, and this metadata.
+
+    Without ``metadata`` that of the conversation is not read. NeedsReviewError if the target no longer knows the
+    conversation; else raises GatewayError.
+    """
+    include = await work.apart(read_back_includes, Bodies(items))
+    comparison = ConversationComparison(Bodies(items), item_ids=recorded_ids(work), metadata=metadata)
+    try:
+        await conversation_read(
+            work.connection, comparison, conversation_id=conversation.conversation_id, include=include
+        )
+    except GatewayError as error:
+        if error.code != "not_found":
+            raise
+        raise NeedsReviewError(
+            "conversation_missing", "The target no longer knows the conversation."
+        ) from None
+    await work.apart(comparison.difference)
+    return comparison
+
+
+def recorded_ids(work: Work) -> Iterator[str]:
+    """What the target called the items of the conversation, in their order; empty for one that it gave no id."""
+    known: dict[int, Sequence[str]] = {}
+    known |= {
+        chunk.first_item: chunk.item_ids for chunk in work.chunks if chunk.state == Chunk.State.APPENDED
+    }
+    known |= work.appended
+    place = 0
+    for first_item in sorted(known):
+        yield from [""] * (first_item - place)
+        yield from known[first_item]
+        place = first_item + len(known[first_item])
