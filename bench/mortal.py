@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -72,9 +72,9 @@ class Workers:
         self._sweep_seconds = sweep_seconds
         self._places: list[tuple[subprocess.Popen[bytes], str, float]] = []
 
-    def start(self, *, clock: float = 0.0) -> None:
-        """Start one more."""
-        self._places.append(self._started(clock))
+    def start(self, *, clock: float = 0.0, freezes: Sequence[str] = ()) -> None:
+        """Start one more. ``freezes``: at which boundaries it freezes itself, see ``bench.worker_process``."""
+        self._places.append(self._started(clock, freezes))
 
     def kill(self, number: int) -> None:
         """Kill -9 a worker and the job that it forked, as the machine's end would; a new one takes its place."""
@@ -90,6 +90,24 @@ class Workers:
         code = process.wait(_STOP_SECONDS)
         self._places[number] = self._started(clock)
         return code
+
+    def freeze(self, number: int) -> None:
+        """SIGSTOP to all processes of a worker: a machine that is suspended, a container that is paused."""
+        _, family, _ = self._places[number]
+        frozen: set[int] = set()
+        # Once more after the last was found running: one of them may have forked meanwhile.
+        while running := [member for member in _family(family) if member.pid not in frozen]:
+            for member in running:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    member.suspend()
+                frozen.add(member.pid)
+
+    def thaw(self, number: int) -> None:
+        """SIGCONT to all of them."""
+        _, family, _ = self._places[number]
+        for member in _family(family):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.resume()
 
     def tend(self) -> None:
         """Start again what ended by itself, after its job, as a service manager does."""
@@ -114,21 +132,29 @@ class Workers:
             process.wait()
         self._places.clear()
 
-    def _started(self, clock: float) -> tuple[subprocess.Popen[bytes], str, float]:
+    def _started(
+        self, clock: float, freezes: Sequence[str] = ()
+    ) -> tuple[subprocess.Popen[bytes], str, float]:
         family = uuid.uuid4().hex
         command = [sys.executable, "-m", "bench.worker_process"]
         command += ["--sweep", str(self._sweep_seconds), "--clock", str(clock)]
+        command += [argument for freeze in freezes for argument in ("--freeze", freeze)]
         environment = {**os.environ, **self._environment, _FAMILY: family}
         return subprocess.Popen(command, env=environment, cwd=_PROJECT), family, clock
 
 
-def _kill_family(family: str) -> None:
+def _family(family: str) -> list[psutil.Process]:
     """A job's process outlives a worker that quits by itself; it is known by what it inherited."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):  # gone meanwhile, or not ours to look at
             if process.environ().get(_FAMILY) == family:
                 found.append(process)
+    return found
+
+
+def _kill_family(family: str) -> None:
+    found = _family(family)
     for process in found:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()

@@ -2,6 +2,9 @@
 
 --sweep SECONDS   how often it looks into the database for lost work, instead of every 20
 --clock SECONDS   how wrong its wall clock is, ahead or behind
+--freeze BOUNDARY:NUMBER:SECONDS
+                  freeze worker and job (SIGSTOP) for so long when a boundary is passed for the n-th time, see
+                  ``bench.freezing``; can be given more than once
 """
 
 from __future__ import annotations
@@ -19,12 +22,15 @@ from django.core.management import call_command
 from django.utils import timezone
 from rq import utils
 
+from bench import freezing
+
 
 def main(arguments: Sequence[str]) -> None:
     """Work until told to stop."""
     parser = argparse.ArgumentParser(prog="python -m bench.worker_process")
     parser.add_argument("--sweep", type=int, required=True)
     parser.add_argument("--clock", type=float, default=0.0)
+    parser.add_argument("--freeze", action="append", default=[], type=freezing.freeze_of)
     options = parser.parse_args(arguments)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
     django.setup()
@@ -32,6 +38,8 @@ def main(arguments: Sequence[str]) -> None:
     vars(worker)["SWEEP_SECONDS"] = options.sweep
     if options.clock:
         set_wrong(options.clock)
+    if options.freeze:
+        freezing.arm(options.freeze)
     call_command("rqworker", "default", verbosity=0)
 
 
