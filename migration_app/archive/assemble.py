@@ -12,18 +12,21 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 
+from migration_app.archive.clues import listed, message_clues, step_clues
 from migration_app.archive.ids import MessageIds
-from migration_app.archive.objects import SourceObject, expand
-from migration_app.archive.ordering import Listed, Listing, listings_merged, times_evidence
+from migration_app.archive.listed import Listed
+from migration_app.archive.objects import EmptyPage, LastPage, SourceObject, expand, is_last_page
+from migration_app.archive.ordering import Listing, Ordered, listings_merged
 from migration_app.archive.reader import Reject, decode_document
 from migration_app.archive.rows import Table, read_rows, row_message
+from migration_app.archive.seen_lists import LISTED, SeenLists, by_run, grouped
 from migration_app.archive.sequence import sequence_unpack
-from migration_app.archive.times import seconds_of
+from migration_app.archive.unfinished import SeenPage, is_left_open
 from migration_app.archive.versions import Verdict, merged
 from migration_app.contracts import Finding, JsonObject, ListingOrder, Severity, SourceKind, SourceThread
 from migration_app.spill import FINDING_BYTES, FINDINGS, JSON, Gathering
 
-_LISTED: tuple[SourceKind, ...] = ("message", "run", "step")
+_WORDS: Mapping[SourceKind, str] = {"message": "messages", "run": "runs", "step": "steps"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,6 +47,15 @@ def page_objects(thread_id: str, page: PageContent, ids: MessageIds) -> Iterator
 
     ``ids`` counts CSV rows without ids over all pages of the thread: use one for all.
     """
+    for found in page_sights(thread_id, page, ids):
+        if isinstance(found, SourceObject):
+            yield found
+
+
+def page_sights(
+    thread_id: str, page: PageContent, ids: MessageIds
+) -> Iterator[SourceObject | EmptyPage | LastPage]:
+    """The same, and list pages that hold nothing and say whether they go on."""
     if page.kind == "transcript_csv":
         for row in read_rows(BytesIO(page.payload)):
             if isinstance(row, Table | Reject):
@@ -57,8 +69,11 @@ def page_objects(thread_id: str, page: PageContent, ids: MessageIds) -> Iterator
                 yield SourceObject("message", message["id"], thread_id, message)
         return
     for raw in sequence_unpack(page.payload):
-        for found in expand(decode_document(raw), thread_id=thread_id):
-            if isinstance(found, SourceObject) and found.thread_id == thread_id:
+        value = decode_document(raw)
+        if is_last_page(value):
+            yield LastPage()
+        for found in expand(value, thread_id=thread_id):
+            if isinstance(found, SourceObject | EmptyPage) and found.thread_id == thread_id:
                 yield found
 
 
@@ -74,11 +89,17 @@ def assemble_thread(
     ids = MessageIds()
     for page in pages:
         sights.turn_to(page)
-        for found in page_objects(thread_id, page, ids):
+        for found in page_sights(thread_id, page, ids):
             sights.see(found)
-    messages = listings_merged(sights.listings("message"))
-    runs = listings_merged(sights.listings("run"))
-    steps = _steps_ordered(sights.listings("step"), [run.id for run in runs.objects])
+    known, lists = sights.known, sights.lists
+    runs = listings_merged(lists.listings("run", known))
+    parts = _by_run(lists.listings("step", known), [run.id for run in runs.objects])
+    pages_of = {kind: lists.pages(kind, known) for kind in LISTED}
+    messages = listings_merged(
+        lists.listings("message", known),
+        message_clues(known["message"], runs.objects, parts, _cut_out(pages_of["message"])),
+    )
+    steps = _steps_ordered(parts, known, messages.objects, by_run(pages_of["step"]))
     findings = Gathering(FINDINGS, spill=sights.values.is_spilled)
     for kind, object_id in sights.conflicts:
         findings.append(_conflict_finding(kind, object_id), FINDING_BYTES)
@@ -86,12 +107,21 @@ def assemble_thread(
         findings.append(_order_finding(thread_id))
     elif messages.sorted_by_time:
         findings.append(_sorted_finding(thread_id))
+    for run_id, ordered in steps.items():
+        if ordered.uncertain:
+            findings.append(_step_order_finding(thread_id, run_id), FINDING_BYTES)
+    for kind, ordered in (("message", messages), ("run", runs)):
+        if is_left_open(ordered.objects, pages_of[kind], lists.loose(kind, known)):
+            findings.append(_open_finding(kind, "thread", thread_id), FINDING_BYTES)
+    for run_id in _open_steps(steps, pages_of["step"], lists.loose("step", known)):
+        kind, object_id = ("run", run_id) if run_id else ("thread", thread_id)
+        findings.append(_open_finding("step", kind, object_id), FINDING_BYTES)
     return SourceThread(
         thread_id=thread_id,
         thread=sights.thread,
         messages=sights.sequence(messages.objects),
         runs=sights.sequence(runs.objects),
-        steps=sights.sequence(steps),
+        steps=sights.sequence([step for ordered in steps.values() for step in ordered.objects]),
         files=files,
         findings=findings.sequence(),
     )
@@ -104,36 +134,26 @@ class _Sights:
         self.values: Gathering[JsonObject] = Gathering(JSON)
         self.thread: JsonObject | None = None
         self.conflicts: dict[tuple[SourceKind, str], None] = {}
-        self._known: dict[SourceKind, dict[str, Listed]] = {kind: {} for kind in _LISTED}
-        self._origins: dict[str, int] = {}
-        self._orders: dict[int, ListingOrder] = {}
-        self._trusted: set[int] = set()
-        # For each origin, the ids that it lists, in its order.
-        self._listed: dict[SourceKind, list[dict[str, None]]] = {kind: [] for kind in _LISTED}
-        self._origin = 0
+        self.known: dict[SourceKind, dict[str, Listed]] = {kind: {} for kind in LISTED}
+        self.lists = SeenLists()
 
     def turn_to(self, page: PageContent) -> None:
         """What comes next stands in this page."""
-        self._origin = origin = self._origins.setdefault(page.origin, len(self._origins))
-        if page.order != "unknown":
-            self._orders.setdefault(origin, page.order)
-        if page.kind == "live":
-            self._trusted.add(origin)
-        for listed in self._listed.values():
-            if origin == len(listed):
-                listed.append({})
+        self.lists.turn_to(page.origin, page.order, live=page.kind == "live")
         self.values.grow(len(page.payload))
 
-    def see(self, found: SourceObject) -> None:
-        """Take in one sight of an object."""
-        if found.kind == "thread":
+    def see(self, found: SourceObject | EmptyPage | LastPage) -> None:
+        """Take in one sight of an object, or of a list page without any."""
+        if isinstance(found, EmptyPage | LastPage):
+            self.lists.see(found)
+        elif found.kind == "thread":
             if self.thread is None:
                 self.thread = found.value
             else:
                 self.thread, verdict = merged("thread", self.thread, found.value)
                 self._note(verdict, found)
-        elif found.kind in _LISTED:
-            known = self._known[found.kind]
+        elif found.kind in LISTED:
+            known = self.known[found.kind]
             before = known.get(found.id)
             if before is None:
                 known[found.id] = self._kept(found.kind, found.value)
@@ -143,45 +163,68 @@ class _Sights:
                 self._note(verdict, found)
                 if latest is not value:
                     known[found.id] = self._kept(found.kind, latest)
-            self._listed[found.kind][self._origin].setdefault(found.id)
-
-    def listings(self, kind: SourceKind) -> list[Listing]:
-        """What each origin lists of a kind, every object in its latest state."""
-        known = self._known[kind]
-        listings: list[Listing] = []
-        for origin, ids in enumerate(self._listed[kind]):
-            objects = [known[object_id] for object_id in ids]
-            if kind == "message" and origin not in self._trusted:
-                # The other lists of an origin go in the direction that its messages show.
-                rising, falling = times_evidence(found.time for found in objects)
-                if bool(rising) != bool(falling):
-                    self._orders[origin] = "asc" if rising else "desc"
-            listings.append(Listing(objects, self._orders.get(origin, "unknown"), origin in self._trusted))
-        return listings
+            self.lists.see(found)
 
     def sequence(self, objects: Sequence[Listed]) -> Sequence[JsonObject]:
         """The objects themselves, in this order."""
         return self.values.sequence(found.number for found in objects)
 
     def _kept(self, kind: SourceKind, value: JsonObject) -> Listed:
-        run_id = str(value.get("run_id")) if kind == "step" else ""
-        return Listed(value["id"], seconds_of(value.get("created_at")), self.values.append(value), run_id)
+        return listed(kind, value, self.values.append(value))
 
     def _note(self, verdict: Verdict, found: SourceObject) -> None:
         if verdict is Verdict.CONFLICT:
             self.conflicts[found.kind, found.id] = None
 
 
-def _steps_ordered(listings: Sequence[Listing], run_ids: Sequence[str]) -> list[Listed]:
-    """Steps oldest first inside their run, the runs in theirs: each run's steps were listed by themselves."""
-    by_run: dict[str, list[Listing]] = {run_id: [] for run_id in run_ids}
+def _by_run(listings: Sequence[Listing], run_ids: Sequence[str]) -> dict[str, list[Listing]]:
+    """Lists of steps as lists of each run's steps, the runs in their order."""
+    parts: dict[str, list[Listing]] = {run_id: [] for run_id in run_ids}
     for listing in listings:
-        parts: dict[str, list[Listed]] = collections.defaultdict(list)
-        for step in listing.objects:
-            parts[step.run_id].append(step)
-        for run_id, steps in parts.items():
-            by_run.setdefault(run_id, []).append(dataclasses.replace(listing, objects=steps))
-    return [step for parts in by_run.values() for step in listings_merged(parts).objects]
+        pages: dict[str, list[list[Listed]]] = collections.defaultdict(list)
+        for page in listing.pages:
+            for run_id, steps in grouped(page).items():
+                pages[run_id].append(steps)
+        for run_id, steps in grouped(listing.objects).items():
+            own = [page for page in pages[run_id] if len(page) > 1]
+            parts.setdefault(run_id, []).append(dataclasses.replace(listing, objects=steps, pages=own))
+    return parts
+
+
+def _steps_ordered(
+    parts: Mapping[str, Sequence[Listing]],
+    known: Mapping[SourceKind, Mapping[str, Listed]],
+    messages: Sequence[Listed],
+    pages: Mapping[str, Sequence[SeenPage]],
+) -> dict[str, Ordered]:
+    """The steps of each run, oldest first."""
+    places = {found.id: place for place, found in enumerate(messages)} if any(parts.values()) else {}
+    return {
+        run_id: listings_merged(
+            own, step_clues(known["run"].get(run_id), own, places, _cut_out(pages.get(run_id, ())))
+        )
+        for run_id, own in parts.items()
+    }
+
+
+def _cut_out(pages: Iterable[SeenPage]) -> list[Sequence[Listed]]:
+    """The pages that an API cut out of the whole list: they say whether it goes on."""
+    return [page.objects for page in pages if page.goes_on is not None and page.objects]
+
+
+def _open_steps(
+    steps: Mapping[str, Ordered], pages: Sequence[SeenPage], loose: Sequence[Sequence[Listed]]
+) -> Iterator[str]:
+    """The runs that have a list of steps which nothing continues; an empty name where a list tells no run."""
+    single: dict[str, list[list[Listed]]] = collections.defaultdict(list)
+    for part in loose:
+        for run_id, own in grouped(part).items():
+            single[run_id].append(own)
+    for run_id, lists in by_run(pages).items():
+        if is_left_open(steps[run_id].objects, lists, single[run_id]):
+            yield run_id
+    if any(page.goes_on and not page.objects for page in pages) and not any(page.objects for page in pages):
+        yield ""
 
 
 def _conflict_finding(kind: SourceKind, object_id: str) -> Finding:
@@ -216,4 +259,29 @@ def _sorted_finding(thread_id: str) -> Finding:
         source_id=thread_id,
         place="messages",
         text="The archive holds the messages in no order; their timestamps differ and gave it.",
+    )
+
+
+def _step_order_finding(thread_id: str, run_id: str) -> Finding:
+    return Finding(
+        code="step_order_uncertain",
+        severity=Severity.TRANSFORMED,
+        source_kind="run" if run_id else "thread",
+        source_id=run_id or thread_id,
+        place="steps",
+        text="Steps of one run share a timestamp, or have none, and the archive does not tell which came first.",
+        advice="Look at the order of the calls; where it matters, import the steps from a list in the API's order.",
+    )
+
+
+def _open_finding(listed_kind: SourceKind, kind: SourceKind, object_id: str) -> Finding:
+    words = _WORDS[listed_kind]
+    return Finding(
+        code="list_goes_on",
+        severity=Severity.LOSSY,
+        source_kind=kind,
+        source_id=object_id,
+        place=words,
+        text=f"A list page of {words} says that more follow (has_more), and no list that was imported continues it.",
+        advice="Import the pages that follow it; this finding goes when the last one is here.",
     )

@@ -8,11 +8,13 @@ why. Standard library only.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from migration_app.archive.ids import MessageIds, id_fault
+from migration_app.archive.list_pages import ListPage, elements_in, goes_on_said, is_page, lists_in
 from migration_app.archive.transcripts import TranscriptLines, is_transcript, transcript_thread
 from migration_app.contracts import JsonObject, SourceKind
 
@@ -57,13 +59,26 @@ _MORE = frozenset({"event", "data", "deleted", "messages", "runs", "run_steps", 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SourceObject:
-    """An API object with its id. ``thread_id`` is empty for assistants, files and vector stores."""
+    """An API object with its id. ``thread_id`` is empty for assistants, files and vector stores.
+
+    ``page`` is the list that it stands in: the same one, by identity, for all objects of a list.
+    """
 
     kind: SourceKind
     id: str
     thread_id: str
     value: JsonObject
     user_ref: str = ""
+    page: ListPage | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EmptyPage:
+    """A list page that says it goes on, and holds nothing; kind and ids are empty where its place does not tell."""
+
+    kind: SourceKind | None
+    thread_id: str
+    run_id: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -77,11 +92,19 @@ class Skipped:
 class Refused:
     """Left out because it can't be placed or identified.
 
-    ``by_file``: for what stands elsewhere in the file. The same document read alone would be taken.
+    ``by_file``: its document may not be stored whole, because read alone it would be taken, or names another thread.
     """
 
     reason: str
     by_file: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LastPage:
+    """An empty list page that says it is the last one: the list that stands before it is at its end."""
+
+
+Expanded = SourceObject | EmptyPage | Skipped | Refused
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -90,37 +113,52 @@ class _Place:
 
     kind: SourceKind | None = None
     thread_id: str = ""
+    bundle: str = ""  # the thread that the bundle around it is about
     run_id: str = ""
     ids: MessageIds | None = None
     depth: int = 0
     lines: TranscriptLines | None = None
     line_number: int = 0
+    page: ListPage | None = None
+    numbers: Iterator[int] = dataclasses.field(default_factory=itertools.count)
+
+    def inside(self, part: Any, goes_on: bool | None) -> _Place:
+        """The place of what stands in a list; ``part`` may be the list itself or a page that holds it."""
+        said = goes_on_said(part) if isinstance(part, dict) else goes_on
+        return dataclasses.replace(self, page=ListPage(next(self.numbers), said))
 
     def told_before(self, thread_id: str, messages: list[Any]) -> str:
         """Why messages without ids can't be taken beside what the file has said of their thread, if so."""
         return "" if self.lines is None else self.lines.fault(thread_id, messages, self.line_number)
 
 
+def is_last_page(value: JsonObject) -> bool:
+    """Whether a document is an empty list page behind the last one, as servers give it that count before they look."""
+    return value.get("data") == [] and goes_on_said(value) is False
+
+
 def expand(
     value: JsonObject, *, thread_id: str = "", lines: TranscriptLines | None = None, line_number: int = 0
-) -> Iterable[SourceObject | Skipped | Refused]:
+) -> Iterable[Expanded]:
     """Every API object in a document, in its order.
 
     ``thread_id`` is given to messages, runs and steps that name no thread (pages that are known to be of one
     thread). ``lines`` is handed in while a file is read: it tells grown transcripts from pieces.
     """
-    if (found := _whole(value, "")) is not None:
+    if (found := _whole(value, "", None)) is not None:
         return (found,)
     ids = MessageIds() if thread_id else None
     return _expand_slowly(value, _Place(thread_id=thread_id, ids=ids, lines=lines, line_number=line_number))
 
 
-def _expand(value: Any, place: _Place) -> Iterable[SourceObject | Skipped | Refused]:
-    found = _whole(value, place.run_id) if place.depth <= _MAX_NESTING else None
-    return _expand_slowly(value, place) if found is None else (found,)
+def _expand(value: Any, place: _Place) -> Iterable[Expanded]:
+    found = _whole(value, place.run_id, place.page) if place.depth <= _MAX_NESTING else None
+    if found is None or place.bundle not in {"", found.thread_id}:
+        return _expand_slowly(value, place)
+    return (found,)
 
 
-def _whole(value: Any, run_id: str) -> SourceObject | None:
+def _whole(value: Any, run_id: str, page: ListPage | None) -> SourceObject | None:
     """An object of a thread that is complete, so that its place adds nothing to it; None for all else.
 
     Nearly all documents and list elements are such objects. They come out as they would the long way round, which
@@ -135,10 +173,10 @@ def _whole(value: Any, run_id: str) -> SourceObject | None:
         return None
     if kind == "step" and run_id and not value.get("run_id"):
         return None
-    return SourceObject(kind, str(object_id), str(thread_id), value)
+    return SourceObject(kind, str(object_id), str(thread_id), value, page=page)
 
 
-def _expand_slowly(value: Any, place: _Place) -> Iterator[SourceObject | Skipped | Refused]:
+def _expand_slowly(value: Any, place: _Place) -> Iterator[Expanded]:
     if isinstance(value, str) and value.lstrip().startswith("{"):
         try:
             value = json.loads(value)
@@ -153,16 +191,24 @@ def _expand_slowly(value: Any, place: _Place) -> Iterator[SourceObject | Skipped
     elif isinstance(value.get("event"), str) and isinstance(value.get("data"), dict):
         yield from _expand(value["data"], dataclasses.replace(place, depth=place.depth + 1))
     elif isinstance(value.get("data"), list) and value.get("object") not in OBJECT_NAMES.values():
-        inner = dataclasses.replace(place, depth=place.depth + 1)
-        for element in value["data"]:
-            yield from _expand(element, inner)
+        yield from _elements(value, dataclasses.replace(place, depth=place.depth + 1), None)
     elif _is_bundle(value, place):
         yield from _bundle(value, place)
     else:
         yield _identified(value, place)
 
 
-def _transcript(value: JsonObject, place: _Place) -> Iterator[SourceObject | Skipped | Refused]:
+def _elements(part: JsonObject | list[Any], place: _Place, goes_on: bool | None) -> Iterator[Expanded]:
+    """What stands in a list, or in a page that holds it; ``goes_on`` is what is said beside a bare list."""
+    inside = place.inside(part, goes_on)
+    elements = part["data"] if isinstance(part, dict) else part
+    for element in elements:
+        yield from _expand(element, inside)
+    if not elements and inside.page is not None and inside.page.goes_on:
+        yield EmptyPage(place.kind, place.thread_id, place.run_id)
+
+
+def _transcript(value: JsonObject, place: _Place) -> Iterator[Expanded]:
     thread, messages, user_ref = transcript_thread(value)
     if isinstance(thread, str):
         yield Refused(thread)
@@ -171,11 +217,12 @@ def _transcript(value: JsonObject, place: _Place) -> Iterator[SourceObject | Ski
         yield Refused(fault, by_file=True)
         return
     yield SourceObject("thread", thread["id"], thread["id"], thread, user_ref)
+    inside = _Place("message", thread["id"]).inside(messages, goes_on_said(value))
     for message in messages:
         if isinstance(message, str):
             yield Refused(f"Transcript of {thread['id']}: {message}")
         else:
-            yield _identified(message, _Place("message", thread["id"]))
+            yield _identified(message, inside)
 
 
 def _is_bundle(value: JsonObject, place: _Place) -> bool:
@@ -194,7 +241,7 @@ def _is_bundle(value: JsonObject, place: _Place) -> bool:
     )
 
 
-def _bundle(value: JsonObject, place: _Place) -> Iterator[SourceObject | Skipped | Refused]:
+def _bundle(value: JsonObject, place: _Place) -> Iterator[Expanded]:
     """An object with others beside or inside it: ``{"thread": …, "messages": […]}`` and its like."""
     name = value.get("object")
     kind = KINDS.get(name) if isinstance(name, str) else place.kind
@@ -208,19 +255,27 @@ def _bundle(value: JsonObject, place: _Place) -> Iterator[SourceObject | Skipped
     else:
         thread_id = _thread_of_bundle(value) or thread_id
     ids = MessageIds() if thread_id else None
-    inner = dataclasses.replace(place, thread_id=thread_id, run_id=run_id, ids=ids, depth=place.depth + 1)
+    inner = dataclasses.replace(
+        place, thread_id=thread_id, bundle=thread_id, run_id=run_id, ids=ids, depth=place.depth + 1, page=None
+    )
+    goes_on = goes_on_said(value)  # of the messages, if it stands beside a bare list of them
     for key, part_kind in _PARTS.items():
         if kind in {"thread", "run"} and part_kind not in _OF_THREADS:
             continue
-        elements = _elements(value.get(key))
-        named = [element for element in elements if isinstance(element, dict) and element.get("id")]
-        if key == "messages" and thread_id and len(named) < len(elements):
-            fault = inner.told_before(thread_id, elements)
+        of_part = dataclasses.replace(inner, kind=part_kind)
+        if key == "messages" and thread_id:
+            elements = elements_in(value.get(key))
+            named = [element for element in elements if isinstance(element, dict) and element.get("id")]
+            fault = inner.told_before(thread_id, elements) if len(named) < len(elements) else ""
             if fault:
                 yield Refused(fault, by_file=True)
-                elements = named
-        for element in elements:
-            yield from _expand(element, dataclasses.replace(inner, kind=part_kind))
+                yield from _elements(named, of_part, goes_on)
+                continue
+        for part in lists_in(value.get(key)):
+            if not isinstance(part, dict) or is_page(part):
+                yield from _elements(part, of_part, goes_on if key == "messages" else None)
+            else:
+                yield from _expand(part, of_part)
 
 
 def _thread_of_bundle(value: JsonObject) -> str:
@@ -234,24 +289,11 @@ def _thread_of_bundle(value: JsonObject) -> str:
     named = [
         element["thread_id"]
         for key in ("messages", "runs")
-        for element in _elements(value.get(key))
+        for element in elements_in(value.get(key))
         if isinstance(element, dict) and element.get("thread_id")
     ]
     only = named[0] if named and all(other == named[0] for other in named) else None
     return only if isinstance(only, str) else ""
-
-
-def _elements(part: Any) -> list[Any]:
-    """A list, a list page, one object, or a map of lists (steps by run): as a list."""
-    if isinstance(part, list):
-        return part
-    if not isinstance(part, dict) or not part:
-        return []
-    if isinstance(part.get("data"), list):
-        return list(part["data"])
-    if "id" not in part and "object" not in part and all(isinstance(inner, list) for inner in part.values()):
-        return [element for inner in part.values() for element in inner]
-    return [part]
 
 
 def _identified(value: JsonObject, place: _Place) -> SourceObject | Skipped | Refused:
@@ -274,9 +316,15 @@ def _identified(value: JsonObject, place: _Place) -> SourceObject | Skipped | Re
         thread_id = filled["thread_id"]
         if fault := id_fault(thread_id):
             return Refused(f"The {name} {filled['id']} can't be placed: its thread_id {fault}.")
+        if place.bundle not in {"", thread_id}:
+            return Refused(
+                f"The {name} {filled['id']} stands with thread {place.bundle} and names thread {thread_id}: mend "
+                "its thread_id, or import it by itself.",
+                by_file=True,
+            )
     elif kind == "thread":
         thread_id = filled["id"]
-    return SourceObject(kind, filled["id"], thread_id, filled)
+    return SourceObject(kind, filled["id"], thread_id, filled, page=place.page)
 
 
 def _left_out(name: str, value: JsonObject) -> str:

@@ -10,32 +10,27 @@ from __future__ import annotations
 import bisect
 import collections
 import dataclasses
+import itertools
 from collections.abc import Collection, Iterable, Sequence
-from typing import NamedTuple
 
+from migration_app.archive.listed import NO_CLUES, Clues, Listed
+from migration_app.archive.ties import lists_directed, ties_settled
 from migration_app.archive.times import seconds_of
 from migration_app.contracts import JsonObject, ListingOrder
-
-
-class Listed(NamedTuple):
-    """As much of an object as its order depends on. ``time``: seconds since 1970. ``number``: where it is kept."""
-
-    id: str
-    time: float | None
-    number: int = 0
-    run_id: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Listing:
     """What one origin lists, in its order. ``order`` is what is known of its direction from elsewhere.
 
-    ``trusted``: the direction was asked for (live listings), so timestamps need not confirm it.
+    ``trusted``: the direction was asked for (live listings), so timestamps need not confirm it. ``pages``: the lists
+    that stand in it, each in its own order, whatever order they stand in.
     """
 
     objects: Sequence[Listed]
     order: ListingOrder = "unknown"
     trusted: bool = False
+    pages: Sequence[Sequence[Listed]] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -68,21 +63,25 @@ def times_evidence(times: Iterable[float | None]) -> tuple[int, int]:
     return rising, falling
 
 
+def listing_direction(listing: Listing) -> ListingOrder | None:
+    """The direction of a whole listing; unknown if nothing tells it, None if it has none."""
+    if listing.trusted and listing.order != "unknown":
+        return listing.order
+    rising, falling = times_evidence(found.time for found in listing.objects)
+    if rising and falling:
+        return None
+    return "asc" if rising else "desc" if falling else listing.order
+
+
 def listing_ordered(listing: Listing) -> Ordered:
     """One listing, oldest first."""
     objects = listing.objects
     if len(objects) < 2:
         return Ordered(objects)
-    if listing.trusted and listing.order != "unknown":
-        return Ordered(objects if listing.order == "asc" else objects[::-1])
-    rising, falling = times_evidence(found.time for found in objects)
-    if rising and falling:
-        return _by_time(listing, rising, falling)
-    if rising or (not falling and listing.order == "asc"):
-        return Ordered(objects)
-    if falling or listing.order == "desc":
-        return Ordered(objects[::-1])
-    return Ordered(objects, uncertain=True)
+    direction = listing_direction(listing)
+    if direction is None:
+        return _by_time(listing, *times_evidence(found.time for found in objects))
+    return Ordered(objects[::-1] if direction == "desc" else objects, uncertain=direction == "unknown")
 
 
 def _by_time(listing: Listing, rising: int, falling: int) -> Ordered:
@@ -109,23 +108,55 @@ def _filled_times(objects: Sequence[Listed]) -> list[float]:
     return filled
 
 
-def listings_merged(listings: Sequence[Listing]) -> Ordered:
+def listings_merged(listings: Sequence[Listing], clues: Clues = NO_CLUES) -> Ordered:
     """Several listings of one thread, oldest first, each id once.
 
-    A later listing's new objects go where their timestamps say; where these don't tell, behind the object
-    that stands before them in their own listing.
+    A later listing's new objects go where their timestamps say. Where these don't tell, the lists themselves and
+    ``clues`` do; it is uncertain where they don't either.
     """
+    single = listings[0] if len(listings) == 1 else None
+    if single is not None and listing_direction(single) in {"asc", "desc"}:
+        return listing_ordered(single)
+    hard, open_lists = chains_of(listings)
+    lists = lists_directed([*hard, *clues.chains], open_lists, clues)
     merged: list[Listed] = []
-    sorted_by_time = uncertain = False
+    sorted_by_time = False
     for listing in listings:
         ordered = listing_ordered(listing)
         sorted_by_time |= ordered.sorted_by_time
-        uncertain |= ordered.uncertain
         if merged:
             _insert(merged, ordered.objects)
         else:
             merged = list(ordered.objects)
-    return Ordered(merged, sorted_by_time, uncertain)
+    objects, uncertain = ties_settled(merged, _levels(merged), lists, clues)
+    return Ordered(objects, sorted_by_time, uncertain)
+
+
+def chains_of(listings: Sequence[Listing]) -> tuple[list[Sequence[Listed]], list[Sequence[Listed]]]:
+    """Lists that are known to stand oldest first, and those that stand so or the other way round.
+
+    A listing that has no direction as a whole may hold pages that have one.
+    """
+    known: list[Sequence[Listed]] = []
+    either: list[Sequence[Listed]] = []
+    for listing in listings:
+        direction = listing_direction(listing)
+        lists = [listing.objects] if direction is not None else listing.pages
+        own = [listing_direction(Listing(objects)) for objects in lists]
+        told = {found for found in own if found in {"asc", "desc"}}
+        shared = direction or (told.pop() if len(told) == 1 else "unknown" if told else listing.order)
+        for objects, found in zip(lists, own, strict=True):
+            told_by = shared if found == "unknown" or direction is not None else found
+            if told_by == "unknown":
+                either.append(objects)
+            elif told_by is not None:
+                known.append(objects[::-1] if told_by == "desc" else objects)
+    return known, either
+
+
+def _levels(merged: Sequence[Listed]) -> list[float]:
+    """The second of each object in an order: it never falls, and one without a time has its neighbour's."""
+    return list(itertools.accumulate(_filled_times(merged), max))
 
 
 def _insert(merged: list[Listed], newer: Sequence[Listed]) -> None:
@@ -135,9 +166,7 @@ def _insert(merged: list[Listed], newer: Sequence[Listed]) -> None:
         return
     timed = any(found.time is not None for found in newer)
     times = _filled_times(newer) if timed else [float("inf")] * len(newer)
-    steady: list[float] = []
-    for time in _filled_times(merged):
-        steady.append(max(time, steady[-1]) if steady else time)
+    steady = _levels(merged)
     following = _following(newer, known)
     before: str | None = None
     last = len(merged)  # where the object before stands, as far as is known

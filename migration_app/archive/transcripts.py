@@ -15,6 +15,7 @@ from typing import Any
 from migration_app.archive.ids import MessageIds, id_fault
 from migration_app.contracts import JsonObject
 
+_NO_TRANSCRIPTS = ("runs", "run_steps", "steps")
 _USER_REFERENCES = ("user_ref", "user_id", "user")
 
 
@@ -57,7 +58,7 @@ class TranscriptLines:
 
 
 def is_transcript(value: JsonObject) -> bool:
-    """Whether a document is a transcript: a thread id and messages, none of which is an API object."""
+    """Whether a document is a transcript: a thread id and messages, none of which is an API object, and no runs."""
     messages = value.get("messages")
     return (
         "object" not in value
@@ -65,6 +66,7 @@ def is_transcript(value: JsonObject) -> bool:
         and isinstance(value.get("thread_id"), str | int)
         and isinstance(messages, list)
         and not any(isinstance(message, dict) and "object" in message for message in messages)
+        and not any(isinstance(value.get(part), list | dict) and value[part] for part in _NO_TRANSCRIPTS)
     )
 
 

@@ -6,24 +6,28 @@ stored and goes on.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
-import json
+from collections.abc import Iterator, Sequence
 
 from migration_app.archive.ids import MessageIds, storable_text
-from migration_app.archive.objects import Refused, Skipped, expand
+from migration_app.archive.objects import LastPage, is_last_page
 from migration_app.archive.objects import SourceObject as Found
 from migration_app.archive.ordering import direction_evidence
 from migration_app.archive.reader import Document, Reject, read_documents
 from migration_app.archive.redact import redacted_document
 from migration_app.archive.rows import Row, Table, read_rows, row_message
+from migration_app.archive.seen_lists import list_marks
 from migration_app.archive.shape import Replayed, file_shape
 from migration_app.archive.streams import REJECT_BYTES, ArchiveUnreadableError, ByteReader
 from migration_app.archive.transcripts import TranscriptLines, is_transcript
+from migration_app.archive.unfinished import LIST_GOES_ON
 from migration_app.archive.versions import NestedTooDeeplyError, digest_of
 from migration_app.contracts import Actor, ListingOrder
+from migration_app.intake.documents import document_parts
 from migration_app.intake.store import Entry, ThreadNews, newest_page_pk, registered_reason, threads_store
 from migration_app.intake.tally import Progress, RejectSink, Tally
-from migration_app.models import AuditEvent, SnapshotPage, SourceImport
+from migration_app.models import AuditEvent, SnapshotPage, SourceImport, Thread
 from migration_app.services.assessments import threads_assess
 from migration_app.services.source_objects import (
     LooseObject,
@@ -36,6 +40,7 @@ K = SnapshotPage.Kind
 
 _BUFFER_BYTES = 12 << 20  # decoded, that is about ten times as much memory
 _BUFFER_DOCUMENTS = 20_000
+_GROUP = 1000
 
 
 def archive_import(
@@ -76,6 +81,8 @@ def archive_import(
         progress=tally.threads_assessed,
     )
     tally.counts["threads"] = len(intake.touched | intake.earlier)
+    if left_open := _lists_left_open(sorted(intake.going_on)):
+        tally.counts["lists_left_open"] = left_open
     if intake.earlier:
         # The earlier try has registered threads too. The database's clock is not this machine's.
         since = source_import.created_at - dt.timedelta(days=1)
@@ -87,12 +94,29 @@ def archive_import(
     tally.write()
 
 
+def _lists_left_open(thread_pks: Sequence[int]) -> int:
+    """How many lists of these threads say that they go on, and are continued by nothing that was imported so far."""
+    counts = (
+        count
+        for pks in _groups(thread_pks)
+        for count in Thread.objects.filter(pk__in=pks).values_list(
+            f"finding_counts__{LIST_GOES_ON}", flat=True
+        )
+    )
+    return sum(count or 0 for count in counts)
+
+
+def _groups(thread_pks: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (thread_pks[start : start + _GROUP] for start in range(0, len(thread_pks), _GROUP))
+
+
 class _Intake:
     """The buffer of one import."""
 
     def __init__(self, tally: Tally, actor: Actor) -> None:
         self.touched: set[int] = set()
         self.earlier: set[int] = set()
+        self.going_on: set[int] = set()
         self._pages_until = newest_page_pk()
         self._objects_until = newest_source_object_pk()
         self._tally = tally
@@ -104,6 +128,8 @@ class _Intake:
         self._rising = self._falling = 0
         self._csv_header = b""
         self._lines = TranscriptLines()
+        # The thread of a list that goes on, and its last object: an empty page right behind it is its end.
+        self._before: tuple[str, Found] | None = None
 
     def documents(self, stream: ByteReader) -> None:
         """Read JSON documents."""
@@ -148,6 +174,7 @@ class _Intake:
             )
             self.touched |= stored.touched
             self.earlier |= stored.earlier
+            self.going_on |= stored.going_on
         self._news, self._loose, self._size, self._buffered = {}, [], 0, 0
         self._tally.beat(force=True)
 
@@ -169,36 +196,27 @@ class _Intake:
 
     def _document(self, document: Document) -> None:
         raw, value, redacted = redacted_document(document.raw, document.value)
-        by_thread: dict[str, list[tuple[Found, bytes]]] = {}
-        loose: list[Found] = []
-        refused: list[Refused] = []
-        skipped = 0
-        for found in expand(value, lines=self._lines, line_number=document.line_number):
-            if isinstance(found, Skipped):
-                skipped += 1
-            elif isinstance(found, Refused):
-                refused.append(found)
-            else:
-                # Refuses what is nested too deeply, before anything is stored.
-                digest = digest_of(found.value)
-                if found.thread_id:
-                    by_thread.setdefault(found.thread_id, []).append((found, digest))
-                else:
-                    loose.append(found)
+        parts = document_parts(value, self._lines, document.line_number)
         self._tally.document()
-        self._tally.counts["skipped"] += skipped
-        for refusal in refused:
+        self._tally.counts["skipped"] += parts.skipped
+        for refusal in parts.refused:
             self._refuse(document.line_number, raw, refusal.reason)
         transcript = is_transcript(value)
-        whole = len(by_thread) == 1 and not any(refusal.by_file for refusal in refused)
-        for thread_id, objects in by_thread.items():
+        whole = len(parts.by_thread) == 1 and not any(refusal.by_file for refusal in parts.refused)
+        for thread_id, part in parts.by_thread.items():
             # A document about several threads is taken apart: nobody's page holds somebody else's words. Neither
             # does a page hold what was refused for the rest of the file: read alone it would be taken.
-            own = raw if whole else _written([found.value for found, _digest in objects])
-            kind = K.TRANSCRIPT if transcript else K.ARCHIVE
-            self._add(thread_id, Entry(kind, own, redacted, tuple(objects)))
-        alone = not by_thread and len(loose) == 1 and not isinstance(value.get("data"), list)
-        for found in loose:
+            own = raw if whole else part.written(thread_id)
+            self._add(
+                thread_id, part.entry(K.TRANSCRIPT if transcript else K.ARCHIVE, own, redacted=redacted)
+            )
+        if is_last_page(value) and self._before is not None:
+            thread_id, last = self._before
+            lists = list_marks((dataclasses.replace(last, page=None), LastPage()))
+            self._add(thread_id, Entry(K.ARCHIVE, raw, redacted, (), lists))
+        self._before = parts.going_on()
+        alone = not parts.by_thread and len(parts.loose) == 1 and not isinstance(value.get("data"), list)
+        for found in parts.loose:
             self._loose.append(
                 loose_object(found, raw if alone and found.value == value else None, redacted=redacted)
             )
@@ -242,7 +260,3 @@ class _Intake:
         if bool(self._rising) == bool(self._falling):
             return "unknown"
         return "asc" if self._rising else "desc"
-
-
-def _written(values: list[dict[str, object]]) -> bytes:
-    return json.dumps(values[0] if len(values) == 1 else {"object": "list", "data": values}).encode()

@@ -18,9 +18,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from django.db import connection, transaction
 
-from migration_app.archive.assemble import page_objects
+from migration_app.archive.assemble import page_sights
 from migration_app.archive.ids import MessageIds, storable_text
 from migration_app.archive.objects import SourceObject
+from migration_app.archive.seen_lists import list_marks
+from migration_app.archive.unfinished import LIST_GOES_ON
 from migration_app.archive.versions import KnownObjects, Verdict, digest_of
 from migration_app.contracts import Actor, ListingOrder
 from migration_app.models import AuditEvent, SnapshotPage, SourceImport, Thread
@@ -58,6 +60,10 @@ class Entry:
     raw: bytes
     redacted: bool
     objects: tuple[tuple[SourceObject, bytes], ...]  # each with its digest
+    lists: Mapping[bytes, bool] = dataclasses.field(default_factory=dict)
+    """Its lists, by digest, and whether each says that it goes on or that it does not (``list_marks``)."""
+    goes_on: bool = False
+    """Whether one of its lists says that it goes on."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -84,10 +90,13 @@ class ThreadNews:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Stored:
-    """Primary keys of threads: those that need an assessment, and those that an earlier try of the import stored."""
+    """Primary keys of threads: those that need an assessment, those that an earlier try of the import stored, and
+    those with a list that says it goes on.
+    """
 
-    touched: set[int]
-    earlier: set[int]
+    touched: set[int] = dataclasses.field(default_factory=set)
+    earlier: set[int] = dataclasses.field(default_factory=set)
+    going_on: set[int] = dataclasses.field(default_factory=set)
 
 
 def newest_page_pk() -> int:
@@ -106,7 +115,7 @@ def threads_store(
     counts: collections.Counter[str],
 ) -> Stored:
     """Store what is new about these threads; ``earlier_until`` is what newest_page_pk said when the import began."""
-    stored = Stored(set(), set())
+    stored = Stored()
     for group in _groups(news):
         with transaction.atomic():
             store = _GroupStore(
@@ -116,12 +125,13 @@ def threads_store(
                 csv_header,
                 actor,
                 collections.Counter(),
-                Stored(set(), set()),
+                Stored(),
             )
             store.run(group)
         counts.update(store.counts)
         stored.touched.update(store.stored.touched)
         stored.earlier.update(store.stored.earlier)
+        stored.going_on.update(store.stored.going_on)
     return stored
 
 
@@ -145,6 +155,7 @@ class _Known:
 
     objects: KnownObjects = dataclasses.field(default_factory=KnownObjects)
     earlier: dict[_Sight, Verdict] = dataclasses.field(default_factory=dict)
+    lists: set[bytes] = dataclasses.field(default_factory=set)
     next_sequence: int = 0
     received_at: datetime.datetime | None = None
     has_earlier_pages: bool = False
@@ -179,6 +190,8 @@ class _GroupStore:
                 self.stored.touched.add(thread.pk)
             if known.has_earlier_pages:
                 self.stored.earlier.add(thread.pk)
+            if any(entry.goes_on for entry in by_id[thread.thread_id].entries):
+                self.stored.going_on.add(thread.pk)
         snapshot_pages_write(made)
         AuditEvent.objects.bulk_create(self.audit, batch_size=1000)
 
@@ -211,14 +224,19 @@ class _GroupStore:
     def _known(self, thread: Thread, news: ThreadNews, pages: Iterable[SnapshotPage]) -> _Known:
         """Read a thread's pages, one after the other, for the objects that the buffer speaks of."""
         wanted = {(found.kind, found.id) for entry in news.entries for found, _digest in entry.objects}
+        has_lists = any(entry.lists for entry in news.entries)
         known, ids = _Known(), MessageIds()
         for page in pages:
             known.next_sequence = page.sequence + 1
             known.received_at = max(known.received_at or page.received_at, page.received_at)
             is_earlier = page.source_import_id == self.source_import.pk and page.pk <= self.earlier_until
             known.has_earlier_pages |= is_earlier
-            for found in page_objects(thread.thread_id, page_content(page), ids):
-                if (found.kind, found.id) not in wanted:
+            sights = page_sights(thread.thread_id, page_content(page), ids)
+            if has_lists:
+                sights = iter(held := list(sights))
+                known.lists.update(list_marks(held))
+            for found in sights:
+                if not isinstance(found, SourceObject) or (found.kind, found.id) not in wanted:
                     continue
                 digest = digest_of(found.value)
                 verdict = known.objects.see(found.kind, found.id, found.value, digest)
@@ -230,8 +248,13 @@ class _GroupStore:
         """Pages of the documents that say something new, in their order, one kind at a time."""
         fresh: dict[str, list[tuple[bytes, bool]]] = {}
         conflicts: list[str] = []
+        is_open = LIST_GOES_ON in thread.finding_counts
         for entry in news.entries:
-            says_more = False
+            # Where lists end is said by lists alone: one that names known objects may still be the missing page.
+            says_more = any(
+                (is_page or is_open) and digest not in known.lists for digest, is_page in entry.lists.items()
+            )
+            known.lists.update(entry.lists)
             for found, digest in entry.objects:
                 verdict = known.objects.see(found.kind, found.id, found.value, digest)
                 says_more |= verdict is not Verdict.SAME

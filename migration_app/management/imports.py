@@ -40,6 +40,7 @@ _SHOWN_COUNTS = (
     ("unchanged", "known already"),
     ("conflicts", "conflicts"),
     ("skipped", "skipped"),
+    ("lists_left_open", "lists that go on, and end here"),
 )
 
 

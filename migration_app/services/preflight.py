@@ -32,9 +32,11 @@ ANEW_MESSAGES = 100_000
 """What a page converts anew at most: some seconds of a web request. The command has no limit."""
 
 SNAPSHOT_FINDINGS: Mapping[str, Severity] = {
+    "list_goes_on": Severity.LOSSY,
     "message_order_by_time": Severity.NOTE,
     "message_order_uncertain": Severity.TRANSFORMED,
     "object_conflict": Severity.LOSSY,
+    "step_order_uncertain": Severity.TRANSFORMED,
 }
 """Findings of putting snapshots in order (``archive.assemble``), which conversion does not make."""
 

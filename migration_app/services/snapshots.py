@@ -11,6 +11,7 @@ from django.db.models import Max
 from migration_app.archive.objects import SourceObject, expand
 from migration_app.archive.reader import decode_document
 from migration_app.archive.redact import redacted_document
+from migration_app.archive.unfinished import LIST_GOES_ON
 from migration_app.archive.versions import Verdict
 from migration_app.contracts import Actor, ListingOrder
 from migration_app.models import SnapshotPage, Thread
@@ -60,7 +61,8 @@ def snapshot_pages_append(
     """
     with transaction.atomic():
         # Two writers must not take one sequence number.
-        Thread.objects.select_for_update(of=("self",), no_key=True).get(pk=thread.pk)
+        locked = Thread.objects.select_for_update(of=("self",), no_key=True).get(pk=thread.pk)
+        is_open = LIST_GOES_ON in locked.finding_counts
         known = known_objects(thread, thread.pages.order_by("sequence").iterator(chunk_size=_PAGES_A_FETCH))
         last: int | None = thread.pages.aggregate(last=Max("sequence"))["last"]
         first = sequence = 0 if last is None else last + 1
@@ -73,7 +75,8 @@ def snapshot_pages_append(
                 for found in expand(value, thread_id=thread.thread_id)
                 if isinstance(found, SourceObject) and found.thread_id == thread.thread_id
             ]
-            if all(verdict is Verdict.SAME for verdict in verdicts):
+            # A list that says nothing new may still be what continues an imported one.
+            if all(verdict is Verdict.SAME for verdict in verdicts) and not (verdicts and is_open):
                 continue
             made = pages_made(
                 thread=thread,

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from migration_app.archive.ordering import Listed, Listing, listing_ordered, listings_merged
+from migration_app.archive.listed import Listed
+from migration_app.archive.ordering import Listing, listing_ordered, listings_merged
 from migration_app.archive.times import seconds_of
 from migration_app.contracts import ListingOrder
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from migration_app.archive.assemble import PageContent, assemble_thread
-from migration_app.archive.objects import Refused, Skipped, SourceObject, expand
+from migration_app.archive.objects import Expanded, Refused, Skipped, SourceObject, expand
 from migration_app.archive.reader import Reject, read_documents
 from migration_app.archive.redact import redacted_document
 from migration_app.archive.sequence import sequence_pack
@@ -34,9 +34,9 @@ STORE: JsonObject = {"id": "vs_1", "object": "vector_store", "created_at": 17020
 DELTA: JsonObject = {"id": "msg_2", "object": "thread.message.delta", "delta": {"content": []}}
 
 
-def found_in(text: str) -> list[SourceObject | Skipped | Refused | Reject]:
+def found_in(text: str) -> list[Expanded | Reject]:
     """Everything that a file gives, in its order."""
-    found: list[SourceObject | Skipped | Refused | Reject] = []
+    found: list[Expanded | Reject] = []
     for document in read_documents(io.BytesIO(text.encode())):
         if isinstance(document, Reject):
             found.append(document)
@@ -62,7 +62,7 @@ def left_out(text: str) -> list[tuple[type, str]]:
     """How and why each thing is left out; nothing may be taken."""
     found = found_in(text)
     assert not any(isinstance(one, SourceObject) for one in found)
-    return [(type(one), one.reason) for one in found if not isinstance(one, SourceObject)]
+    return [(type(one), one.reason) for one in found if isinstance(one, Skipped | Refused | Reject)]
 
 
 def thread_of(*documents: JsonObject) -> SourceThread:

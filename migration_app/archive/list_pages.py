@@ -1,0 +1,56 @@
+"""Lists in a document: an API's list pages, bare lists, maps of these; and whether they say that they go on.
+
+Imports only ``contracts``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from migration_app.contracts import JsonObject
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ListPage:
+    """A list in a document, told from the others in it by its number.
+
+    ``goes_on``: what its ``has_more`` says; None if it has none, so that it need not be a page of an API's list.
+    """
+
+    number: int
+    goes_on: bool | None = None
+
+
+def goes_on_said(page: JsonObject) -> bool | None:
+    """What a list page's ``has_more`` says, None if it says nothing; hand-made pages write it as a string."""
+    said = page.get("has_more")
+    if isinstance(said, str):
+        return said.strip().lower() not in {"", "false", "0", "no"}
+    return None if said is None else bool(said)
+
+
+def lists_in(part: Any) -> list[JsonObject | list[Any]]:
+    """A list, a list page, a map of these (steps by run), or one object: as lists, list pages, and single objects."""
+    if isinstance(part, list):
+        return [part]
+    if not isinstance(part, dict) or not part:
+        return []
+    if not is_page(part) and "id" not in part and "object" not in part:
+        inner = list(part.values())
+        if all(isinstance(each, list) or is_page(each) for each in inner):
+            return inner
+    return [part]
+
+
+def is_page(part: Any) -> bool:
+    """Whether it is an object that holds a list in ``data``."""
+    return isinstance(part, dict) and isinstance(part.get("data"), list)
+
+
+def elements_in(part: Any) -> list[Any]:
+    """The objects themselves."""
+    flat: list[Any] = []
+    for each in lists_in(part):
+        flat += each if isinstance(each, list) else each["data"] if is_page(each) else [each]
+    return flat

@@ -1,0 +1,94 @@
+"""What a document holds, sorted by threads, and written anew where a thread's part has to stand by itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+
+from migration_app.archive.objects import EmptyPage, Refused, Skipped, expand
+from migration_app.archive.objects import SourceObject as Found
+from migration_app.archive.seen_lists import list_marks
+from migration_app.archive.transcripts import TranscriptLines
+from migration_app.archive.versions import digest_of
+from migration_app.contracts import JsonObject
+from migration_app.intake.store import Entry
+
+_EMPTY_PAGE = "The list page is empty, says that more follow (has_more), and names no thread that lacks them."
+
+
+@dataclasses.dataclass(slots=True)
+class ThreadPart:
+    """What a document holds of one thread: objects with their digests, and lists that go on and are empty."""
+
+    objects: list[tuple[Found, bytes]] = dataclasses.field(default_factory=list)
+    empty: list[EmptyPage] = dataclasses.field(default_factory=list)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether one of its lists says that it goes on."""
+        return bool(self.empty) or any(
+            found.page is not None and bool(found.page.goes_on) for found, _digest in self.objects
+        )
+
+    def entry(self, kind: str, raw: bytes, *, redacted: bool) -> Entry:
+        """What is to be stored of it."""
+        sights: list[Found | EmptyPage] = [*(found for found, _digest in self.objects), *self.empty]
+        return Entry(kind, raw, redacted, tuple(self.objects), list_marks(sights), self.goes_on)
+
+    def written(self, thread_id: str) -> bytes:
+        """A document of its own, in which every list says what it said."""
+        parts: list[JsonObject] = []
+        for _key, group in itertools.groupby(
+            (found for found, _digest in self.objects), lambda one: id(one.page)
+        ):
+            found = list(group)
+            page, values = found[0].page, [one.value for one in found]
+            if page is None:
+                parts += values
+            else:
+                said = {} if page.goes_on is None else {"has_more": page.goes_on}
+                parts.append({"object": "list", "data": values, **said})
+        for empty in self.empty:
+            name = f"{empty.kind or 'message'}s"
+            parts.append({"thread_id": thread_id, name: {"object": "list", "data": [], "has_more": True}})
+        return json.dumps(parts[0] if len(parts) == 1 else {"object": "list", "data": parts}).encode()
+
+
+@dataclasses.dataclass(slots=True)
+class DocumentParts:
+    """A document's objects by thread, those of no thread, and what is left out."""
+
+    by_thread: dict[str, ThreadPart] = dataclasses.field(default_factory=dict)
+    loose: list[Found] = dataclasses.field(default_factory=list)
+    refused: list[Refused] = dataclasses.field(default_factory=list)
+    skipped: int = 0
+
+    def going_on(self) -> tuple[str, Found] | None:
+        """The thread and the last object of a list that goes on, if that is all that the document holds."""
+        if len(self.by_thread) != 1:
+            return None
+        ((thread_id, part),) = self.by_thread.items()
+        return (thread_id, part.objects[-1][0]) if part.goes_on and part.objects else None
+
+
+def document_parts(value: JsonObject, lines: TranscriptLines, line_number: int) -> DocumentParts:
+    """Sort out a document. Raises NestedTooDeeplyError, before anything is stored."""
+    parts = DocumentParts()
+    for found in expand(value, lines=lines, line_number=line_number):
+        if isinstance(found, Skipped):
+            parts.skipped += 1
+        elif isinstance(found, Refused):
+            parts.refused.append(found)
+        elif isinstance(found, EmptyPage):
+            if found.thread_id:
+                parts.by_thread.setdefault(found.thread_id, ThreadPart()).empty.append(found)
+            else:
+                parts.refused.append(Refused(_EMPTY_PAGE))
+        else:
+            digest = digest_of(found.value)
+            if found.thread_id:
+                parts.by_thread.setdefault(found.thread_id, ThreadPart()).objects.append((found, digest))
+            else:
+                parts.loose.append(found)
+    return parts
