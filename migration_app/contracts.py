@@ -216,12 +216,11 @@ class ThreadPlan:
 class Replacement:
     """The target refused the item at ``position`` (from 0): send its fallback of that ``level`` (from 0) instead.
 
-    ``reason`` is what the target said. Stored by the engine, so that a resumed thread has the same plan.
+    Stored by the engine, so that a resumed thread has the same plan.
     """
 
     position: int
     level: int
-    reason: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ All that waits (latency, trickling, hanging) is here. Imports neither uvicorn no
 import asyncio
 import ipaddress
 import math
+import re
 import secrets
 import socket
 import struct
@@ -168,7 +169,7 @@ class Sandbox:
                 await _finish(exchange, acted)
 
     async def _serve_fault(self, exchange: Exchange, fault: FaultRule) -> None:
-        answer = refusal(fault)
+        answer = self._quoting(exchange, fault) if fault.kind is Kind.QUOTED else refusal(fault)
         if fault.kind is Kind.HANG:
             await _hang(exchange, fault.duration)
         if fault.kind in {Kind.HANG, Kind.RESET_BEFORE}:
@@ -187,6 +188,13 @@ class Sandbox:
             await _finish(exchange, answer, seconds=fault.duration)
         else:
             await _finish(exchange, answer)
+
+    def _quoting(self, exchange: Exchange, fault: FaultRule) -> Answer:
+        """Refuse as servers do that put into their error what they did not like, a user's words with it."""
+        quoted = (exchange.body or self._act(exchange).body).decode(errors="replace")
+        texts = re.findall(r'"text":\s*"([^"]*)"', quoted)
+        words = texts[0] if texts else quoted
+        return refusal_of(ApiError(f"Invalid: {words}", status=fault.status or 400, code=words))
 
     def _act(self, exchange: Exchange) -> Answer:
         """Do what was asked and return the answer, refusals too."""

@@ -33,6 +33,9 @@ class Kind(StrEnum):
     GARBAGE = "garbage"  # acted; 200 with half a body
     CONVERSATION_LOCKED = "conversation_locked"  # the 400 that is to be tried again
     UNAUTHORIZED = "unauthorized"  # 401
+    QUOTED = (
+        "quoted"  # refused (400), quoting in message and code what was sent, or what would have been answered
+    )
     IGNORED = "ignored"  # not acted, but answered 200 as if it had: a server that does not do what it says
     HANG = "hang"  # not acted, never answered; with `seconds` the connection is reset then
     # Acts `seconds` after the request came, whether or not its client still waits, and answers then. With `status`

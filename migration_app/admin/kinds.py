@@ -10,6 +10,7 @@ from migration_app.services.batch_kinds import FOREIGN_TOO
 
 PREFLIGHT = "preflight"
 EXPORT = "export"
+ERASE_WORDS = "erase_words"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -171,6 +172,19 @@ ACTIONS: Mapping[str, ActionKind] = {
             Batch.Kind.EXCLUDE,
             calls=False,
             dangerous=True,
+        ),
+        ActionKind(
+            ERASE_WORDS,
+            "Erase servers' words",
+            "migration_app.erase_server_words",
+            "ink_eraser",
+            "Erase the words",
+            "Erases what the target or the source said of these threads in its own words, which may quote a message. "
+            "Code, status and request id of each refusal stay.",
+            "",
+            starts_batch=False,
+            dangerous=True,
+            warning="They can't be brought back.",
         ),
         ActionKind(
             EXPORT,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db.models import BooleanField, ExpressionWrapper, Q
@@ -36,7 +36,7 @@ from migration_app.admin.bodies import (
     time_words,
     waiting_parts,
 )
-from migration_app.admin.kinds import ACTIONS, ActionKind
+from migration_app.admin.kinds import ACTIONS, ERASE_WORDS, ActionKind
 from migration_app.admin.resources import resource_rows
 from migration_app.admin.runs import items_of_runs, run_rows
 from migration_app.admin.slices import Slice, slice_of
@@ -89,7 +89,7 @@ class FindingRow:
 class ItemRow:
     """A planned item, and where it went if it was sent; numbers and chunks count from 1.
 
-    ``note``: the migration wrote it. ``refused``: what the target said of the item that it stands for.
+    ``note``: the migration wrote it. ``refused``: the target refused the item that it stands for.
     """
 
     number: int
@@ -98,7 +98,7 @@ class ItemRow:
     chunk: int | None
     item_id: str
     note: bool
-    refused: str
+    refused: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -141,6 +141,7 @@ def review_context(request: HttpRequest, thread: Thread) -> dict[str, Any]:
             size=_ROWS_A_PAGE,
         ),
         "chunks": _chunks(request, conversation),
+        **_words_context(request, thread, may_see=may_see),
     }
     if thread.pages.exists():
         sight = Sight(may_see, whole="whole" in request.GET)
@@ -162,6 +163,26 @@ def review_context(request: HttpRequest, thread: Thread) -> dict[str, Any]:
                 reason=f"entries {entries.first}–{entries.last} of {entries.total}",
             )
     return context
+
+
+def _words_context(request: HttpRequest, thread: Thread, *, may_see: bool) -> dict[str, Any]:
+    """What servers said of the thread: content, so only who may see that gets it, and leaves an audit row."""
+    rows = slice_of(request, "words", thread.server_words.order_by("-said_at", "item"), size=_ROWS_A_PAGE)
+    if may_see and rows.total:
+        audit_record(
+            actor=actor_of(request),
+            verb="thread.server_words_viewed",
+            subject_kind="thread",
+            subject_id=thread.thread_id,
+        )
+    query = urlencode({"thread_id__exact": thread.thread_id})
+    may_erase = request.user.has_perm(ACTIONS[ERASE_WORDS].permission)
+    return {
+        "server_words": rows,
+        "erase_url": f"{reverse('admin:migration_app_thread_act', args=[ERASE_WORDS])}?{query}"
+        if may_erase
+        else "",
+    }
 
 
 def _planned(thread: Thread) -> tuple[PlannedThread, str]:
@@ -299,10 +320,7 @@ def _entries(
             findings.setdefault(key, []).append(finding)
     numbers = [number for found in items.values() for number, _item in found]
     sent = _sent(conversation, numbers)
-    refused = {
-        entry["position"]: str(entry["reason"])
-        for entry in (conversation.replacements if conversation else ())
-    }
+    refused = {entry["position"] for entry in (conversation.replacements if conversation else ())}
     entries = []
     for place in places:
         body, source_id = _object(source, place), _source_id(source, place)
@@ -341,7 +359,7 @@ def _item_row(
     number: int,
     planned: PlannedItem,
     sent: Mapping[int, tuple[int, str]],
-    refused: Mapping[int, str],
+    refused: Collection[int],
     sight: Sight,
 ) -> ItemRow:
     chunk, item_id = sent.get(number, (None, ""))
@@ -355,7 +373,7 @@ def _item_row(
         chunk=chunk,
         item_id=item_id,
         note=note,
-        refused=refused.get(number, ""),
+        refused=number in refused,
     )
 
 

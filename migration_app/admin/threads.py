@@ -41,7 +41,7 @@ from migration_app.admin.filters import (
     text_filter,
     values_filter,
 )
-from migration_app.admin.kinds import ACTIONS, EXPORT, PREFLIGHT, ActionKind
+from migration_app.admin.kinds import ACTIONS, ERASE_WORDS, EXPORT, PREFLIGHT, ActionKind
 from migration_app.admin.review import review_context
 from migration_app.admin.skin import RowPageAdmin
 from migration_app.admin.speeds import speed_fields, speed_of_form, speed_proposed
@@ -62,6 +62,7 @@ from migration_app.services.selections import (
     threads_count,
     threads_window,
 )
+from migration_app.services.server_words import server_words_erase
 
 _NAME_SHOWN = 14
 """Characters of a name in the list: all columns fit a window of 1400 points."""
@@ -303,6 +304,10 @@ class ThreadAdmin(RowPageAdmin[Thread]):
                     "Content-Disposition": f'attachment; filename="mapping-{timezone.now():%Y%m%d-%H%M%S}.csv"'
                 },
             )
+        if kind.name == ERASE_WORDS:
+            erased = server_words_erase(selection=selection, actor=actor, reason=reason)
+            messages.success(request, f"Erased what servers said of {erased:,} threads.")
+            return HttpResponseRedirect(self.list_url())
         with transaction.atomic():
             chosen: dict[str, Any] = {
                 option.name: True for option in kind.options if option.name in request.POST

@@ -26,16 +26,23 @@ _TRIES_OF_LASTING = 3
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Trouble:
-    """What is recorded of an error."""
+    """What is recorded of an error. ``said`` is the server's own, and goes nowhere but beside the thread."""
 
     code: str
     text: str
     request_id: str = ""
+    status: int = 0
+    said: str = ""
+
+    @property
+    def reason(self) -> str:
+        """What the audit trail keeps of it."""
+        return f"{self.code}: {self.text}"
 
 
 def call_failed(entry: Entry, error: GatewayError) -> None:
     """Try the thread later, or give it up if the same would happen again or its tries are used up."""
-    trouble = Trouble(error.code, error.text, error.request_id)
+    trouble = Trouble(error.code, error.text, error.request_id, error.status, error.said)
     # A rate limit says nothing about the thread: it never counts as one of its tries.
     counts = error.code != "rate_limited"
     attempts = entry.parts.get("set", {}).get("attempts", entry.thread.attempts)
@@ -60,16 +67,18 @@ def no_space(entry: Entry, error: TemporarySpaceError) -> None:
 
 def try_later(entry: Entry, trouble: Trouble, *, delay: float, attempts: int) -> None:
     """Hand the thread back, to be taken again in ``delay`` seconds."""
-    reason = f"{trouble.text} Tried again in {delay:.0f} s."
+    reason = f"{trouble.reason} Tried again in {delay:.0f} s."
     if entry.status == S.BACKFILLING:
         entry.transition(S.QUEUED, "thread.try_later", reason=reason, request_id=trouble.request_id)
     else:
         entry.event("thread.try_later", reason=reason, request_id=trouble.request_id)
-    entry.set(**_said(trouble), attempts=attempts, due_in=delay, release=True)
+    entry.set(**_kept(entry, trouble), attempts=attempts, due_in=delay, release=True)
 
 
-def hand_back(entry: Entry) -> None:
-    """Give the thread back as it is: the worker stops, or its batch is held. It costs none of its tries."""
+def hand_back(entry: Entry, error: GatewayError | None = None) -> None:
+    """Give the thread back as it is: the worker stops, or its batch is held (``error``: by what). It costs no try."""
+    if error is not None:
+        entry.quote(error.said, code=error.code, status=error.status, request_id=error.request_id)
     if entry.status == S.BACKFILLING:
         entry.transition(S.QUEUED, "thread.handed_back")
     entry.set(release=True)
@@ -86,10 +95,10 @@ def give_up(entry: Entry, trouble: Trouble) -> None:
     else:
         to, verb = None, f"thread.{thread.pending_work}_failed"
     if to is None:
-        entry.event(verb, reason=trouble.text, request_id=trouble.request_id)
+        entry.event(verb, reason=trouble.reason, request_id=trouble.request_id)
     else:
-        entry.transition(to, verb, reason=trouble.text, request_id=trouble.request_id)
-    entry.set(**_said(trouble))
+        entry.transition(to, verb, reason=trouble.reason, request_id=trouble.request_id)
+    entry.set(**_kept(entry, trouble))
     work_ended(entry)
 
 
@@ -108,5 +117,7 @@ def _delay(attempts: int) -> float:
     return float(min(2.0**attempts, _LONGEST_DELAY))
 
 
-def _said(trouble: Trouble) -> dict[str, str]:
+def _kept(entry: Entry, trouble: Trouble) -> dict[str, str]:
+    """Put the server's words where content may be; returns what the thread's row says of the error."""
+    entry.quote(trouble.said, code=trouble.code, status=trouble.status, request_id=trouble.request_id)
     return {"error_code": trouble.code[:64], "error_text": storable_text(trouble.text, 2_000)}

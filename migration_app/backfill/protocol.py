@@ -246,13 +246,7 @@ async def _send(work: Work, conversation: Conversation, sequence: int, part: ran
     except GatewayError as error:
         if error.code == "item_already_in_conversation":
             # An earlier append of these did arrive, late: still a doubt, looked up by the next try.
-            raise GatewayError(
-                "append_in_doubt",
-                error.text,
-                outcome=Outcome.UNKNOWN,
-                permanent=False,
-                request_id=error.request_id,
-            ) from None
+            raise error.told_as("append_in_doubt", outcome=Outcome.UNKNOWN) from None
         if error.outcome is Outcome.NOTHING:
             records.chunk_withdrawn(work.entry, sequence)
         raise
@@ -271,22 +265,15 @@ async def _replace(work: Work, conversation: Conversation, part: range, error: G
     Where content would stay behind, the refusal must hold for several tries: a gateway that answers 400 to
     everything for a minute must not cost a user's words. Raises GatewayError then, to be tried later.
     """
-    said = error.said or error.text
-    replaced = next_replacements(conversation.replacements, part, said)
+    replaced = next_replacements(conversation.replacements, part)
     trial = Conversation(replacements=replaced)
     plan = await work.database.run(plan_of, work.converted.source, work.converted.policies, trial)
     lossless = await work.apart(is_lossless, plan, part)
     tries = min(_TRIES_BEFORE_LOSS, settings.MAX_ATTEMPTS - 1)
     if work.thread.attempts < tries and (error.status == 404 or not lossless):
-        raise GatewayError(
-            "refused_for_now",
-            error.text,
-            outcome=Outcome.NOTHING,
-            permanent=False,
-            request_id=error.request_id,
-        )
+        raise error.told_as("refused_for_now", outcome=Outcome.NOTHING)
     conversation.replacements = replaced
-    records.items_replaced(work.entry, conversation, positions=part, items=work.items, said=said)
+    records.items_replaced(work.entry, conversation, positions=part, items=work.items, error=error)
     work.planned = dataclasses.replace(work.converted, plan=plan)
 
 

@@ -20,6 +20,7 @@ from migration_app.contracts import (
 )
 from migration_app.conversion.conversations import NOT_SHOWN
 from migration_app.conversion.findings import KINDS
+from migration_app.gateways.errors import GatewayError
 from migration_app.gateways.target import Appended, Created
 from migration_app.models import Conversation, FormerConversation, Thread
 from migration_app.services.assessments import plan_measures
@@ -145,15 +146,29 @@ def chunk_withdrawn(entry: Entry, sequence: int) -> None:
 
 
 def items_replaced(
-    entry: Entry, conversation: Conversation, *, positions: range, items: Sequence[PlannedItem], said: str
+    entry: Entry,
+    conversation: Conversation,
+    *,
+    positions: range,
+    items: Sequence[PlannedItem],
+    error: GatewayError,
 ) -> None:
-    """Keep the conversation's replacements, and say which items the target refused, in its own words."""
+    """Keep the conversation's replacements, and say which items the target refused; its words stand apart."""
     entry.conversation(replacements=conversation.replacements)
     for position in positions:
         planned = items[position]
+        place = f"Item {position + 1}, from {planned.source_kind} {planned.source_id}"
         entry.event(
             "item.refused",
-            reason=f"Item {position + 1}, from {planned.source_kind} {planned.source_id}: {said[:_SAID_LENGTH]}",
+            reason=f"{place}: {error.code} ({error.status}).",
+            request_id=error.request_id,
+        )
+        entry.quote(
+            error.said,
+            code="item_refused",
+            status=error.status,
+            request_id=error.request_id,
+            item=position + 1,
         )
 
 

@@ -33,17 +33,11 @@ def halves(items: Sequence[PlannedItem], part: range) -> tuple[range, range] | N
     return range(part.start, cut), range(cut, part.stop)
 
 
-def next_replacements(
-    replacements: Sequence[Mapping[str, Any]], positions: range, said: str
-) -> list[dict[str, Any]]:
+def next_replacements(replacements: Sequence[Mapping[str, Any]], positions: range) -> list[dict[str, Any]]:
     """Add a fallback, or the next one, for the items at these positions, as kept with the conversation."""
     levels = {entry["position"]: entry["level"] for entry in replacements}
     kept = [dict(entry) for entry in replacements if entry["position"] not in positions]
-    said = said.replace("\x00", "")
-    return kept + [
-        {"position": position, "level": levels.get(position, -1) + 1, "reason": said}
-        for position in positions
-    ]
+    return kept + [{"position": position, "level": levels.get(position, -1) + 1} for position in positions]
 
 
 def is_lossless(plan: ThreadPlan, positions: range) -> bool:

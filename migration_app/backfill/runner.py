@@ -304,7 +304,7 @@ class Turn:
             self._stop_soon()
             await self._looks.run(batch_hold, batch_pk=self._batch_pk, actor=self._actor, reason=reason)
         if reason:
-            outcomes.hand_back(entry)
+            outcomes.hand_back(entry, error)
         else:
             outcomes.call_failed(entry, error)
         await self._commits.write(entry)

@@ -228,11 +228,16 @@ def _not_answered(desk: Desk, loop: _Loop, error: GatewayError) -> None:
     """Refused: the turn failed. Lost: nobody knows, so it counts as spent, and its conversation is not used again."""
     loop.result.error_code = error.code[:64]
     if error.outcome is Outcome.UNKNOWN:
-        named: dict[str, Any] = {"error_code": error.code[:64], "content": loop.content(error.text)}
+        named: dict[str, Any] = {"error_code": error.code[:64], "content": loop.content(_told(error))}
         trial_step(desk.row, result=(loop.result, named))
         result_unknown(desk.row, loop.result, loop.scratch)
     else:
-        result_fail(desk, loop.result, error, loop.content(error.text))
+        result_fail(desk, loop.result, error, loop.content(_told(error)))
+
+
+def _told(error: GatewayError) -> str:
+    """What the result keeps of an error: it is content there, so the target's own words may stand in it."""
+    return f"{error.text} The server said: {error.said}" if error.said else error.text
 
 
 def result_fail(desk: Desk, result: TrialResult, error: GatewayError, content: bytes | None = None) -> None:
@@ -241,7 +246,7 @@ def result_fail(desk: Desk, result: TrialResult, error: GatewayError, content: b
         "state": _R.FAILED,
         "asking_tokens": 0,
         "error_code": error.code[:64],
-        "content": content or content_pack({"answer": "", "calls": [], "error": error.text}),
+        "content": content or content_pack({"answer": "", "calls": [], "error": _told(error)}),
     }
     trial_step(desk.row, result=(result, values))
 

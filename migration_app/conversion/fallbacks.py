@@ -26,11 +26,10 @@ from migration_app.conversion.migrated import (
     text_part,
 )
 from migration_app.conversion.notes import Notes
-from migration_app.conversion.text import as_id, clean_text
+from migration_app.conversion.text import as_id
 from migration_app.spill import replaced, selected
 
 _CONTROLS = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]")
-_REASON_LENGTH = 300
 _NATIVE = {"code_interpreter_call": "code_interpreter_native", "file_search_call": "file_search_native"}
 _BETWEEN_TEXTS = "\n\n"
 # A message is not to grow without bound by what names its citations; recorded answers have fewer than twenty.
@@ -104,7 +103,7 @@ def _still_true(plan: ThreadPlan, refused: Collection[int]) -> Iterable[int]:
 def _replaced(planned: PlannedItem, position: int, replacement: Replacement) -> tuple[PlannedItem, Finding]:
     ladder = _ladder(planned)
     notes = Notes(planned.source_kind, planned.source_id)
-    words = {"number": position + 1, "kind": _kind(planned.item), "reason": _said(replacement.reason)}
+    words = {"number": position + 1, "kind": _kind(planned.item)}
     place = f"items[{position}]"
     if replacement.level >= len(ladder):
         notes.add("item_refused", place, **words)
@@ -202,9 +201,3 @@ def _harmless(text: str) -> str:
 
 def _kind(item: JsonObject) -> str:
     return f"message by {item['role']}" if item["type"] == "message" else str(item["type"])
-
-
-def _said(reason: str) -> str:
-    """The target's words on one line."""
-    line = " ".join(clean_text(reason).split()).rstrip(".") or "it did not say why"
-    return line if len(line) <= _REASON_LENGTH else line[: _REASON_LENGTH - 1] + "…"

@@ -167,17 +167,17 @@ RUN_KINDS: dict[str, FindingKind] = {
 REFUSAL_KINDS: dict[str, FindingKind] = {
     "item_refused_reshaped": FindingKind(
         TRANSFORMED,
-        "Item {number} ({kind}) is sent {fallback}, because the target refused it: {reason}.",
+        "Item {number} ({kind}) is sent {fallback}, because the target refused it.",
         "Nothing of its content is lost.",
     ),
     "item_refused_replaced": FindingKind(
         LOSSY,
-        "Item {number} ({kind}) is sent {fallback}, because the target refused it: {reason}.",
+        "Item {number} ({kind}) is sent {fallback}, because the target refused it.",
         IN_SNAPSHOT,
     ),
     "item_refused": FindingKind(
         BLOCKING,
-        "The target refused item {number} ({kind}) and every fallback: {reason}.",
+        "The target refused item {number} ({kind}) and every fallback.",
         "Exclude the thread, or choose a target that takes it.",
     ),
 }

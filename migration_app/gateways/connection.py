@@ -25,6 +25,7 @@ from migration_app.gateways.errors import (
     Outcome,
     from_response,
     from_transport,
+    request_id_of,
     too_slow,
     unreadable_answer,
 )
@@ -302,4 +303,4 @@ def _decoded(response: httpx2.Response) -> Answer:
 
 
 def _request_id(response: httpx2.Response) -> str:
-    return str(response.headers.get("x-request-id", ""))[:128]
+    return request_id_of(response.headers)

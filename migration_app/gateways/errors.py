@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import email.utils
 import enum
+import re
 import time
 from collections.abc import Iterator, Mapping
 
 import aiohttp
 import httpx2
 
+from migration_app.gateways.error_codes import KNOWN_CODES
+
 _WORDS_KEPT = 300
+_REQUEST_ID = re.compile("[A-Za-z0-9._:/+=-]{1,128}")
 
 _NEVER_LEFT = (
     aiohttp.ClientConnectorError,  # name, address, TLS handshake, or the way to a proxy
@@ -35,9 +39,9 @@ class GatewayError(Exception):
     """A call that failed.
 
     ``code`` is a stable name for filters; ``permanent`` says that the same call would fail again;
-    ``retry_after`` is in seconds; ``status`` is the HTTP status, 0 without an answer. ``said``
-    holds the server's own words, 300 characters at most, and ``text`` may quote them: both are for operators,
-    for the thread's page and never for logs.
+    ``retry_after`` is in seconds; ``status`` is the HTTP status, 0 without an answer. ``text`` is the console's
+    own and may be kept and logged anywhere. ``said`` holds the server's own words, 300 characters at most: they
+    may quote a message, so they are content, kept in ``ServerWords`` and nowhere else.
     """
 
     def __init__(
@@ -61,6 +65,18 @@ class GatewayError(Exception):
         self.request_id = request_id
         self.status = status
         self.said = said
+
+    def told_as(self, code: str, *, outcome: Outcome) -> GatewayError:
+        """Make the same failure under another name, to be tried again."""
+        return GatewayError(
+            code,
+            self.text,
+            outcome=outcome,
+            permanent=False,
+            request_id=self.request_id,
+            status=self.status,
+            said=self.said,
+        )
 
 
 class NotConfiguredError(GatewayError):
@@ -132,12 +148,12 @@ def from_response(response: httpx2.Response) -> GatewayError:
     """Tell what an answer without success means. Sources: FACTS of the two APIs, RFC 9110 for the rest."""
     error = _error_object(response)
     status, words, api_code = response.status_code, _server_words(error), _api_code(error)
-    request_id = str(response.headers.get("x-request-id", ""))[:128]
+    request_id = request_id_of(response.headers)
 
     def made(code: str, text: str, *, permanent: bool, outcome: Outcome = Outcome.NOTHING) -> GatewayError:
         return GatewayError(
             code,
-            f"{text} The server said: {words}" if words else text,
+            text,
             outcome=outcome,
             permanent=permanent,
             retry_after=retry_after_seconds(response.headers),
@@ -185,17 +201,24 @@ def _error_object(response: httpx2.Response) -> object:
 
 def _api_code(error: object) -> str:
     code = error.get("code") if isinstance(error, dict) else None
-    code = code if isinstance(code, str) else ""
-    return code[:64] if code.replace("_", "").isalnum() and code.isascii() else ""
+    return code if isinstance(code, str) and code in KNOWN_CODES else ""
 
 
 def _server_words(body: object) -> str:
     # "detail" is what several compatible servers say instead.
     words = (body.get("message") or body.get("detail")) if isinstance(body, dict) else body
-    if not isinstance(words, str):
-        return ""
+    words = words if isinstance(words, str) else ""
+    code = body.get("code") if isinstance(body, dict) else None
+    if isinstance(code, str) and code and code not in KNOWN_CODES:
+        words = f"({code[:64]}) {words}"
     words = " ".join(words.replace("\x00", "").split())
     return words if len(words) <= _WORDS_KEPT else f"{words[:_WORDS_KEPT]}…"
+
+
+def request_id_of(headers: Mapping[str, str]) -> str:
+    """Return the server's id of the request; empty where what it calls so is none."""
+    found = headers.get("x-request-id", "")
+    return found if _REQUEST_ID.fullmatch(found) else ""
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:

@@ -3,8 +3,6 @@
 import django.contrib.postgres.fields
 import django.contrib.postgres.indexes
 import django.db.models.deletion
-import pgtrigger.compiler
-import pgtrigger.migrations
 from django.conf import settings
 from django.db import migrations, models
 
@@ -303,14 +301,6 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(fields=['subject_id', 'subject_kind', 'id'], name='audit_subject'), models.Index(fields=['verb', 'id'], name='audit_verb'), models.Index(condition=models.Q(('batch_pk__isnull', False)), fields=['batch_pk', 'id'], name='audit_batch')],
             },
         ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='auditevent',
-            trigger=pgtrigger.compiler.Trigger(name='audit_append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='f13c57c17fc6c149d494da25568f31490f31b3a9', operation='UPDATE OR DELETE', pgid='pgtrigger_audit_append_only_e6088', table='migration_app_auditevent', when='BEFORE')),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='auditevent',
-            trigger=pgtrigger.compiler.Trigger(name='audit_no_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot truncate rows from the audit trail';", hash='e4eda38e356eb291eb05fec60ae7d201a2dd3db8', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_audit_no_truncate_fe8db', table='migration_app_auditevent', when='BEFORE')),
-        ),
         migrations.AddField(
             model_name='batch',
             name='created_by',
@@ -406,10 +396,6 @@ class Migration(migrations.Migration):
             model_name='promptversion',
             constraint=models.UniqueConstraint(fields=('prompt', 'number'), name='promptversion_number_unique'),
         ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='promptversion',
-            trigger=pgtrigger.compiler.Trigger(name='promptversion_unchanged', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='cabbc43f40bcbaef425fabf3ec9daf6ed93eff87', operation='UPDATE', pgid='pgtrigger_promptversion_unchanged_6d6da', table='migration_app_promptversion', when='BEFORE')),
-        ),
         migrations.AddConstraint(
             model_name='importpart',
             constraint=models.UniqueConstraint(fields=('source_import', 'sequence'), name='importpart_sequence_unique'),
@@ -481,10 +467,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='snapshotpage',
             constraint=models.UniqueConstraint(fields=('thread', 'sequence'), name='snapshotpage_sequence_unique'),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='snapshotpage',
-            trigger=pgtrigger.compiler.Trigger(name='snapshotpage_unchanged', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='a6b43db6be9b9344d6658114ae421b70de8983b2', operation='UPDATE', pgid='pgtrigger_snapshotpage_unchanged_4458e', table='migration_app_snapshotpage', when='BEFORE')),
         ),
         migrations.AddIndex(
             model_name='conversation',

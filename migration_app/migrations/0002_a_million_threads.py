@@ -2,8 +2,6 @@
 
 import django.contrib.postgres.fields
 import django.db.models.deletion
-import pgtrigger.compiler
-import pgtrigger.migrations
 from django.conf import settings
 from django.db import migrations, models
 
@@ -283,22 +281,6 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='thread',
             index=models.Index(condition=models.Q(('fidelity', ''), _negated=True), fields=['fidelity', 'id'], name='thread_fidelity'),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='thread',
-            trigger=pgtrigger.compiler.Trigger(name='tally_insert', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO migration_app_tallychange (batch_pk, status, fidelity, error_code, pending_work, has_snapshot, threads, messages, items, chunks, reads, payload_bytes) SELECT batch_id, status, fidelity, error_code, pending_work, has_snapshot, sum(threads), sum(messages), sum(items), sum(chunks), sum(reads), sum(payload_bytes) FROM (SELECT batch_id, status AS status, fidelity AS fidelity, error_code AS error_code, pending_work AS pending_work, snapshot_at IS NOT NULL AS has_snapshot, 1 * 1::bigint AS threads, 1 * message_count::bigint AS messages, 1 * item_count::bigint AS items, 1 * chunk_count::bigint AS chunks, 1 * greatest((item_count + 99) / 100, 1)::bigint AS reads, 1 * payload_bytes::bigint AS payload_bytes FROM new_rows) AS changed GROUP BY batch_id, status, fidelity, error_code, pending_work, has_snapshot HAVING sum(threads) <> 0 OR sum(messages) <> 0 OR sum(items) <> 0 OR sum(chunks) <> 0 OR sum(reads) <> 0 OR sum(payload_bytes) <> 0; RETURN NULL;', hash='caf098262936fdaabfc512a2f80d5e2d6cb006c5', level='STATEMENT', operation='INSERT', pgid='pgtrigger_tally_insert_b15b6', referencing='REFERENCING NEW TABLE AS new_rows ', table='migration_app_thread', when='AFTER')),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='thread',
-            trigger=pgtrigger.compiler.Trigger(name='tally_update', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO migration_app_tallychange (batch_pk, status, fidelity, error_code, pending_work, has_snapshot, threads, messages, items, chunks, reads, payload_bytes) SELECT batch_id, status, fidelity, error_code, pending_work, has_snapshot, sum(threads), sum(messages), sum(items), sum(chunks), sum(reads), sum(payload_bytes) FROM (SELECT batch_id, status AS status, fidelity AS fidelity, error_code AS error_code, pending_work AS pending_work, snapshot_at IS NOT NULL AS has_snapshot, -1 * 1::bigint AS threads, -1 * message_count::bigint AS messages, -1 * item_count::bigint AS items, -1 * chunk_count::bigint AS chunks, -1 * greatest((item_count + 99) / 100, 1)::bigint AS reads, -1 * payload_bytes::bigint AS payload_bytes FROM old_rows UNION ALL SELECT batch_id, status AS status, fidelity AS fidelity, error_code AS error_code, pending_work AS pending_work, snapshot_at IS NOT NULL AS has_snapshot, 1 * 1::bigint AS threads, 1 * message_count::bigint AS messages, 1 * item_count::bigint AS items, 1 * chunk_count::bigint AS chunks, 1 * greatest((item_count + 99) / 100, 1)::bigint AS reads, 1 * payload_bytes::bigint AS payload_bytes FROM new_rows) AS changed GROUP BY batch_id, status, fidelity, error_code, pending_work, has_snapshot HAVING sum(threads) <> 0 OR sum(messages) <> 0 OR sum(items) <> 0 OR sum(chunks) <> 0 OR sum(reads) <> 0 OR sum(payload_bytes) <> 0; RETURN NULL;', hash='f0b0a9e2a6342505d63aefcbd5f7e72da2a0f5f1', level='STATEMENT', operation='UPDATE', pgid='pgtrigger_tally_update_2c04f', referencing='REFERENCING OLD TABLE AS old_rows  NEW TABLE AS new_rows ', table='migration_app_thread', when='AFTER')),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='thread',
-            trigger=pgtrigger.compiler.Trigger(name='tally_delete', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO migration_app_tallychange (batch_pk, status, fidelity, error_code, pending_work, has_snapshot, threads, messages, items, chunks, reads, payload_bytes) SELECT batch_id, status, fidelity, error_code, pending_work, has_snapshot, sum(threads), sum(messages), sum(items), sum(chunks), sum(reads), sum(payload_bytes) FROM (SELECT batch_id, status AS status, fidelity AS fidelity, error_code AS error_code, pending_work AS pending_work, snapshot_at IS NOT NULL AS has_snapshot, -1 * 1::bigint AS threads, -1 * message_count::bigint AS messages, -1 * item_count::bigint AS items, -1 * chunk_count::bigint AS chunks, -1 * greatest((item_count + 99) / 100, 1)::bigint AS reads, -1 * payload_bytes::bigint AS payload_bytes FROM old_rows) AS changed GROUP BY batch_id, status, fidelity, error_code, pending_work, has_snapshot HAVING sum(threads) <> 0 OR sum(messages) <> 0 OR sum(items) <> 0 OR sum(chunks) <> 0 OR sum(reads) <> 0 OR sum(payload_bytes) <> 0; RETURN NULL;', hash='5a4923e39847979dd056f0608535d68bb81a92dd', level='STATEMENT', operation='DELETE', pgid='pgtrigger_tally_delete_a4a04', referencing='REFERENCING OLD TABLE AS old_rows ', table='migration_app_thread', when='AFTER')),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='thread',
-            trigger=pgtrigger.compiler.Trigger(name='tally_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func='DELETE FROM migration_app_tallychange; DELETE FROM migration_app_tally; RETURN NULL;', hash='9707cfd7e96880dce48c21870c10c16146d50771', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_tally_truncate_e2a58', table='migration_app_thread', when='BEFORE')),
         ),
         migrations.AddConstraint(
             model_name='batch',

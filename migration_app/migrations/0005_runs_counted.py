@@ -2,8 +2,6 @@
 
 import django.contrib.postgres.indexes
 import django.db.models.deletion
-import pgtrigger.compiler
-import pgtrigger.migrations
 from django.db import migrations, models
 
 # Their rows live for seconds, and every page reads them: dead ones must not pile up (as in 0003).
@@ -144,69 +142,6 @@ class Migration(migrations.Migration):
                 ],
                 "constraints": [models.UniqueConstraint(fields=("thread", "run_id"), name="run_unique")],
             },
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name="run",
-            trigger=pgtrigger.compiler.Trigger(
-                name="run_tally_insert",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    func="INSERT INTO migration_app_runtallychange (assistant_id, month, model, status, runs, runs_with_usage, prompt_tokens, completion_tokens, total_tokens) SELECT assistant_id, month, model, status, sum(runs), sum(runs_with_usage), sum(prompt_tokens), sum(completion_tokens), sum(total_tokens) FROM (SELECT assistant_id AS assistant_id, coalesce(to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM'), '') AS month, model AS model, status AS status, 1 * 1::bigint AS runs, 1 * CASE WHEN total_tokens IS NULL THEN 0 ELSE 1 END::bigint AS runs_with_usage, 1 * coalesce(prompt_tokens, 0)::bigint AS prompt_tokens, 1 * coalesce(completion_tokens, 0)::bigint AS completion_tokens, 1 * coalesce(total_tokens, 0)::bigint AS total_tokens FROM new_rows) AS changed GROUP BY assistant_id, month, model, status HAVING sum(runs) <> 0 OR sum(runs_with_usage) <> 0 OR sum(prompt_tokens) <> 0 OR sum(completion_tokens) <> 0 OR sum(total_tokens) <> 0; RETURN NULL;",
-                    hash="58ee86821d98f6c4573eb04a3fd764bf419f2926",
-                    level="STATEMENT",
-                    operation="INSERT",
-                    pgid="pgtrigger_run_tally_insert_0cf09",
-                    referencing="REFERENCING NEW TABLE AS new_rows ",
-                    table="migration_app_run",
-                    when="AFTER",
-                ),
-            ),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name="run",
-            trigger=pgtrigger.compiler.Trigger(
-                name="run_tally_update",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    func="INSERT INTO migration_app_runtallychange (assistant_id, month, model, status, runs, runs_with_usage, prompt_tokens, completion_tokens, total_tokens) SELECT assistant_id, month, model, status, sum(runs), sum(runs_with_usage), sum(prompt_tokens), sum(completion_tokens), sum(total_tokens) FROM (SELECT assistant_id AS assistant_id, coalesce(to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM'), '') AS month, model AS model, status AS status, -1 * 1::bigint AS runs, -1 * CASE WHEN total_tokens IS NULL THEN 0 ELSE 1 END::bigint AS runs_with_usage, -1 * coalesce(prompt_tokens, 0)::bigint AS prompt_tokens, -1 * coalesce(completion_tokens, 0)::bigint AS completion_tokens, -1 * coalesce(total_tokens, 0)::bigint AS total_tokens FROM old_rows UNION ALL SELECT assistant_id AS assistant_id, coalesce(to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM'), '') AS month, model AS model, status AS status, 1 * 1::bigint AS runs, 1 * CASE WHEN total_tokens IS NULL THEN 0 ELSE 1 END::bigint AS runs_with_usage, 1 * coalesce(prompt_tokens, 0)::bigint AS prompt_tokens, 1 * coalesce(completion_tokens, 0)::bigint AS completion_tokens, 1 * coalesce(total_tokens, 0)::bigint AS total_tokens FROM new_rows) AS changed GROUP BY assistant_id, month, model, status HAVING sum(runs) <> 0 OR sum(runs_with_usage) <> 0 OR sum(prompt_tokens) <> 0 OR sum(completion_tokens) <> 0 OR sum(total_tokens) <> 0; RETURN NULL;",
-                    hash="7daac5d218cae743a5c834475fbf769348433879",
-                    level="STATEMENT",
-                    operation="UPDATE",
-                    pgid="pgtrigger_run_tally_update_3ab9a",
-                    referencing="REFERENCING OLD TABLE AS old_rows  NEW TABLE AS new_rows ",
-                    table="migration_app_run",
-                    when="AFTER",
-                ),
-            ),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name="run",
-            trigger=pgtrigger.compiler.Trigger(
-                name="run_tally_delete",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    func="INSERT INTO migration_app_runtallychange (assistant_id, month, model, status, runs, runs_with_usage, prompt_tokens, completion_tokens, total_tokens) SELECT assistant_id, month, model, status, sum(runs), sum(runs_with_usage), sum(prompt_tokens), sum(completion_tokens), sum(total_tokens) FROM (SELECT assistant_id AS assistant_id, coalesce(to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM'), '') AS month, model AS model, status AS status, -1 * 1::bigint AS runs, -1 * CASE WHEN total_tokens IS NULL THEN 0 ELSE 1 END::bigint AS runs_with_usage, -1 * coalesce(prompt_tokens, 0)::bigint AS prompt_tokens, -1 * coalesce(completion_tokens, 0)::bigint AS completion_tokens, -1 * coalesce(total_tokens, 0)::bigint AS total_tokens FROM old_rows) AS changed GROUP BY assistant_id, month, model, status HAVING sum(runs) <> 0 OR sum(runs_with_usage) <> 0 OR sum(prompt_tokens) <> 0 OR sum(completion_tokens) <> 0 OR sum(total_tokens) <> 0; RETURN NULL;",
-                    hash="8c63be7953cdc3806bd3674948ac9c0e399d92fb",
-                    level="STATEMENT",
-                    operation="DELETE",
-                    pgid="pgtrigger_run_tally_delete_e51da",
-                    referencing="REFERENCING OLD TABLE AS old_rows ",
-                    table="migration_app_run",
-                    when="AFTER",
-                ),
-            ),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name="run",
-            trigger=pgtrigger.compiler.Trigger(
-                name="run_tally_truncate",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    func="DELETE FROM migration_app_runtallychange; DELETE FROM migration_app_runtally; RETURN NULL;",
-                    hash="ee7bb09938ca2ae33b98535b7ad425a049be09de",
-                    level="STATEMENT",
-                    operation="TRUNCATE",
-                    pgid="pgtrigger_run_tally_truncate_fdd89",
-                    table="migration_app_run",
-                    when="BEFORE",
-                ),
-            ),
         ),
         migrations.RunSQL(VACUUM, VACUUM_BACK),
     ]

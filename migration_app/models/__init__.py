@@ -19,6 +19,7 @@ from migration_app.models.tally import Tally, TallyChange
 from migration_app.models.target_model import FunctionCalls, PromptNeeds, ReadinessCheck, TargetModel
 from migration_app.models.thread import Thread
 from migration_app.models.trial import Trial, TrialResult, TrialScratch, TrialTurn
+from migration_app.models.words import ServerWords
 
 __all__ = [
     "Assistant",
@@ -41,6 +42,7 @@ __all__ = [
     "Run",
     "RunTally",
     "RunTallyChange",
+    "ServerWords",
     "SnapshotPage",
     "SourceImport",
     "SourceObject",

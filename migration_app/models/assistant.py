@@ -60,6 +60,7 @@ class Assistant(models.Model):
         verbose_name="snapshot",
     )
     requested_by_name = models.CharField("conversion asked for by", max_length=255, blank=True)
+    requested_by_user_id = models.BigIntegerField(null=True, blank=True)
     requested_at = models.DateTimeField("conversion asked for at", null=True, blank=True)
     outcome = models.CharField(max_length=16, blank=True, default="", db_default="", choices=Outcome)
     outcome_text = models.CharField(max_length=255, blank=True, default="", db_default="")

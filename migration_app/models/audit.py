@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import pgtrigger
 from django.db import models
 
 from migration_app.models.fields import opaque_id
 
 
 class AuditEvent(models.Model):
-    """Who did what, when, and why. Append-only: a trigger refuses UPDATE, DELETE and TRUNCATE, in SQL too.
+    """Who did what, when, and why. Append-only: triggers refuse UPDATE, DELETE and TRUNCATE, in SQL too
+    (``models.guards``).
 
     It keeps names and ids as text and no foreign keys, so that it outlives what it speaks of. It never
     holds message content, metadata values or secrets.
@@ -40,19 +40,6 @@ class AuditEvent(models.Model):
                 fields=["batch_pk", "at", "id"],
                 condition=models.Q(batch_pk__isnull=False),
                 name="audit_batch",
-            ),
-        ]
-        triggers = [
-            pgtrigger.Protect(
-                name="audit_append_only",
-                operation=pgtrigger.Update | pgtrigger.Delete,
-            ),
-            pgtrigger.Trigger(
-                name="audit_no_truncate",
-                level=pgtrigger.Statement,
-                when=pgtrigger.Before,
-                operation=pgtrigger.Truncate,
-                func="RAISE EXCEPTION 'pgtrigger: Cannot truncate rows from the audit trail';",
             ),
         ]
 

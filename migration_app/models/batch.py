@@ -61,6 +61,7 @@ class Batch(models.Model):
     urgent = models.BooleanField(default=False)
     held_text = models.TextField("why it is held", blank=True, default="", db_default="")
     approved_by_name = models.CharField("approved by", max_length=255, blank=True, default="", db_default="")
+    approved_by_user_id = models.BigIntegerField(null=True, blank=True)
     approved_at = models.DateTimeField(null=True, blank=True)
     selected_count = models.PositiveIntegerField(default=0)
     taken_count = models.PositiveIntegerField(default=0)

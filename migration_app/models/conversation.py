@@ -37,7 +37,7 @@ class Conversation(models.Model):
     # Fixed with the first chunk, so that a resumed or verified thread has the plan that was sent.
     policies = models.JSONField(default=dict, blank=True)
     policies_version = models.PositiveSmallIntegerField(default=POLICIES_VERSION)
-    # Items that the target refused: [{"position", "level", "reason"}], see conversion.fallbacks.
+    # Items that the target refused: [{"position", "level"}], see conversion.fallbacks.
     replacements = models.JSONField(default=list, blank=True)
     # The application went on after this many of our items: nothing more is sent, and verification reads that far.
     continued_after = models.PositiveIntegerField(null=True, blank=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pgtrigger
 from django.db import models
 
 from migration_app.contracts import Fidelity, JsonObject
@@ -53,7 +52,7 @@ class Prompt(models.Model):
 
 
 class PromptVersion(models.Model):
-    """One immutable state of a prompt's spec (held by a trigger); only how far its review is changes.
+    """One immutable state of a prompt's spec (held by triggers); only how far its review is changes.
 
     Lifecycle: *draft* → *in_review* → *approved* (by another person, where configured) → *active*; one version of
     a prompt is active at most, and the one before it becomes *retired*, from where a roll back activates it again.
@@ -88,13 +87,18 @@ class PromptVersion(models.Model):
     fidelity = models.CharField(max_length=16, choices=[(f.value, f.value) for f in Fidelity])
     source_sha256 = models.CharField("sha256 of the assistant's snapshot", max_length=64, db_collation="C")
     author_name = models.CharField(max_length=255)
+    # Who it was, also under another name; empty for the command line.
+    author_user_id = models.BigIntegerField(null=True, blank=True)
     note = models.TextField(blank=True)
     origin = models.CharField(max_length=16, choices=Origin, default=Origin.CONVERTED)
     state = models.CharField(max_length=16, choices=State, default=State.DRAFT)
     submitted_by_name = models.CharField(max_length=255, blank=True, default="", db_default="")
+    submitted_by_user_id = models.BigIntegerField(null=True, blank=True)
     decided_by_name = models.CharField(max_length=255, blank=True, default="", db_default="")
+    decided_by_user_id = models.BigIntegerField(null=True, blank=True)
     decided_at = models.DateTimeField(null=True, blank=True)
     activated_by_name = models.CharField(max_length=255, blank=True, default="", db_default="")
+    activated_by_user_id = models.BigIntegerField(null=True, blank=True)
     activated_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -105,19 +109,6 @@ class PromptVersion(models.Model):
             models.UniqueConstraint(
                 fields=["prompt"], condition=models.Q(state="active"), name="promptversion_one_active"
             ),
-        ]
-        triggers = [
-            pgtrigger.ReadOnly(
-                name="promptversion_unchanged",
-                exclude=[
-                    "state",
-                    "submitted_by_name",
-                    "decided_by_name",
-                    "decided_at",
-                    "activated_by_name",
-                    "activated_at",
-                ],
-            )
         ]
 
     def __str__(self) -> str:

@@ -10,7 +10,6 @@ who reads adds up both. Nothing else writes these two tables.
 
 from __future__ import annotations
 
-import pgtrigger
 from django.contrib.postgres.indexes import HashIndex
 from django.db import models
 
@@ -75,36 +74,6 @@ class RunTallyChange(_Counted):
         return f"{self.runs:+d} {self.status} runs of {self.assistant_id} in {self.month}"
 
 
-def _difference(*sides: tuple[str, int]) -> str:
-    """SQL that writes what the rows of these transition tables, each with its sign, add up to."""
-    columns = ", ".join(f"{sql} AS {name}" for name, sql in KEYS.items())
-    selects = " UNION ALL ".join(
-        f"SELECT {columns},"  # noqa: S608 - the names of our own columns
-        f" {', '.join(f'{sign} * {sql}::bigint AS {name}' for name, sql in MEASURES.items())}"
-        f" FROM {table}"
-        for table, sign in sides
-    )
-    having = " OR ".join(f"sum({name}) <> 0" for name in MEASURES)
-    return (
-        f"INSERT INTO migration_app_runtallychange ({', '.join([*KEYS, *MEASURES])})"  # noqa: S608 - own names
-        f" SELECT {', '.join(KEYS)}, {', '.join(f'sum({name})' for name in MEASURES)}"
-        f" FROM ({selects}) AS changed GROUP BY {', '.join(KEYS)} HAVING {having};"
-    )
-
-
-def _trigger(name: str, operation: pgtrigger.Operation, sides: dict[str, int]) -> pgtrigger.Trigger:
-    tables = {side: f"{side}_rows" for side in sides}
-    difference = _difference(*((f"{side}_rows", sign) for side, sign in sides.items()))
-    return pgtrigger.Trigger(
-        name=name,
-        level=pgtrigger.Statement,
-        when=pgtrigger.After,
-        operation=operation,
-        referencing=pgtrigger.Referencing(**tables),  # type: ignore[no-untyped-call]  # no annotation there
-        func=f"{difference} RETURN NULL;",
-    )
-
-
 class Run(models.Model):
     """What is known of one run without what it said. Numbers that the source did not tell are empty.
 
@@ -138,18 +107,6 @@ class Run(models.Model):
             models.Index(fields=["error_code", "id"], condition=~models.Q(error_code=""), name="run_error"),
             # Ids are looked up whole, and a hash of them takes half the space.
             HashIndex(fields=["run_id"], name="run_by_id"),
-        ]
-        triggers = [
-            _trigger("run_tally_insert", pgtrigger.Insert, {"new": 1}),
-            _trigger("run_tally_update", pgtrigger.Update, {"old": -1, "new": 1}),
-            _trigger("run_tally_delete", pgtrigger.Delete, {"old": -1}),
-            pgtrigger.Trigger(
-                name="run_tally_truncate",
-                level=pgtrigger.Statement,
-                when=pgtrigger.Before,
-                operation=pgtrigger.Truncate,
-                func="DELETE FROM migration_app_runtallychange; DELETE FROM migration_app_runtally; RETURN NULL;",
-            ),
         ]
         default_permissions = ("view",)
 

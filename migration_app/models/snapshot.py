@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pgtrigger
 from django.db import models
 
 from migration_app.contracts import LISTING_ORDERS
@@ -15,7 +14,7 @@ class SnapshotPage(models.Model):
 
     ``payload`` is what was received, as RFC 7464 JSON text sequence (or CSV text for CSV transcripts),
     zlib-compressed: JSONB could not hold ``\\u0000`` and would reorder keys. ``sha256`` is the digest of
-    the uncompressed bytes. A page is never changed once written (held by a trigger); where a secret had
+    the uncompressed bytes. A page is never changed or deleted once written (held by triggers); where a secret had
     to be taken out before storing, ``redacted`` says so.
     """
 
@@ -49,7 +48,6 @@ class SnapshotPage(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["thread", "sequence"], name="snapshotpage_sequence_unique")
         ]
-        triggers = [pgtrigger.Protect(name="snapshotpage_unchanged", operation=pgtrigger.Update)]
         permissions = [("view_content", "Can view message content (audited)")]
 
     def __str__(self) -> str:
@@ -61,7 +59,8 @@ class SourceObject(models.Model):
 
     The first version seen is *current*. A later state of the same file or vector store (its status, expiry or
     usage went on) becomes current, and the earlier one *superseded*. Another content under the same id is kept
-    as *conflict* and reported, never put in its place in silence; so is any other content of an assistant.
+    as *conflict* and reported, never put in its place in silence; so is any other content of an assistant. Only
+    ``state`` ever changes (held by triggers).
     """
 
     class State(models.TextChoices):

@@ -10,7 +10,6 @@ from migration_app.contracts import Fidelity
 from migration_app.models.assistant import Assistant
 from migration_app.models.batch import Batch
 from migration_app.models.fields import opaque_id
-from migration_app.models.tally import TRIGGERS
 
 
 class Thread(models.Model):
@@ -126,7 +125,6 @@ class Thread(models.Model):
             # Default operators: "has this key" is what the lists ask, and jsonb_path_ops can't answer it.
             GinIndex(fields=["finding_counts"], name="thread_findings"),
         ]
-        triggers = TRIGGERS
         permissions = [
             ("snapshot_thread", "Can snapshot threads from a live source"),
             ("preflight_thread", "Can preflight threads"),

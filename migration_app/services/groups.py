@@ -53,7 +53,14 @@ GROUPS: dict[str, frozenset[str]] = {
     "operator": _SEE | _WORK,
     "admin": _SEE
     | _WORK
-    | {"exclude_thread", "rollback_thread", "approve_rollback", "approve_prompt", "activate_prompt"},
+    | {
+        "erase_server_words",
+        "exclude_thread",
+        "rollback_thread",
+        "approve_rollback",
+        "approve_prompt",
+        "activate_prompt",
+    },
 }
 
 

@@ -148,6 +148,14 @@ changed AS (
     FROM held, LATERAL (SELECT doc->'set' AS s) AS change
     WHERE t.id = pk AND doc ? 'set'
 ),
+quoted AS (
+    INSERT INTO migration_app_serverwords AS w (thread_id, code, item, status, request_id, words, said_at)
+    SELECT pk, q->>'code', (q->>'item')::integer, (q->>'status')::smallint, q->>'request_id', q->>'words', now()
+    FROM held, LATERAL jsonb_array_elements(doc->'quoted') AS quote(q)
+    WHERE doc ? 'quoted'
+    ON CONFLICT (thread_id, code, item) DO UPDATE
+    SET status = excluded.status, request_id = excluded.request_id, words = excluded.words, said_at = excluded.said_at
+),
 told AS (
     INSERT INTO migration_app_auditevent (at, actor, actor_user_id, verb, subject_kind, subject_id, before, after,
                                           reason, batch_pk, job_id, request_id)
@@ -199,6 +207,24 @@ class Entry:
                 "request_id": request_id[:128],
             }
         )
+
+    def quote(self, words: str, *, code: str, status: int, request_id: str = "", item: int = 0) -> None:
+        """Keep what a server said in its own words, beside the thread: no other part of an entry may hold them."""
+        if not words:
+            return
+        quoted = {
+            "code": code[:64],
+            "item": item,
+            "status": status,
+            "request_id": request_id[:128],
+            "words": storable_text(words, _LONGEST_REASON),
+        }
+        others = [
+            other
+            for other in self.parts.get("quoted", ())
+            if (other["code"], other["item"]) != (quoted["code"], item)
+        ]
+        self.parts["quoted"] = [*others, quoted]
 
     def transition(
         self, to: str, verb: str, *, reason: str = "", request_id: str = "", **columns: Any

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
 
-from migration_app.models import AuditEvent, Chunk, Resource, Thread
+from migration_app.models import AuditEvent, Chunk, Resource, ServerWords, Thread
 from tests.migration_app.admin.conftest import HOSTILE, LogIn, MakeThread
 from tests.migration_app.admin.estate import batch_made, conversation_made, object_made, thread_made
 
@@ -231,23 +232,67 @@ def test_a_developer_note_is_marked(log_in: LogIn, make_thread: MakeThread) -> N
     assert [(item.label, item.note) for item in answer.items] == [("assistant", False), ("developer", True)]
 
 
-def test_a_replaced_item_shows_what_the_target_said(log_in: LogIn, make_thread: MakeThread) -> None:
+def words_kept(thread: Thread) -> None:
+    ServerWords.objects.create(
+        thread=thread,
+        code="item_refused",
+        item=2,
+        status=400,
+        request_id="req_9",
+        words=f"Not that one. {HOSTILE}",
+        said_at=Now(),
+    )
+
+
+def test_a_replaced_item_says_so_and_the_targets_words_stand_beside(
+    log_in: LogIn, make_thread: MakeThread
+) -> None:
     thread = make_thread("one", "two")
-    reason = f"Not that one. {HOSTILE}"
-    conversation_made(thread=thread, replacements=[{"position": 1, "level": 0, "reason": reason}])
+    conversation_made(thread=thread, replacements=[{"position": 1, "level": 0}])
+    words_kept(thread)
     response = log_in("operator").get(page_url(thread))
     first, second = response.context["entries"].rows
-    assert [item.refused for entry in (first, second) for item in entry.items] == ["", reason]
+    assert [item.refused for entry in (first, second) for item in entry.items] == [False, True]
     page = response.content.decode()
     assert "Sent in the place of an item that the target refused" in page
+    assert "Not that one." in page
     assert "<script>alert(" not in page
+    assert AuditEvent.objects.filter(verb="thread.server_words_viewed", actor="operator").count() == 1
+
+
+def test_a_servers_words_are_content_that_a_viewer_does_not_see(
+    log_in: LogIn, make_thread: MakeThread
+) -> None:
+    thread = make_thread("one", "two")
+    words_kept(thread)
+    page = log_in("viewer").get(page_url(thread)).content.decode()
+    assert "req_9" in page
+    assert "Not that one." not in page
+    assert not AuditEvent.objects.filter(verb="thread.server_words_viewed").exists()
+
+
+def test_an_admin_erases_a_servers_words_and_the_trail_keeps_that(
+    log_in: LogIn, make_thread: MakeThread
+) -> None:
+    thread, other = make_thread("one", "two"), make_thread("three", thread_id="thread_other")
+    words_kept(thread)
+    words_kept(other)
+    client = log_in("admin")
+    url = reverse("admin:migration_app_thread_act", args=["erase_words"])
+    sealed = client.get(url, {"thread_id__exact": thread.thread_id}).context["selection"]
+    assert "Say why" in client.post(url, {"selection": sealed, "reason": " "}).content.decode()
+    client.post(url, {"selection": sealed, "reason": "asked for by the user"})
+    assert list(ServerWords.objects.values_list("thread_id", flat=True)) == [other.pk]
+    event = AuditEvent.objects.get(verb="thread.server_words_erased")
+    assert (event.actor, event.subject_id) == ("admin", thread.thread_id)
+    assert event.reason == "1 of them. asked for by the user"
 
 
 def test_a_plan_that_cannot_be_made_again_is_told_and_the_snapshot_still_shown(
     log_in: LogIn, make_thread: MakeThread
 ) -> None:
     thread = make_thread("one")
-    conversation_made(thread=thread, replacements=[{"position": 7, "level": 0, "reason": "no"}])
+    conversation_made(thread=thread, replacements=[{"position": 7, "level": 0}])
     response = log_in("operator").get(page_url(thread))
     assert "can't be made again" in response.content.decode()
     assert [part.text for part in response.context["entries"].rows[0].parts] == ["one"]

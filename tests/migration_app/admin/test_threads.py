@@ -156,11 +156,11 @@ def test_a_viewer_is_offered_no_action(log_in: LogIn) -> None:
     assert b'<option value="backfill">' not in log_in("viewer").get(LIST).content
 
 
-def test_an_operator_is_offered_all_but_exclude_and_roll_back(log_in: LogIn) -> None:
+def test_an_operator_is_offered_all_but_exclude_roll_back_and_erasing(log_in: LogIn) -> None:
     thread_made()
     page = log_in("operator").get(LIST).content.decode()
     offered = {name for name in ACTIONS if f'<option value="{name}">' in page}
-    assert offered == set(ACTIONS) - {"exclude", "rollback"}
+    assert offered == set(ACTIONS) - {"exclude", "rollback", "erase_words"}
 
 
 def test_an_admin_is_offered_every_action(log_in: LogIn) -> None:

@@ -14,7 +14,7 @@ from migration_app.backfill.refusals import halves, is_about_items
 from migration_app.contracts import PlannedItem
 from migration_app.gateways.connection import Connection
 from migration_app.gateways.errors import GatewayError, Outcome
-from migration_app.models import AuditEvent, Conversation, Thread
+from migration_app.models import AuditEvent, Conversation, ServerWords, Thread
 from migration_app.services.assessments import thread_assess
 from tests.migration_app.backfill.conftest import (
     ACTOR,
@@ -42,7 +42,7 @@ IMAGE = {"type": "image_url", "image_url": {"url": "https://pictures.example/pan
 
 
 def refusal(
-    text: str = "The server refused the request (400). The server said: Invalid item.",
+    text: str = "The server refused the request (400).",
 ) -> GatewayError:
     return GatewayError(
         "invalid_item", text, outcome=Outcome.NOTHING, permanent=True, status=400, said="Invalid item."
@@ -113,14 +113,22 @@ def assert_conversation_holds_exactly_what_verify_expects(thread: Thread) -> Non
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_audit_trail_says_which_item_was_refused_and_in_which_words(
+def test_the_audit_trail_says_which_item_was_refused_and_the_words_stand_beside_the_thread(
     sandbox: RunningSandbox, refusing: Refusing
 ) -> None:
     refusing(has_image)
     backfilled(claim(start("backfill", thread_with(picture(24)))))
     event = AuditEvent.objects.get(verb="item.refused")
     assert "Item 25, from message msg_thread_1_24" in event.reason
-    assert "Invalid item." in event.reason
+    assert event.reason.endswith(": invalid_item (400).")
+    words = ServerWords.objects.get()
+    assert (words.thread.thread_id, words.code, words.item, words.status) == (
+        "thread_1",
+        "item_refused",
+        25,
+        400,
+    )
+    assert words.words == "Invalid item."
 
 
 @pytest.mark.django_db(transaction=True)
@@ -132,13 +140,14 @@ def test_two_refused_items_in_one_chunk_are_both_found(sandbox: RunningSandbox, 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_target_that_refuses_everything_leaves_the_thread_blocked_with_its_own_words(
+def test_a_target_that_refuses_everything_leaves_the_thread_blocked_and_its_words_apart(
     sandbox: RunningSandbox, refusing: Refusing
 ) -> None:
     refusing(lambda _item: True)
     thread = backfilled(claim(start("backfill", thread_with(messages=3))))
     assert (thread.status, thread.error_code, thread.pending_work) == ("blocked", "item_refused", "")
-    assert "Invalid item." in thread.error_text
+    assert thread.error_text == "The target refused item 1 (message by user) and every fallback."
+    assert ServerWords.objects.get(item=1).words == "Invalid item."
 
 
 @pytest.mark.django_db(transaction=True)

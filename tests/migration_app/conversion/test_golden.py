@@ -55,10 +55,10 @@ def test_what_the_target_refuses_falls_back_as_the_golden_file_says(path: pathli
     items = tuple(PlannedItem(item, source["kind"], source["id"], 0) for item in source["items"])
     plan = ThreadPlan("thread_mill", {}, items, ())
     for level, sent in enumerate(golden["levels"]):
-        refused = apply_replacements(plan, {0: Replacement(0, level, "Not this.")})
+        refused = apply_replacements(plan, {0: Replacement(0, level)})
         assert [planned.item for planned in refused.items] == sent["items"]
         assert dump_findings(refused.findings) == sent["findings"]
         assert_acceptable(sent["items"])
-    blocked = apply_replacements(plan, {0: Replacement(0, len(golden["levels"]), "Not this.")})
+    blocked = apply_replacements(plan, {0: Replacement(0, len(golden["levels"]))})
     assert blocked.items == items
     assert dump_findings(blocked.findings) == golden["refused_at_every_level"]

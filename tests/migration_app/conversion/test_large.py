@@ -72,7 +72,7 @@ def test_a_golden_thread_is_the_same_in_a_file(path: pathlib.Path) -> None:
         plan, found = convert_thread(source, chosen), convert_thread(large(source), chosen)
         assert_same_plan(found, plan)
         for level in range(2):
-            refused = {at: Replacement(at, level, "Not this.") for at in range(0, len(plan.items), 2)}
+            refused = {at: Replacement(at, level) for at in range(0, len(plan.items), 2)}
             if refused:
                 assert_same_plan(apply_replacements(found, refused), apply_replacements(plan, refused))
     assert thread_places(large(source)) == thread_places(source)
@@ -84,7 +84,7 @@ def test_a_golden_thread_is_the_same_in_a_file(path: pathlib.Path) -> None:
 def test_any_thread_is_the_same_in_a_file(source: SourceThread, chosen: Policies, level: int) -> None:
     plan, found = convert_thread(source, chosen), convert_thread(large(source), chosen)
     assert_same_plan(found, plan)
-    refused = {at: Replacement(at, level, "Not this.") for at in range(0, len(plan.items), 3)}
+    refused = {at: Replacement(at, level) for at in range(0, len(plan.items), 3)}
     assert in_memory(apply_replacements(found, refused)) == apply_replacements(plan, refused)
     assert thread_places(large(source)) == thread_places(source)
 

@@ -270,7 +270,7 @@ def test_a_plan_with_fallbacks_is_acceptable_and_keeps_places_and_pairs(
 ) -> None:
     plan = convert_thread(source, chosen)
     positions = data.draw(st.sets(st.integers(0, max(len(plan.items) - 1, 0)), max_size=len(plan.items)))
-    replaced = apply_replacements(plan, {at: Replacement(at, level, "Not this.") for at in positions})
+    replaced = apply_replacements(plan, {at: Replacement(at, level) for at in positions})
     assert [(item.source_id, item.group) for item in replaced.items] == [
         (item.source_id, item.group) for item in plan.items
     ]
@@ -292,7 +292,7 @@ def test_a_message_whose_annotations_are_refused_still_names_what_it_cites(
     for at, planned in enumerate(plan.items):
         cited = [entry for part in planned.item.get("content", ()) for entry in part.get("annotations", ())]
         if cited:
-            sent = apply_replacements(plan, {at: Replacement(at, level, "Not this.")}).items[at]
+            sent = apply_replacements(plan, {at: Replacement(at, level)}).items[at]
             lines = "\n".join(part["text"] for part in sent.item["content"])
             assert all(plain(entry.get("file_id") or entry["url"]) in lines for entry in cited)
 

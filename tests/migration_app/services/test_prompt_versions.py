@@ -87,5 +87,5 @@ def test_a_spec_that_json_has_no_word_for_is_refused(prompt: Prompt) -> None:
 
 def test_a_version_cannot_be_changed(prompt: Prompt) -> None:
     created(prompt, SPEC)
-    with pytest.raises(DatabaseError, match="Cannot update"):
+    with pytest.raises(DatabaseError, match="UPDATE refused"):
         PromptVersion.objects.update(spec_json="{}")

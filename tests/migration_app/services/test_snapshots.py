@@ -102,7 +102,7 @@ def test_an_answer_that_is_no_json_stores_nothing() -> None:
 
 def test_a_page_is_never_changed() -> None:
     page = SnapshotPageFactory.create()
-    with pytest.raises(DatabaseError, match="Cannot update"), transaction.atomic():
+    with pytest.raises(DatabaseError, match="UPDATE refused"), transaction.atomic():
         SnapshotPage.objects.filter(pk=page.pk).update(payload=b"")
 
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import datetime as dt
 
-import pgtrigger
 import pytest
 
 from migration_app.archive.sequence import payload_compress
@@ -10,6 +9,7 @@ from migration_app.models import SnapshotPage, SourceObject, Thread
 from migration_app.services.reconciliation.kinds import Found
 from migration_app.services.reconciliation.snapshots import objects_look, snapshots_look
 from tests.factories import SourceImportFactory, SourceObjectFactory, ThreadFactory
+from tests.guards import unguarded
 from tests.migration_app.copied import snapshotted_thread
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +21,7 @@ def look() -> tuple[Found, ...]:
 
 def damage(**fields: object) -> None:
     """What a failing disk does; the console's own trigger would refuse it."""
-    with pgtrigger.ignore("migration_app.SnapshotPage:snapshotpage_unchanged"):
+    with unguarded(SnapshotPage):
         SnapshotPage.objects.update(**fields)
 
 
@@ -80,7 +80,8 @@ def test_a_thread_whose_import_is_running_is_not_judged() -> None:
 def test_an_object_that_is_not_what_was_written_is_found() -> None:
     SourceObjectFactory.create()
     damaged = SourceObjectFactory.create(object_id="file-x")
-    SourceObject.objects.filter(pk=damaged.pk).update(payload=payload_compress(b"{}"))
+    with unguarded(SourceObject):
+        SourceObject.objects.filter(pk=damaged.pk).update(payload=payload_compress(b"{}"))
     looked = objects_look(list(SourceObject.objects.values_list("pk", flat=True)))
     assert looked.looked == 2
     assert [(found.code, found.subject) for found in looked.found] == [("object_damaged", "file file-x")]

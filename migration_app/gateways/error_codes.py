@@ -1,0 +1,38 @@
+"""Codes that servers give their refusals, as far as they are known to be names of a kind.
+
+A code becomes a filter and stands in the audit trail for ever. What a server puts there that is none of these may be
+anything, a user's words too, so it stays among the server's words. Sources: ResponseErrorCode of the description
+(2026-08-21), recorded answers, and those of compatible servers.
+"""
+
+from __future__ import annotations
+
+_CODES = """
+account_deactivated array_above_max_length array_below_min_length bad_request
+billing_hard_limit_reached bio_policy content_filter content_policy_violation
+context_length_exceeded conversation_already_exists conversation_locked conversation_not_found
+data_residency_mismatch decimal_above_max_value decimal_below_min_value empty_array empty_image_file
+empty_string failed_to_download_image file_not_found image_above_max_size
+image_content_policy_violation image_file_not_found image_file_too_large image_parse_error
+image_too_large image_too_small insufficient_permissions insufficient_quota integer_above_max_value
+integer_below_min_value internal_error internal_server_error invalid_api_key invalid_api_version
+invalid_argument invalid_base64_image invalid_encrypted_content invalid_file invalid_file_format
+invalid_function_parameters invalid_id invalid_image invalid_image_format invalid_image_mode
+invalid_image_url invalid_input invalid_item invalid_json invalid_json_schema invalid_model
+invalid_organization invalid_parameter invalid_payload invalid_project invalid_prompt
+invalid_request invalid_request_error invalid_schema invalid_tool invalid_type invalid_value
+item_already_in_conversation item_not_found max_tokens_exceeded method_not_allowed
+missing_permission missing_required_parameter missing_scope model_not_active model_not_available
+model_not_found model_overloaded not_found not_implemented object_above_max_properties
+object_below_min_properties operation_not_supported overloaded pattern_mismatch permission_denied
+previous_response_not_found prompt_not_found property_name_above_max_length rate_limit_exceeded
+request_too_large resource_not_found response_not_found safety_violation server_error
+service_unavailable string_above_max_length string_below_min_length timeout tokens_exceeded
+too_many_requests unauthorized unauthorized_country unknown_parameter unknown_url
+unprocessable_entity unsupported_api_version unsupported_content_type
+unsupported_country_region_territory unsupported_file unsupported_image_media_type unsupported_model
+unsupported_parameter unsupported_value upload_not_found user_error validation_error
+vector_store_expired vector_store_not_found vector_store_timeout
+"""
+
+KNOWN_CODES = frozenset(_CODES.split())

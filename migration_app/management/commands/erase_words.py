@@ -1,0 +1,32 @@
+"""``manage.py erase_words``: erase what servers said of threads in their own words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from migration_app.management.batches import add_which_arguments, command_actor, selection_from
+from migration_app.services.server_words import server_words_erase
+
+
+class Command(BaseCommand):
+    """Erase the words that a target's or source's refusals brought, and may quote a message with."""
+
+    help = (
+        "Erase what the target or the source said of threads in its own words, which may quote a message. Code, "
+        "status and request id stay; the audit trail keeps who erased them and why."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add --all, --thread, --status and --reason."""
+        add_which_arguments(parser, verb="erase the words about")
+        parser.add_argument("--reason", default="", help="why, for the audit trail")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Erase them, if there is a reason."""
+        reason = options["reason"].strip()
+        if not reason:
+            raise CommandError("Say why with --reason: it is kept in the audit trail.")
+        erased = server_words_erase(selection=selection_from(options), actor=command_actor(), reason=reason)
+        self.stdout.write(f"Erased what servers said of {erased} threads.")
