@@ -1,6 +1,7 @@
 """Reading an archive as a stream of documents: JSON Lines, arrays, pretty-printed objects, event streams.
 
-Memory does not grow with the file: one line, or one element of an array, at a time, and that bounded. What
+Memory does not grow with the file: one line, or one element of an array, at a time, and that bounded: by its bytes,
+and by the number of its values (decoded, ``{}`` takes twenty times the memory of its bytes). What
 can't be read comes out as a reject with its line number, its reason and the beginning of its bytes, and the
 reading goes on behind it. Standard library only.
 """
@@ -8,24 +9,39 @@ reading goes on behind it. Standard library only.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from migration_app.archive.elements import array_elements
-from migration_app.archive.streams import REJECT_BYTES, ByteReader, ByteSource, too_long_reason
+from migration_app.archive.streams import (
+    REJECT_BYTES,
+    ByteReader,
+    ByteSource,
+    Watch,
+    nobody_watches,
+    too_long_reason,
+)
 from migration_app.contracts import JsonObject
 
-MAX_DOCUMENT_BYTES = 256 << 20
+MAX_DOCUMENT_BYTES = 64 << 20
+_BYTES_A_VALUE = 32
+"""API objects have fewer values than one in so many bytes."""
 _BLANK = b" \t\r\n\x1e\0"
 _COMMENT = (b"//", b"#", b"/*", b"--")
 _EVENT_NOISE = re.compile(rb"(?:event|id|retry):|data:\s*\[DONE\]")
+_VALUES = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{,]', re.DOTALL)
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]|"', re.DOTALL)
 
 
 class DocumentUnreadableError(ValueError):
     """These bytes are no JSON document that could hold API objects; the text says why."""
+
+
+class DocumentTooLargeError(DocumentUnreadableError):
+    """Decoded, these bytes would take more memory than a document may."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,14 +62,17 @@ class Reject:
     raw: bytes
 
 
-def decode_document(raw: bytes) -> JsonObject:
+def decode_document(raw: bytes, *, max_bytes: int | None = None) -> JsonObject:
     """Decode one document. A JSON string that holds JSON is looked into; an array counts as a list page.
 
-    Raises DocumentUnreadableError.
+    Raises DocumentUnreadableError; DocumentTooLargeError where it holds more values than ``max_bytes`` of API objects
+    do. What was taken once is decoded without a limit.
     """
+    _values_check(raw, max_bytes)
     try:
         value: Any = json.loads(raw.decode())
         if isinstance(value, str) and value.lstrip()[:1] in {"{", "["}:
+            _values_check(value.encode(errors="surrogatepass"), max_bytes)
             value = json.loads(value)
     except UnicodeDecodeError as error:
         raise DocumentUnreadableError(f"Not valid UTF-8 at byte {error.start + 1} of the line.") from error
@@ -61,6 +80,8 @@ def decode_document(raw: bytes) -> JsonObject:
         raise DocumentUnreadableError(_explained(raw, error)) from error
     except RecursionError as error:
         raise DocumentUnreadableError("The JSON is nested too deeply to be read.") from error
+    except DocumentTooLargeError:
+        raise
     except ValueError as error:
         raise DocumentUnreadableError(f"Not readable JSON: {error}.") from error
     if isinstance(value, list):
@@ -70,22 +91,36 @@ def decode_document(raw: bytes) -> JsonObject:
     return value
 
 
+def _values_check(raw: bytes, max_bytes: int | None) -> None:
+    if max_bytes is None:
+        return
+    limit = max_bytes // _BYTES_A_VALUE
+    # Counted without regard to strings first: that is quick, and enough for nearly all.
+    if raw.count(b",") + raw.count(b"{") + raw.count(b"[") <= limit:
+        return
+    marks = (found for found in _VALUES.finditer(raw) if raw[found.start()] != ord('"'))
+    if next(itertools.islice(marks, limit, None), None) is not None:
+        raise DocumentTooLargeError(
+            f"It holds more than {limit:,} values: write it as several documents, for instance one object a line."
+        )
+
+
 def read_documents(
-    stream: ByteReader, *, max_document_bytes: int = MAX_DOCUMENT_BYTES
+    stream: ByteReader, *, max_document_bytes: int = MAX_DOCUMENT_BYTES, watch: Watch = nobody_watches
 ) -> Iterator[Document | Reject]:
     """Read every document of a file, in order, in constant memory.
 
     ``stream`` may be gzip-compressed and UTF-16. Raises ArchiveUnreadableError if the file as a whole is
     something else (a ZIP, a database).
     """
-    source = ByteSource(stream)
+    source = ByteSource(stream, watch)
     while first := source.first_byte():
         if first == b"[":
             for element in array_elements(source, max_document_bytes):
                 if element.fault:
                     yield Reject(element.line_number, element.fault, element.raw)
                 else:
-                    yield from _decoded(element.line_number, element.raw)
+                    yield from _decoded(element.line_number, element.raw, max_document_bytes)
             _skip_comma(source)
         else:
             yield from _lines(source, max_document_bytes)
@@ -98,9 +133,9 @@ def _skip_comma(source: ByteSource) -> None:
         source.put_back(source.chunk()[1:])
 
 
-def _decoded(line_number: int, raw: bytes) -> Iterator[Document | Reject]:
+def _decoded(line_number: int, raw: bytes, limit: int) -> Iterator[Document | Reject]:
     try:
-        yield Document(line_number, raw, decode_document(raw))
+        yield Document(line_number, raw, decode_document(raw, max_bytes=limit))
     except DocumentUnreadableError as error:
         yield Reject(line_number, str(error), raw[:REJECT_BYTES])
 
@@ -125,7 +160,9 @@ def _lines(source: ByteSource, limit: int) -> Iterator[Document | Reject]:
         if raw.startswith(b"data:"):
             raw = raw[5:].strip(_BLANK)
         try:
-            value = decode_document(raw)
+            value = decode_document(raw, max_bytes=limit)
+        except DocumentTooLargeError as error:
+            yield Reject(number, str(error), raw[:REJECT_BYTES])
         except DocumentUnreadableError as error:
             if raw[:1] == b"{" and _open_brackets(raw) > 0:
                 yield from _over_lines(source, number, line, limit)
@@ -156,7 +193,7 @@ def _over_lines(source: ByteSource, number: int, line: bytes, limit: int) -> Ite
             return
         if following[:1] == b"{" and following.rstrip()[-1:] == b"}":
             try:
-                whole = decode_document(following.strip(_BLANK))
+                whole = decode_document(following.strip(_BLANK), max_bytes=limit)
             except DocumentUnreadableError:
                 pass
             else:
@@ -167,7 +204,7 @@ def _over_lines(source: ByteSource, number: int, line: bytes, limit: int) -> Ite
         parts.append(following)
         size += len(following)
         depth += _open_brackets(following)
-    yield from _decoded(number, b"".join(parts).strip(_BLANK).rstrip(b",").rstrip(_BLANK))
+    yield from _decoded(number, b"".join(parts).strip(_BLANK).rstrip(b",").rstrip(_BLANK), limit)
 
 
 def _several(number: int, raw: bytes, reason: str) -> Iterator[Document | Reject]:

@@ -11,12 +11,22 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from migration_app.archive.ids import MessageIds
 from migration_app.archive.reader import Reject
-from migration_app.archive.streams import REJECT_BYTES, ArchiveUnreadableError, ByteReader, ByteSource
+from migration_app.archive.streams import (
+    REJECT_BYTES,
+    ArchiveUnreadableError,
+    ByteReader,
+    ByteSource,
+    Watch,
+    nobody_watches,
+)
 from migration_app.archive.transcripts import transcript_message, transcript_thread
 from migration_app.contracts import JsonObject
 
 MAX_CELL_CHARACTERS = 16 << 20
 MAX_LINE_BYTES = 32 << 20
+MAX_RECORD_BYTES = 64 << 20
+MAX_CELLS = 1_000_000
+"""Delimiters of a record, in words and between cells: as empty cells, a line could hold 32 million."""
 _HEADER_BYTES = 65_536
 _DELIMITERS = ",;\t"
 TRANSCRIPT_COLUMNS = ("thread_id", "role", "content")
@@ -52,9 +62,11 @@ class _Line:
 class _Lines:
     """Feeds the CSV reader line by line and remembers what it took for the record at hand."""
 
-    def __init__(self, source: ByteSource) -> None:
+    def __init__(self, source: ByteSource, delimiter: str) -> None:
         self._source = source
         self._taken: list[_Line] = []
+        self._delimiter = delimiter.encode()
+        self._size = self._cells = 0
         self.at_end = False
 
     def __iter__(self) -> Iterator[str]:
@@ -67,7 +79,9 @@ class _Lines:
             self.at_end = True
             raise StopIteration
         self._taken.append(_Line(number, raw))
-        if too_long:
+        self._size += len(raw)
+        self._cells += raw.count(self._delimiter)
+        if too_long or self._size > MAX_RECORD_BYTES or self._cells > MAX_CELLS:
             raise _TooLongError
         # Bytes that are no UTF-8 survive as lone surrogates: only their own record is rejected.
         return raw.decode(errors="surrogateescape")
@@ -75,11 +89,13 @@ class _Lines:
     def record(self) -> tuple[int, bytes]:
         """The record's first line number and its text, which is then done with."""
         taken, self._taken = self._taken, []
+        self._size = self._cells = 0
         return taken[0].number, b"".join(line.raw for line in taken)
 
     def rejected(self, reason: str) -> Iterator[Reject]:
         """Give up the record, line by line: where a quotation mark is missing, it has swallowed whole rows."""
         (first, *others), self._taken = self._taken, []
+        self._size = self._cells = 0
         yield Reject(first.number, reason, first.raw[:REJECT_BYTES])
         for line in others:
             reason = f"It belongs to the record that begins in line {first.number}, which can't be read."
@@ -87,7 +103,7 @@ class _Lines:
 
 
 class _TooLongError(Exception):
-    """A line is longer than ``MAX_LINE_BYTES``."""
+    """A line or its record is too long, or has too many cells."""
 
 
 def read_rows(
@@ -96,13 +112,14 @@ def read_rows(
     known_columns: Sequence[str] = TRANSCRIPT_COLUMNS,
     aliases: Mapping[str, str] = TRANSCRIPT_ALIASES,
     single_column: str = "",
+    watch: Watch = nobody_watches,
 ) -> Iterator[Table | Row | Reject]:
     """Read a CSV file: first its Table, then its records.
 
     The first line is a header if it names the first of ``known_columns``. Without one the file must have a single
     column, named ``single_column``; ArchiveUnreadableError otherwise.
     """
-    source = ByteSource(stream)
+    source = ByteSource(stream, watch)
     table = read_table(source, known_columns=known_columns, aliases=aliases, single_column=single_column)
     if table is not None:
         yield table
@@ -140,7 +157,7 @@ def read_records(source: ByteSource, table: Table) -> Iterator[Row | Reject]:
     read by somebody else.
     """
     csv.field_size_limit(MAX_CELL_CHARACTERS)
-    yield from _records(_Lines(source), table)
+    yield from _records(_Lines(source, table.delimiter), table)
 
 
 def column_names(head: bytes, aliases: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
@@ -160,7 +177,8 @@ def _records(lines: _Lines, table: Table) -> Iterator[Row | Reject]:
             cells = next(reader, None)
         except _TooLongError:
             yield from lines.rejected(
-                f"The line is longer than {MAX_LINE_BYTES:,} bytes: a row is to hold one message."
+                f"The line is longer than {MAX_LINE_BYTES:,} bytes, or its row is longer than {MAX_RECORD_BYTES:,} "
+                f"bytes or has more than {MAX_CELLS:,} cells: a row is to hold one message. Is a quotation mark open?"
             )
             continue
         except csv.Error as error:

@@ -1,7 +1,7 @@
 """From a file's bytes to UTF-8 bytes in pieces: gzip and UTF-16 are undone on the way, in constant memory.
 
-What ends too early (a gzip file cut off in the middle) gives what could be read, and a fault that says so.
-Standard library only.
+What ends too early (a gzip file cut off in the middle) gives what could be read, and a fault that says so. What
+unpacks to far more than it is ends the reading. Standard library only.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 import codecs
 import itertools
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 CHUNK_BYTES = 1 << 18
 REJECT_BYTES = 65_536
 """Of what can't be taken this much is kept."""
+UNPACK_RATIO = 200
+"""A gzip file may unpack to so many times its size: archives unpack to ten or thirty times, a bomb to a thousand."""
+_UNPACKED_FREELY = 16 << 20
 _BLANK = b" \t\r\n\x1e\0"
 _FOREIGN = (
     (b"PK\x03\x04", "a ZIP file"),
@@ -36,6 +39,14 @@ def too_long_reason(what: str, limit: int) -> str:
     return f"The {what} is longer than {limit:,} bytes: write it as several, for instance one object a line."
 
 
+Watch = Callable[[], None]
+"""Is called for each piece of a file, also where nothing comes of it, and may raise to end the reading."""
+
+
+def nobody_watches() -> None:
+    """Let the reading go on."""
+
+
 class ByteReader(Protocol):
     """All that is asked of a stream: the next bytes, at most so many, none at the end."""
 
@@ -49,10 +60,10 @@ class ByteSource:
     ``faults`` fills up with what went wrong underneath; look at it when everything was read.
     """
 
-    def __init__(self, stream: ByteReader) -> None:
+    def __init__(self, stream: ByteReader, watch: Watch = nobody_watches) -> None:
         self.faults: list[str] = []
         self.line_number = 1  # of the next byte, from 1
-        self._chunks = _utf8(_inflated(_chunks(stream), self.faults), self.faults)
+        self._chunks = _watched(_utf8(_inflated(_chunks(stream), self.faults), self.faults), watch)
         self._kept = b""
         self._at = 0
 
@@ -117,6 +128,12 @@ def _chunks(stream: ByteReader) -> Iterator[bytes]:
         yield piece
 
 
+def _watched(chunks: Iterator[bytes], watch: Watch) -> Iterator[bytes]:
+    for piece in chunks:
+        watch()
+        yield piece
+
+
 def _begun(chunks: Iterator[bytes], size: int) -> tuple[bytes, Iterable[bytes]]:
     """The first bytes, and the whole again."""
     head = b""
@@ -138,9 +155,15 @@ def _inflated(chunks: Iterator[bytes], faults: list[str]) -> Iterator[bytes]:
                 )
         yield from whole
         return
+    yield from _unpacked(whole, faults)
+
+
+def _unpacked(chunks: Iterable[bytes], faults: list[str]) -> Iterator[bytes]:
     inflater = zlib.decompressobj(wbits=31)
-    for chunk in whole:
+    size = unpacked_size = 0
+    for chunk in chunks:
         rest = chunk
+        size += len(chunk)
         while rest:
             if inflater.eof:
                 # Another gzip member may follow, or zeros that pad the last one.
@@ -156,6 +179,12 @@ def _inflated(chunks: Iterator[bytes], faults: list[str]) -> Iterator[bytes]:
                 )
                 return
             rest = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
+            unpacked_size += len(piece)
+            if unpacked_size > max(_UNPACKED_FREELY, size * UNPACK_RATIO):
+                raise ArchiveUnreadableError(
+                    f"The gzip file unpacks to more than {UNPACK_RATIO} times its size, as no archive does, so the "
+                    "reading stopped. If it is one nevertheless, unpack it and import the unpacked file."
+                )
             if piece:
                 yield piece
     if piece := inflater.flush():

@@ -23,7 +23,7 @@ from migration_app.archive.rows import (
     read_records,
     read_table,
 )
-from migration_app.archive.streams import ByteReader, ByteSource
+from migration_app.archive.streams import ByteReader, ByteSource, Watch, nobody_watches
 
 _AFTER_OTHER = 32
 """So many records are read one by one behind a line that is not plain: such lines seldom come alone."""
@@ -57,12 +57,14 @@ class Layout:
     delimiter: str
 
 
-def read_id_lines(stream: ByteReader) -> tuple[Layout, Iterator[Accepted | Reject]]:
+def read_id_lines(
+    stream: ByteReader, watch: Watch = nobody_watches
+) -> tuple[Layout, Iterator[Accepted | Reject]]:
     """Read a list of thread ids: what is accepted, and what is not, in the file's order.
 
     Raises ArchiveUnreadableError if the file is something else.
     """
-    source = ByteSource(stream)
+    source = ByteSource(stream, watch)
     table = read_table(
         source, known_columns=THREAD_ID_COLUMNS, aliases=THREAD_ID_ALIASES, single_column="thread_id"
     )

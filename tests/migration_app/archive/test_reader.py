@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from migration_app.archive import streams
-from migration_app.archive.reader import Document, Reject, decode_document, read_documents
+from migration_app.archive.reader import (
+    Document,
+    DocumentTooLargeError,
+    Reject,
+    decode_document,
+    read_documents,
+)
 
 VALUES: list[Any] = [
     {
@@ -189,3 +195,41 @@ def test_an_element_over_the_limit_takes_no_more_memory_than_its_beginning(
     assert isinstance(found[0], Reject)
     assert len(found[0].raw) == 65_536
     assert isinstance(found[1], Document)
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        b'{"data": [' + b"{}," * 400 + b"{}]}",
+        b'{"data": [' + b"[]," * 400 + b"[]]}",
+        b'{"a": [' + b"1," * 400 + b"1]}",
+        json.dumps(json.dumps({"data": [{}] * 400})).encode(),
+        b'{"data":\n[' + b"{},\n" * 400 + b"{}]}",
+    ],
+    ids=["objects", "lists", "numbers", "in a string", "over lines"],
+)
+def test_a_document_of_too_many_values_is_rejected_before_it_is_decoded(bomb: bytes) -> None:
+    found = read(bomb + b'\n{"a": 1}\n', max_document_bytes=3200)
+    assert isinstance(found[0], Reject)
+    assert found[0].reason.startswith("It holds more than 100 values")
+    assert found[-1] == Document(bomb.count(b"\n") + 2, b'{"a": 1}', {"a": 1})
+
+
+def test_marks_inside_strings_are_no_values() -> None:
+    line = json.dumps({"text": '{"a": [1, 2, 3]}, ' * 100}).encode()
+    assert isinstance(read(line, max_document_bytes=3200)[0], Document)
+
+
+@pytest.mark.parametrize("nest", [b"[" * 500_000, b'{"a":' * 500_000, b'{"a":' + b"[" * 500_000])
+def test_a_nest_is_rejected_and_what_follows_is_read(nest: bytes) -> None:
+    found = read(b'{"a": 1}\n' + nest + b"\n")
+    assert found[0] == Document(1, b'{"a": 1}', {"a": 1})
+    assert all(isinstance(each, Reject) for each in found[1:])
+    assert found[1:]
+
+
+def test_what_was_taken_once_is_decoded_without_a_limit() -> None:
+    raw = json.dumps({"data": [{}] * 400}).encode()
+    assert len(decode_document(raw)["data"]) == 400
+    with pytest.raises(DocumentTooLargeError):
+        decode_document(raw, max_bytes=3200)

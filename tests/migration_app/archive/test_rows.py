@@ -199,3 +199,17 @@ def test_rows_of_a_gzip_file_that_was_cut_off_are_read_and_the_rest_is_a_reject(
     ]
     assert rows(data)[0].cells["thread_id"] == "t-0"
     assert "cut off" in rejects(data)[-1].reason
+
+
+def test_a_row_of_too_many_cells_is_rejected_and_the_next_row_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_module, "MAX_CELLS", 100)
+    data = HEADER + b"t-1,user,a" + b"," * 200 + b"\nt-2,user,c\n" * 60
+    (reject,) = rejects(data)
+    assert (reject.line_number, "more than 100 cells" in reject.reason) == (2, True)
+    assert len(rows(data)) == 60
+
+
+def test_a_row_that_goes_on_over_line_after_line_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_module, "MAX_RECORD_BYTES", 1000)
+    data = HEADER + b't-1,user,"' + b'0123456789\n","' * 200 + b'"\nt-2,user,c\n'
+    assert "longer than 1,000 bytes" in rejects(data)[0].reason

@@ -78,3 +78,26 @@ def test_of_a_cut_off_gzip_file_what_was_unpacked_but_not_yet_handed_on_is_kept(
     read, faults = everything(gzip.compress(b"a" * 1000, mtime=0)[:-9])
     assert len(read) > 900
     assert "cut off" in faults[0]
+
+
+def test_what_unpacks_to_far_more_than_it_is_ends_the_reading() -> None:
+    with pytest.raises(ArchiveUnreadableError, match="more than 200 times its size"):
+        everything(gzip.compress(b"x\n" * 30_000_000, mtime=0))
+
+
+def test_several_gzip_members_are_measured_together() -> None:
+    with pytest.raises(ArchiveUnreadableError, match="more than 200 times its size"):
+        everything(gzip.compress(b"x\n" * 3_000_000, mtime=0) * 10)
+
+
+def test_a_small_file_may_unpack_to_many_times_its_size() -> None:
+    source = ByteSource(io.BytesIO(gzip.compress(b"x" * 15_000_000, mtime=0)))
+    assert sum(len(piece) for piece in iter(source.chunk, b"")) == 15_000_000
+
+
+@pytest.mark.parametrize("data", [b" \n" * 5_000_000, gzip.compress(b"\n" * 10_000_000, mtime=0)])
+def test_the_watch_is_called_for_pieces_of_which_nothing_comes(data: bytes) -> None:
+    calls: list[bool] = []
+    source = ByteSource(io.BytesIO(data), lambda: calls.append(True))
+    assert source.first_byte() == b""
+    assert len(calls) >= 10
