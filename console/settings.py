@@ -124,6 +124,12 @@ WHITENOISE_USE_FINDERS = True
 
 # An import is uploaded in one request and kept in the database until a worker has read it.
 UPLOAD_MAX_MB = positive_int(env, "UPLOAD_MAX_MB", default=512)
+# Largest line or object of an archive; decoded it takes ten to twenty times as much memory.
+IMPORT_MAX_DOCUMENT_MB = positive_int(env, "IMPORT_MAX_DOCUMENT_MB", default=64)
+# An import with so many rejected lines is ended.
+IMPORT_MAX_REJECTS = positive_int(env, "IMPORT_MAX_REJECTS", default=100_000)
+# So many workers may begin an upload before it fails, if each of them ends before it is read.
+IMPORT_MAX_ATTEMPTS = positive_int(env, "IMPORT_MAX_ATTEMPTS", default=3)
 # A prompt's instructions, 128 tools and schemas come in one form.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10_485_760
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2_621_440

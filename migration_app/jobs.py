@@ -265,8 +265,11 @@ def _put_down(batch_pk: int, actor: Actor, *, stopped: bool) -> None:
 
 @_discretion()
 def import_job(source_import_pk: int) -> None:
-    """Read an uploaded file."""
-    import_run(source_import_pk=source_import_pk, actor=_actor())
+    """Read an uploaded file; one that was told to stop leaves it to the next worker."""
+    with _stop_asked() as stop:
+        import_run(source_import_pk=source_import_pk, actor=_actor(), stop=stop.is_set)
+        if stop.is_set() and source_import_pk in imports_waiting():
+            _enqueue("import", source_import_pk)
 
 
 @_discretion()

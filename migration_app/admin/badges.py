@@ -65,6 +65,7 @@ IMPORT_STATE: Mapping[str, str] = {
     SourceImport.State.RUNNING: "primary",
     SourceImport.State.FINISHED: "success",
     SourceImport.State.FAILED: "danger",
+    SourceImport.State.CANCELLED: "",
 }
 ASSISTANT_STATUS: Mapping[str, str] = {
     "registered": "",

@@ -30,8 +30,9 @@ from migration_app.admin.filters import choice_filter
 from migration_app.admin.skin import RowPageAdmin, progress_json
 from migration_app.admin.slices import slice_of
 from migration_app.admin.workers import workers_state
+from migration_app.intake.control import import_cancel, import_cancellable, import_restart, import_restartable
 from migration_app.intake.disk import DiskFullError, disk_full_words
-from migration_app.intake.imports import import_receive, import_restart, import_restartable
+from migration_app.intake.imports import import_receive
 from migration_app.jobs import import_enqueue
 from migration_app.models import ImportReject, SourceImport
 from migration_app.services.audit import audit_record
@@ -67,6 +68,12 @@ class UploadForm(forms.Form):
         return file
 
 
+class CancelForm(forms.Form):
+    """Why an import is cancelled."""
+
+    reason = forms.CharField(max_length=2000, strip=True)
+
+
 def upload_limit() -> int:
     """Largest upload in bytes."""
     return settings.UPLOAD_MAX_MB * 1_000_000
@@ -93,7 +100,12 @@ def import_progress_words(row: SourceImport) -> str:
         return "Waiting for a worker."
     words = f"{bytes_words(row.bytes_read)} of {bytes_words(row.file_bytes)} read"
     rejected = f", {row.reject_count:,} rejected" if row.reject_count else ""
-    return f"{words}{rejected}."
+    again = (
+        f" Try {row.attempts} of {settings.IMPORT_MAX_ATTEMPTS}: the worker before this one ended early."
+        if row.state == SourceImport.State.RUNNING and row.attempts > 1
+        else ""
+    )
+    return f"{words}{rejected}.{again}"
 
 
 @admin.register(SourceImport)
@@ -127,6 +139,7 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
                 "<int:pk>/progress.json", wrap(self.progress_view), name="migration_app_sourceimport_progress"
             ),
             path("<int:pk>/again/", wrap(self.again_view), name="migration_app_sourceimport_again"),
+            path("<int:pk>/cancel/", wrap(self.cancel_view), name="migration_app_sourceimport_cancel"),
             path("<int:pk>/rejects.csv", wrap(self.rejects_view), name="migration_app_sourceimport_rejects"),
             *super().get_urls(),
         ]
@@ -278,6 +291,9 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
             again_url=reverse("admin:migration_app_sourceimport_again", args=[row.pk])
             if request.user.has_perm(IMPORT) and import_restartable(row)
             else "",
+            cancel_url=reverse("admin:migration_app_sourceimport_cancel", args=[row.pk])
+            if request.user.has_perm(IMPORT) and import_cancellable(row)
+            else "",
             rejects_url=reverse("admin:migration_app_sourceimport_rejects", args=[row.pk]),
             size=bytes_words(row.file_bytes),
             counts=[
@@ -309,6 +325,32 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
                 messages.error(
                     request, "It has not failed, or its file is no longer kept: upload the file again."
                 )
+        return HttpResponseRedirect(reverse("admin:migration_app_sourceimport_change", args=[row.pk]))
+
+    def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """POST with a reason: end an import that waits or is being read, and delete its upload."""
+        if not request.user.has_perm(IMPORT):
+            raise PermissionDenied
+        row = self.row_for(request, pk)
+        if request.method == "POST":
+            form = CancelForm(request.POST)
+            if not form.is_valid():
+                messages.error(request, "Say why the import is cancelled: it is kept in the audit trail.")
+            else:
+                with transaction.atomic():
+                    cancelled = import_cancel(
+                        source_import_pk=row.pk,
+                        actor=actor_of(request),
+                        reason=form.cleaned_data["reason"],
+                    )
+                    if cancelled:
+                        import_enqueue(row.pk)  # to assess what it has stored
+                if cancelled:
+                    messages.success(
+                        request, "The import is cancelled and its upload deleted. What it has stored stays."
+                    )
+                else:
+                    messages.error(request, "The import was over already.")
         return HttpResponseRedirect(reverse("admin:migration_app_sourceimport_change", args=[row.pk]))
 
     def rejects_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:

@@ -9,6 +9,10 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections.abc import Iterator, Sequence
+from functools import partial
+
+from django.conf import settings
+from django.db import transaction
 
 from migration_app.archive.ids import MessageIds, storable_text
 from migration_app.archive.objects import LastPage, is_last_page
@@ -25,9 +29,10 @@ from migration_app.archive.unfinished import LIST_GOES_ON
 from migration_app.archive.versions import NestedTooDeeplyError, digest_of
 from migration_app.contracts import Actor, ListingOrder
 from migration_app.intake.documents import document_parts
+from migration_app.intake.holding import Hold
 from migration_app.intake.store import Entry, ThreadNews, newest_page_pk, registered_reason, threads_store
 from migration_app.intake.tally import Progress, RejectSink, Tally
-from migration_app.models import AuditEvent, SnapshotPage, SourceImport, Thread
+from migration_app.models import AuditEvent, SnapshotPage, Thread
 from migration_app.services.assessments import threads_assess
 from migration_app.services.source_objects import (
     LooseObject,
@@ -45,7 +50,7 @@ _GROUP = 1000
 
 def archive_import(
     *,
-    source_import: SourceImport,
+    hold: Hold,
     stream: ByteReader,
     actor: Actor,
     reject_sink: RejectSink | None = None,
@@ -53,9 +58,10 @@ def archive_import(
 ) -> None:
     """Read a file of API objects or transcripts, as JSON or CSV, and assess every thread it touched.
 
-    ``source_import`` is running, and ours. Raises ArchiveUnreadableError if the file as a whole can't be read.
+    Raises ArchiveUnreadableError if the file as a whole, or from some line on, can't be read: what stood before is
+    stored and assessed.
     """
-    tally = Tally(source_import, stream, reject_sink=reject_sink, progress=progress)
+    tally = Tally(hold, stream, reject_sink=reject_sink, progress=progress)
     whole = Replayed(tally.stream)
     shape = file_shape(whole.head)
     if shape == "empty":
@@ -65,33 +71,21 @@ def archive_import(
             "This looks like a list of thread ids, not like an archive: import it with import_threads."
         )
     intake = _Intake(tally, actor)
-    if shape == "transcript_csv":
-        intake.rows(whole)
-    else:
-        intake.documents(whole)
+    try:
+        if shape == "transcript_csv":
+            intake.rows(whole)
+        else:
+            intake.documents(whole)
+    except ArchiveUnreadableError:
+        intake.flush()
+        intake.assess()
+        raise
     intake.flush()
     if not any(count for name, count in tally.counts.items() if name != "documents"):
         tally.write()
         reason = f" The first reason: {tally.first_reason}" if tally.first_reason else ""
         raise ArchiveUnreadableError(f"Nothing in the file could be taken.{reason}")
-    threads_assess(
-        thread_pks=sorted(intake.touched),
-        actor=actor,
-        reason=f"Import {source_import.pk}.",
-        progress=tally.threads_assessed,
-    )
-    tally.counts["threads"] = len(intake.touched | intake.earlier)
-    if left_open := _lists_left_open(sorted(intake.going_on)):
-        tally.counts["lists_left_open"] = left_open
-    if intake.earlier:
-        # The earlier try has registered threads too. The database's clock is not this machine's.
-        since = source_import.created_at - dt.timedelta(days=1)
-        tally.counts["threads_new"] = AuditEvent.objects.filter(
-            verb="thread.registered",
-            at__gte=since,
-            reason=registered_reason(source_import),
-        ).count()
-    tally.write()
+    intake.assess()
 
 
 def _lists_left_open(thread_pks: Sequence[int]) -> int:
@@ -114,9 +108,9 @@ class _Intake:
     """The buffer of one import."""
 
     def __init__(self, tally: Tally, actor: Actor) -> None:
-        self.touched: set[int] = set()
-        self.earlier: set[int] = set()
-        self.going_on: set[int] = set()
+        self._touched: set[int] = set()
+        self._earlier: set[int] = set()
+        self._going_on: set[int] = set()
         self._pages_until = newest_page_pk()
         self._objects_until = newest_source_object_pk()
         self._tally = tally
@@ -133,7 +127,8 @@ class _Intake:
 
     def documents(self, stream: ByteReader) -> None:
         """Read JSON documents."""
-        for document in read_documents(stream):
+        limit = settings.IMPORT_MAX_DOCUMENT_MB << 20
+        for document in read_documents(stream, max_document_bytes=limit, watch=self._tally.step):
             if isinstance(document, Reject):
                 self._tally.reject(document)
             else:
@@ -143,7 +138,7 @@ class _Intake:
     def rows(self, stream: ByteReader) -> None:
         """Read a CSV of transcripts. Rows without message ids are counted, to tell repetitions apart."""
         ids = MessageIds()
-        for row in read_rows(stream):
+        for row in read_rows(stream, watch=self._tally.step):
             if isinstance(row, Table):
                 self._csv_header = row.header if row.header.endswith(b"\n") else row.header + b"\n"
             elif isinstance(row, Reject):
@@ -154,14 +149,17 @@ class _Intake:
 
     def flush(self) -> None:
         """Store what the buffer holds."""
+        hold = self._tally.hold
         if self._loose:
-            source_objects_store(
-                objects=self._loose,
-                source_import=self._tally.source_import,
-                actor=self._actor,
-                counts=self._tally.counts,
-                earlier_until=self._objects_until,
-            )
+            with transaction.atomic():
+                hold.write()
+                source_objects_store(
+                    objects=self._loose,
+                    source_import=self._tally.source_import,
+                    actor=self._actor,
+                    counts=self._tally.counts,
+                    earlier_until=self._objects_until,
+                )
         if self._news:
             stored = threads_store(
                 news=self._news,
@@ -171,18 +169,42 @@ class _Intake:
                 csv_header=self._csv_header,
                 actor=self._actor,
                 counts=self._tally.counts,
+                fence=partial(hold.write, unassessed=True),
             )
-            self.touched |= stored.touched
-            self.earlier |= stored.earlier
-            self.going_on |= stored.going_on
+            self._touched |= stored.touched
+            self._earlier |= stored.earlier
+            self._going_on |= stored.going_on
         self._news, self._loose, self._size, self._buffered = {}, [], 0, 0
-        self._tally.beat(force=True)
+        self._tally.write()
+
+    def assess(self) -> None:
+        """Assess every thread that was touched, and count them all."""
+        tally = self._tally
+        threads_assess(
+            thread_pks=sorted(self._touched),
+            actor=self._actor,
+            reason=f"Import {tally.source_import.pk}.",
+            progress=tally.threads_assessed,
+            fence=tally.hold.write,
+        )
+        tally.counts["threads"] = len(self._touched | self._earlier)
+        if left_open := _lists_left_open(sorted(self._going_on)):
+            tally.counts["lists_left_open"] = left_open
+        if self._earlier:
+            # The earlier try has registered threads too. The database's clock is not this machine's.
+            since = tally.source_import.created_at - dt.timedelta(days=1)
+            tally.counts["threads_new"] = AuditEvent.objects.filter(
+                verb="thread.registered",
+                at__gte=since,
+                reason=registered_reason(tally.source_import),
+            ).count()
+        tally.write()
+        tally.hold.write(unassessed=False)
 
     def _flush_if_full(self) -> None:
+        self._tally.step()
         if self._size >= _BUFFER_BYTES or self._buffered >= _BUFFER_DOCUMENTS:
             self.flush()
-        elif self._buffered % 500 == 0:
-            self._tally.beat()
 
     def _guarded(self, document: Document) -> None:
         try:

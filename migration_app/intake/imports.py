@@ -1,39 +1,45 @@
 """Imports from the first byte to the last: received as an upload, claimed by a worker, read, ended.
 
-An upload lies in the database in parts until it was read: the worker may run on another machine.
+An upload lies in the database in parts until it was read: the worker may run on another machine. Who reads it, and
+how anybody else ends that, is the business of ``intake.holding``.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Iterable, Iterator
+import uuid
+from collections.abc import Callable, Iterable, Iterator
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from migration_app.archive.ids import storable_text
 from migration_app.archive.streams import ArchiveUnreadableError, ByteReader
 from migration_app.contracts import Actor
 from migration_app.intake.archives import archive_import
 from migration_app.intake.disk import AGAIN_WORDS, DiskFullError, disk_full_words
-from migration_app.intake.tally import ImportStoppedError, Progress, RejectSink
+from migration_app.intake.holding import Hold, ImportHandedBackError, ImportStoppedError
+from migration_app.intake.tally import Progress, RejectSink
 from migration_app.intake.thread_ids import thread_ids_import
-from migration_app.models import ImportPart, ImportReject, SourceImport
+from migration_app.models import ImportPart, ImportReject, SnapshotPage, SourceImport
+from migration_app.services.assessments import threads_assess
 from migration_app.services.audit import audit_record
 
 logger = logging.getLogger(__name__)
 
 PART_BYTES = 4 << 20
 STALE = dt.timedelta(minutes=2)
-"""An import that gave no sign of life for so long has lost its worker."""
+"""An import without a heartbeat for so long has lost its worker."""
 ABANDONED = dt.timedelta(hours=1)
 """The same for a command, whose file nobody else can read: it is ended, so nothing is hurried."""
 
 _S = SourceImport.State
-_PARTS = ImportPart.objects.filter(source_import=OuterRef("pk"))
+PARTS = ImportPart.objects.filter(source_import=OuterRef("pk"))
+OPEN = (_S.WAITING, _S.RUNNING)
+_ENDED_EARLY = (_S.FAILED, _S.CANCELLED)
 
 
 def import_receive(
@@ -87,8 +93,8 @@ def import_create(
     reason: str = "",
     state: str = SourceImport.State.RUNNING,
 ) -> SourceImport:
-    """Write down an import: waiting for a worker, or running in the caller's hands."""
-    now = timezone.now() if state == _S.RUNNING else None
+    """Record an import: waiting for a worker, or running in the caller's hands."""
+    running = state == _S.RUNNING
     with transaction.atomic():
         source_import = SourceImport.objects.create(
             kind=kind,
@@ -98,8 +104,10 @@ def import_create(
             reason=reason,
             created_by_id=actor.user_id,
             created_by_name=actor.name,
-            started_at=now,
-            heartbeat_at=now,
+            started_at=Now() if running else None,
+            heartbeat_at=Now() if running else None,
+            run_token=uuid.uuid4() if running else None,
+            attempts=1 if running else 0,
         )
         audit_record(
             actor=actor,
@@ -108,21 +116,18 @@ def import_create(
             subject_id=str(source_import.pk),
             reason=reason,
         )
+    source_import.refresh_from_db()
     return source_import
 
 
 def imports_waiting() -> list[int]:
-    """Primary keys of uploads that a worker should read: waiting, or left by a worker that died."""
+    """Primary keys of imports that a worker should take: waiting, left by a worker that died, or to be assessed."""
     return list(_claimable().order_by("pk").values_list("pk", flat=True))
 
 
 def imports_tidy(*, actor: Actor) -> int:
-    """End the imports whose command was killed, and say how many: their files lie where no worker can read them.
-
-    Also takes away what a worker that was killed at the very end has left of an upload.
-    """
-    ImportPart.objects.filter(source_import__state=_S.FINISHED).delete()
-    lost = Q(state=_S.RUNNING, heartbeat_at__lt=Now() - ABANDONED) & ~Exists(_PARTS)
+    """End the imports whose command was killed, and say how many: their files lie where no worker can read them."""
+    lost = Q(state=_S.RUNNING, heartbeat_at__lt=Now() - ABANDONED) & ~Exists(PARTS)
     with transaction.atomic():
         # Locked by whoever writes to it in a long transaction: that one lives.
         rows = list(SourceImport.objects.select_for_update(skip_locked=True).filter(lost))
@@ -137,63 +142,89 @@ def imports_tidy(*, actor: Actor) -> int:
     return len(rows)
 
 
-def import_restart(*, source_import_pk: int, actor: Actor, reason: str) -> bool:
-    """Let a failed upload wait for a worker again. False if it did not fail, or its file is no longer kept."""
-    with transaction.atomic():
-        rows = SourceImport.objects.filter(Exists(_PARTS), pk=source_import_pk, state=_S.FAILED)
-        if rows.update(state=_S.WAITING, error_text="", finished_at=None) != 1:
-            return False
-        audit_record(
-            actor=actor,
-            verb="import.restarted",
-            subject_kind="import",
-            subject_id=str(source_import_pk),
-            reason=reason,
-        )
-    return True
-
-
-def import_restartable(source_import: SourceImport) -> bool:
-    """Whether ``import_restart`` would take it."""
-    return source_import.state == _S.FAILED and source_import.parts.exists()
-
-
-def import_run(*, source_import_pk: int, actor: Actor) -> bool:
-    """Claim an upload and read it. False if there is nothing to claim: somebody else has it, or it is done.
+def import_run(*, source_import_pk: int, actor: Actor, stop: Callable[[], bool] = bool) -> bool:
+    """Claim an import and read its upload, until ``stop``. False if there is nothing to claim, or it was lost.
 
     What is wrong with the file ends as *failed* with a reason. So does a full disk, and the upload is kept, to be
-    started again. A bug too, and is raised again; a lost database leaves the import to the next worker.
+    started again. A bug too, and is raised again; a lost database leaves the import to the next worker. An import that
+    ended early with threads that are not assessed has them assessed.
     """
-    source_import = _claimed(source_import_pk)
+    source_import = _claimed(source_import_pk, actor)
     if source_import is None:
         return False
-    ImportReject.objects.filter(source_import=source_import).delete()
     author = Actor(source_import.created_by_name or actor.name, source_import.created_by_id, actor.job_id)
     try:
-        import_read(source_import=source_import, stream=_PartStream(source_import_pk), actor=author)
+        if source_import.state == _S.RUNNING:
+            import_read(
+                source_import=source_import, stream=_PartStream(source_import_pk), actor=author, stop=stop
+            )
+        else:
+            _rest_assess(source_import, actor=author, stop=stop)
     except ArchiveUnreadableError:
         logger.info("import %s can't be read", source_import_pk)
     except DiskFullError as error:
         logger.error("import %s: %s", source_import_pk, error)  # noqa: TRY400 - the text says all; no traceback
-        return True
-    except ImportStoppedError:
-        logger.warning("import %s was taken over by another worker", source_import_pk)
+    except ImportStoppedError as error:
+        logger.warning("import %s was stopped: %s", source_import_pk, error)
         return False
-    ImportPart.objects.filter(source_import_id=source_import_pk).delete()
+    except ImportHandedBackError:
+        _hand_back(source_import)
     return True
 
 
-def _claimed(source_import_pk: int) -> SourceImport | None:
-    """Take an upload, or None. One that is locked is alive, however old the sign of life that others see."""
-    now = timezone.now()
+def _claimed(source_import_pk: int, actor: Actor) -> SourceImport | None:
+    """Take an import, or None. One that is locked is alive, however old the heartbeat that others see.
+
+    One that was begun too often is ended: whatever takes its workers down would take down this one too.
+    """
     with transaction.atomic():
-        rows = _claimable().select_for_update(skip_locked=True).filter(pk=source_import_pk)
+        rows = _claimable().select_for_update(skip_locked=True, no_key=True).filter(pk=source_import_pk)
         source_import = rows.first()
-        if source_import is not None:
-            source_import.state = _S.RUNNING
-            source_import.started_at = source_import.heartbeat_at = now
-            source_import.save(update_fields=["state", "started_at", "heartbeat_at"])
+        if source_import is None:
+            return None
+        is_to_be_read = source_import.state in OPEN
+        if is_to_be_read and source_import.attempts >= settings.IMPORT_MAX_ATTEMPTS:
+            _end(source_import, _S.FAILED, actor=actor, error_text=_given_up_text(source_import.attempts))
+            return None
+        own = SourceImport.objects.filter(pk=source_import.pk)
+        own.update(run_token=uuid.uuid4(), heartbeat_at=Now(), attempts=F("attempts") + 1)
+        if is_to_be_read:
+            own.update(state=_S.RUNNING, started_at=Now())
+            ImportReject.objects.filter(source_import=source_import).delete()
+        source_import.refresh_from_db()
     return source_import
+
+
+def _given_up_text(attempts: int) -> str:
+    return (
+        f"The worker that read this file ended {attempts} times before it was done: it was killed, perhaps because it "
+        "ran out of memory (its log and the system's say so), or its machine stopped. What was stored stays. Mend the "
+        "cause or split the file, then start the import again."
+    )
+
+
+def _hand_back(source_import: SourceImport) -> None:
+    """Leave an import to the next worker; this one was told to stop, which is no fault of the file."""
+    state = _S.WAITING if source_import.state == _S.RUNNING else source_import.state
+    SourceImport.objects.filter(pk=source_import.pk, run_token=source_import.run_token).update(
+        state=state, run_token=None, attempts=F("attempts") - 1
+    )
+
+
+def _rest_assess(source_import: SourceImport, *, actor: Actor, stop: Callable[[], bool]) -> None:
+    """Assess the threads that an import which was not read to its end has stored pages of."""
+    pages = SnapshotPage.objects.filter(source_import=source_import)
+    behind = Q(thread__snapshot_at=None) | Q(thread__snapshot_at__lt=F("received_at"))
+    pks = sorted(set(pages.filter(behind).values_list("thread_id", flat=True)))
+    with Hold(source_import, stop=stop).running() as hold:
+        threads_assess(
+            thread_pks=pks,
+            actor=actor,
+            reason=f"Import {source_import.pk}, which ended early.",
+            progress=lambda _done: hold.check(),
+            fence=hold.write,
+        )
+        hold.write(unassessed=False, run_token=None)
 
 
 def import_read(
@@ -203,55 +234,58 @@ def import_read(
     actor: Actor,
     reject_sink: RejectSink | None = None,
     progress: Progress | None = None,
+    stop: Callable[[], bool] = bool,
 ) -> None:
-    """Read a running import to its end, and write down how it ended.
+    """Read a running import to its end, and record how it ended.
 
-    Raises ArchiveUnreadableError and DiskFullError (recorded as failed), and ImportStoppedError (somebody else has it).
+    Raises ArchiveUnreadableError and DiskFullError (recorded as failed), ImportStoppedError (cancelled, or somebody
+    else has it), and ImportHandedBackError after ``stop``.
     """
-
-    def finish() -> None:
-        _end(source_import, _S.FINISHED, actor=actor)
-
-    try:
-        if source_import.kind == SourceImport.Kind.THREAD_IDS:
-            # In its one transaction: were they two, a worker killed between them would leave the counts to a
-            # second reading, which finds everything known.
-            thread_ids_import(
-                source_import=source_import,
-                stream=stream,
-                actor=actor,
-                reject_sink=reject_sink,
-                progress=progress,
-                finish=finish,
-            )
-        else:
-            archive_import(
-                source_import=source_import,
-                stream=stream,
-                actor=actor,
-                reject_sink=reject_sink,
-                progress=progress,
-            )
-            finish()
-    except ArchiveUnreadableError as error:
-        _end(source_import, _S.FAILED, actor=actor, error_text=str(error))
-        raise
-    except ImportStoppedError:
-        raise
-    except Exception as error:
-        if words := disk_full_words(error):
-            words = f"{words} {AGAIN_WORDS}"
-            _end_without_room(source_import, actor, words)
-            raise DiskFullError(words) from error
-        if isinstance(error, OperationalError | InterfaceError):
+    with Hold(source_import, stop=stop).running() as hold:
+        try:
+            _read(hold, stream, actor, reject_sink, progress)
+        except ArchiveUnreadableError as error:
+            _end(source_import, _S.FAILED, actor=actor, error_text=str(error), keep_parts=False)
             raise
-        _end(
-            source_import,
-            _S.FAILED,
-            actor=actor,
-            error_text=f"A bug in the console: {type(error).__name__}. See its log.",
+        except (ImportStoppedError, ImportHandedBackError):
+            raise
+        except Exception as error:
+            if hold.is_lost:
+                hold.check()  # it was a statement that was ended with the import
+            if words := disk_full_words(error):
+                words = f"{words} {AGAIN_WORDS}"
+                _end_without_room(source_import, actor, words)
+                raise DiskFullError(words) from error
+            if isinstance(error, OperationalError | InterfaceError):
+                raise
+            _end(
+                source_import,
+                _S.FAILED,
+                actor=actor,
+                error_text=f"A bug in the console: {type(error).__name__}. See its log.",
+            )
+            raise
+
+
+def _read(
+    hold: Hold,
+    stream: ByteReader,
+    actor: Actor,
+    reject_sink: RejectSink | None,
+    progress: Progress | None,
+) -> None:
+    def finish() -> None:
+        _end(hold.source_import, _S.FINISHED, actor=actor, keep_parts=False)
+
+    if hold.source_import.kind == SourceImport.Kind.THREAD_IDS:
+        # In its one transaction: were they two, a worker killed between them would leave the counts to a
+        # second reading, which finds everything known.
+        thread_ids_import(
+            hold=hold, stream=stream, actor=actor, reject_sink=reject_sink, progress=progress, finish=finish
         )
-        raise
+    else:
+        archive_import(hold=hold, stream=stream, actor=actor, reject_sink=reject_sink, progress=progress)
+        finish()
 
 
 def _end_without_room(source_import: SourceImport, actor: Actor, words: str) -> None:
@@ -263,22 +297,28 @@ def _end_without_room(source_import: SourceImport, actor: Actor, words: str) -> 
 
 
 def _claimable() -> QuerySet[SourceImport]:
-    stale = Q(state=_S.RUNNING, heartbeat_at__lt=Now() - STALE) & Exists(_PARTS)
-    return SourceImport.objects.filter(Q(state=_S.WAITING) | stale)
+    is_silent = Q(heartbeat_at__lt=Now() - STALE)
+    to_be_read = Q(state=_S.WAITING) | (Q(state=_S.RUNNING) & is_silent & Exists(PARTS))
+    # One whose upload is kept waits for somebody to start it again, or to cancel it.
+    ended = Q(state__in=_ENDED_EARLY, unassessed=True, attempts__lt=settings.IMPORT_MAX_ATTEMPTS)
+    to_be_assessed = ended & ~Exists(PARTS) & (Q(run_token=None) | is_silent)
+    return SourceImport.objects.filter(to_be_read | to_be_assessed)
 
 
-def _end(source_import: SourceImport, state: str, *, actor: Actor, error_text: str = "") -> None:
+def _end(
+    source_import: SourceImport, state: str, *, actor: Actor, error_text: str = "", keep_parts: bool = True
+) -> None:
+    """End an import in this reader's hands. ImportStoppedError if it is not."""
     with transaction.atomic():
-        changed = SourceImport.objects.filter(
-            pk=source_import.pk, state=_S.RUNNING, started_at=source_import.started_at
-        ).update(
+        Hold(source_import).write(
             state=state,
+            run_token=None,
+            attempts=0,
             error_text=storable_text(error_text, 4000),
-            finished_at=timezone.now(),
-            heartbeat_at=timezone.now(),
+            finished_at=Now(),
         )
-        if changed != 1:
-            raise ImportStoppedError("Another worker has taken over this import, or it was deleted.")
+        if not keep_parts:
+            ImportPart.objects.filter(source_import=source_import).delete()
         audit_record(
             actor=actor,
             verb=f"import.{state}",

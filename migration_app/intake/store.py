@@ -14,7 +14,7 @@ import collections
 import dataclasses
 import datetime
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from django.db import connection, transaction
 
@@ -113,11 +113,16 @@ def threads_store(
     csv_header: bytes,
     actor: Actor,
     counts: collections.Counter[str],
+    fence: Callable[[], None],
 ) -> Stored:
-    """Store what is new about these threads; ``earlier_until`` is what newest_page_pk said when the import began."""
+    """Store what is new about these threads; ``earlier_until`` is what newest_page_pk said when the import began.
+
+    ``fence`` is called first in each transaction, and raises if the import is not this reader's any more.
+    """
     stored = Stored()
     for group in _groups(news):
         with transaction.atomic():
+            fence()
             store = _GroupStore(
                 source_import,
                 earlier_until,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import time
 from collections.abc import Callable
 
-from django.utils import timezone
+from django.conf import settings
+from django.db import transaction
 
 from migration_app.archive.ids import storable_text
 from migration_app.archive.reader import Reject
 from migration_app.archive.streams import REJECT_BYTES, ArchiveUnreadableError, ByteReader
+from migration_app.intake.holding import Hold
 from migration_app.models import ImportReject, SourceImport
 
 RejectSink = Callable[[Reject], None]
@@ -20,13 +23,14 @@ Progress = Callable[[int, str], None]
 MAX_REJECT_ROWS = 10_000
 """So many rejects are kept in the database where a reject file holds all of them. Of an upload all are kept."""
 
+KEPT_BYTES = 64 << 20
+"""Of all rejected lines together so much is kept; of those behind it their beginnings."""
+_BEGINNING_BYTES = 200
+
 _WAITING_BYTES = 4 << 20
+_WAITING_REJECTS = 5_000
 _FIRST_DOCUMENTS = 1000
-_HEARTBEAT_SECONDS = 10.0
-
-
-class ImportStoppedError(Exception):
-    """The row of this import is gone, or another worker has taken it over."""
+_REPORT_SECONDS = 1.0
 
 
 class CountingStream:
@@ -48,32 +52,40 @@ class Tally:
 
     def __init__(
         self,
-        source_import: SourceImport,
+        hold: Hold,
         stream: ByteReader,
         *,
         reject_sink: RejectSink | None = None,
         progress: Progress | None = None,
     ) -> None:
-        self.source_import = source_import
+        self.hold = hold
         self.stream = CountingStream(stream)
         self.counts: collections.Counter[str] = collections.Counter()
         self.rejects = 0
         self.first_reason = ""
         self._kept = 0
+        self._kept_bytes = 0
         self._waiting: list[ImportReject] = []
         self._waiting_bytes = 0
         self._reject_sink = reject_sink
         self._progress = progress
-        self._last_beat = time.monotonic()
+        self._reported_at = time.monotonic()
+
+    @property
+    def source_import(self) -> SourceImport:
+        """The import."""
+        return self.hold.source_import
 
     def document(self, count: int = 1) -> None:
         """Count documents that could be read."""
         self.counts["documents"] += count
 
     def reject(self, reject: Reject) -> None:
-        """Take note of what can't be taken. Raises ArchiveUnreadableError if nothing at all can be."""
+        """Keep what can't be taken. Raises ArchiveUnreadableError if nothing at all can be, or too much can't."""
+        self.step()
         self.rejects += 1
         self.first_reason = self.first_reason or reject.reason
+        reject = self._shortened(reject)
         if self._reject_sink is not None:
             self._reject_sink(reject)
         if self._reject_sink is None or self._kept < MAX_REJECT_ROWS:
@@ -84,49 +96,63 @@ class Tally:
                     source_import=self.source_import,
                     line_number=reject.line_number,
                     reason=storable_text(reject.reason, 4000),
-                    raw=reject.raw[:REJECT_BYTES],
+                    raw=reject.raw,
                 )
             )
-            if self._waiting_bytes > _WAITING_BYTES:
+            if self._waiting_bytes > _WAITING_BYTES or len(self._waiting) >= _WAITING_REJECTS:
                 self._rejects_write()
         if self.rejects >= _FIRST_DOCUMENTS and not self.counts["documents"]:
-            self._rejects_write()
+            self.write()
             raise ArchiveUnreadableError(
                 f"The first {self.rejects:,} lines are all unreadable, so this is no archive. The first reason: "
                 f"{self.first_reason}"
             )
+        if self.rejects >= settings.IMPORT_MAX_REJECTS:
+            self.write()
+            raise ArchiveUnreadableError(
+                f"{self.rejects:,} lines were rejected up to line {reject.line_number:,}, so the reading stopped "
+                f"there (IMPORT_MAX_REJECTS). The first reason: {self.first_reason}"
+            )
+
+    def _shortened(self, reject: Reject) -> Reject:
+        room = REJECT_BYTES if self._kept_bytes < KEPT_BYTES else _BEGINNING_BYTES
+        if len(reject.raw) > room:
+            reject = dataclasses.replace(reject, raw=reject.raw[:room])
+        self._kept_bytes += len(reject.raw)
+        return reject
 
     def _rejects_write(self) -> None:
-        ImportReject.objects.bulk_create(self._waiting)
+        if self._waiting:
+            with transaction.atomic():
+                self.hold.write()
+                ImportReject.objects.bulk_create(self._waiting)
         self._waiting, self._waiting_bytes = [], 0
 
-    def beat(self, *, force: bool = False) -> None:
-        """Say that the import is alive and how far it is; at most every ten seconds unless forced."""
+    def step(self) -> None:
+        """Report how far it is, at most once a second. Raises if the reading is to end; see ``Hold.check``."""
+        self.hold.check()
+        now = time.monotonic()
+        if now - self._reported_at > _REPORT_SECONDS:
+            self._reported_at = now
+            self._report()
+
+    def _report(self) -> None:
         if self._progress is not None:
             self._progress(self.stream.bytes_read, "bytes")
-        if force or time.monotonic() - self._last_beat > _HEARTBEAT_SECONDS:
-            self.write()
+        self.hold.report = {
+            "counts": dict(self.counts),
+            "reject_count": self.rejects,
+            "bytes_read": self.stream.bytes_read,
+        }
 
     def threads_assessed(self, done: int) -> None:
         """The same while threads are assessed."""
+        self.step()
         if self._progress is not None:
             self._progress(done, "threads")
-        self.write()
 
     def write(self) -> None:
-        """Write counts, rejects and the sign of life. Raises ImportStoppedError if the import is not ours."""
-        self._last_beat = time.monotonic()
+        """Write counts and rejects. Raises ImportStoppedError if the import is not ours."""
         self._rejects_write()
-        running = SourceImport.objects.filter(
-            pk=self.source_import.pk,
-            state=SourceImport.State.RUNNING,
-            started_at=self.source_import.started_at,
-        )
-        changed = running.update(
-            counts=dict(self.counts),
-            reject_count=self.rejects,
-            bytes_read=self.stream.bytes_read,
-            heartbeat_at=timezone.now(),
-        )
-        if changed != 1:
-            raise ImportStoppedError("Another worker has taken over this import, or it was deleted.")
+        self._report()
+        self.hold.write(**self.hold.report)

@@ -1,8 +1,8 @@
 """Importing thread ids: a CSV of ids with, where known, the user and the assistant.
 
 By COPY into a temporary table, and from there in sorted order into the threads: a million ids take seconds
-(measured, docs/performance.md). Everything happens in one transaction, the import's own end too: an import that is
-killed has done nothing, and the next try does and counts everything.
+(measured, docs/performance.md). They are registered in one transaction, with the import's own end: an import that is
+killed or cancelled has done nothing, and the next try does and counts everything.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from django.db.backends.utils import CursorWrapper
 from migration_app.archive.reader import Reject
 from migration_app.archive.streams import ArchiveUnreadableError, ByteReader
 from migration_app.contracts import Actor
+from migration_app.intake.holding import Hold
 from migration_app.intake.id_lines import Accepted, Layout, read_id_lines
 from migration_app.intake.tally import Progress, RejectSink, Tally
-from migration_app.models import Assistant, SourceImport, Thread
+from migration_app.models import Assistant, Thread
 
 _PIECE_BYTES = 2 << 20
 # What the sorting of a million lines may take in PostgreSQL, for this transaction; it spills to disk beyond.
@@ -30,7 +31,7 @@ _CREATE = """
         thread_id text COLLATE "C" NOT NULL,
         user_ref text COLLATE "C" NOT NULL DEFAULT '',
         assistant_id text COLLATE "C" NOT NULL DEFAULT ''
-    ) ON COMMIT DROP
+    )
 """
 _ASSISTANTS = """
     WITH fresh AS (
@@ -98,7 +99,7 @@ _FILL_REPEATED = _FILL.format(which="", having="HAVING count(*) > 1")
 
 def thread_ids_import(
     *,
-    source_import: SourceImport,
+    hold: Hold,
     stream: ByteReader,
     actor: Actor,
     reject_sink: RejectSink | None = None,
@@ -108,25 +109,23 @@ def thread_ids_import(
     """Register the threads of a CSV: a header ``thread_id[,user_ref][,assistant_id]``, or one id a line.
 
     All or nothing: one transaction, ``finish`` called at its end. Known threads keep what they have; empty references
-    are filled in. Raises ArchiveUnreadableError if there is no id in the file.
+    are filled in. Raises ArchiveUnreadableError if there is no id in the file, or too much else.
     """
-    tally = Tally(source_import, stream, reject_sink=reject_sink, progress=progress)
-    layout, lines = read_id_lines(tally.stream)
-    pieces = _pieces(lines, tally)
-    # Before the transaction: why a file could not be read is kept, though nothing of it goes in.
-    first = next(pieces, None)
-    if first is None:
+    tally = Tally(hold, stream, reject_sink=reject_sink, progress=progress)
+    layout, lines = read_id_lines(tally.stream, tally.step)
+    with connection.cursor() as cursor:
+        # Read before the transaction: rejects are kept though nothing goes in, and nobody waits for the import's row.
+        if not _stage(cursor, layout, _pieces(lines, tally)):
+            tally.write()
+            reason = f" The first reason: {tally.first_reason}" if tally.first_reason else ""
+            raise ArchiveUnreadableError(f"There is no thread id in the file.{reason}")
         tally.write()
-        reason = f" The first reason: {tally.first_reason}" if tally.first_reason else ""
-        raise ArchiveUnreadableError(f"There is no thread id in the file.{reason}")
-    with transaction.atomic(), connection.cursor() as cursor:
-        # From here on the import's row is locked: whoever looks for imports without a worker passes over it.
-        tally.write()
-        _stage(cursor, layout, first, pieces, tally)
-        _register(cursor, actor, tally)
-        tally.write()
-        if finish is not None:
-            finish()
+        with transaction.atomic():
+            # The row stays unlocked meanwhile, so that the import can be cancelled; the end is fenced.
+            _register(cursor, actor, tally)
+            tally.write()
+            if finish is not None:
+                finish()
 
 
 def _pieces(lines: Iterator[Accepted | Reject], tally: Tally) -> Iterator[bytes]:
@@ -145,11 +144,9 @@ def _pieces(lines: Iterator[Accepted | Reject], tally: Tally) -> Iterator[bytes]
         yield bytes(piece)
 
 
-def _stage(
-    cursor: CursorWrapper, layout: Layout, first: bytes, others: Iterator[bytes], tally: Tally
-) -> None:
-    cursor.execute("SELECT set_config('work_mem', %s, true)", [_WORK_MEM])
-    # They are there if the same transaction held an import before.
+def _stage(cursor: CursorWrapper, layout: Layout, pieces: Iterator[bytes]) -> bool:
+    """Copy the lines into a table of this connection's own; returns whether there were any."""
+    # They are there if the same connection held an import before.
     cursor.execute("DROP TABLE IF EXISTS imported_ids, known_ids")
     cursor.execute(_CREATE)
     columns = ", ".join(layout.columns)
@@ -157,18 +154,19 @@ def _stage(
         f"COPY imported_ids ({columns}) FROM STDIN"
         f" (FORMAT csv, DELIMITER '{layout.delimiter}', FORCE_NOT_NULL ({columns}))"
     )
+    any_lines = False
     # Piece by piece: an upload is read over this very connection, which can do nothing else while it copies.
-    piece: bytes | None = first
-    while piece:
+    for piece in pieces:
         with cursor.copy(copy) as target:
             target.write(piece)
-        tally.beat()
-        piece = next(others, None)
+        any_lines = True
     cursor.execute("ANALYZE imported_ids")
+    return any_lines
 
 
 def _register(cursor: CursorWrapper, actor: Actor, tally: Tally) -> None:
     source_import = tally.source_import
+    cursor.execute("SELECT set_config('work_mem', %s, true)", [_WORK_MEM])
     parameters = {
         "actor": actor.name,
         "user_id": actor.user_id,
@@ -192,6 +190,7 @@ def _register(cursor: CursorWrapper, actor: Actor, tally: Tally) -> None:
         cursor.execute(_FILL_REPEATED)
     else:
         counts["threads"] = counts["documents"]
+    cursor.execute("DROP TABLE imported_ids, known_ids")
     counts["filled"] = filled
     counts["threads_new"] = fresh
     counts["unchanged"] = counts["threads"] - fresh

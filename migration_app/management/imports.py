@@ -21,8 +21,8 @@ from migration_app.archive.reader import Reject
 from migration_app.archive.streams import ArchiveUnreadableError
 from migration_app.contracts import Actor
 from migration_app.intake.disk import DiskFullError
+from migration_app.intake.holding import ImportStoppedError
 from migration_app.intake.imports import import_create, import_read
-from migration_app.intake.tally import ImportStoppedError
 from migration_app.models import SourceImport
 
 _LINE_SECONDS = 10.0

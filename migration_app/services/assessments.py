@@ -178,9 +178,16 @@ def thread_assess(
 
 
 def threads_assess(
-    *, thread_pks: Sequence[int], actor: Actor, reason: str, progress: Callable[[int], None] | None = None
+    *,
+    thread_pks: Sequence[int],
+    actor: Actor,
+    reason: str,
+    progress: Callable[[int], None] | None = None,
+    fence: Callable[[], None] = lambda: None,
 ) -> None:
     """Assess many threads, a few hundred a transaction; ``progress`` hears how many are done.
+
+    ``fence`` is called first in each transaction, and raises if the caller may not write any more.
 
     Threads in an engine's hands (queued, backfilling) keep their status: the engine plans anew. One that was
     backfilled already and would now become something else goes to review.
@@ -194,15 +201,19 @@ def threads_assess(
         for loaded in load_source_threads(list(Thread.objects.filter(pk__in=pks))):
             group[loaded.thread.pk] = assessment_of(loaded, conversations.get(loaded.thread.pk))
             runs.add(loaded.thread.pk, loaded.source)
-        _group_store(group, runs, actor=actor, reason=reason)
+        _group_store(group, runs, actor=actor, reason=reason, fence=fence)
         run_totals_fold()
         if progress is not None:
             progress(start + len(pks))
 
 
-def _group_store(group: Mapping[int, Assessment], runs: RunRows, *, actor: Actor, reason: str) -> None:
+def _group_store(
+    group: Mapping[int, Assessment], runs: RunRows, *, actor: Actor, reason: str, fence: Callable[[], None]
+) -> None:
+    fence()
     assistants = assistants_registered({a.assistant_id for a in group.values()} - {""}, actor=actor)
     with transaction.atomic():
+        fence()
         rows = list(
             Thread.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=group).order_by("pk")
         )

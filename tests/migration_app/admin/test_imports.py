@@ -220,3 +220,72 @@ def test_an_import_whose_file_is_gone_is_not_started_again(log_in: LogIn, enqueu
     client.post(again)
     row.refresh_from_db()
     assert (row.state, enqueued) == ("failed", [])
+
+
+def open_with_file() -> SourceImport:
+    row = import_made(state="waiting")
+    ImportPart.objects.create(source_import=row, sequence=0, data=b"{}")
+    return row
+
+
+def cancel_url(row: SourceImport) -> str:
+    return reverse("admin:migration_app_sourceimport_cancel", args=[row.pk])
+
+
+@pytest.mark.parametrize("state", ["waiting", "running"])
+def test_an_open_import_is_cancelled_from_its_page_with_a_reason(
+    state: str, log_in: LogIn, enqueued: list[int]
+) -> None:
+    row = open_with_file()
+    SourceImport.objects.update(state=state)
+    client = log_in("operator")
+    assert cancel_url(row) in client.get(page_url(row)).content.decode()
+    response = client.post(cancel_url(row), {"reason": "the wrong file"})
+    assert response["Location"] == page_url(row)
+    row.refresh_from_db()
+    assert (row.state, enqueued, ImportPart.objects.exists()) == ("cancelled", [row.pk], False)
+    event = AuditEvent.objects.get(verb="import.cancelled")
+    assert (event.actor, event.subject_id, event.reason) == ("operator", str(row.pk), "the wrong file")
+    page = client.get(page_url(row)).content.decode()
+    assert "Cancelled by operator: the wrong file" in page
+    assert cancel_url(row) not in page
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        ("operator", "get", {"reason": "x"}, 302),
+        ("operator", "post", {"reason": " "}, 302),
+        ("viewer", "post", {"reason": "x"}, 403),
+        ("newcomer", "post", {"reason": "x"}, 403),
+        ("anonymous", "post", {"reason": "x"}, 302),
+    ],
+    ids=["a look", "no reason", "viewer", "newcomer", "anonymous"],
+)
+def test_an_import_is_not_cancelled_by(
+    attempt: tuple[str, str, dict[str, str], int], log_in: LogIn, enqueued: list[int]
+) -> None:
+    role, method, fields, status = attempt
+    row = open_with_file()
+    client = log_in(role)
+    assert getattr(client, method)(cancel_url(row), fields).status_code == status
+    row.refresh_from_db()
+    assert (row.state, enqueued, ImportPart.objects.exists()) == ("waiting", [], True)
+    assert not AuditEvent.objects.filter(verb="import.cancelled").exists()
+
+
+def test_a_viewer_sees_no_cancel_and_an_import_that_is_over_has_none(log_in: LogIn) -> None:
+    row = open_with_file()
+    assert cancel_url(row) not in log_in("viewer").get(page_url(row)).content.decode()
+    SourceImport.objects.update(state="finished")
+    client = log_in("operator")
+    assert cancel_url(row) not in client.get(page_url(row)).content.decode()
+    client.post(cancel_url(row), {"reason": "x"})
+    row.refresh_from_db()
+    assert row.state == "finished"
+
+
+def test_progress_says_that_an_earlier_worker_ended_early(log_in: LogIn) -> None:
+    row = import_made(file_bytes=4_000, bytes_read=1_000, attempts=2)
+    answer = log_in("viewer").get(reverse("admin:migration_app_sourceimport_progress", args=[row.pk])).json()
+    assert answer["text"] == "1.0 kB of 4.0 kB read. Try 2 of 3: the worker before this one ended early."

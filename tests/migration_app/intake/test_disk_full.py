@@ -11,13 +11,12 @@ import pytest
 from django.db import OperationalError
 
 from migration_app.intake import archives, imports, store, thread_ids
+from migration_app.intake.control import import_restart, import_restartable
 from migration_app.intake.disk import DiskFullError, disk_full_words
 from migration_app.intake.imports import (
     import_create,
     import_read,
     import_receive,
-    import_restart,
-    import_restartable,
     import_run,
     imports_waiting,
 )

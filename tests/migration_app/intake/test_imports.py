@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import uuid
 
 import pytest
 from django.db import OperationalError
@@ -12,6 +13,7 @@ from django.utils import timezone
 from migration_app.archive.reader import Reject
 from migration_app.archive.streams import ByteReader
 from migration_app.intake import imports, tally
+from migration_app.intake.holding import Hold, ImportStoppedError
 from migration_app.intake.imports import (
     import_create,
     import_read,
@@ -19,7 +21,6 @@ from migration_app.intake.imports import (
     import_run,
     imports_waiting,
 )
-from migration_app.intake.tally import ImportStoppedError
 from migration_app.models import AuditEvent, ImportPart, ImportReject, SourceImport, Thread
 from tests.migration_app.intake.support import ACTOR, lines, message
 
@@ -100,7 +101,7 @@ def test_a_worker_that_was_taken_for_dead_stops(monkeypatch: pytest.MonkeyPatch)
     source_import = received(lines(message("m1")))
 
     def taken_over(**keywords: object) -> None:
-        SourceImport.objects.update(started_at=timezone.now())
+        SourceImport.objects.update(run_token=uuid.uuid4())
         raise ImportStoppedError("gone")
 
     monkeypatch.setattr(imports, "archive_import", taken_over)
@@ -185,11 +186,10 @@ def test_a_part_is_read_in_pieces() -> None:
 def test_an_import_that_was_taken_over_writes_nothing_more(
     moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def reading(*, source_import: SourceImport, stream: ByteReader, **_more: object) -> None:
-        taken_over_at = timezone.now()
-        SourceImport.objects.update(started_at=taken_over_at)
+    def reading(*, hold: Hold, stream: ByteReader, **_more: object) -> None:
+        SourceImport.objects.update(run_token=uuid.uuid4())
         if moment == "while it reads":
-            tally.Tally(source_import, stream).write()
+            tally.Tally(hold, stream).write()
 
     monkeypatch.setattr(imports, "archive_import", reading)
     source_import = received(lines(message("m1")))
