@@ -60,6 +60,8 @@ _TURN_SECONDS = 300.0
 _RESPONSE_SECONDS = 240.0
 """Of silence: a response is one answer, and a model may think for minutes before it gives it."""
 _AFTER_BUG_SECONDS = 1.0
+_IMPORT_GRACE_SECONDS = 30.0
+"""Service managers give a process 90 seconds; what takes longer is begun again, and passes over what is stored."""
 
 
 def batch_enqueue(batch_pk: int) -> None:
@@ -263,11 +265,28 @@ def _put_down(batch_pk: int, actor: Actor, *, stopped: bool) -> None:
         _batch_enqueue_now(batch_pk)
 
 
+def _later(stop: threading.Event, seconds: float) -> Callable[[], bool]:
+    """Tell of a stop so many seconds after it was first heard of."""
+    end: float | None = None
+
+    def is_over() -> bool:
+        nonlocal end
+        if not stop.is_set():
+            return False
+        now = time.monotonic()
+        end = now + seconds if end is None else end
+        return now >= end
+
+    return is_over
+
+
 @_discretion()
 def import_job(source_import_pk: int) -> None:
-    """Read an uploaded file; one that was told to stop leaves it to the next worker."""
+    """Read an uploaded file. A worker that is told to stop finishes a short one, and leaves a long one to the next."""
     with _stop_asked() as stop:
-        import_run(source_import_pk=source_import_pk, actor=_actor(), stop=stop.is_set)
+        import_run(
+            source_import_pk=source_import_pk, actor=_actor(), stop=_later(stop, _IMPORT_GRACE_SECONDS)
+        )
         if stop.is_set() and source_import_pk in imports_waiting():
             _enqueue("import", source_import_pk)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import io
 import os
 import signal
 import threading
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -237,6 +239,47 @@ def test_an_import_whose_worker_died_is_read_by_the_next_one(queue: Any) -> None
     source_import.refresh_from_db()
     assert source_import.state == "finished"
     assert Thread.objects.count() == 2
+
+
+def test_a_long_import_of_a_worker_that_is_told_to_stop_goes_back_into_the_queue(
+    queue: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "_IMPORT_GRACE_SECONDS", 0.0)
+
+    @contextlib.contextmanager
+    def told() -> Iterator[threading.Event]:
+        stop = threading.Event()
+        stop.set()
+        yield stop
+
+    source_import = import_receive(
+        kind="archive",
+        file_name="a.jsonl",
+        chunks=[b'{"id": "thread_1", "object": "thread"}\n'],
+        actor=Actor("ada"),
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs, "_stop_asked", told)
+        jobs.import_job(source_import.pk)
+    source_import.refresh_from_db()
+    assert (source_import.state, source_import.attempts, len(queue)) == ("waiting", 0, 1)
+    work_off(queue)
+    source_import.refresh_from_db()
+    assert source_import.state == "finished"
+
+
+def test_a_stop_is_told_after_a_grace_from_when_it_was_heard_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = {"now": 1000.0}
+    monkeypatch.setattr(jobs, "time", types.SimpleNamespace(monotonic=lambda: clock["now"]))
+    stop = threading.Event()
+    is_over = jobs._later(stop, 30)
+    asked = [is_over()]
+    clock["now"] = 2000.0
+    stop.set()
+    for later in (0, 29, 30):
+        clock["now"] = 2000.0 + later
+        asked.append(is_over())
+    assert asked == [False, False, False, True]
 
 
 def test_an_unexpected_error_keeps_its_message_out_of_the_queue_and_the_log(

@@ -9,6 +9,7 @@ import pytest
 
 from migration_app.archive import streams
 from migration_app.archive.reader import (
+    MAX_DOCUMENT_BYTES,
     Document,
     DocumentTooLargeError,
     Reject,
@@ -28,8 +29,8 @@ VALUES: list[Any] = [
 ]
 
 
-def read(data: bytes, **limits: int) -> list[Document | Reject]:
-    return list(read_documents(io.BytesIO(data), **limits))
+def read(data: bytes, max_document_bytes: int = MAX_DOCUMENT_BYTES) -> list[Document | Reject]:
+    return list(read_documents(io.BytesIO(data), max_document_bytes=max_document_bytes))
 
 
 def values(data: bytes) -> list[Any]:
