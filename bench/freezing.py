@@ -1,4 +1,4 @@
-"""A worker that freezes itself at a chosen boundary of the protocol, and is continued by a process of its own.
+"""A worker that freezes itself at a chosen boundary of the protocol, until somebody continues it.
 
     before_write    an entry is about to be made durable
     after_write     it is durable, and the call that it announces has not asked for its permit
@@ -19,29 +19,26 @@ import importlib
 import multiprocessing
 import os
 import signal
-import subprocess
 from collections.abc import Callable, Sequence
 from typing import Any
 
 BOUNDARIES = ("before_write", "after_write", "at_limit", "before_send", "in_transport", "after_answer")
-_CONTINUE = 'sleep "$1"; shift; kill -CONT "$@"'
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Freeze:
-    """Freeze for ``seconds`` when ``boundary`` is passed for the ``number``-th time, from 1."""
+    """Freeze when ``boundary`` is passed for the ``number``-th time, from 1."""
 
     boundary: str
     number: int
-    seconds: float
 
 
 def freeze_of(text: str) -> Freeze:
-    """Read BOUNDARY:NUMBER:SECONDS. ValueError if it is none."""
-    boundary, number, seconds = text.split(":")
+    """Read BOUNDARY:NUMBER. ValueError if it is none."""
+    boundary, number = text.split(":")
     if boundary not in BOUNDARIES:
         raise ValueError(f"{boundary} is no boundary; there are {', '.join(BOUNDARIES)}")
-    return Freeze(boundary, int(number), float(seconds))
+    return Freeze(boundary, int(number))
 
 
 class Freezer:
@@ -58,17 +55,9 @@ class Freezer:
         with passed.get_lock():
             passed.value += 1
             number = passed.value
-        for freeze in self._freezes:
-            if (freeze.boundary, freeze.number) == (boundary, number):
-                self._freeze(freeze.seconds)
-
-    def _freeze(self, seconds: float) -> None:
-        family = [self._parent, os.getpid()]
-        subprocess.Popen(
-            ["/bin/sh", "-c", _CONTINUE, "sh", str(seconds), *map(str, family)], start_new_session=True
-        )
-        for pid in dict.fromkeys(family):  # itself last
-            os.kill(pid, signal.SIGSTOP)
+        if Freeze(boundary, number) in self._freezes:
+            for pid in dict.fromkeys((self._parent, os.getpid())):  # itself last
+                os.kill(pid, signal.SIGSTOP)
 
 
 def arm(freezes: Sequence[Freeze]) -> None:

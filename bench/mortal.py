@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import psutil
 
@@ -72,16 +73,22 @@ class Workers:
         self._sweep_seconds = sweep_seconds
         self._places: list[tuple[subprocess.Popen[bytes], str, float]] = []
 
-    def start(self, *, clock: float = 0.0, freezes: Sequence[str] = ()) -> None:
-        """Start one more. ``freezes``: at which boundaries it freezes itself, see ``bench.worker_process``."""
-        self._places.append(self._started(clock, freezes))
+    def start(self, *, clock: float = 0.0, freezes: Sequence[str] = (), **environment: str) -> None:
+        """Start one more. ``freezes``: at which boundaries it freezes itself, see ``bench.worker_process``.
 
-    def kill(self, number: int) -> None:
-        """Kill -9 a worker and the job that it forked, as the machine's end would; a new one takes its place."""
-        _, family, clock = self._places[number]
+        ``environment``: what is named otherwise than to the other workers. Who takes its place has none of both.
+        """
+        self._places.append(self._started(clock, freezes, environment))
+
+    def kill(self, number: int, *, clock: float | None = None) -> None:
+        """Kill -9 a worker and the job that it forked, as the machine's end would; a new one takes its place.
+
+        ``clock``: by how many seconds the new one's wall clock is wrong; None: as the old one's was.
+        """
+        _, family, before = self._places[number]
         _kill_family(family)
         self._places[number][0].wait()
-        self._places[number] = self._started(clock)
+        self._places[number] = self._started(before if clock is None else clock)
 
     def stop(self, number: int) -> int:
         """SIGTERM, wait for its end, and start a new one in its place. Returns its exit code."""
@@ -101,6 +108,14 @@ class Workers:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     member.suspend()
                 frozen.add(member.pid)
+
+    def is_frozen(self, number: int) -> bool:
+        """Tell whether one of its processes is stopped, by us or by itself."""
+        found = False
+        for member in _family(self._places[number][1]):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found = found or member.status() == psutil.STATUS_STOPPED
+        return found
 
     def thaw(self, number: int) -> None:
         """SIGCONT to all of them."""
@@ -133,13 +148,13 @@ class Workers:
         self._places.clear()
 
     def _started(
-        self, clock: float, freezes: Sequence[str] = ()
+        self, clock: float, freezes: Sequence[str] = (), own: Mapping[str, str] = MappingProxyType({})
     ) -> tuple[subprocess.Popen[bytes], str, float]:
         family = uuid.uuid4().hex
         command = [sys.executable, "-m", "bench.worker_process"]
         command += ["--sweep", str(self._sweep_seconds), "--clock", str(clock)]
         command += [argument for freeze in freezes for argument in ("--freeze", freeze)]
-        environment = {**os.environ, **self._environment, _FAMILY: family}
+        environment = {**os.environ, **self._environment, **own, _FAMILY: family}
         return subprocess.Popen(command, env=environment, cwd=_PROJECT), family, clock
 
 

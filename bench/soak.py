@@ -2,9 +2,11 @@
 
     python -m bench.soak [--minutes N] [--seed N] [--threads N] [--workers N]
 
-Workers, PostgreSQL and Valkey are killed with -9 or told to stop, the sandbox fails in every way it knows, while
-batches of threads are backfilled. After each batch all is held against what the sandbox has stored
-(``bench.wholeness``). The seed decides what is done, not when the machine does it: a run can't be repeated exactly.
+Workers, PostgreSQL and Valkey are killed with -9 or told to stop, frozen, silenced, given wrong clocks, and the
+sandbox fails in every way it knows (``bench.chances``), while batches of threads are backfilled. After each batch all
+is held against what the sandbox has stored (``bench.wholeness``). In every fourth round the target also forgets and
+mixes up: there a person may have to look, but nothing that is verified may be false. The seed decides what is done,
+not when the machine does it: a run can't be repeated exactly.
 Exit code 1 if anything is wrong. Its servers are its own. Must not import Django.
 """
 
@@ -16,36 +18,13 @@ import random
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
 
+from bench.chances import EVENTS, REPEATS, SIZES, drawn, fault_drawn
 from bench.children import Child
 from bench.mortal import Servers, Workers, own_servers
+from bench.silence import SilentProxy, silent_proxy
 from console.sandbox.testing import RunningSandbox, running_sandbox
 
-_SIZES = (1, 5, 21, 45, 125, 400)
-_MATCHES = ("", "POST ", "GET ", "POST .*/items", "POST /conversations$")
-_FAULTS = (
-    "reset_after",
-    "error_500_after",
-    "garbage",
-    "error_500",
-    "error_503",
-    "reset_before",
-    "rate_limit",
-    "conversation_locked",
-    "slow_body",
-    "hang",
-)
-_EVENTS = (
-    "kill worker",
-    "kill worker",
-    "stop worker",
-    "kill PostgreSQL",
-    "kill Valkey",
-    "fault",
-    "fault",
-    "calm",
-)
 _PATIENCE_SECONDS = 600.0
 
 
@@ -54,8 +33,10 @@ class Soak:
 
     def __init__(
         self,
+        *,
         servers: Servers,
         sandbox: RunningSandbox,
+        proxy: SilentProxy,
         child: Child,
         workers: Workers,
         options: argparse.Namespace,
@@ -63,10 +44,14 @@ class Soak:
         self.done: collections.Counter[str] = collections.Counter()
         self.troubles: list[str] = []
         self._servers, self._sandbox, self._child, self._workers = servers, sandbox, child, workers
+        self._proxy = proxy
         self._options = options
         self._chance = random.Random(options.seed)  # noqa: S311 - no secret is made of it
         self._end = time.monotonic() + options.minutes * 60
         self._numbers = 0
+        self._rounds = 0
+        self._losing = False
+        self._repeats = ""
 
     def run(self) -> None:
         """Batch after batch until the time is over."""
@@ -78,8 +63,12 @@ class Soak:
             self._round()
 
     def _round(self) -> None:
-        for size in _SIZES:
-            count = max(1, self._options.threads // len(_SIZES))
+        self._rounds += 1
+        self._losing = self._rounds % 4 == 0
+        self._repeats = drawn(self._chance, REPEATS)
+        self._calm()
+        for size, weight in SIZES.items():
+            count = max(1, self._options.threads * weight // sum(SIZES.values()))
             self._child.ask("seed", messages=size, first=self._numbers, count=count, snapshots=True)
             self._numbers += count
         batch = self._child.ask("enqueue", kind="backfill", window=self._chance.choice((4, 16, 64)))["batch"]
@@ -98,7 +87,9 @@ class Soak:
                 self._calm()
             self._wait(self._chance.uniform(0.5, 5.0))
         self._calm()
-        found = self._child.ask("troubles")
+        while self._sandbox.control.state().late:
+            self._wait(0.5)
+        found = self._child.ask("troubles", losing=self._losing)
         self.troubles += found.pop("troubles")
         self.done.update(found)
         self.done["batches"] += 1
@@ -106,12 +97,25 @@ class Soak:
         sys.stdout.flush()
 
     def _happens(self) -> None:
-        event = self._chance.choice(_EVENTS)
+        event = drawn(self._chance, EVENTS)
         self.done[event] += 1
         if event == "kill worker":
             self._workers.kill(self._chance.randrange(self._options.workers))
         elif event == "stop worker":
             self._workers.stop(self._chance.randrange(self._options.workers))
+        elif event == "freeze worker":
+            number = self._chance.randrange(self._options.workers)
+            self._workers.freeze(number)
+            self._wait(self._chance.uniform(1.0, 15.0))
+            self._workers.thaw(number)
+        elif event == "wrong clock":
+            self._workers.kill(
+                self._chance.randrange(self._options.workers), clock=self._chance.uniform(-900.0, 900.0)
+            )
+        elif event == "silence PostgreSQL":
+            self._proxy.silence()
+            self._wait(self._chance.uniform(0.0, 12.0))
+            self._proxy.speak(forget=self._chance.random() < 0.5)
         elif event == "kill PostgreSQL":
             self._servers.kill_postgres()
             self._wait(self._chance.uniform(0.0, 4.0))
@@ -121,17 +125,17 @@ class Soak:
             self._wait(self._chance.uniform(0.0, 4.0))
             self._servers.start_valkey()
         elif event == "fault":
-            options: dict[str, Any] = {"every": self._chance.randint(2, 12), "retry_after": 0.2}
-            kind = self._chance.choice(_FAULTS)
-            if kind == "slow_body":
-                options["seconds"] = 30
-            self._sandbox.control.add_fault(kind, self._chance.choice(_MATCHES), **options)
+            kind, match, options = fault_drawn(self._chance, losing=self._losing)
+            self._sandbox.control.add_fault(kind, match, **options)
+            self.done[kind] += 1
         else:
             self._calm()
 
     def _calm(self) -> None:
         self._sandbox.control.clear_faults()
         self._sandbox.control.add_fault("latency", "", seconds=0.02)
+        if self._repeats:
+            self._sandbox.control.add_fault(self._repeats, "POST .*/items")
 
     def _wait(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -148,7 +152,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--threads", type=int, default=120, help="of a batch")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args(arguments)
-    with own_servers() as servers, running_sandbox() as sandbox:
+    with (
+        own_servers() as servers,
+        running_sandbox() as sandbox,
+        silent_proxy(servers.database_url) as (proxy, database_url),
+    ):
         environment = {
             "CONSOLE_ENV_FILE": "",
             "DEBUG": "off",
@@ -168,8 +176,11 @@ def main(arguments: Sequence[str]) -> int:
         }
         with Child("bench.soak_console", environment) as child:
             child.ask("migrate")
-            workers = Workers(environment, sweep_seconds=2)
-            soak = Soak(servers, sandbox, child, workers, options)
+            # Only the workers go through the proxy: who looks at the estate must not fall silent with them.
+            workers = Workers({**environment, "DATABASE_URL": database_url}, sweep_seconds=2)
+            soak = Soak(
+                servers=servers, sandbox=sandbox, proxy=proxy, child=child, workers=workers, options=options
+            )
             try:
                 soak.run()
             finally:

@@ -12,7 +12,7 @@ from django.db import connection
 
 from bench import console
 from bench.children import answer_commands
-from bench.wholeness import estate_troubles
+from bench.wholeness import estate_troubles, verified_troubles
 from console.sandbox.testing import Control
 from migration_app.models import Batch, Conversation, OrphanConversation, Thread
 from migration_app.services.batch_control import batch_resume
@@ -35,13 +35,17 @@ def resume(*, batch: int) -> dict[str, Any]:
     return {}
 
 
-def troubles() -> dict[str, Any]:
-    """What is wrong with all threads there are, and how many they are."""
+def troubles(*, losing: bool) -> dict[str, Any]:
+    """What is wrong with all threads there are, and how many they are.
+
+    ``losing``: the target lost or mixed up things, so threads may be with a person; what is verified must be true.
+    """
     control = Control(f"{os.environ['OPENAI_BASE_URL'].removesuffix('/v1')}/_sandbox")
     threads = list(Thread.objects.all())
     return {
-        "troubles": estate_troubles(control, threads),
+        "troubles": verified_troubles(control, threads) if losing else estate_troubles(control, threads),
         "threads": len(threads),
+        "verified": sum(thread.status == Thread.Status.VERIFIED for thread in threads),
         "items": sum(Conversation.objects.values_list("item_count", flat=True)),
         "lost creates": OrphanConversation.objects.count(),
     }

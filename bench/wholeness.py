@@ -34,6 +34,13 @@ def estate_troubles(
     return [*found, *_ledger_troubles(control)]
 
 
+def verified_troubles(control: Control, threads: Iterable[Thread]) -> list[str]:
+    """What is wrong with those of these threads that are said to be verified."""
+    pks = [thread.pk for thread in threads]
+    verified = Thread.objects.filter(pk__in=pks, status=S.VERIFIED).order_by("pk")
+    return [trouble for thread in verified for trouble in _thread_troubles(control, thread, S.VERIFIED)]
+
+
 def _thread_troubles(control: Control, thread: Thread, status: str | None) -> Iterator[str]:
     name = thread.thread_id
     if status is not None and thread.status != status:

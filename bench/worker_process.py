@@ -2,9 +2,9 @@
 
 --sweep SECONDS   how often it looks into the database for lost work, instead of every 20
 --clock SECONDS   how wrong its wall clock is, ahead or behind
---freeze BOUNDARY:NUMBER:SECONDS
-                  freeze worker and job (SIGSTOP) for so long when a boundary is passed for the n-th time, see
-                  ``bench.freezing``; can be given more than once
+--freeze BOUNDARY:NUMBER
+                  freeze worker and job (SIGSTOP) when a boundary is passed for the n-th time, until somebody
+                  continues them; see ``bench.freezing``; can be given more than once
 """
 
 from __future__ import annotations

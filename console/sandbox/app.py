@@ -143,11 +143,15 @@ class Sandbox:
             entry.fault = hit.fault.kind
             await self._serve_fault(exchange, hit.fault)
 
-    async def _is_same_world_after(self, seconds: float) -> bool:
+    async def _is_same_world_after(self, seconds: float, *, late: bool = False) -> bool:
         """Wait. False if the world was reset meanwhile: who asked the old one must leave no trace in the new."""
         resets = self.world.resets
-        if seconds:
-            await asyncio.sleep(seconds)
+        self.world.late += late
+        try:
+            if seconds:
+                await asyncio.sleep(seconds)
+        finally:
+            self.world.late -= late
         return self.world.resets == resets
 
     async def _serve_late(self, exchange: Exchange, fault: FaultRule) -> None:
@@ -161,7 +165,7 @@ class Sandbox:
             answer = self._act(exchange)
             await self._is_same_world_after(fault.duration)
             await _finish(exchange, answer)
-        elif not await self._is_same_world_after(fault.duration):
+        elif not await self._is_same_world_after(fault.duration, late=True):
             await _reset_connection(exchange)
         else:
             acted = self._act(exchange)

@@ -65,6 +65,7 @@ def state_get(world: World, _call: Call) -> Answer:
             "messages": sum(len(shelf) for shelf in source.messages.values()),
             "assistants": len(source.assistants),
             "requests": dict(world.log.by_route),
+            "late": world.late,
         }
     )
 

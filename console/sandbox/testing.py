@@ -32,7 +32,10 @@ class ControlError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Counts: `items` by conversation id (deleted conversations left out), `requests` by "METHOD /route"."""
+    """Counts: `items` by conversation id (deleted conversations left out), `requests` by "METHOD /route".
+
+    `late`: requests that have come and are still to act.
+    """
 
     conversations: int
     deleted_conversations: int
@@ -42,6 +45,7 @@ class State:
     messages: int
     assistants: int
     requests: dict[str, int]
+    late: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,7 @@ class World:
     resets: int = 0
     views: defaultdict[str, View] = field(default_factory=lambda: defaultdict(View))  # by conversation id
     answers: Answers = field(default_factory=Answers)
+    late: int = 0  # requests that have come and will act later
     due: list[tuple[float, Callable[[], object]]] = field(default_factory=list)
 
     def later(self, seconds: float, act: Callable[[], object]) -> None:

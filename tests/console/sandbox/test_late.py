@@ -38,8 +38,9 @@ def test_append_acts_after_its_client_gave_up(sandbox: RunningSandbox, client: O
     sandbox.control.add_fault("act_late", "POST .*/items", seconds=1.5, times=1)
     with pytest.raises(APITimeoutError):
         append(client.with_options(timeout=0.1), made, "a", "b")
-    assert stored(sandbox, made) == 0
+    assert (stored(sandbox, made), sandbox.control.state().late) == (0, 1)
     wait_until(lambda: stored(sandbox, made) == 2)
+    assert sandbox.control.state().late == 0
 
 
 def test_client_that_waits_gets_the_late_answer(sandbox: RunningSandbox, client: OpenAI) -> None:
