@@ -77,6 +77,7 @@ FAULTS = (
     Fault("forgets_conversation", seconds=(0.0, 2.0), match="POST .*/items", loses=True),
     Fault("anothers_answer", 2, loses=True),
     Fault("ignored", match="POST .*/items", loses=True),
+    Fault("quoted", loses=True),
 )
 
 

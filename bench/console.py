@@ -27,6 +27,7 @@ from migration_app.archive.sequence import payload_compress, payload_sha256, seq
 from migration_app.contracts import Actor  # noqa: E402
 from migration_app.jobs import batch_enqueue, batch_job, workers_alive  # noqa: E402
 from migration_app.models import Batch, Conversation, SnapshotPage, Thread  # noqa: E402
+from migration_app.models.guards import GUARDED  # noqa: E402
 from migration_app.services.assessments import threads_assess  # noqa: E402
 from migration_app.services.batches import batch_create  # noqa: E402
 from migration_app.services.selections import selection_of_filters  # noqa: E402
@@ -147,11 +148,14 @@ def clear() -> dict[str, Any]:
     """Empty the database but for its schema, and the queue, so that each round begins alike."""
     django_rq.get_queue("default").connection.flushdb()  # a Redis database of the bench's own
     with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE migration_app_auditevent DISABLE TRIGGER USER")
+        guarded = [model._meta.db_table for model in GUARDED]  # noqa: SLF001 - Django documents it
+        for table in guarded:
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER console_keep_truncate")
         names = connection.introspection.django_table_names(only_existing=True)
         tables = ", ".join(name for name in names if name.startswith("migration_app_"))
         cursor.execute(f"TRUNCATE {tables} CASCADE")
-        cursor.execute("ALTER TABLE migration_app_auditevent ENABLE TRIGGER USER")
+        for table in guarded:
+            cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER console_keep_truncate")
     return {}
 
 

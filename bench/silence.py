@@ -86,7 +86,11 @@ class SilentProxy:
 
     async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        epoch = self._epoch
+        # Cancelled when the proxy ends: asyncio's server would report that as a failure of ours.
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._join(reader, writer, self._epoch)
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, epoch: int) -> None:
         await self._pass(epoch)
         try:
             far_reader, far_writer = await asyncio.open_connection(*self._upstream)
