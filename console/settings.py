@@ -18,7 +18,10 @@ from console.environment import positive_int, strict_bool, whole_number
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
-_env_file = os.environ.get("CONSOLE_ENV_FILE", str(BASE_DIR / ".env"))
+# Where .env is, and where workers of our own are started: beside manage.py, or, of an installed package, in the folder
+# that the console is started in.
+WORK_DIR = BASE_DIR if (BASE_DIR / "manage.py").is_file() else Path.cwd()
+_env_file = os.environ.get("CONSOLE_ENV_FILE", str(WORK_DIR / ".env"))
 if _env_file and Path(_env_file).is_file():
     env.read_env(_env_file)
 

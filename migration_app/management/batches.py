@@ -212,7 +212,7 @@ def batch_wait(batch: Batch, workers: Sequence[subprocess.Popen[bytes]] = ()) ->
 @contextlib.contextmanager
 def workers_running(count: int) -> Iterator[Sequence[subprocess.Popen[bytes]]]:
     """Run ``count`` worker processes; in the end they finish what they hold, or are ended after 30 s."""
-    workers = [subprocess.Popen(_worker_command(), cwd=settings.BASE_DIR) for _ in range(count)]
+    workers = [subprocess.Popen(_worker_command(), cwd=settings.WORK_DIR) for _ in range(count)]
     try:
         yield workers
     finally:
