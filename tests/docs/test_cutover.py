@@ -38,6 +38,13 @@ def test_every_command_takes_the_options_it_is_shown_with(line: str) -> None:
     assert {word for word in words if word.startswith("-")} <= known
 
 
+def test_what_waits_in_the_example_brings_its_workers_along() -> None:
+    """Else it is refused where no worker runs: whoever tries the example has none."""
+    waiting = [line for block in blocks("sh") for line in block.splitlines() if "--wait" in line]
+    assert waiting
+    assert [line for line in waiting if not re.search(r"--workers [1-9]", line)] == []
+
+
 @pytest.mark.django_db
 def test_the_look_up_in_the_consoles_database_finds_verified_threads_only() -> None:
     grants, look_up = blocks("sql")

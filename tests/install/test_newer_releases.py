@@ -72,13 +72,14 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (checkout / "requirements").mkdir()
     (checkout / "index").mkdir()
     shutil.copy(ROOT / "Makefile", checkout)
-    hashes: dict[Pin, str] = {}
+    hashes: dict[str, str] = {}
     for name in COMPILED:
         lines = []
         for pin in compiled((REQUIREMENTS / f"{name}.txt").read_text()):
-            if pin not in hashes:
-                hashes[pin] = offer(checkout / "index", pin)
-            lines.append(f"{pin.requirement} --hash={hashes[pin]}\n")
+            release = f"{pin.name} {pin.version}"
+            if release not in hashes:
+                hashes[release] = offer(checkout / "index", pin)
+            lines.append(f"{pin.requirement} --hash={hashes[release]}\n")
         (checkout / "requirements" / f"{name}.txt").write_text("".join(lines))
     return checkout
 
