@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 
 from migration_app.conversion.notes import Notes
-from migration_app.conversion.text import as_id, label
+from migration_app.conversion.text import as_id, label, shape_of
 
 MAX_CALL_ID = 64
 """Characters of a call_id (official description, FunctionCallOutputItemParam)."""
@@ -18,6 +18,10 @@ MAX_CALL_ID = 64
 def target_call_id(source_call_id: object, origin: str, used: set[str], notes: Notes, place: str) -> str:
     """The call's id in the target; ``used`` gains it. ``origin`` names a call that has no id of its own."""
     wanted = as_id(source_call_id)
+    if wanted and not isinstance(source_call_id, str):
+        notes.add("call_id_not_string", place, call_id=label(wanted), shape=shape_of(source_call_id))
+    elif isinstance(source_call_id, str) and wanted != source_call_id:
+        notes.add("lone_surrogate", place)
     if not wanted:
         call_id = _derived(f"missing:{origin}")
         notes.add("call_id_missing", place, call_id=call_id)

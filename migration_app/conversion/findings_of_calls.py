@@ -28,6 +28,11 @@ STEP_KINDS: dict[str, FindingKind] = {
         NOTE, "The run step's last known status is {status}; it and any error stay in the console."
     ),
     "step_empty": FindingKind(NOTE, "The run step lists no tool calls."),
+    "step_calls_missing": FindingKind(
+        LOSSY,
+        "The run step was still in progress when it was recorded: its tool calls are not in the snapshot.",
+        "Import an archive, or a list of the run's steps, that was made after the run had ended.",
+    ),
     "step_message_missing": FindingKind(
         LOSSY,
         "The run step says that it made message {message_id}, which is not in the snapshot.",
@@ -35,7 +40,7 @@ STEP_KINDS: dict[str, FindingKind] = {
     ),
     "step_place_unknown": FindingKind(
         TRANSFORMED,
-        "Nothing says when these tool calls were made; they stand at the end of the conversation.",
+        "Where these tool calls belong is not known: {reason}. They stand at the end of the conversation.",
         "Look at the thread's page before relying on their order.",
     ),
     "tool_call_unreadable": FindingKind(
@@ -144,7 +149,12 @@ STEP_KINDS: dict[str, FindingKind] = {
     "output_not_string": FindingKind(
         TRANSFORMED, "The output of function call {call_id} was {shape}; it is carried as JSON text."
     ),
-    "call_id_missing": FindingKind(TRANSFORMED, "A function call has no id; it is carried as {call_id}."),
+    "call_id_missing": FindingKind(
+        TRANSFORMED, "A function call has no id that is text or a whole number; it is carried as {call_id}."
+    ),
+    "call_id_not_string": FindingKind(
+        TRANSFORMED, "The id of function call {call_id} was {shape}; it is carried as text."
+    ),
     "call_id_shortened": FindingKind(
         TRANSFORMED,
         "The id of a function call has {length} characters, the target takes at most 64; it is carried as {call_id}.",

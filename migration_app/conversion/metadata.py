@@ -32,10 +32,16 @@ def convert_metadata(value: object, notes: Notes) -> dict[str, str]:
     for number, (raw_key, raw_value) in enumerate(pairs.items(), start=1):
         key = clean_text(str(raw_key))
         place = f"metadata.{label(key)}"
-        text = _value_text(raw_value, number, key, notes, place)
-        if text is None:
+        if raw_value is None:
+            notes.add("metadata_value_missing", place, number=number, key=label(key))
             continue
-        if len(key) > MAX_METADATA_KEY or len(text) > MAX_METADATA_VALUE:
+        troubles: set[str] = set() if key == raw_key else {"lone_surrogate"}
+        copied = copy_json(raw_value, troubles)
+        text = copied if isinstance(copied, str) else json_text(copied)
+        # What is left out whole is told once: how it would have been written does not matter.
+        if len(carried) >= MAX_METADATA_PAIRS:
+            notes.add("metadata_pair_over_limit", place, number=number, key=label(key))
+        elif len(key) > MAX_METADATA_KEY or len(text) > MAX_METADATA_VALUE:
             notes.add(
                 "metadata_pair_too_long",
                 place,
@@ -44,9 +50,12 @@ def convert_metadata(value: object, notes: Notes) -> dict[str, str]:
                 key_length=len(key),
                 value_length=len(text),
             )
-        elif len(carried) >= MAX_METADATA_PAIRS:
-            notes.add("metadata_pair_over_limit", place, number=number, key=label(key))
         else:
+            notes.add_troubles(troubles, place)
+            if not isinstance(copied, str):
+                notes.add(
+                    "metadata_value_as_text", place, number=number, key=label(key), shape=shape_of(raw_value)
+                )
             carried[key] = text
     return carried
 
@@ -65,16 +74,3 @@ def add_thread_id(metadata: dict[str, str], thread_id: str, notes: Notes) -> dic
         return metadata | {THREAD_ID_KEY: thread_id}
     notes.add("thread_id_not_added", "metadata", reason=reason)
     return metadata
-
-
-def _value_text(value: object, number: int, key: str, notes: Notes, place: str) -> str | None:
-    if value is None:
-        notes.add("metadata_value_missing", place, number=number, key=label(key))
-        return None
-    troubles: set[str] = set()
-    copied = copy_json(value, troubles)
-    notes.add_troubles(troubles, place)
-    if isinstance(copied, str):
-        return copied
-    notes.add("metadata_value_as_text", place, number=number, key=label(key), shape=shape_of(value))
-    return json_text(copied)

@@ -6,11 +6,15 @@ Everything else of a run (model, instructions, usage, times) stays in the consol
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from migration_app.contracts import Finding, JsonObject, PlannedItem
 from migration_app.conversion.context import Context
 from migration_app.conversion.function_calls import convert_orphan
 from migration_app.conversion.notes import Notes
 from migration_app.conversion.text import as_id, as_list, as_object, label, shape_of, source_id_of
+
+_UNFINISHED = ("queued", "in_progress", "requires_action", "cancelling")
 
 
 def run_findings(run: object, position: int) -> tuple[Finding, ...]:
@@ -33,6 +37,11 @@ def run_findings(run: object, position: int) -> tuple[Finding, ...]:
     return tuple(notes.findings)
 
 
+def unfinished_runs(runs: Iterable[object]) -> frozenset[str]:
+    """Ids of the runs that were not over when they were recorded."""
+    return frozenset(as_id(run.get("id")) for run in map(as_object, runs) if run.get("status") in _UNFINISHED)
+
+
 def waiting_calls(run: object, recorded_call_ids: frozenset[str]) -> tuple[tuple[str, object], ...]:
     """Calls that the run waited for and no step records, each with its place; Foundry's approvals among them."""
     return tuple(
@@ -50,9 +59,9 @@ def convert_waiting(
     context: Context,
     group: int,
     *,
-    uncertain: bool = False,
+    unplaced: str = "",
 ) -> tuple[tuple[PlannedItem, ...], Notes]:
-    """Items of the calls that a run waited for, by the policy of orphan calls."""
+    """Items of the calls that a run waited for, by the policy of orphan calls; ``unplaced`` as with steps."""
     notes = Notes("run", source_id_of(as_object(run), "run", position))
     bodies: list[JsonObject] = []
     for number, (place, call) in enumerate(waiting_calls(run, recorded_call_ids), start=1):
@@ -60,6 +69,6 @@ def convert_waiting(
             notes.add("tool_call_unreadable", place, number=number, shape=shape_of(call))
             continue
         bodies += convert_orphan(call, "is waited for by its run and in no step", context, notes, place)
-    if bodies and uncertain:
-        notes.add("step_place_unknown", "required_action")
+    if bodies and unplaced:
+        notes.add("step_place_unknown", "required_action", reason=unplaced)
     return tuple(PlannedItem(body, "run", notes.source_id, group) for body in bodies), notes

@@ -16,7 +16,7 @@ from migration_app.conversion.messages import convert_message
 from migration_app.conversion.metadata import add_thread_id, convert_metadata
 from migration_app.conversion.notes import Notes
 from migration_app.conversion.resources import resource_ids, resource_words
-from migration_app.conversion.runs import convert_waiting, run_findings, waiting_calls
+from migration_app.conversion.runs import convert_waiting, run_findings, unfinished_runs, waiting_calls
 from migration_app.conversion.text import as_id, as_object, label, labels, source_id_of, unknown_fields
 from migration_app.conversion.timeline import Timeline, created_message_id, place_steps, step_type
 from migration_app.conversion.tool_calls import call_ids_of, convert_step, note_status
@@ -139,16 +139,21 @@ def _timeline(
     )
     used_call_ids: set[str] = set()
     group = 0
+    unfinished = unfinished_runs(source.runs)
     for kind, position, uncertain in _places(source, order):
+        reason = order.timeline.unplaced if uncertain else ""
         if kind == "message":
             converted = convert_message(source.messages[position], position, context)
             made, notes = converted.planned(group), converted.notes
         elif kind == "step":
             step = source.steps[position]
-            made, notes = convert_step(step, position, context, used_call_ids, group, uncertain=uncertain)
+            ended = as_id(as_object(step).get("run_id")) not in unfinished
+            made, notes = convert_step(
+                step, position, context, used_call_ids, group, unplaced=reason, run_ended=ended
+            )
         else:
             run = source.runs[position]
-            made, notes = convert_waiting(run, position, order.recorded, context, group, uncertain=uncertain)
+            made, notes = convert_waiting(run, position, order.recorded, context, group, unplaced=reason)
         yield made, notes.findings
         group += bool(made)
 

@@ -23,12 +23,20 @@ class Timeline:
     """For each place before a message, and the one after the last: which steps stand there, in order.
 
     Steps are named by their position in the input. ``uncertain`` holds those that nothing places; ``created`` the
-    ids of messages that steps name as made by them and that are there.
+    ids of messages that steps name as made by them and that are there. ``timed``: whether any message has a time.
     """
 
     slots: tuple[tuple[int, ...], ...]
     uncertain: frozenset[int]
     created: frozenset[str]
+    timed: bool = False
+
+    @property
+    def unplaced(self) -> str:
+        """In words why nothing places the uncertain ones."""
+        if self.timed:
+            return "no step and no run says when they were made"
+        return "the messages have no times to place them by"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -92,7 +100,7 @@ def place_steps(
         tuple(entry[-1] for entry in sorted(placed[slot])) if slot in placed else ()
         for slot in range(len(known.times) + 1)
     )
-    return Timeline(slots, frozenset(uncertain), frozenset(known.created))
+    return Timeline(slots, frozenset(uncertain), frozenset(known.created), known.timed)
 
 
 def _look_at(messages: Iterable[object], steps: Iterable[object]) -> _Messages:

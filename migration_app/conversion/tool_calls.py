@@ -32,18 +32,22 @@ def convert_step(
     used_call_ids: set[str],
     group: int,
     *,
-    uncertain: bool = False,
+    unplaced: str = "",
+    run_ended: bool = True,
 ) -> tuple[tuple[PlannedItem, ...], Notes]:
-    """Items of one step, all of one group, call beside output; ``used_call_ids`` gains the new ones."""
+    """Items of one step, all of one group, call beside output; ``used_call_ids`` gains the new ones.
+
+    ``unplaced`` says why nothing tells the step's place, if so; ``run_ended`` whether its run is over, as far as known.
+    """
     source = as_object(step)
     notes = Notes("step", source_id_of(source, "step", position))
     if not isinstance(step, dict):
         notes.add("step_unreadable", reason=f"it is not an object but {shape_of(step)}")
         return (), notes
     note_status(source, notes)
-    bodies = _tool_calls(source, context, used_call_ids, notes)
-    if bodies and uncertain:
-        notes.add("step_place_unknown")
+    bodies = _tool_calls(source, context, used_call_ids, notes, run_ended=run_ended)
+    if bodies and unplaced:
+        notes.add("step_place_unknown", reason=unplaced)
     return tuple(PlannedItem(body, "step", notes.source_id, group) for body in bodies), notes
 
 
@@ -60,7 +64,9 @@ def call_ids_of(step: object) -> frozenset[str]:
     return frozenset(as_id(as_object(call).get("id")) for call in as_list(details.get("tool_calls")))
 
 
-def _tool_calls(step: JsonObject, context: Context, used: set[str], notes: Notes) -> list[JsonObject]:
+def _tool_calls(
+    step: JsonObject, context: Context, used: set[str], notes: Notes, *, run_ended: bool
+) -> list[JsonObject]:
     kind = step_type(step)
     if kind not in {"", "tool_calls"}:
         _other_step(step, kind, notes)
@@ -70,7 +76,8 @@ def _tool_calls(step: JsonObject, context: Context, used: set[str], notes: Notes
         notes.add("step_unreadable", "step_details", reason=f"its tool calls are {shape_of(calls)}")
         return []
     if not calls:
-        notes.add("step_empty", "step_details.tool_calls")
+        is_cut = run_ended and step.get("status") == "in_progress"
+        notes.add("step_calls_missing" if is_cut else "step_empty", "step_details.tool_calls")
     status = "completed" if step.get("status") in (None, "", "completed") else "incomplete"
     bodies: list[JsonObject] = []
     for index, call in enumerate(calls):

@@ -204,3 +204,42 @@ def test_names_that_are_no_strings_are_refused_not_stumbled_over() -> None:
     (odd_thread,) = expand({"messages": [{"object": "thread.message", "thread_id": ["t"]}]})
     assert isinstance(odd_object, Refused)
     assert isinstance(odd_thread, Refused)
+
+
+@pytest.mark.parametrize("named", [{}, {"run_id": None}, {"run_id": ""}])
+def test_a_step_inside_its_run_has_the_runs_id(named: JsonObject) -> None:
+    """A whole step otherwise: its thread and id are there."""
+    step = {"id": "step_1", "object": "thread.run.step", "thread_id": "thread_1", **named}
+    for steps in ([step], {"object": "list", "data": [step]}):
+        found = [one for one in expand({**RUN, "steps": steps}) if isinstance(one, SourceObject)]
+        assert [(one.kind, one.value.get("run_id")) for one in found] == [("run", None), ("step", "run_1")]
+
+
+def test_a_step_inside_a_run_keeps_the_run_that_it_names() -> None:
+    found = [one for one in expand({**RUN, "id": "run_2", "steps": [STEP]}) if isinstance(one, SourceObject)]
+    assert found[1].value["run_id"] == "run_1"
+
+
+@pytest.mark.parametrize("kind", ["message", "run", "step"])
+def test_an_object_in_a_bundle_that_names_another_thread_is_not_moved_there(kind: str) -> None:
+    stray = {"message": MESSAGE, "run": RUN, "step": STEP}[kind] | {"thread_id": "thread_2"}
+    part = {"message": "messages", "run": "runs", "step": "steps"}[kind]
+    for bundle in (
+        {"thread": THREAD, part: [stray]},
+        {**THREAD, part: [stray]},
+        {"thread_id": "thread_1", "thread": THREAD, part: {"data": [stray], "has_more": False}},
+    ):
+        assert taken(bundle) == [("thread", "thread_1", "thread_1")]
+        (refused,) = left_out(bundle)
+        assert isinstance(refused, Refused)
+        assert "stands with thread thread_1 and names thread thread_2" in refused.reason
+
+
+def test_a_list_page_holds_objects_of_any_thread() -> None:
+    page = {"object": "list", "data": [MESSAGE, MESSAGE | {"id": "msg_2", "thread_id": "thread_2"}]}
+    assert taken(page) == [("message", "msg_1", "thread_1"), ("message", "msg_2", "thread_2")]
+
+
+def test_runs_beside_messages_without_kinds_make_a_bundle_of_it() -> None:
+    line = {"thread_id": "thread_1", "messages": [{"role": "user", "content": "hi"}], "runs": [RUN]}
+    assert [kind for kind, _id, _thread in taken(line)] == ["message", "run"]

@@ -74,6 +74,9 @@ def test_a_call_is_named_by_kind_and_id() -> None:
     assert call_words("open]api", None) == '"open]api" call'
 
 
+TEXT = {"type": "text", "text": "06:12"}
+
+
 @pytest.mark.parametrize(
     ("call", "text"),
     [
@@ -88,6 +91,24 @@ def test_a_call_is_named_by_kind_and_id() -> None:
             (
                 "[migrated: file_search call]\nqueries: not recorded\nresult 1: file-a (a)\n"
                 "result 1 is also named b\nresult 1 content: not recorded"
+            ),
+        ),
+        (
+            {"file_search": {"results": [{"file_id": "file-a", "content": [TEXT | {"language": "en"}]}]}},
+            (
+                "[migrated: file_search call]\nqueries: not recorded\nresult 1: file-a\n"
+                'result 1 content as JSON (48 characters):\n[{"language":"en","text":"06:12","type":"text"}]'
+            ),
+        ),
+        (
+            {
+                "file_search": {
+                    "results": [{"file_id": "file-a", "content": [{"type": "note", "text": "06:12"}]}]
+                }
+            },
+            (
+                "[migrated: file_search call]\nqueries: not recorded\nresult 1: file-a\n"
+                'result 1 content as JSON (32 characters):\n[{"text":"06:12","type":"note"}]'
             ),
         ),
         (

@@ -212,8 +212,9 @@ def test_quirk_17_a_steps_extra_and_missing_fields_are_nothing_to_tell() -> None
 def test_quirk_18_empty_calls_and_outputs_are_told() -> None:
     assert codes(converted(ASK, steps=[step(status="in_progress")]).findings) == [
         "step_not_completed",
-        "step_empty",
+        "step_calls_missing",
     ]
+    assert codes(converted(ASK, steps=[step()]).findings) == ["step_empty"]
     silent = {
         "id": "call_1",
         "type": "code_interpreter",
@@ -431,3 +432,31 @@ def test_quirk_44_a_hand_made_message_of_little_more_than_text_is_carried() -> N
     assert content(plan)[0]["text"] == "At six."
     assert codes(plan.findings) == ["content_string"]
     assert codes(convert_assistant({"id": "asst_1", "model": "m"}).findings) == ["truncation_as_in_runs"]
+
+
+def test_a_call_id_with_half_a_character_is_told() -> None:
+    call = {
+        "id": "call_\ud83c",
+        "type": "function",
+        "function": {"name": "f", "arguments": "{}", "output": "1"},
+    }
+    plan = converted(ASK, steps=[step(call)])
+    assert plan.items[1].item["call_id"] == "call_\ufffd"
+    assert codes(plan.findings) == ["lone_surrogate"]
+
+
+def test_a_metadata_key_with_half_a_character_is_told() -> None:
+    plan = converted(ASK, thread={"id": "thread_1", "metadata": {"k\ud83c": "v"}})
+    assert plan.metadata["k\ufffd"] == "v"
+    assert codes(plan.findings) == ["lone_surrogate"]
+
+
+def test_calls_at_the_end_say_which_times_are_missing() -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}", "output": "1"}}
+    for asked, made, reason in (
+        ({}, {"created_at": 5}, "the messages have no times"),
+        ({"created_at": 4}, {"created_at": None}, "no step and no run says when"),
+    ):
+        plan = converted({**ASK, "created_at": None, **asked}, steps=[step(call) | made])
+        assert codes(plan.findings) == ["step_place_unknown"]
+        assert reason in plan.findings[0].text

@@ -336,3 +336,24 @@ def test_of_a_long_thread_only_what_the_buffer_speaks_of_is_held(monkeypatch: py
     imported(lines(*(message(f"m{number:03}", 100 + number) for number in range(200))))
     assert len(stored_messages()) == 200
     assert max(held) <= 10
+
+
+def test_a_thread_without_pages_is_not_given_those_of_another_in_its_group() -> None:
+    """Rows in the order of their keys: the first one is registered only, the second one has a page."""
+    ThreadFactory.create(thread_id="thread_1")
+    imported(lines(message("m2", of="thread_2")))
+    counts = imported(lines(message("m1", of="thread_1"), message("m2", of="thread_2"))).counts
+    assert (counts["messages"], counts["unchanged"]) == (1, 1)
+    kept = SnapshotPage.objects.order_by("pk").values_list("thread__thread_id", "sequence")
+    assert list(kept) == [("thread_2", 0), ("thread_1", 0)]
+
+
+def test_a_message_that_names_another_thread_than_its_bundle_is_rejected_and_stored_nowhere() -> None:
+    bundle = {"thread": thread(), "messages": [message("m1"), message("m2", of="thread_2", text="elsewhere")]}
+    source_import = imported(lines(bundle))
+    assert source_import.reject_count == 1
+    assert "names thread thread_2" in source_import.rejects.get().reason
+    assert list(Thread.objects.values_list("thread_id", flat=True)) == ["thread_1"]
+    assert stored_messages() == ["m1"]
+    (page,) = SnapshotPage.objects.all()
+    assert b"elsewhere" not in page_content(page).payload
