@@ -222,7 +222,8 @@ def test_a_step_inside_a_run_keeps_the_run_that_it_names() -> None:
 
 @pytest.mark.parametrize("kind", ["message", "run", "step"])
 def test_an_object_in_a_bundle_that_names_another_thread_is_not_moved_there(kind: str) -> None:
-    stray: JsonObject = {**{"message": MESSAGE, "run": RUN, "step": STEP}[kind], "thread_id": "thread_2"}
+    whole: dict[str, JsonObject] = {"message": MESSAGE, "run": RUN, "step": STEP}
+    stray = {**whole[kind], "thread_id": "thread_2"}
     part = {"message": "messages", "run": "runs", "step": "steps"}[kind]
     for bundle in (
         {"thread": THREAD, part: [stray]},
