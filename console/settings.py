@@ -140,6 +140,8 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 LEASE_SECONDS = positive_int(env, "LEASE_SECONDS", default=120)
 MAX_ATTEMPTS = positive_int(env, "MAX_ATTEMPTS", default=8)
 HTTP_TIMEOUT_SECONDS = positive_int(env, "HTTP_TIMEOUT_SECONDS", default=60)
+# An API's answer is read up to here, uncompressed: one without end must not fill a worker's memory.
+ANSWER_MAX_MB = positive_int(env, "ANSWER_MAX_MB", default=64)
 
 # Limits of the target, shared by all workers through Redis; 0: none is set, only what the target itself says counts.
 TARGET_REQUESTS_PER_MINUTE = whole_number(env, "TARGET_REQUESTS_PER_MINUTE", default=0)

@@ -231,11 +231,13 @@ def _apis(batch: Batch | None = None, *, target_seconds: float | None = None) ->
             api_version=settings.SOURCE_API_VERSION,
             timeout_seconds=settings.HTTP_TIMEOUT_SECONDS,
             max_connections=MAX_WINDOW,  # the window may grow while the turn lasts
+            max_bytes=settings.ANSWER_MAX_MB << 20,
         ),
         target=partial(
             target_connection,
             timeout_seconds=target_seconds or settings.HTTP_TIMEOUT_SECONDS,
             max_connections=MAX_WINDOW,
+            max_bytes=settings.ANSWER_MAX_MB << 20,
             limiter=limiter,
         ),
         limiter=limiter,

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from migration_app.gateways.errors import GatewayError
 
-LASTING = frozenset({"unauthorized", "forbidden", "quota_exhausted", "not_configured"})
+LASTING = frozenset(
+    {"unauthorized", "forbidden", "quota_exhausted", "not_configured", "redirected", "create_unknown"}
+)
 """Refusals that speak of key, account or set-up: another thread would meet them too."""
 
-PASSING = frozenset({"unreachable", "server_error", "timeout", "connection_lost", "unreadable_answer"})
+PASSING = frozenset(
+    {"unreachable", "server_error", "timeout", "connection_lost", "unreadable_answer", "answer_too_large"}
+)
 """What a target that is down or overloaded answers; it may be over in a second."""
 
 PATIENCE_SECONDS = 60.0
@@ -20,6 +24,8 @@ _ADVICE = {
     "unauthorized": "Check the API key where the workers run, restart them, then resume.",
     "forbidden": "Check what the key may do in its project, then resume.",
     "quota_exhausted": "Raise the account's quota, then resume.",
+    "redirected": "Set the base URL to where the API itself is, restart the workers, then resume.",
+    "create_unknown": "Check the base URL, and whether the target has conversations at all, then resume.",
     "not_configured": "Set the missing variables where the workers run, restart them, then resume.",
 }
 

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
+from migration_app.backfill.breaker import LASTING
 from migration_app.backfill.runner import Connections
 from migration_app.contracts import Actor
 from migration_app.gateways.connection import Connection
@@ -269,13 +270,10 @@ def _ask(
             run.failures = 0
             continue
         run.failures += 1
-        if answer.code in _HOPELESS or run.failures >= settings.BREAKER_FAILURES:
-            words = "" if answer.code in _HOPELESS else f"{run.failures} reads failed, one after another. "
+        if answer.code in LASTING or run.failures >= settings.BREAKER_FAILURES:
+            words = "" if answer.code in LASTING else f"{run.failures} reads failed, one after another. "
             raise _GiveUpError(f"{words}{answer.text}")
     return answers
-
-
-_HOPELESS = frozenset({"unauthorized", "forbidden", "quota_exhausted", "not_configured", "redirected"})
 
 
 async def _all(

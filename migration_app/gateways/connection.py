@@ -9,6 +9,7 @@ import asyncio
 import dataclasses
 import json
 import os
+import zlib
 from collections.abc import Mapping
 from types import MappingProxyType, TracebackType
 from typing import Protocol, Self
@@ -19,6 +20,7 @@ import httpx2
 import openai
 
 from migration_app.contracts import JsonObject
+from migration_app.gateways.answers import DEFAULT_MAX_BYTES, ENCODINGS_ASKED, answer_body, decoded
 from migration_app.gateways.errors import (
     GatewayError,
     NotConfiguredError,
@@ -27,7 +29,6 @@ from migration_app.gateways.errors import (
     from_transport,
     request_id_of,
     too_slow,
-    unreadable_answer,
 )
 
 _OPENAI = "https://api.openai.com/v1"
@@ -43,6 +44,9 @@ _WHOLE_CALL = 4
 # gets no answer, and a create without an answer is an orphan.
 _KEEP_IDLE_SECONDS = 1.5
 
+_BROKEN = (httpx2.HTTPError, httpx2.InvalidURL, aiohttp.ClientError, zlib.error, EOFError)
+"""What transport and decompression raise when an answer does not come whole."""
+
 Query = dict[str, str | int | list[str]]
 _NO_QUERY: Mapping[str, str | int | list[str]] = MappingProxyType({})
 
@@ -54,6 +58,17 @@ class Answer:
     raw: bytes
     value: JsonObject
     request_id: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Received:
+    """A 2xx answer, its body read."""
+
+    body: bytes
+    request_id: str
+
+    def answer(self) -> Answer:
+        return Answer(self.body, decoded(self.body, request_id=self.request_id), self.request_id)
 
 
 class Throttle(Protocol):
@@ -80,22 +95,27 @@ class Connection:
         headers: Mapping[str, str | openai.Omit],
         *,
         timeout_seconds: float,
+        max_bytes: int = DEFAULT_MAX_BYTES,
         limiter: Throttle | None = None,
     ) -> None:
         self._client = client
         self._transport = transport
         self._limiter = limiter
+        self._max_bytes = max_bytes
         self._whole_call_seconds = timeout_seconds * _WHOLE_CALL
         # Reads that fail so are not tried again at once; with a limiter, refusals have been already.
-        self._not_again = {"unreadable_answer", "stopped"} | ({"rate_limited"} if limiter else set())
+        self._not_again = {"unreadable_answer", "answer_too_large", "stopped"} | (
+            {"rate_limited"} if limiter else set()
+        )
         # Address, key and headers are the SDK's, taken once. Its request loop builds them anew for every call, which
         # costs more than sending it (measured); its retries are not wanted, and its errors say less than the answer.
         self._base_url = str(client.base_url).rstrip("/")
         self._query = tuple((name, str(value)) for name, value in client.default_query.items())
         merged = {**client.default_headers, **client.auth_headers, **headers}
-        self._headers = httpx2.Headers(
-            {name: value for name, value in merged.items() if isinstance(value, str)}
-        )
+        kept = {name: value for name, value in merged.items() if isinstance(value, str)}
+        self._headers = httpx2.Headers({**kept, "Accept-Encoding": ENCODINGS_ASKED})
+        # What was read before, or by somebody else, is no proof of anything.
+        self._headers_of_reads = httpx2.Headers({**self._headers, "Cache-Control": "no-cache"})
         self._extensions = {"timeout": httpx2.Timeout(timeout_seconds).as_dict()}
 
     async def __aenter__(self) -> Self:
@@ -115,13 +135,13 @@ class Connection:
         url = self._url(path, query or {})
         for pause in _READ_PAUSES:
             try:
-                return _decoded(await self._call("GET", url))
+                return (await self._call("GET", url)).answer()
             except GatewayError as error:
                 again_in = max(pause, error.retry_after or 0.0)
                 if error.permanent or error.code in self._not_again or again_in > _LONGEST_READ_PAUSE:
                     raise
                 await asyncio.sleep(again_in)
-        return _decoded(await self._call("GET", url))
+        return (await self._call("GET", url)).answer()
 
     async def post(self, path: str, body: JsonObject | bytes, *, items: int = 0) -> Answer:
         """Write, once: JSON or its bytes, of which ``items`` items count against the limit.
@@ -129,12 +149,12 @@ class Connection:
         Raises GatewayError; its ``outcome`` says whether the server may have acted.
         """
         content = body if isinstance(body, bytes) else encoded(body)
-        return _decoded(await self._call("POST", self._url(path), content, items=items))
+        return (await self._call("POST", self._url(path), content, items=items)).answer()
 
     async def delete(self, path: str) -> str:
         """Delete, and return the request id: servers answer differently, or not at all. Raises GatewayError."""
         try:
-            return _request_id(await self._call("DELETE", self._url(path)))
+            return (await self._call("DELETE", self._url(path))).request_id
         except GatewayError as error:
             if error.code == "unreachable":
                 # The transport sends a DELETE a second time by itself when a kept connection breaks (RFC 9112
@@ -153,7 +173,7 @@ class Connection:
 
     async def _call(
         self, method: str, url: str, content: bytes | None = None, *, items: int = 0
-    ) -> httpx2.Response:
+    ) -> _Received:
         if self._limiter is None:
             return await self._send(method, url, content)
         for _ in range(_REFUSED_TRIES - 1):
@@ -166,25 +186,40 @@ class Connection:
         await self._limiter.acquire(items)
         return await self._send(method, url, content)
 
-    async def _send(self, method: str, url: str, content: bytes | None) -> httpx2.Response:
-        request = httpx2.Request(
-            method, url, headers=self._headers, content=content, extensions=self._extensions
-        )
+    async def _send(self, method: str, url: str, content: bytes | None) -> _Received:
+        headers = self._headers_of_reads if method == "GET" else self._headers
+        request = httpx2.Request(method, url, headers=headers, content=content, extensions=self._extensions)
         try:
             async with asyncio.timeout(self._whole_call_seconds):
-                response = await self._transport.send(request)
+                response, body = await self._exchange(request)
         except TimeoutError:
             raise too_slow() from None
-        except (httpx2.HTTPError, httpx2.InvalidURL, aiohttp.ClientError, OSError) as error:
+        except (*_BROKEN, OSError) as error:
             # Their texts quote the answer, so none of them may get further than here.
             raise from_transport(error) from None
-        refused = None if response.is_success else from_response(response)
+        refused = None if response.is_success else from_response(response, body)
         # A quota that is used up is no matter of pace: nobody should wait for it.
         if self._limiter is not None and (refused is None or refused.code != "quota_exhausted"):
             self._limiter.answered(response.status_code, response.headers)
         if refused is not None:
             raise refused
-        return response
+        return _Received(body, request_id_of(response.headers))
+
+    async def _exchange(self, request: httpx2.Request) -> tuple[httpx2.Response, bytes]:
+        """Send, and read the answer to its end, or until it is too large."""
+        # A redirect is never followed: key and body would go to wherever the answer says.
+        response = await self._transport.send(request, stream=True, follow_redirects=False)
+        try:
+            body = await answer_body(
+                response, max_bytes=self._max_bytes, request_id=request_id_of(response.headers)
+            )
+        except GatewayError:
+            if response.is_success:
+                raise
+            body = b""  # a refusal's status says what it means
+        finally:
+            await response.aclose()
+        return response, body
 
 
 def encoded(body: JsonObject) -> bytes:
@@ -193,7 +228,11 @@ def encoded(body: JsonObject) -> bytes:
 
 
 def target_connection(
-    *, timeout_seconds: float, max_connections: int = 64, limiter: Throttle | None = None
+    *,
+    timeout_seconds: float,
+    max_connections: int = 64,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+    limiter: Throttle | None = None,
 ) -> Connection:
     """Connect to the target by the SDK's own variables (OPENAI_API_KEY, OPENAI_BASE_URL, …)."""
     key = os.environ.get("OPENAI_API_KEY", "")
@@ -215,6 +254,7 @@ def target_connection(
         query={},
         timeout_seconds=timeout_seconds,
         max_connections=max_connections,
+        max_bytes=max_bytes,
         limiter=limiter,
     )
 
@@ -230,6 +270,7 @@ def source_connection(
     api_version: str,
     timeout_seconds: float,
     max_connections: int = 64,
+    max_bytes: int = DEFAULT_MAX_BYTES,
     limiter: Throttle | None = None,
 ) -> Connection:
     """Connect to the live source: SOURCE_API_KEY and SOURCE_AUTH from the environment, the rest handed in."""
@@ -254,6 +295,7 @@ def source_connection(
         query={"api-version": api_version} if api_version else {},
         timeout_seconds=timeout_seconds,
         max_connections=max_connections,
+        max_bytes=max_bytes,
         limiter=limiter,
     )
 
@@ -266,6 +308,7 @@ def _connect(
     query: Mapping[str, str],
     timeout_seconds: float,
     max_connections: int,
+    max_bytes: int,
     limiter: Throttle | None,
 ) -> Connection:
     if not base_url.startswith(("http://", "https://")):
@@ -276,7 +319,7 @@ def _connect(
         keepalive_expiry=_KEEP_IDLE_SECONDS,
     )
     # aiohttp: the cheapest of the SDK's transports when many calls are in flight (measured).
-    transport = openai.DefaultAioHttpClient(limits=limits, timeout=timeout_seconds)
+    transport = openai.DefaultAioHttpClient(limits=limits, timeout=timeout_seconds, follow_redirects=False)
     try:
         client = openai.AsyncOpenAI(
             api_key=api_key,
@@ -288,19 +331,6 @@ def _connect(
         )
     except httpx2.InvalidURL as error:
         raise NotConfiguredError(f"The base URL {base_url!r} is not an address: {error}.") from None
-    return Connection(client, transport, headers, timeout_seconds=timeout_seconds, limiter=limiter)
-
-
-def _decoded(response: httpx2.Response) -> Answer:
-    request_id = _request_id(response)
-    try:
-        value = json.loads(response.content)
-    except ValueError:
-        raise unreadable_answer("not JSON", request_id) from None
-    if not isinstance(value, dict):
-        raise unreadable_answer("not a JSON object", request_id)
-    return Answer(raw=response.content, value=value, request_id=request_id)
-
-
-def _request_id(response: httpx2.Response) -> str:
-    return request_id_of(response.headers)
+    return Connection(
+        client, transport, headers, timeout_seconds=timeout_seconds, max_bytes=max_bytes, limiter=limiter
+    )

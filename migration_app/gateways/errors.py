@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import email.utils
 import enum
+import json
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ import httpx2
 from migration_app.gateways.error_codes import KNOWN_CODES
 
 _WORDS_KEPT = 300
+_BYTES_LOOKED_AT = 4_096
 _REQUEST_ID = re.compile("[A-Za-z0-9._:/+=-]{1,128}")
 
 _NEVER_LEFT = (
@@ -26,6 +28,18 @@ _NEVER_LEFT = (
     aiohttp.InvalidURL,
     httpx2.UnsupportedProtocol,
 )
+
+
+_QUOTA_CODES = frozenset({"insufficient_quota", "billing_not_active", "billing_hard_limit_reached"})
+"""How the vendor says that no more is paid for, with 429, 403 or 400."""
+_REFUSED = {
+    401: ("unauthorized", "The server refused the API key (401). Check the key."),
+    403: ("forbidden", "The key may not do this (403). Check project and permissions."),
+    404: ("not_found", "The server does not know this object (404)."),
+    407: ("forbidden", "The proxy before the server wants a sign-in (407). Check the network."),
+    410: ("not_found", "The server does not know this object (410)."),
+    511: ("forbidden", "The network before the server wants a sign-in (511). Check the network."),
+}
 
 
 class Outcome(enum.StrEnum):
@@ -109,6 +123,17 @@ def unreadable_answer(what: str, request_id: str) -> GatewayError:
     )
 
 
+def answer_too_large(max_bytes: int, request_id: str) -> GatewayError:
+    """Make the error for an answer of more bytes than are read: the server may have acted."""
+    return GatewayError(
+        "answer_too_large",
+        f"The server's answer has more than {max_bytes:,} bytes, uncompressed (ANSWER_MAX_MB).",
+        outcome=Outcome.UNKNOWN,
+        permanent=False,
+        request_id=request_id,
+    )
+
+
 def from_transport(cause: BaseException | None) -> GatewayError:
     """Tell what a broken connection means. Only a request that never left is certain to have done nothing."""
     # The transport's own exceptions decide, never what the SDK's adapter makes of them: that turns every lost
@@ -144,9 +169,9 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__
 
 
-def from_response(response: httpx2.Response) -> GatewayError:
+def from_response(response: httpx2.Response, body: bytes) -> GatewayError:
     """Tell what an answer without success means. Sources: FACTS of the two APIs, RFC 9110 for the rest."""
-    error = _error_object(response)
+    error = _error_object(body)
     status, words, api_code = response.status_code, _server_words(error), _api_code(error)
     request_id = request_id_of(response.headers)
 
@@ -162,18 +187,11 @@ def from_response(response: httpx2.Response) -> GatewayError:
             said=words,
         )
 
-    if status == 401:
-        return made("unauthorized", "The server refused the API key (401). Check the key.", permanent=True)
-    if status == 403:
-        return made(
-            "forbidden", "The key may not do this (403). Check project and permissions.", permanent=True
-        )
-    if status in {404, 410}:
-        return made("not_found", f"The server does not know this object ({status}).", permanent=True)
-    if status == 429 and api_code == "insufficient_quota":
-        return made(
-            "quota_exhausted", "The account's quota is used up (429). Raise it, then retry.", permanent=True
-        )
+    if api_code in _QUOTA_CODES or status == 402:
+        text = f"The account's quota is used up ({status}). Raise it, then retry."
+        return made("quota_exhausted", text, permanent=True)
+    if status in _REFUSED:
+        return made(*_REFUSED[status], permanent=True)
     if status == 429:
         return made("rate_limited", "The server's rate limit was reached (429).", permanent=False)
     if api_code == "conversation_locked":
@@ -190,13 +208,13 @@ def from_response(response: httpx2.Response) -> GatewayError:
     return made(api_code or "refused", f"The server refused the request ({status}).", permanent=True)
 
 
-def _error_object(response: httpx2.Response) -> object:
+def _error_object(body: bytes) -> object:
     """What the body says of the error: the object under ``error`` where there is one, else all of it."""
     try:
-        body = response.json()
-    except ValueError:
-        return response.text
-    return body.get("error", body) if isinstance(body, dict) else body
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return body[:_BYTES_LOOKED_AT].decode(errors="replace")
+    return value.get("error", value) if isinstance(value, dict) else value
 
 
 def _api_code(error: object) -> str:

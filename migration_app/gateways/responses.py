@@ -12,7 +12,7 @@ from urllib.parse import quote
 from migration_app.contracts import JsonObject
 from migration_app.gateways.connection import Answer, Connection
 from migration_app.gateways.errors import GatewayError, unreadable_answer
-from migration_app.gateways.target import ITEMS_PER_PAGE
+from migration_app.gateways.paging import ITEMS_PER_PAGE
 
 
 async def response_create(connection: Connection, *, body: JsonObject) -> Answer:

@@ -12,17 +12,18 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from urllib.parse import quote
 
 from migration_app.contracts import MAX_ITEMS_PER_CALL, JsonObject
-from migration_app.gateways.connection import Answer, Connection, Query, encoded
-from migration_app.gateways.errors import GatewayError, unreadable_answer
-
-ITEMS_PER_PAGE = 100
-"""The most that items.list gives at once."""
+from migration_app.gateways.connection import Answer, Connection, encoded
+from migration_app.gateways.errors import GatewayError, Outcome, unreadable_answer
+from migration_app.gateways.paging import list_pages
 
 CONVERSATION_READS = 1
 """What reading a conversation back takes besides its pages of items: one read of itself, for its metadata."""
 
 NO_SUCH_METHOD = frozenset({405, 501})
 """What a server answers that has no way to do a thing."""
+
+_NOT_HERE = frozenset({404, 405, 410})
+"""What a server answers to an address that means nothing to it."""
 
 _ID_PREFIXES = {"message": "msg", "code_interpreter_call": "ci", "file_search_call": "fs"}
 
@@ -45,7 +46,21 @@ class Appended:
 
 async def conversation_create(connection: Connection, *, metadata: Mapping[str, str]) -> Created:
     """Create an empty conversation. It can't be found again if the answer is lost. Raises GatewayError."""
-    answer = await connection.post("/conversations", {"metadata": dict(metadata)})
+    try:
+        answer = await connection.post("/conversations", {"metadata": dict(metadata)})
+    except GatewayError as error:
+        if error.status not in _NOT_HERE:
+            raise
+        # A create names no object that could be missing: the address is the wrong one, for every thread.
+        raise GatewayError(
+            "create_unknown",
+            f"The server has no conversations at this address ({error.status}). Check the base URL.",
+            outcome=Outcome.NOTHING,
+            permanent=True,
+            request_id=error.request_id,
+            status=error.status,
+            said=error.said,
+        ) from None
     conversation_id = answer.value.get("id")
     if not isinstance(conversation_id, str) or not conversation_id:
         raise unreadable_answer("no conversation id", answer.request_id)
@@ -112,33 +127,14 @@ async def items_pages(
     """Read a whole conversation, oldest item first, in pages of at most 100. Raises GatewayError.
 
     ``include`` asks for what is only sent to those who ask (official description, schema IncludeEnum); a
-    server that refuses the question is read without it. No cursor is ever used that this listing did not give: what
-    servers do with an unknown one differs (404, or from the beginning again).
+    server that refuses the question is read without it.
     """
-    after = ""
-    while True:
-        query: Query = {"order": "asc", "limit": ITEMS_PER_PAGE}
-        if include:
-            query["include"] = list(include)
-        if after:
-            query["after"] = after
-        try:
-            answer = await connection.get(f"{_path(conversation_id)}/items", query)
-        except GatewayError as error:
-            if not include or error.status not in {400, 422}:
-                raise
-            include = ()
-            continue
-        data = answer.value.get("data")
-        if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
+    path = f"{_path(conversation_id)}/items"
+    async for answer in list_pages(connection, path, include=list(include)):
+        data = answer.value["data"]
+        if not all(isinstance(item, dict) for item in data):
             raise unreadable_answer("no list of items", answer.request_id)
         yield data
-        if not answer.value.get("has_more") or not data:
-            return
-        last = answer.value.get("last_id") or data[-1].get("id")
-        if not isinstance(last, str) or last == after:
-            raise unreadable_answer("a list that does not advance", answer.request_id)
-        after = last
 
 
 async def item_delete(connection: Connection, *, conversation_id: str, item_id: str) -> None:

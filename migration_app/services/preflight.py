@@ -19,7 +19,8 @@ from django.db.models import BooleanField, Count, ExpressionWrapper, Q, QuerySet
 from migration_app.contracts import Fidelity, Policies, Severity, policies_as_dict
 from migration_app.conversion.findings import KINDS
 from migration_app.conversion.policy_findings import codes_of, codes_of_other_choices
-from migration_app.gateways.target import CONVERSATION_READS, ITEMS_PER_PAGE
+from migration_app.gateways.paging import ITEMS_PER_PAGE
+from migration_app.gateways.target import CONVERSATION_READS
 from migration_app.models import Batch, Thread
 from migration_app.services.assessments import plan_measures
 from migration_app.services.batches import CONVERTING, batch_eligible

@@ -14,7 +14,8 @@ from django.db.models import Count, F, Q, QuerySet, Sum
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Ceil, Greatest
 
-from migration_app.gateways.target import CONVERSATION_READS, ITEMS_PER_PAGE
+from migration_app.gateways.paging import ITEMS_PER_PAGE
+from migration_app.gateways.target import CONVERSATION_READS
 from migration_app.models import Conversation, Thread
 from migration_app.services import index_walks
 from migration_app.services.index_walks import (

@@ -15,7 +15,7 @@ from django.db.models import Sum
 from migration_app.contracts import PlannedItem, Policies, SourceThread, ThreadPlan
 from migration_app.conversion.chunking import chunk_items, item_bytes
 from migration_app.conversion.turns import UserTurn, recorded_answer, thread_turns
-from migration_app.gateways.target import ITEMS_PER_PAGE
+from migration_app.gateways.paging import ITEMS_PER_PAGE
 from migration_app.models import PromptVersion, Thread
 from migration_app.services.pages import load_source_thread
 from migration_app.services.plans import PlanLostError, plan_of, thread_plan

@@ -10,7 +10,8 @@ from collections.abc import Collection
 
 from django.db.models import Q
 
-from migration_app.gateways.target import CONVERSATION_READS, ITEMS_PER_PAGE
+from migration_app.gateways.paging import ITEMS_PER_PAGE
+from migration_app.gateways.target import CONVERSATION_READS
 from migration_app.models import Thread
 from migration_app.services.reconciliation.population import POPULATIONS, bounds, sample_pks
 from migration_app.services.tallies import tally_lines

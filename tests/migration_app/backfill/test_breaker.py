@@ -15,7 +15,10 @@ def failed(breaker: Breaker, code: str, *threads: int, now: float = 0.0) -> None
         breaker.failed(thread, error(code), now=now)
 
 
-@pytest.mark.parametrize("code", ["unauthorized", "forbidden", "quota_exhausted", "not_configured"])
+@pytest.mark.parametrize(
+    "code",
+    ["unauthorized", "forbidden", "quota_exhausted", "not_configured", "redirected", "create_unknown"],
+)
 def test_different_threads_that_fail_alike_trip_it_with_words_that_say_what_to_do(code: str) -> None:
     breaker = Breaker(3)
     failed(breaker, code, 1, 2)

@@ -7,6 +7,7 @@ import time
 import types
 import uuid
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -269,6 +270,50 @@ def test_a_lasting_refusal_is_given_up_after_a_few_tries_with_its_reason(
         work(batch)
     thread.refresh_from_db()
     assert (thread.status, thread.error_code) == (S.FAILED, "unauthorized")
+
+
+class Redirecting(BaseHTTPRequestHandler):
+    """Sends everybody to another place."""
+
+    def do_POST(self) -> None:
+        self.send_response(307)
+        self.send_header("Location", "https://elsewhere.example/v1/conversations")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_args: object) -> None:
+        """Say nothing."""
+
+
+def test_a_redirecting_base_url_pauses_the_batch_and_fails_no_thread(
+    make_thread: Callable[..., Thread], work: Callable[[Batch], bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = [make_thread(f"thread_{number}", messages=1) for number in range(12)]
+    batch = start("backfill", *threads)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Redirecting) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{server.server_port}/v1")
+        assert work(batch) is True
+        server.shutdown()
+    batch.refresh_from_db()
+    assert (batch.state, "redirected" in batch.held_text) == ("paused", True)
+    assert "Set the base URL" in batch.held_text
+    assert set(Thread.objects.values_list("status", "lease_token")) == {(S.QUEUED, None)}
+
+
+def test_a_base_url_without_conversations_pauses_the_batch_and_fails_no_thread(
+    make_thread: Callable[..., Thread],
+    work: Callable[[Batch], bool],
+    sandbox: RunningSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads = [make_thread(f"thread_{number}", messages=1) for number in range(12)]
+    batch = start("backfill", *threads)
+    monkeypatch.setenv("OPENAI_BASE_URL", f"{sandbox.base_url}/v1")
+    assert work(batch) is True
+    batch.refresh_from_db()
+    assert (batch.state, "create_unknown" in batch.held_text) == ("paused", True)
+    assert set(Thread.objects.values_list("status", "lease_token")) == {(S.QUEUED, None)}
 
 
 def test_a_wrong_key_pauses_the_batch_and_fails_no_thread(

@@ -8,11 +8,12 @@ import pytest
 
 from console.sandbox.testing import RunningSandbox
 from migration_app.contracts import JsonObject
-from migration_app.gateways.connection import Connection
+from migration_app.gateways.connection import Answer, Connection
 from migration_app.gateways.errors import GatewayError, Outcome
 from migration_app.gateways.target import (
     conversation_create,
     conversation_delete,
+    conversation_get,
     conversation_is_there,
     item_delete,
     item_id,
@@ -119,6 +120,67 @@ def test_the_same_append_sent_twice_by_mistake_is_refused_by_the_target(target: 
         run(items_append(target, **again))
     assert (caught.value.code, caught.value.outcome) == ("item_already_in_conversation", Outcome.NOTHING)
     assert len(listed(run, target, created.conversation_id)) == 1
+
+
+@pytest.mark.parametrize("status", [404, 405, 410])
+def test_a_create_at_an_address_without_conversations_speaks_of_the_address(
+    target: Connection, run: Run, sandbox: RunningSandbox, status: int
+) -> None:
+    sandbox.control.add_fault("unauthorized", "POST ", status=status)
+    with pytest.raises(GatewayError, match="Check the base URL") as caught:
+        run(conversation_create(target, metadata={}))
+    assert (caught.value.code, caught.value.outcome) == ("create_unknown", Outcome.NOTHING)
+
+
+def test_a_conversation_is_read_with_its_metadata(target: Connection, run: Run) -> None:
+    created = run(conversation_create(target, metadata={"a": "b"}))
+    found = run(conversation_get(target, conversation_id=created.conversation_id))
+    assert found is not None
+    assert found["metadata"] == {"a": "b"}
+
+
+@pytest.mark.parametrize("status", [405, 501])
+def test_a_target_that_can_not_give_a_conversation_gives_none(
+    target: Connection, run: Run, sandbox: RunningSandbox, status: int
+) -> None:
+    sandbox.control.add_fault("unauthorized", "GET ", status=status)
+    assert run(conversation_get(target, conversation_id="conv_1")) is None
+
+
+def test_another_conversation_than_was_asked_for_is_no_answer(
+    target: Connection, run: Run, sandbox: RunningSandbox
+) -> None:
+    created = [run(conversation_create(target, metadata={})).conversation_id for _ in range(2)]
+    run(conversation_get(target, conversation_id=created[0]))
+    sandbox.control.add_fault("anothers_answer", "GET ")
+    with pytest.raises(GatewayError, match="another conversation"):
+        run(conversation_get(target, conversation_id=created[1]))
+
+
+@pytest.mark.parametrize("item_id", [None, "absent", 7])
+def test_items_that_are_appended_without_ids_have_none(
+    target: Connection, run: Run, monkeypatch: pytest.MonkeyPatch, item_id: object
+) -> None:
+    created = run(conversation_create(target, metadata={}))
+    post = Connection.post
+
+    async def posted(self: Connection, *args: Any, **options: Any) -> Answer:
+        answer = await post(self, *args, **options)
+        for item in answer.value["data"]:
+            item["id"] = item_id
+            if item_id == "absent":
+                del item["id"]
+        return answer
+
+    monkeypatch.setattr(Connection, "post", posted)
+    append = items_append(
+        target, conversation_id=created.conversation_id, first_position=0, items=[user("a")]
+    )
+    if item_id == 7:
+        with pytest.raises(GatewayError, match="no items with ids"):
+            run(append)
+    else:
+        assert run(append).item_ids == ("",)
 
 
 def test_ids_of_assistant_messages_differ_between_conversations_and_positions() -> None:

@@ -8,11 +8,13 @@ import gzip
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from typing import Any
 
 import pytest
 
-from migration_app.gateways.connection import Connection, target_connection
+from migration_app.gateways.connection import Connection, source_connection, target_connection
 from migration_app.gateways.errors import GatewayError, Outcome
 from migration_app.gateways.target import conversation_create, conversation_delete, conversation_is_there
 from tests.migration_app.conftest import Run
@@ -282,18 +284,207 @@ def test_a_compressed_answer_is_read(server: Server, connection: Connection, run
     assert run(conversation_create(connection, metadata={})).conversation_id == "conv_1"
 
 
-def test_a_create_that_is_sent_on_goes_to_the_new_place_once(
-    server: Server, connection: Connection, run: Run
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308])
+@pytest.mark.parametrize("call", ["create", "read", "delete"])
+def test_no_redirect_is_followed(
+    server: Server, connection: Connection, run: Run, status: int, call: str
 ) -> None:
-    moved = b"HTTP/1.1 307 Moved\r\nLocation: /v1/conversations/\r\nContent-Length: 0\r\n\r\n"
+    elsewhere = f"Location: http://{server.address}/elsewhere\r\nContent-Length: 0\r\n\r\n".encode()
 
     def script(peer: Peer) -> None:
-        peer.answer(moved)
+        peer.answer(b"HTTP/1.1 %d Moved\r\n" % status + elsewhere)
         peer.answer()
 
+    calls: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
+        "create": lambda: conversation_create(connection, metadata={}),
+        "read": lambda: conversation_is_there(connection, conversation_id="conv_1"),
+        "delete": lambda: conversation_delete(connection, conversation_id="conv_1"),
+    }
     server.scripts = [script]
-    run(conversation_create(connection, metadata={}))
-    assert server.seen == [b"POST /v1/conversations HTTP/1.1", b"POST /v1/conversations/ HTTP/1.1"]
+    with pytest.raises(GatewayError) as caught:
+        run(calls[call]())
+    assert (caught.value.code, caught.value.permanent) == ("redirected", True)
+    assert caught.value.outcome is Outcome.NOTHING
+    assert len(server.seen) == 1
+    assert "elsewhere" not in caught.value.text
+
+
+def test_a_redirecting_source_never_sees_the_key_elsewhere(
+    server: Server, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    moved = b"HTTP/1.1 307 Moved\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n"
+    server.scripts = [lambda peer: peer.answer(moved)]
+    monkeypatch.setenv("SOURCE_API_KEY", "secret")
+    monkeypatch.setenv("SOURCE_AUTH", "api-key")
+    made = source_connection(base_url=f"http://{server.address}/v1", api_version="", timeout_seconds=1)
+    with pytest.raises(GatewayError) as caught:
+        run(made.get("/threads/thread_1"))
+    run(made.close())
+    assert caught.value.code == "redirected"
+    assert server.seen == [b"GET /v1/threads/thread_1 HTTP/1.1"]
+
+
+# --- bodies -------------------------------------------------------------------------------------
+
+
+def told(body: bytes, *headers: str) -> bytes:
+    """An answer with this body."""
+    lines = ["HTTP/1.1 200 OK", *headers, f"Content-Length: {len(body)}", "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+def endless(peer: Peer) -> None:
+    peer.answer(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        peer.socket.sendall(b"4000\r\n" + b" " * 0x4000 + b"\r\n")
+
+
+def endless_refusal(peer: Peer) -> None:
+    peer.answer(b"HTTP/1.1 401 No\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        peer.socket.sendall(b"4000\r\n" + b" " * 0x4000 + b"\r\n")
+
+
+def small(server: Server, monkeypatch: pytest.MonkeyPatch) -> Connection:
+    """A connection that reads answers of at most 100,000 bytes."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    monkeypatch.setenv("OPENAI_BASE_URL", f"http://{server.address}/v1")
+    return target_connection(timeout_seconds=5, max_bytes=100_000)
+
+
+BOMB = gzip.compress(b" " * 50_000_000, mtime=0)
+TOO_LARGE: Mapping[str, Script] = {
+    "endless": endless,
+    "announced": lambda peer: peer.answer(told(b"x" * 100_001)),
+    "gzip": lambda peer: peer.answer(told(BOMB, "Content-Encoding: gzip")),
+    "deflate": lambda peer: peer.answer(told(zlib.compress(b" " * 50_000_000), "Content-Encoding: deflate")),
+    "gzip in parts": lambda peer: peer.answer(
+        told(gzip.compress(b" " * 60_000, mtime=0) * 2, "Content-Encoding: gzip")
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TOO_LARGE)
+def test_an_answer_is_read_no_further_than_it_may_be_large(
+    server: Server, monkeypatch: pytest.MonkeyPatch, run: Run, name: str
+) -> None:
+    server.scripts = [TOO_LARGE[name]]
+    connection = small(server, monkeypatch)
+    with pytest.raises(GatewayError) as caught:
+        run(conversation_create(connection, metadata={}))
+    run(connection.close())
+    assert (caught.value.code, caught.value.outcome) == ("answer_too_large", Outcome.UNKNOWN)
+    assert "100,000 bytes" in caught.value.text
+    assert "ANSWER_MAX_MB" in caught.value.text
+
+
+def test_a_read_that_is_too_large_is_not_asked_for_again_as_it_is(
+    server: Server, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    server.scripts = [TOO_LARGE["announced"]]
+    connection = small(server, monkeypatch)
+    with pytest.raises(GatewayError):
+        run(connection.get("/models"))
+    run(connection.close())
+    assert len(server.seen) == 1
+
+
+def test_a_refusal_means_what_its_status_says_however_much_it_sends(
+    server: Server, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    server.scripts = [endless_refusal]
+    connection = small(server, monkeypatch)
+    with pytest.raises(GatewayError) as caught:
+        run(conversation_create(connection, metadata={}))
+    run(connection.close())
+    assert (caught.value.code, caught.value.outcome) == ("unauthorized", Outcome.NOTHING)
+
+
+def test_an_answer_as_large_as_it_may_be_is_read(
+    server: Server, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    body = b'{"id": "conv_1"}'.ljust(100_000)
+    parts = gzip.compress(body[:7], mtime=0) + gzip.compress(body[7:], mtime=0)
+    answers = [told(body), told(parts, "Content-Encoding: gzip"), told(body, "Content-Encoding: identity")]
+
+    def script(peer: Peer) -> None:
+        for answer in answers:
+            peer.answer(answer)
+
+    server.scripts = [script]
+    connection = small(server, monkeypatch)
+    for _ in answers:
+        assert run(conversation_create(connection, metadata={})).conversation_id == "conv_1"
+    run(connection.close())
+
+
+UNREADABLE: Mapping[str, tuple[bytes, str]] = {
+    "nested": (told(b'{"id": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"), "nested too deeply"),
+    "NaN": (told(b'{"id": "conv_1", "metadata": {"a": NaN}}'), "not JSON"),
+    "infinity": (told(b'{"id": "conv_1", "a": -Infinity}'), "not JSON"),
+    "twice": (told(b'{"id": "conv_1", "a": {"b": 1, "b": 2}}'), "one name twice"),
+    "latin": (told('{"id": "schön"}'.encode("latin-1")), "not JSON"),
+    "list": (told(b"[]"), "not a JSON object"),
+    "page": (told(b"<html>", "Content-Type: text/html"), "not JSON"),
+    "empty": (told(b""), "not JSON"),
+    "brotli": (told(b"x", "Content-Encoding: br"), "compressed in a way"),
+    "twice compressed": (told(b"x", "Content-Encoding: gzip, gzip"), "compressed in a way"),
+    "long number": (told(b'{"id": ' + b"1" * 5_000 + b"}"), "not JSON"),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_an_answer_that_does_not_mean_one_thing_only_is_unreadable(
+    server: Server, connection: Connection, run: Run, name: str
+) -> None:
+    data, words = UNREADABLE[name]
+    server.scripts = [lambda peer: peer.answer(data)]
+    with pytest.raises(GatewayError) as caught:
+        run(conversation_create(connection, metadata={}))
+    assert (caught.value.code, caught.value.outcome) == ("unreadable_answer", Outcome.UNKNOWN)
+    assert words in caught.value.text
+
+
+def test_a_deeply_nested_refusal_is_a_refusal(server: Server, connection: Connection, run: Run) -> None:
+    body = b"[" * 100_000
+    head = b"HTTP/1.1 403 No\r\nContent-Length: %d\r\n\r\n" % len(body)
+    server.scripts = [lambda peer: peer.answer(head + body)]
+    with pytest.raises(GatewayError) as caught:
+        run(conversation_create(connection, metadata={}))
+    assert caught.value.code == "forbidden"
+
+
+def cut_gzip(peer: Peer) -> None:
+    peer.answer(told(gzip.compress(b'{"id": "conv_1"}', mtime=0)[:-8], "Content-Encoding: gzip"))
+
+
+def huge_headers(peer: Peer) -> None:
+    peer.answer(told(b"{}", "X-Long: " + "x" * 200_000))
+
+
+@pytest.mark.parametrize("script", [cut_gzip, huge_headers])
+def test_what_is_not_whole_or_not_http_any_more_may_have_acted(
+    server: Server, connection: Connection, run: Run, script: Script
+) -> None:
+    server.scripts = [script]
+    with pytest.raises(GatewayError) as caught:
+        run(conversation_create(connection, metadata={}))
+    assert (caught.value.code, caught.value.outcome) == ("connection_lost", Outcome.UNKNOWN)
+
+
+def test_reads_ask_for_what_is_there_now_and_for_no_compression_but_gzip(
+    server: Server, connection: Connection, run: Run
+) -> None:
+    heads: list[bytes] = []
+
+    def script(peer: Peer) -> None:
+        heads.append(peer.socket.recv(65536).lower())
+        peer.socket.sendall(OK)
+
+    server.scripts = [script]
+    run(connection.get("/conversations/conv_1"))
+    assert b"cache-control: no-cache\r\n" in heads[0]
+    assert b"accept-encoding: gzip\r\n" in heads[0]
 
 
 def test_a_proxy_from_the_environment_is_used(
@@ -365,9 +556,18 @@ def test_a_call_that_is_refused_again_and_again_is_handed_back_as_rate_limited(
 
 
 @pytest.mark.usefixtures("connection")
-def test_a_used_up_quota_is_no_matter_of_pace(server: Server, run: Run) -> None:
-    body = b'{"error": {"code": "insufficient_quota", "message": "no more"}}'
-    head = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: %d\r\n\r\n" % len(body)
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (429, "insufficient_quota"),
+        (429, "billing_not_active"),
+        (400, "billing_hard_limit_reached"),
+        (402, ""),
+    ],
+)
+def test_a_used_up_quota_is_no_matter_of_pace(server: Server, run: Run, status: int, code: str) -> None:
+    body = b'{"error": {"code": "%s", "message": "no more"}}' % code.encode()
+    head = b"HTTP/1.1 %d No\r\nContent-Length: %d\r\n\r\n" % (status, len(body))
     recorder, error = limited(server, [head + body], run)
     assert error is not None
     assert error.code == "quota_exhausted"

@@ -1,0 +1,109 @@
+"""An answer's body, as bytes within bounds and as JSON that means one thing only.
+
+Whoever answers may be mistaken or hostile: a body without end, a compressed one that unfolds to gigabytes, JSON that
+one reader takes for this and another for that. Must not import Django, models or services.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import httpx2
+
+from migration_app.contracts import JsonObject
+from migration_app.gateways.errors import answer_too_large, unreadable_answer
+
+ENCODINGS_ASKED = "gzip"
+"""Not what the transport would ask for: of the others none can be unfolded up to a limit and no further."""
+_UNFOLDED = frozenset({"gzip", "x-gzip", "deflate"})
+_PLAIN = frozenset({"", "identity"})
+_ZLIB_OR_GZIP = zlib.MAX_WBITS | 32
+
+DEFAULT_MAX_BYTES = 64 << 20
+
+
+async def answer_body(response: httpx2.Response, *, max_bytes: int, request_id: str) -> bytes:
+    """Read the body of a streamed response, uncompressed. Raises GatewayError if it is too large or can't be read.
+
+    Raises what the transport raises when the connection breaks, and EOFError if a compressed body is not whole.
+    """
+    encoding = response.headers.get("content-encoding", "").strip().lower()
+    if encoding in _PLAIN:
+        if _told_length(response) > max_bytes:
+            raise answer_too_large(max_bytes, request_id)
+        return await _plain(response, max_bytes, request_id)
+    if encoding not in _UNFOLDED:
+        raise unreadable_answer("compressed in a way that was not asked for", request_id)
+    return await _unfolded(response, max_bytes, request_id)
+
+
+def decoded(body: bytes, *, request_id: str) -> JsonObject:
+    """Decode a body that must be a JSON object. Raises GatewayError ``unreadable_answer``."""
+    try:
+        value = _decoder.decode(body.decode(json.detect_encoding(body), "surrogatepass"))
+    except RecursionError:
+        raise unreadable_answer("nested too deeply", request_id) from None
+    except _AmbiguousError:
+        raise unreadable_answer("one name twice in one object", request_id) from None
+    except ValueError:
+        raise unreadable_answer("not JSON", request_id) from None
+    if not isinstance(value, dict):
+        raise unreadable_answer("not a JSON object", request_id)
+    return value
+
+
+async def _plain(response: httpx2.Response, max_bytes: int, request_id: str) -> bytes:
+    parts, size = [], 0
+    async for part in response.aiter_raw():
+        size += len(part)
+        if size > max_bytes:
+            raise answer_too_large(max_bytes, request_id)
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def _unfolded(response: httpx2.Response, max_bytes: int, request_id: str) -> bytes:
+    parts, size = [], 0
+    unfolding = None
+    async for folded in response.aiter_raw():
+        rest = folded
+        while rest:
+            if (
+                unfolding is None or unfolding.eof
+            ):  # gzip may come as several, one after the other (RFC 1952 2.2)
+                unfolding = zlib.decompressobj(_ZLIB_OR_GZIP)
+            part = unfolding.decompress(rest, max_bytes + 1 - size)
+            size += len(part)
+            if size > max_bytes:
+                raise answer_too_large(max_bytes, request_id)
+            parts.append(part)
+            rest = unfolding.unused_data
+    if unfolding is not None and not unfolding.eof:
+        raise EOFError
+    return b"".join(parts)
+
+
+def _told_length(response: httpx2.Response) -> int:
+    text = response.headers.get("content-length", "")
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+class _AmbiguousError(ValueError):
+    """One name stands twice in one object: readers differ on which of the two counts."""
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> JsonObject:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise _AmbiguousError
+    return value
+
+
+def _no_json(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_json)
