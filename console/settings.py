@@ -95,6 +95,18 @@ if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     raise ImproperlyConfigured(
         "DATABASE_URL must name a PostgreSQL database: postgresql://user:password@host/name"
     )
+# Without these a network that is cut without a word holds a connection for hours. What DATABASE_URL says wins.
+DATABASES["default"]["OPTIONS"] = {
+    "connect_timeout": 10,
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,  # milliseconds
+    **DATABASES["default"].get("OPTIONS", {}),
+}
+# Longest wait of a worker for the answer to one statement: a server that is frozen keeps its connections alive.
+DATABASE_ANSWER_SECONDS = positive_int(env, "DATABASE_ANSWER_SECONDS", default=900)
 DATABASES["default"]["CONN_MAX_AGE"] = 60
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

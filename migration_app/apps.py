@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
+from migration_app.silence import connections_watch
+
 
 class MigrationAppConfig(AppConfig):
     """Registers the application and keeps the three operator groups in step with the permissions."""
@@ -13,7 +15,8 @@ class MigrationAppConfig(AppConfig):
     verbose_name = "Migration"
 
     def ready(self) -> None:
-        """Fill the groups after each migrate: permissions exist only then."""
+        """Fill the groups after each migrate: permissions exist only then. Watch connections to the database."""
         from migration_app.services.groups import groups_update  # noqa: PLC0415 - needs loaded models
 
+        connections_watch()
         post_migrate.connect(groups_update, sender=self, dispatch_uid="migration_app.groups")

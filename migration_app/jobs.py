@@ -26,6 +26,7 @@ from redis.exceptions import RedisError
 from rq import Queue, Worker
 from rq.job import Job, get_current_job
 
+from migration_app import silence
 from migration_app.backfill.assistant_looks import looks_work
 from migration_app.backfill.outcomes import bug_place
 from migration_app.backfill.readiness import readiness_work
@@ -60,7 +61,7 @@ _TURN_SECONDS = 300.0
 _RESPONSE_SECONDS = 240.0
 """Of silence: a response is one answer, and a model may think for minutes before it gives it."""
 _AFTER_BUG_SECONDS = 1.0
-_IMPORT_GRACE_SECONDS = 30.0
+_IMPORT_GRACE_SECONDS = 20.0
 """Service managers give a process 90 seconds; what takes longer is begun again, and passes over what is stored."""
 
 
@@ -162,7 +163,7 @@ def _stop_asked() -> Iterator[threading.Event]:
     """Yield a flag that SIGTERM sets, so that the work at hand comes to an end instead of being cut off.
 
     The handler only sets the flag, and whoever works only asks ``is_set``, which takes no lock: a handler
-    must not wait for what it has interrupted.
+    must not wait for what it has interrupted. Enter this before the database is asked for anything: it may not answer.
     """
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -171,6 +172,7 @@ def _stop_asked() -> Iterator[threading.Event]:
 
     def hear(signum: int, frame: FrameType | None) -> None:
         stop.set()
+        silence.stop_asked()
         if callable(before):  # a worker that does not fork: it ends after this job
             before(signum, frame)
 
@@ -182,6 +184,7 @@ def _stop_asked() -> Iterator[threading.Event]:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         if signal.getsignal(signal.SIGTERM) is hear:
             signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+        silence.stop_over()
 
 
 @_discretion()
@@ -192,25 +195,26 @@ def batch_job(batch_pk: int) -> None:
     also while the first one still hands out, and after a turn a worker goes to the end of the queue, so that
     batches share the workers. A paused or waiting batch leaves the queue and comes back when it is let go.
     """
-    batch = Batch.objects.filter(pk=batch_pk).first()
-    if batch is None:
-        logger.warning("batch %s is not in the database; nothing to do", batch_pk)
-        return
-    actor = _actor(batch.created_by_name, batch.created_by_id)
     with _stop_asked() as stop:
+        batch = Batch.objects.filter(pk=batch_pk).first()
+        if batch is None:
+            logger.warning("batch %s is not in the database; nothing to do", batch_pk)
+            return
+        actor = _actor(batch.created_by_name, batch.created_by_id)
         try:
-            while batch_prepare_piece(batch_pk=batch_pk, actor=actor) and not stop.is_set():
+            while not stop.is_set() and batch_prepare_piece(batch_pk=batch_pk, actor=actor):
                 _invite(batch_pk)
         except SelectionError as error:
             batch_fail(batch_pk=batch_pk, error_text=str(error), actor=actor)
             return
-        if batch_finish(batch_pk=batch_pk, actor=actor):
-            return
-        if batch_control(batch_pk).goes_on and not stop.is_set():
-            _invite(batch_pk)
-            batch_work(
-                batch_pk=batch_pk, actor=actor, connections=_apis(batch), seconds=_TURN_SECONDS, stop=stop
-            )
+        if not stop.is_set():
+            if batch_finish(batch_pk=batch_pk, actor=actor):
+                return
+            if batch_control(batch_pk).goes_on:
+                _invite(batch_pk)
+                batch_work(
+                    batch_pk=batch_pk, actor=actor, connections=_apis(batch), seconds=_TURN_SECONDS, stop=stop
+                )
         # After an error the sweep does this, and so not at once.
         _put_down(batch_pk, actor, stopped=stop.is_set())
 
@@ -299,7 +303,7 @@ def conversions_job(_nothing: int = 0) -> None:
     actor = _actor()
     end = time.monotonic() + _TURN_SECONDS
     with _stop_asked() as stop:
-        while assistant_convert_next(actor=actor):
+        while not stop.is_set() and assistant_convert_next(actor=actor):
             if stop.is_set() or time.monotonic() > end or urgent_work_waits(0):
                 _enqueue("conversions", 0)
                 return
@@ -315,12 +319,12 @@ def looks_job(_nothing: int = 0) -> None:
 @_discretion()
 def reconcile_job(reconciliation_pk: int) -> None:
     """Take a turn at a reconciliation, until urgent work waits; send its threads to review if that was asked for."""
-    asked_by = Reconciliation.objects.filter(pk=reconciliation_pk).values_list(
-        "created_by_name", "created_by_id"
-    )
-    actor = _actor(*(asked_by.first() or ()))
     end = time.monotonic() + _TURN_SECONDS
     with _stop_asked() as stop:
+        asked_by = Reconciliation.objects.filter(pk=reconciliation_pk).values_list(
+            "created_by_name", "created_by_id"
+        )
+        actor = _actor(*(asked_by.first() or ()))
 
         def make_room(_row: Reconciliation) -> None:
             if urgent_work_waits(0):
@@ -344,10 +348,10 @@ def reconcile_run(
 @_discretion()
 def trial_job(trial_pk: int) -> None:
     """Take a turn at a try-out, until urgent work waits."""
-    asked_by = Trial.objects.filter(pk=trial_pk).values_list("created_by_name", "created_by_id")
-    actor = _actor(*(asked_by.first() or ()))
     end = time.monotonic() + _TURN_SECONDS
     with _stop_asked() as stop:
+        asked_by = Trial.objects.filter(pk=trial_pk).values_list("created_by_name", "created_by_id")
+        actor = _actor(*(asked_by.first() or ()))
 
         def make_room(_row: Trial) -> None:
             if urgent_work_waits(0):

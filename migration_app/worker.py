@@ -10,11 +10,13 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from django.conf import settings
 from django.db import Error, connections
 from redis.exceptions import RedisError
 from rq import Queue, Worker
 from rq.job import Job
 
+from migration_app import silence
 from migration_app.jobs import DEFAULT, URGENT, queue_named, sweep
 
 logger = logging.getLogger(__name__)
@@ -29,7 +31,7 @@ class ConsoleWorker(Worker):
     importing it in every fork would cost half a second a job (measured).
 
     A service manager that stops the worker may send SIGTERM to all its processes. RQ's fork would die of it in
-    the middle of an import. Here it is blocked in the fork, and only a batch's job hears it (``_stop_asked``).
+    the middle of an import. Here it is blocked in the fork, and jobs hear it when they can (``_stop_asked``).
     """
 
     def __init__(self, queues: Any, *args: Any, **kwargs: Any) -> None:
@@ -37,6 +39,7 @@ class ConsoleWorker(Worker):
         kwargs["worker_ttl"] = SWEEP_SECONDS + 15
         kwargs["maintenance_interval"] = SWEEP_SECONDS
         super().__init__(_urgent_first(queues), *args, **kwargs)
+        silence.answers_expected_within(settings.DATABASE_ANSWER_SECONDS)
         self._look_again_at = 0.0
 
     @property
@@ -66,7 +69,8 @@ class ConsoleWorker(Worker):
             self._tell_horse()
 
     def handle_warm_shutdown_request(self) -> None:
-        """Tell the job to come to an end, which RQ would wait for in silence."""
+        """Tell the job to come to an end, which RQ would wait for in silence; wait no longer for the database."""
+        silence.stop_asked()
         super().handle_warm_shutdown_request()  # type: ignore[no-untyped-call]  # RQ 2.12 has no annotation there
         self._tell_horse()
 
@@ -76,6 +80,8 @@ class ConsoleWorker(Worker):
                 os.kill(self.horse_pid, signal.SIGTERM)
 
     def _look_around(self) -> None:
+        if self._stop_requested:
+            return
         try:
             self._be_known()
             sweep()

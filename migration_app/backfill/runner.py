@@ -148,9 +148,12 @@ class Turn:
                 DatabaseThread() as self._database,
                 DatabaseThread() as self._looks,
             ):
-                await self._look()
                 watching = asyncio.create_task(self._watch())
                 try:
+                    if self._stop.is_set():
+                        self._stop_soon()
+                    else:
+                        await self._look()
                     await self._fill()
                 finally:
                     watching.cancel()
@@ -353,23 +356,34 @@ class Turn:
 
     async def _watch(self) -> None:
         """Hear of SIGTERM within a moment, look at the batch once a second, and keep the counters short."""
+        looking: asyncio.Task[None] | None = None
         look_at = time.monotonic() + _LOOK_SECONDS
         fold_at = time.monotonic() + _FOLD_SECONDS
-        while not self._stopping:
-            await asyncio.sleep(_STOP_POLL)
-            now = time.monotonic()
-            if self._stop.is_set() or now >= self._end:
-                self._stop_soon()
-            elif now >= look_at:
-                try:
-                    await self._look()
-                    if now >= fold_at:
-                        await self._looks.run(tallies_fold)
-                        fold_at = now + _FOLD_SECONDS
-                except (OperationalError, InterfaceError) as error:
-                    self._fail(error)
-                look_at = now + _LOOK_SECONDS
-        self._wake.set()
+        try:
+            while not self._stopping:
+                await asyncio.sleep(_STOP_POLL)
+                now = time.monotonic()
+                if self._stop.is_set() or now >= self._end:
+                    self._stop_soon()
+                elif now >= look_at and (looking is None or looking.done()):
+                    # Apart: the database may not answer, and a stop is to be heard all the same.
+                    looking = asyncio.create_task(self._look_and_fold(fold=now >= fold_at))
+                    looking.add_done_callback(self._looked)
+                    look_at = now + _LOOK_SECONDS
+                    fold_at = now + _FOLD_SECONDS if now >= fold_at else fold_at
+            self._wake.set()
+        finally:
+            if looking is not None:
+                looking.cancel()
+
+    def _looked(self, looking: asyncio.Task[None]) -> None:
+        if not looking.cancelled() and (error := looking.exception()) is not None:
+            self._fail(error)
+
+    async def _look_and_fold(self, *, fold: bool) -> None:
+        await self._look()
+        if fold:
+            await self._looks.run(tallies_fold)
 
     async def _look(self) -> None:
         """Read what the operator wants of the batch by now."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -21,8 +22,11 @@ READS = re.compile(
 NOT_SETTINGS = {"DJANGO_SETTINGS_MODULE", "CONSOLE_DEMO_ENTERED", "XDG_STATE_HOME", "PYTEST_XDIST_WORKER"}
 
 
-def settings_with(**environment: str) -> subprocess.CompletedProcess[str]:
-    code = "from django.conf import settings as s; print(s.DEBUG, s.SECURE_SSL_REDIRECT, s.LEASE_SECONDS)"
+SHOWN = "s.DEBUG, s.SECURE_SSL_REDIRECT, s.LEASE_SECONDS"
+
+
+def settings_with(show: str = SHOWN, **environment: str) -> subprocess.CompletedProcess[str]:
+    code = f"from django.conf import settings as s; print({show})"
     return subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
@@ -46,6 +50,23 @@ def test_every_variable_that_the_code_reads_stands_in_the_example_file_and_no_ot
 
 def test_without_a_word_about_it_the_console_is_in_production_mode() -> None:
     assert settings_with(**REQUIRED).stdout.split() == ["False", "True", "120"]
+
+
+def test_a_database_connection_ends_when_the_network_is_silent_and_the_url_can_say_otherwise() -> None:
+    shown = "s.DATABASES['default']['OPTIONS']"
+    defaults = {
+        "connect_timeout": 10,
+        "keepalives": 1,
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 60_000,
+    }
+    assert ast.literal_eval(settings_with(shown, **REQUIRED).stdout) == defaults
+    url = f"{REQUIRED['DATABASE_URL']}?connect_timeout=3&tcp_user_timeout=0&sslmode=require"
+    result = settings_with(shown, **{**REQUIRED, "DATABASE_URL": url})
+    said = {"connect_timeout": 3, "tcp_user_timeout": 0, "sslmode": "require"}
+    assert ast.literal_eval(result.stdout) == {**defaults, **said}
 
 
 @pytest.mark.parametrize("name", ["SECRET_KEY", "DATABASE_URL", "REDIS_URL"])
