@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 
 from migration_app.archive.clues import listed, message_clues, step_clues
 from migration_app.archive.ids import MessageIds
-from migration_app.archive.listed import Listed
+from migration_app.archive.listed import Clues, Listed
 from migration_app.archive.objects import EmptyPage, LastPage, SourceObject, expand, is_last_page
 from migration_app.archive.ordering import Listing, Ordered, listings_merged
 from migration_app.archive.reader import Reject, decode_document
@@ -97,7 +98,7 @@ def assemble_thread(
     pages_of = {kind: lists.pages(kind, known) for kind in LISTED}
     messages = listings_merged(
         lists.listings("message", known),
-        message_clues(known["message"], runs.objects, parts, _cut_out(pages_of["message"])),
+        lambda: message_clues(known["message"], runs.objects, parts, _cut_out(pages_of["message"])),
     )
     steps = _steps_ordered(parts, known, messages.objects, by_run(pages_of["step"]))
     findings = Gathering(FINDINGS, spill=sights.values.is_spilled)
@@ -110,12 +111,14 @@ def assemble_thread(
     for run_id, ordered in steps.items():
         if ordered.uncertain:
             findings.append(_step_order_finding(thread_id, run_id), FINDING_BYTES)
+    asking = {kind for kind, seen in pages_of.items() if any(page.goes_on for page in seen)}
     for kind, ordered in (("message", messages), ("run", runs)):
-        if is_left_open(ordered.objects, pages_of[kind], lists.loose(kind, known)):
+        if kind in asking and is_left_open(ordered.objects, pages_of[kind], lists.loose(kind, known)):
             findings.append(_open_finding(kind, "thread", thread_id), FINDING_BYTES)
-    for run_id in _open_steps(steps, pages_of["step"], lists.loose("step", known)):
-        kind, object_id = ("run", run_id) if run_id else ("thread", thread_id)
-        findings.append(_open_finding("step", kind, object_id), FINDING_BYTES)
+    if "step" in asking:
+        for run_id in _open_steps(steps, pages_of["step"], lists.loose("step", known)):
+            kind, object_id = ("run", run_id) if run_id else ("thread", thread_id)
+            findings.append(_open_finding("step", kind, object_id), FINDING_BYTES)
     return SourceThread(
         thread_id=thread_id,
         thread=sights.thread,
@@ -198,11 +201,16 @@ def _steps_ordered(
     pages: Mapping[str, Sequence[SeenPage]],
 ) -> dict[str, Ordered]:
     """The steps of each run, oldest first."""
-    places = {found.id: place for place, found in enumerate(messages)} if any(parts.values()) else {}
+    created = {
+        step.creates for own in parts.values() for part in own for step in part.objects if step.creates
+    }
+    places = {found.id: place for place, found in enumerate(messages) if found.id in created}
+
+    def clues(run_id: str) -> Clues:
+        return step_clues(known["run"].get(run_id), parts[run_id], places, _cut_out(pages.get(run_id, ())))
+
     return {
-        run_id: listings_merged(
-            own, step_clues(known["run"].get(run_id), own, places, _cut_out(pages.get(run_id, ())))
-        )
+        run_id: listings_merged(own, functools.partial(clues, run_id)) if own else Ordered(())
         for run_id, own in parts.items()
     }
 

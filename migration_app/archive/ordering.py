@@ -11,7 +11,7 @@ import bisect
 import collections
 import dataclasses
 import itertools
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from migration_app.archive.listed import NO_CLUES, Clues, Listed
 from migration_app.archive.ties import lists_directed, ties_settled
@@ -108,15 +108,16 @@ def _filled_times(objects: Sequence[Listed]) -> list[float]:
     return filled
 
 
-def listings_merged(listings: Sequence[Listing], clues: Clues = NO_CLUES) -> Ordered:
+def listings_merged(listings: Sequence[Listing], clues_of: Callable[[], Clues] = lambda: NO_CLUES) -> Ordered:
     """Several listings of one thread, oldest first, each id once.
 
     A later listing's new objects go where their timestamps say. Where these don't tell, the lists themselves and
-    ``clues`` do; it is uncertain where they don't either.
+    clues do, which are asked for then; it is uncertain where they don't either.
     """
     single = listings[0] if len(listings) == 1 else None
     if single is not None and listing_direction(single) in {"asc", "desc"}:
         return listing_ordered(single)
+    clues = clues_of()
     hard, open_lists = chains_of(listings)
     lists = lists_directed([*hard, *clues.chains], open_lists, clues)
     merged: list[Listed] = []
