@@ -6,7 +6,6 @@ Must not import jobs or rq.
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 from collections.abc import Mapping, Sequence
 
 from django.db import InterfaceError, OperationalError
@@ -29,7 +28,7 @@ _HEAVIEST = 2 * MAX_BYTES_IN_MEMORY
 class Loaded:
     """A claimed thread with the rows that its work begins from.
 
-    ``snapshot_seen`` is when the newest page of the snapshot came in. ``pages`` hold the snapshot of a small
+    ``snapshot_seen`` is the number of the last page of the snapshot. ``pages`` hold the snapshot of a small
     thread, which ``convert`` converts without the database; the others were converted when they were loaded, or
     have the ``trouble`` why they can't be. ``weight``: about how many bytes of JSON it holds in memory.
     """
@@ -37,7 +36,7 @@ class Loaded:
     thread: Thread
     conversation: Conversation | None = None
     chunks: list[Chunk] = dataclasses.field(default_factory=list)
-    snapshot_seen: dt.datetime | None = None
+    snapshot_seen: int | None = None
     pages: list[PageContent] | None = None
     plan: PlannedThread | None = None
     trouble: Exception | None = None
@@ -95,7 +94,7 @@ class _Snapshot:
     """What the database says of a snapshot without reading it."""
 
     raw_bytes: int
-    newest: dt.datetime
+    last: int
 
     @property
     def weight(self) -> int:
@@ -108,9 +107,9 @@ def _snapshot_sizes(pks: set[int]) -> dict[int, _Snapshot]:
         SnapshotPage.objects.filter(thread_id__in=pks)
         .order_by()
         .values_list("thread_id")
-        .annotate(size=Sum("raw_bytes"), newest=Max("received_at"))
+        .annotate(size=Sum("raw_bytes"), last=Max("sequence"))
     )
-    return {pk: _Snapshot(size, newest) for pk, size, newest in rows}
+    return {pk: _Snapshot(size, last) for pk, size, last in rows}
 
 
 def _fitting(threads: Sequence[Thread], sizes: Mapping[int, _Snapshot], room: int | None) -> Sequence[Thread]:
@@ -126,7 +125,7 @@ def _fitting(threads: Sequence[Thread], sizes: Mapping[int, _Snapshot], room: in
 def _sized(entry: Loaded, sizes: Mapping[int, _Snapshot]) -> Loaded:
     snapshot = sizes.get(entry.thread.pk)
     if snapshot is not None:
-        entry.weight, entry.snapshot_seen = snapshot.weight, snapshot.newest
+        entry.weight, entry.snapshot_seen = snapshot.weight, snapshot.last
     return entry
 
 

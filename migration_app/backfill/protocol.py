@@ -280,7 +280,7 @@ async def _replace(work: Work, conversation: Conversation, part: range, error: G
 async def _complete(work: Work) -> None:
     conversation = _held(work)
     if work.snapshot_seen is not None:
-        work.entry.parts["snapshot_seen"] = work.snapshot_seen.isoformat()
+        work.entry.parts["snapshot_seen"] = work.snapshot_seen
     await work.apart(
         records.conversation_completed, work.entry, conversation, work.plan, len(work.items), work.sent.whole
     )

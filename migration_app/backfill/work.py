@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import datetime as dt
 from collections.abc import Callable, Sequence
 from typing import ParamSpec, TypeVar
 
@@ -37,7 +36,7 @@ class Work:
     ``conversation`` and ``chunks`` are images of the rows as they were loaded and as this worker changed them;
     ``planned`` is None for work that converts nothing, or where ``trouble`` says why it can't be. ``entry``
     collects what is to be written; ``write`` makes it durable. ``stopping`` tells whether the worker is to stop
-    after the step at hand. ``snapshot_seen``: when the newest page that was converted came in; ``grown``: the
+    after the step at hand. ``snapshot_seen``: the number of the last page that was converted; ``grown``: the
     thread was assessed from a newer one since. ``sent`` is the fingerprint of what stands in the conversation.
     ``appended``: what the target called the items that this worker appended, by the position of the first of each call.
     ``looks`` is shared by all threads of the turn: what one looks up serves the others.
@@ -54,7 +53,7 @@ class Work:
     entry: Entry
     actor: Actor
     trouble: Exception | None = None
-    snapshot_seen: dt.datetime | None = None
+    snapshot_seen: int | None = None
     grown: bool = False
     sent: Fingerprinting = dataclasses.field(default_factory=Fingerprinting)
     appended: dict[int, tuple[str, ...]] = dataclasses.field(default_factory=dict)

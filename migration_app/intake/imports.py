@@ -214,7 +214,7 @@ def _hand_back(source_import: SourceImport) -> None:
 def _rest_assess(source_import: SourceImport, *, actor: Actor, stop: Callable[[], bool]) -> None:
     """Assess the threads that an import which was not read to its end has stored pages of."""
     pages = SnapshotPage.objects.filter(source_import=source_import)
-    behind = Q(thread__snapshot_at=None) | Q(thread__snapshot_at__lt=F("received_at"))
+    behind = Q(thread__snapshot_sequence=None) | Q(thread__snapshot_sequence__lt=F("sequence"))
     pks = sorted(set(pages.filter(behind).values_list("thread_id", flat=True)))
     with Hold(source_import, stop=stop).running() as hold:
         threads_assess(

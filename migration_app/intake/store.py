@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import datetime
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -162,7 +161,7 @@ class _Known:
     earlier: dict[_Sight, Verdict] = dataclasses.field(default_factory=dict)
     lists: set[bytes] = dataclasses.field(default_factory=set)
     next_sequence: int = 0
-    received_at: datetime.datetime | None = None
+    last_sequence: int | None = None
     has_earlier_pages: bool = False
 
 
@@ -188,8 +187,8 @@ class _GroupStore:
             fresh = self._pages(thread, by_id[thread.thread_id], known)
             made += fresh
             # Pages that an import stored before it was killed are still to be assessed.
-            behind = known.received_at is not None and (
-                thread.snapshot_at is None or thread.snapshot_at < known.received_at
+            behind = known.last_sequence is not None and (
+                thread.snapshot_sequence is None or thread.snapshot_sequence < known.last_sequence
             )
             if fresh or behind:
                 self.stored.touched.add(thread.pk)
@@ -233,7 +232,7 @@ class _GroupStore:
         known, ids = _Known(), MessageIds()
         for page in pages:
             known.next_sequence = page.sequence + 1
-            known.received_at = max(known.received_at or page.received_at, page.received_at)
+            known.last_sequence = page.sequence
             is_earlier = page.source_import_id == self.source_import.pk and page.pk <= self.earlier_until
             known.has_earlier_pages |= is_earlier
             sights = page_sights(thread.thread_id, page_content(page), ids)

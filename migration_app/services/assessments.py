@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import datetime
+import hashlib
 import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -58,12 +59,14 @@ _WRITE = """
         item_count = r.item_count, chunk_count = r.chunk_count, payload_bytes = r.payload_bytes,
         finding_counts = r.finding_counts, first_message_at = r.first_message_at,
         last_message_at = r.last_message_at, source_created_at = r.source_created_at,
-        snapshot_at = r.snapshot_at, resources = r.resources, user_ref = r.user_ref, assistant_id = r.assistant_id,
+        snapshot_at = r.snapshot_at, snapshot_sequence = r.snapshot_sequence, plan_digest = r.plan_digest,
+        resources = r.resources, user_ref = r.user_ref, assistant_id = r.assistant_id,
         error_code = r.error_code, error_text = r.error_text, attempts = r.attempts, updated_at = now()
     FROM jsonb_to_recordset(%s::jsonb) AS r(
         pk bigint, fidelity text, message_count integer, run_count integer, item_count integer,
         chunk_count integer, payload_bytes bigint, finding_counts jsonb, first_message_at timestamptz,
-        last_message_at timestamptz, source_created_at timestamptz, snapshot_at timestamptz, resources text,
+        last_message_at timestamptz, source_created_at timestamptz, snapshot_at timestamptz,
+        snapshot_sequence integer, plan_digest text, resources text,
         user_ref text, assistant_id bigint, error_code text, error_text text, attempts smallint)
     WHERE t.id = r.pk
 """
@@ -90,8 +93,18 @@ def plan_measures(plan: ThreadPlan) -> dict[str, Any]:
         "item_count": len(plan.items),
         "chunk_count": chunk_count,
         "payload_bytes": payload_bytes,
+        "plan_digest": plan_digest(plan),
         "finding_counts": dict(sorted(collections.Counter(f.code for f in plan.findings).items())),
     }
+
+
+def plan_digest(plan: ThreadPlan) -> str:
+    """SHA-256 over what a plan sends: its metadata and its items, as JSON."""
+    digest = hashlib.sha256(json.dumps(plan.metadata, sort_keys=True).encode())
+    for planned in plan.items:
+        digest.update(b"\n")
+        digest.update(planned.body)
+    return digest.hexdigest()
 
 
 def assessment_of(loaded: LoadedThread, conversation: Conversation | None) -> Assessment:
@@ -116,6 +129,7 @@ def assessment_of(loaded: LoadedThread, conversation: Conversation | None) -> As
             "last_message_at": last,
             "source_created_at": moment_of(thread.get("created_at")),
             "snapshot_at": loaded.received_at,
+            "snapshot_sequence": loaded.sequence,
         },
         blocked_text=_blocked_text(plan),
         user_ref=storable_text(named, 512),
@@ -296,13 +310,15 @@ def _outcome(assessment: Assessment) -> dict[str, Any]:
 
 
 def _older(assessment: Assessment, row: Thread) -> bool:
-    received_at = assessment.fields["snapshot_at"]
-    return row.snapshot_at is not None and (received_at is None or received_at < row.snapshot_at)
+    # By the pages' numbers: their times come from the clocks of several machines.
+    sequence = assessment.fields["snapshot_sequence"]
+    return row.snapshot_sequence is not None and (sequence is None or sequence < row.snapshot_sequence)
 
 
 def _differs(assessment: Assessment, row: Thread) -> bool:
     found = assessment.fields
-    return (found["item_count"], found["payload_bytes"]) != (row.item_count, row.payload_bytes)
+    sizes = (found["item_count"], found["payload_bytes"]) != (row.item_count, row.payload_bytes)
+    return sizes or (row.plan_digest != "" and found["plan_digest"] != row.plan_digest)
 
 
 def assistants_registered(assistant_ids: set[str], *, actor: Actor) -> dict[str, int]:

@@ -34,7 +34,7 @@ WITH entry AS MATERIALIZED (
 ),
 held AS MATERIALIZED (
     SELECT t.id AS pk, t.thread_id AS name, t.batch_id, entry.doc,
-           coalesce(t.snapshot_at > (doc->>'snapshot_seen')::timestamptz, false) AS grown
+           coalesce(t.snapshot_sequence > (doc->>'snapshot_seen')::integer, false) AS grown
     FROM entry JOIN migration_app_thread AS t ON t.id = entry.pk
     WHERE t.lease_token = entry.token AND t.status = entry.seen
     ORDER BY t.id FOR NO KEY UPDATE OF t
@@ -139,6 +139,7 @@ changed AS (
         item_count = coalesce((s->>'item_count')::integer, t.item_count),
         chunk_count = coalesce((s->>'chunk_count')::integer, t.chunk_count),
         payload_bytes = coalesce((s->>'payload_bytes')::bigint, t.payload_bytes),
+        plan_digest = coalesce(s->>'plan_digest', t.plan_digest),
         finding_counts = coalesce(s->'finding_counts', t.finding_counts),
         lease_token = CASE WHEN s ? 'release' THEN NULL ELSE t.lease_token END,
         lease_until = CASE WHEN s ? 'release' THEN NULL ELSE t.lease_until END,

@@ -37,11 +37,12 @@ _PAGES_A_FETCH = 16
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LoadedThread:
-    """A thread's row, what its snapshot says, and when the newest page of that came in."""
+    """A thread's row, what its snapshot says, and the last page of that: its number, and when the newest came in."""
 
     thread: Thread
     source: SourceThread
     received_at: datetime.datetime | None
+    sequence: int | None
 
 
 def pages_made(
@@ -139,7 +140,7 @@ def load_source_threads(threads: Sequence[Thread]) -> Iterator[LoadedThread]:
     for thread, pages in _page_streams(threads):
         reading = _Reading()
         source = assemble_thread(thread.thread_id, map(reading.content, pages), {})
-        group.append(LoadedThread(thread, source, reading.received_at))
+        group.append(LoadedThread(thread, source, reading.received_at, reading.sequence))
         wanted.append(file_ids(source) if reading.may_name_files else set())
         size += reading.size
         if len(group) >= _GROUP_THREADS or size >= _GROUP_BYTES:
@@ -154,6 +155,7 @@ class _Reading:
 
     size: int = 0
     received_at: datetime.datetime | None = None
+    sequence: int | None = None
     may_name_files: bool = False
 
     def content(self, page: SnapshotPage) -> PageContent:
@@ -161,6 +163,7 @@ class _Reading:
         content = page_content(page)
         self.size += len(content.payload)
         self.received_at = max(self.received_at or page.received_at, page.received_at)
+        self.sequence = page.sequence
         self.may_name_files = self.may_name_files or may_name(content.payload, FILES)
         return content
 

@@ -173,18 +173,16 @@ def runs_collect(
 
 def _group_collect(threads: list[Thread]) -> int:
     rows = RunRows()
-    received = {}
+    read = {}
     for loaded in load_source_threads(threads):
         rows.add(loaded.thread.pk, loaded.source)
-        received[loaded.thread.pk] = loaded.received_at
+        read[loaded.thread.pk] = loaded.sequence
     with transaction.atomic():
-        now = (
-            Thread.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=received).order_by("pk")
-        )
+        now = Thread.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=read).order_by("pk")
         # What was assessed in the meantime has newer rows than these.
         same = [
             pk
-            for pk, snapshot_at in now.values_list("pk", "snapshot_at")
-            if snapshot_at is None or ((at := received[pk]) is not None and at >= snapshot_at)
+            for pk, assessed in now.values_list("pk", "snapshot_sequence")
+            if assessed is None or ((last := read[pk]) is not None and last >= assessed)
         ]
         return rows.write(same)

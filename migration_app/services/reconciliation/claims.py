@@ -223,13 +223,13 @@ def snapshot_claim(thread: Thread) -> SnapshotClaim | None:
     """What is claimed of a thread's snapshot; None if one is being taken."""
     if thread.pending_work == Thread.Work.SNAPSHOT:
         return None
-    return SnapshotClaim(thread.pk, thread.thread_id, (thread.snapshot_at, thread.pending_work))
+    return SnapshotClaim(thread.pk, thread.thread_id, (thread.snapshot_sequence, thread.pending_work))
 
 
 def snapshot_behind(claim: SnapshotClaim, newest: str) -> Found | None:
     """The discrepancy if the source's newest message is not in the snapshot, and no other one came in meanwhile."""
     thread = Thread.objects.get(pk=claim.thread_pk)
-    if (thread.snapshot_at, thread.pending_work) != claim.seen:
+    if (thread.snapshot_sequence, thread.pending_work) != claim.seen:
         return None
     messages = load_source_thread(thread).messages
     if any(message.get("id") == newest for message in reversed(messages)):

@@ -76,15 +76,15 @@ def _payload_fault(payload: bytes, sha256: str, raw_bytes: int | None) -> Found 
 
 def _count_faults(thread: Thread) -> Iterator[Found]:
     late = (
-        thread.pages.filter(received_at__gt=thread.snapshot_at).count()
-        if thread.snapshot_at is not None
+        thread.pages.filter(sequence__gt=thread.snapshot_sequence).count()
+        if thread.snapshot_sequence is not None
         else 0
     )
     if late:
         yield Found(
             "snapshot_unassessed",
             thread.pk,
-            claimed=f"assessed with what came in until {thread.snapshot_at:%Y-%m-%d %H:%M:%S} UTC",
+            claimed=f"assessed with its pages up to {(thread.snapshot_sequence or 0) + 1}",
             found=f"{late} pages are newer",
         )
         return
@@ -104,10 +104,10 @@ def _counts(messages: int, runs: int) -> str:
 
 def _at_work(thread: Thread) -> bool:
     """Whether pages of the thread may have come in, or be about to be assessed, while it was looked at."""
-    now = Thread.objects.filter(pk=thread.pk).values("pending_work", "snapshot_at", "updated_at").get()
+    now = Thread.objects.filter(pk=thread.pk).values("pending_work", "snapshot_sequence", "updated_at").get()
     return (
         now["pending_work"] == Thread.Work.SNAPSHOT
-        or (now["snapshot_at"], now["updated_at"]) != (thread.snapshot_at, thread.updated_at)
+        or (now["snapshot_sequence"], now["updated_at"]) != (thread.snapshot_sequence, thread.updated_at)
         or SnapshotPage.objects.filter(
             thread_id=thread.pk, source_import__state=SourceImport.State.RUNNING
         ).exists()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 
 import pytest
+from django.utils import timezone
 
 from migration_app.contracts import Actor
-from migration_app.models import Assistant, AuditEvent, Thread
+from migration_app.models import Assistant, AuditEvent, SnapshotPage, Thread
 from migration_app.services.assessments import assistants_registered, thread_assess, threads_assess
 from tests.factories import AssistantFactory, SnapshotPageFactory, ThreadFactory
+from tests.guards import unguarded
 from tests.migration_app.intake.support import message, run, thread
 
 pytestmark = pytest.mark.django_db
@@ -81,11 +84,58 @@ def test_assistants_are_registered_once_and_audited() -> None:
 def test_an_older_look_does_not_replace_a_newer_one() -> None:
     row = snapshotted(message("m1"))
     threads_assess(thread_pks=[row.pk], actor=ACTOR, reason="test")
-    newer = fresh(row)
-    assert newer.snapshot_at is not None
-    Thread.objects.update(snapshot_at=newer.snapshot_at.replace(year=2099), message_count=7)
+    Thread.objects.update(snapshot_sequence=1, message_count=7)
     threads_assess(thread_pks=[row.pk], actor=ACTOR, reason="test")
     assert fresh(row).message_count == 7
+
+
+def test_which_look_is_newer_is_told_by_the_pages_and_not_by_a_clock() -> None:
+    row = snapshotted(message("m1"))
+    threads_assess(thread_pks=[row.pk], actor=ACTOR, reason="test")
+    assert fresh(row).snapshot_sequence == 0
+    # The machine that took the first page in is a year ahead of the one that took in the second.
+    Thread.objects.update(snapshot_at=timezone.now() + dt.timedelta(days=365))
+    documents = [json.dumps(message("m2", 160)).encode()]
+    SnapshotPageFactory.create(thread=row, sequence=1, documents=documents)
+    threads_assess(thread_pks=[row.pk], actor=ACTOR, reason="test")
+    assert (fresh(row).message_count, fresh(row).snapshot_sequence) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        [thread(), message("m1", text="Hello?")],
+        [thread(metadata={"user_id": "u2"}), message("m1", text="Hello!")],
+    ],
+    ids=["words", "metadata"],
+)
+@pytest.mark.parametrize("many", [True, False])
+def test_a_change_of_the_same_size_is_a_change(changed: list[object], many: bool) -> None:
+    row = snapshotted(thread(metadata={"user_id": "u1"}), message("m1", text="Hello!"))
+    threads_assess(thread_pks=[row.pk], actor=ACTOR, reason="test")
+    before = fresh(row)
+    Thread.objects.update(status=S.VERIFIED)
+    with unguarded(SnapshotPage):
+        row.pages.all().delete()
+    SnapshotPageFactory.create(
+        thread=row, sequence=1, documents=[json.dumps(value).encode() for value in changed]
+    )
+    if many:
+        threads_assess(thread_pks=[row.pk], actor=ACTOR, reason="test")
+    else:
+        thread_assess(thread=fresh(row), actor=ACTOR)
+    found = fresh(row)
+    assert (found.item_count, found.payload_bytes) == (before.item_count, before.payload_bytes)
+    assert (found.status, found.error_code) == (S.NEEDS_REVIEW, "source_grown")
+
+
+def test_a_page_that_changes_nothing_of_what_is_sent_is_no_growth() -> None:
+    row = snapshotted(thread(), message("m1"))
+    threads_assess(thread_pks=[row.pk], actor=ACTOR, reason="test")
+    Thread.objects.update(status=S.VERIFIED)
+    SnapshotPageFactory.create(thread=row, sequence=1, documents=[json.dumps(run("r1")).encode()])
+    threads_assess(thread_pks=[row.pk], actor=ACTOR, reason="test")
+    assert (fresh(row).status, fresh(row).run_count) == (S.VERIFIED, 1)
 
 
 def test_progress_is_told_by_threads() -> None:

@@ -8,7 +8,7 @@ from migration_app.archive.sequence import payload_compress
 from migration_app.models import SnapshotPage, SourceObject, Thread
 from migration_app.services.reconciliation.kinds import Found
 from migration_app.services.reconciliation.snapshots import objects_look, snapshots_look
-from tests.factories import SourceImportFactory, SourceObjectFactory, ThreadFactory
+from tests.factories import SnapshotPageFactory, SourceImportFactory, SourceObjectFactory, ThreadFactory
 from tests.guards import unguarded
 from tests.migration_app.copied import snapshotted_thread
 
@@ -64,8 +64,11 @@ def test_counts_that_are_not_those_of_the_pages_are_found() -> None:
 
 
 def test_pages_that_came_in_after_the_assessment_are_found() -> None:
-    snapshotted_thread()
-    Thread.objects.update(snapshot_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC), message_count=0)
+    thread = snapshotted_thread()
+    page = thread.pages.get()
+    SnapshotPageFactory.create(
+        thread=thread, sequence=page.sequence + 1, received_at=page.received_at - dt.timedelta(days=1)
+    )
     assert [found.code for found in look()] == ["snapshot_unassessed"]
 
 
