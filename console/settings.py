@@ -160,8 +160,9 @@ TARGET_REQUESTS_PER_MINUTE = whole_number(env, "TARGET_REQUESTS_PER_MINUTE", def
 TARGET_ITEMS_PER_MINUTE = whole_number(env, "TARGET_ITEMS_PER_MINUTE", default=0)
 # So many threads in a row that fail alike (wrong key, quota, target down) pause their batch.
 BREAKER_FAILURES = positive_int(env, "BREAKER_FAILURES", default=5)
-# Rolling back more threads than this needs a second person's approval.
+# Rolling back more threads than this within so many hours, over all batches of one person, needs a second person.
 APPROVAL_ABOVE_THREADS = positive_int(env, "APPROVAL_ABOVE_THREADS", default=100)
+APPROVAL_WINDOW_HOURS = positive_int(env, "APPROVAL_WINDOW_HOURS", default=24)
 # A prompt version is approved and activated by another person than who wrote or submitted it.
 PROMPT_APPROVAL_BY_OTHERS = strict_bool(env, "PROMPT_APPROVAL_BY_OTHERS", default=True)
 # So often a sample of the estate is reconciled with the target by itself; 0: never.

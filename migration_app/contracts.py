@@ -252,10 +252,25 @@ class Difference:
     found: JsonObject | None
 
 
+COMMAND_LINE = " (command line)"
+"""What a name ends with that is the operating system's and no console user's."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: a person by name, or a command or job on behalf of one."""
+    """Who acts: a console user by id and name, or a command or job on behalf of one."""
 
     name: str
     user_id: int | None = None
     job_id: str = ""
+
+    def may_be(self, *, name: str, user_id: int | None) -> bool:
+        """Whether this may be that person, where two different ones must act.
+
+        Two console users are the same by their id, whatever they are called by now. Where one of them has none
+        (the command line, a user who was deleted) an equal name is taken for the same person: it is never taken
+        for a second one.
+        """
+        if self.user_id is not None and user_id is not None:
+            return self.user_id == user_id
+        return self.name.removesuffix(COMMAND_LINE) == name.removesuffix(COMMAND_LINE)

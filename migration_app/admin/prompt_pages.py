@@ -16,8 +16,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from migration_app.admin.actors import actor_of
 from migration_app.admin.badges import Badge, fidelity_badge, prompt_badge
 from migration_app.admin.bodies import SHOWN_CHARACTERS, pretty_json
+from migration_app.contracts import Actor
 from migration_app.conversion.prompt_diff import tool_names
 from migration_app.conversion.prompt_specs import spec_variables
 from migration_app.conversion.text import as_list, as_object, clean_text, label
@@ -140,7 +142,7 @@ def _act(
     needs_comment: bool = False,
     is_danger: bool = False,
 ) -> Act:
-    refusal = act_refusal(version, name, name=request.user.get_username())
+    refusal = act_refusal(version, name, actor=actor_of(request))
     if not request.user.has_perm(PERMISSIONS[name]):
         refusal = "This step needs a permission that you do not have."
     return Act(name, button, refusal, needs_comment, is_danger)
@@ -151,11 +153,8 @@ def _who(act: str, version: PromptVersion) -> str:
     users = get_user_model().objects.with_perm(
         PERMISSIONS[act], backend="django.contrib.auth.backends.ModelBackend"
     )
-    names = [
-        name
-        for name in users.filter(is_staff=True).order_by("username").values_list("username", flat=True)[:50]
-        if not act_refusal(version, act, name=name)
-    ]
+    staff = users.filter(is_staff=True).order_by("username").values_list("username", "pk")[:50]
+    names = [name for name, pk in staff if not act_refusal(version, act, actor=Actor(name, pk))]
     if not names:
         return "Nobody can do this now: give another person the permission."
     more = len(names) - _NAMED

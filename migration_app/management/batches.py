@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import getpass
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,11 +15,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from migration_app.contracts import Actor, Policies, policies_as_dict, policies_from, policy_choices
+from migration_app.contracts import Policies, policies_as_dict, policies_from, policy_choices
 from migration_app.jobs import batch_enqueue, workers_alive
 from migration_app.models import Batch, Thread
 from migration_app.models.batch import DEFAULT_WINDOW, MAX_WINDOW
 from migration_app.services.batches import batch_create, speed_check
+from migration_app.services.command_line import command_actor
 from migration_app.services.progress import batch_progress
 from migration_app.services.selections import selection_of_filters, selection_of_pks
 
@@ -34,15 +34,6 @@ _ENDS: dict[str, str] = {
     Batch.State.CANCELLED: "Batch {batch.pk} is cancelled. {batch.held_text}",
 }
 """States in which waiting for a batch makes no sense, and what is said then."""
-
-
-def command_actor() -> Actor:
-    """Who acts at a shell: the operating system's user, marked as such in the audit trail."""
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        name = "unknown"
-    return Actor(name=f"{name} (command line)")
 
 
 def add_which_arguments(parser: CommandParser, *, verb: str) -> argparse._MutuallyExclusiveGroup:

@@ -64,7 +64,11 @@ def conversions_request(*, assistant_pks: Sequence[int], actor: Actor, reason: s
                 for assistant in assistants
             )
             asked += Assistant.objects.filter(pk__in=[assistant.pk for assistant in assistants]).update(
-                status=S.QUEUED, requested_by_name=actor.name[:255], requested_at=now, updated_at=now
+                status=S.QUEUED,
+                requested_by_name=actor.name[:255],
+                requested_by_user_id=actor.user_id,
+                requested_at=now,
+                updated_at=now,
             )
     return asked
 
@@ -107,7 +111,9 @@ def assistant_convert_next(*, actor: Actor) -> bool:
         )
         if assistant is None:
             return False
-        author = Actor(assistant.requested_by_name or actor.name, job_id=actor.job_id)
+        author = Actor(
+            assistant.requested_by_name or actor.name, assistant.requested_by_user_id, actor.job_id
+        )
         try:
             with transaction.atomic():
                 _convert(assistant, author)

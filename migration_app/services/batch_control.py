@@ -27,8 +27,6 @@ CHANGEABLE = CANCELLABLE
 WORKED_ON = frozenset({S.PREPARING, S.RUNNING})
 """States in which workers take threads of the batch."""
 
-_COMMAND_LINE = " (command line)"
-
 
 class BatchRefusedError(Exception):
     """The batch is in a state that the act does not know, or the person may not do it. The text says which."""
@@ -165,15 +163,18 @@ def batch_approve(*, batch_pk: int, actor: Actor) -> None:
             actor=actor,
             verb="batch.approved",
             reason=f"asked for by {batch.created_by_name}",
-            fields={"approved_by_name": actor.name, "approved_at": Now(), "held_text": ""},
+            fields={
+                "approved_by_name": actor.name,
+                "approved_by_user_id": actor.user_id,
+                "approved_at": Now(),
+                "held_text": "",
+            },
         )
 
 
 def asked_by(batch: Batch, actor: Actor) -> bool:
-    """Whether this is the person who asked for the batch, at the console or at the command line of that name."""
-    if batch.created_by_id is not None and batch.created_by_id == actor.user_id:
-        return True
-    return batch.created_by_name.removesuffix(_COMMAND_LINE) == actor.name.removesuffix(_COMMAND_LINE)
+    """Whether this may be the person who asked for the batch."""
+    return actor.may_be(name=batch.created_by_name, user_id=batch.created_by_id)
 
 
 def _locked(batch_pk: int, states: frozenset[S] | set[S], participle: str) -> Batch:

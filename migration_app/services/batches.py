@@ -7,13 +7,14 @@ from typing import Any
 
 from django.conf import settings as django_settings
 from django.db import connection, transaction
-from django.db.models import Max, Q
+from django.db.models import Max, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from migration_app.contracts import POLICIES_VERSION, Actor, policies_as_dict, policies_from
 from migration_app.models import Batch, Thread
 from migration_app.models.batch import DEFAULT_WINDOW, MAX_WINDOW
+from migration_app.services.approvals import approval_lock, approval_needed
 from migration_app.services.audit import audit_event, audit_record
 from migration_app.services.batch_kinds import (
     APPROVED,
@@ -68,10 +69,11 @@ def batch_create(
     selected = selection_threads(selection)  # refuses what is not a selection
     kept, said = _settings(kind, settings or {})
     newest = Thread.objects.aggregate(newest=Max("pk"))["newest"] or 0
-    limit = django_settings.APPROVAL_ABOVE_THREADS
-    # Counted no further than it matters: a selection may hold millions.
-    waits = kind in APPROVED and batch_eligible(kind, selected)[: limit + 1].count() > limit
     with transaction.atomic():
+        approval_lock(kind)
+        waits = approval_needed(
+            kind=kind, chosen=kept, threads=_threads_up_to_limit(kind, selected), actor=actor
+        )
         batch = Batch.objects.create(
             kind=kind,
             state=Batch.State.WAITING if waits else Batch.State.PREPARING,
@@ -82,6 +84,7 @@ def batch_create(
             window=window,
             requests_per_minute=requests_per_minute,
             urgent=urgent,
+            held_text=waits,
             created_by_id=actor.user_id,
             created_by_name=actor.name,
         )
@@ -94,6 +97,13 @@ def batch_create(
             batch_pk=batch.pk,
         )
     return batch
+
+
+def _threads_up_to_limit(kind: str, selected: QuerySet[Thread]) -> int:
+    """How many threads it takes, counted no further than it matters: a selection may hold millions."""
+    if kind not in APPROVED:
+        return 0
+    return batch_eligible(kind, selected)[: django_settings.APPROVAL_ABOVE_THREADS + 1].count()
 
 
 def speed_check(*, window: int, requests_per_minute: int | None) -> None:
@@ -134,6 +144,8 @@ def batch_prepare_piece(*, batch_pk: int, actor: Actor) -> bool:
     with transaction.atomic():
         if not _preparing_lock(batch_pk):
             return False
+        kind = Batch.objects.values_list("kind", flat=True).get(pk=batch_pk)
+        approval_lock(kind)
         batch = Batch.objects.select_for_update().get(pk=batch_pk)
         if batch.state != Batch.State.PREPARING:
             return False
@@ -146,8 +158,9 @@ def batch_prepare_piece(*, batch_pk: int, actor: Actor) -> bool:
             .select_for_update(of=("self",), no_key=True)
             .order_by("pk")
         )
-        if _needs_approval(batch, batch.taken_count + len(threads)):
-            _wait_for_approval(batch, actor)
+        waits = _needs_approval(batch, batch.taken_count + len(threads))
+        if waits:
+            _wait_for_approval(batch, actor, waits)
             return False
         batch.selected_count += len(pks)
         batch.taken_count += HAND_OUT[batch.kind](batch, threads, actor)
@@ -169,18 +182,20 @@ def _preparing_lock(batch_pk: int) -> bool:
     return bool(row and row[0])
 
 
-def _needs_approval(batch: Batch, threads: int) -> bool:
-    return (
-        batch.kind in APPROVED
-        and batch.approved_at is None
-        and threads > django_settings.APPROVAL_ABOVE_THREADS
+def _needs_approval(batch: Batch, threads: int) -> str:
+    if batch.approved_at is not None:
+        return ""
+    asked_by = Actor(batch.created_by_name, batch.created_by_id)
+    return approval_needed(
+        kind=batch.kind, chosen=batch.settings, threads=threads, actor=asked_by, batch_pk=batch.pk
     )
 
 
-def _wait_for_approval(batch: Batch, actor: Actor) -> None:
+def _wait_for_approval(batch: Batch, actor: Actor, reason: str) -> None:
     """More threads match than when it was asked for: what one person alone may start is used up."""
     before, batch.state = batch.state, Batch.State.WAITING
-    batch.save(update_fields=["state"])
+    batch.held_text = reason
+    batch.save(update_fields=["state", "held_text"])
     audit_event(
         actor=actor,
         verb="batch.approval_needed",
@@ -188,7 +203,7 @@ def _wait_for_approval(batch: Batch, actor: Actor) -> None:
         subject_id=str(batch.pk),
         before=before,
         after=batch.state,
-        reason=f"More than {django_settings.APPROVAL_ABOVE_THREADS} threads match by now.",
+        reason=reason,
         batch_pk=batch.pk,
     ).save(force_insert=True)
 

@@ -50,8 +50,8 @@ class PromptReviewError(ValueError):
     """The act is refused; the words say why and what to do."""
 
 
-def act_refusal(version: PromptVersion, act: str, *, name: str) -> str:
-    """Why a person of this name may not do it now, for a page; empty when the review lets them."""
+def act_refusal(version: PromptVersion, act: str, *, actor: Actor) -> str:
+    """Why this person may not do it now, for a page; empty when the review lets them."""
     before, _after = EDGES[act]
     if version.state != before:
         return (
@@ -59,9 +59,9 @@ def act_refusal(version: PromptVersion, act: str, *, name: str) -> str:
             f"{_VERBS[act].partition('.')[2].replace('_', ' ')}."
         )
     if act in _BY_OTHERS and settings.PROMPT_APPROVAL_BY_OTHERS:
-        if name == version.author_name:
+        if actor.may_be(name=version.author_name, user_id=version.author_user_id):
             return f"You wrote version {version.number}: another person must {act} it."
-        if name == version.submitted_by_name:
+        if actor.may_be(name=version.submitted_by_name, user_id=version.submitted_by_user_id):
             return f"You submitted version {version.number}: another person must {act} it."
     return ""
 
@@ -118,7 +118,7 @@ def _act(version_pk: int, act: str, actor: Actor, comment: str) -> PromptVersion
         # One act of a prompt at a time: two activations at once would both retire the same version.
         prompt = Prompt.objects.select_for_update().get(pk=found)
         version = PromptVersion.objects.get(pk=version_pk)
-        refusal = act_refusal(version, act, name=actor.name)
+        refusal = act_refusal(version, act, actor=actor)
         if refusal:
             raise PromptReviewError(refusal)
         before, after = f"v{version.number} {version.get_state_display()}", EDGES[act][1]
@@ -129,11 +129,14 @@ def _act(version_pk: int, act: str, actor: Actor, comment: str) -> PromptVersion
                 _change(active, state=S.RETIRED)
         now = timezone.now()
         if act == "submit":
-            _change(version, state=after, submitted_by_name=actor.name[:255])
+            by = {"submitted_by_name": actor.name[:255], "submitted_by_user_id": actor.user_id}
+            _change(version, state=after, **by)
         elif after is S.ACTIVE:
-            _change(version, state=after, activated_by_name=actor.name[:255], activated_at=now)
+            by = {"activated_by_name": actor.name[:255], "activated_by_user_id": actor.user_id}
+            _change(version, state=after, activated_at=now, **by)
         else:
-            _change(version, state=after, decided_by_name=actor.name[:255], decided_at=now)
+            by = {"decided_by_name": actor.name[:255], "decided_by_user_id": actor.user_id}
+            _change(version, state=after, decided_at=now, **by)
         audit_event(
             actor=actor,
             verb=_VERBS[act],

@@ -55,6 +55,7 @@ def version_create(
             fidelity=fidelity_of(found).value,
             source_sha256=source_sha256,
             author_name=author.name[:255],
+            author_user_id=author.user_id,
             origin=origin,
             note=note,
         )

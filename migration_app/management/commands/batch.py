@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from migration_app.jobs import batch_enqueue
-from migration_app.management.batches import add_speed_arguments, command_actor
+from migration_app.management.batches import add_speed_arguments
 from migration_app.models import Batch
 from migration_app.services.batch_control import (
     BatchRefusedError,
@@ -20,6 +20,7 @@ from migration_app.services.batch_control import (
     batch_pause,
     batch_resume,
 )
+from migration_app.services.command_line import command_actor
 from migration_app.services.progress import batch_progress
 
 _LISTED = 20

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from migration_app.management.batches import add_which_arguments, command_actor, selection_from
+from migration_app.management.batches import add_which_arguments, selection_from
+from migration_app.services.command_line import command_actor
 from migration_app.services.server_words import server_words_erase
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from migration_app.management.batches import command_actor
+from migration_app.services.command_line import command_actor
 from migration_app.services.prompt_import import PromptFileError, files_of, prompts_import
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from migration_app.jobs import readiness_run
-from migration_app.management.batches import command_actor
 from migration_app.models import ReadinessCheck
+from migration_app.services.command_line import command_actor
 from migration_app.services.function_calls import HEADER, function_uses
 from migration_app.services.model_replace import (
     MOST_AT_ONCE,

@@ -14,7 +14,6 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from migration_app.backfill.reconcile import Watch
 from migration_app.jobs import reconcile_enqueue, reconcile_run, workers_alive
-from migration_app.management.batches import command_actor
 from migration_app.management.reconciliations import (
     report_csv,
     report_print,
@@ -22,6 +21,7 @@ from migration_app.management.reconciliations import (
     stop_at_signals,
 )
 from migration_app.models import Reconciliation
+from migration_app.services.command_line import command_actor
 from migration_app.services.reconciliation.estimate import calls_estimate
 from migration_app.services.reconciliation.kinds import CHECKS, DEFAULT_CHECKS
 from migration_app.services.reconciliation.records import (

@@ -11,9 +11,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from migration_app.backfill.trials import TrialWatch
 from migration_app.jobs import trial_enqueue, trial_run, workers_alive
-from migration_app.management.batches import command_actor
 from migration_app.management.reconciliations import stop_at_signals
 from migration_app.models import PromptVersion, Thread, Trial, TrialResult
+from migration_app.services.command_line import command_actor
 from migration_app.services.trial_judging import CSV_HEADER, JudgingRefusedError, trial_tally, verdict_rows
 from migration_app.services.trial_plan import (
     DEFAULT_TURNS,

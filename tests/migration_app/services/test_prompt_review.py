@@ -98,6 +98,32 @@ def test_nobody_approves_or_activates_what_they_wrote(
         act(version_pk=version.pk, actor=BO)
 
 
+@pytest.mark.parametrize(
+    ("writer", "approver"),
+    [
+        (Actor("bo", 7), Actor("bo renamed", 7)),
+        (Actor("bo (command line)"), Actor("bo", 7)),
+        (Actor("bo", 7), Actor("bo (command line)")),
+    ],
+)
+def test_another_name_makes_nobody_a_second_person(prompt: Prompt, writer: Actor, approver: Actor) -> None:
+    written = version_of(prompt, author=writer)
+    version_submit(version_pk=written.pk, actor=Actor("cy", 9))
+    submitted = version_of(prompt, "Be long.", author=Actor("cy", 9))
+    version_submit(version_pk=submitted.pk, actor=writer)
+    for version in (written, submitted):
+        with pytest.raises(PromptReviewError, match="another person"):
+            version_approve(version_pk=version.pk, actor=approver)
+
+
+def test_another_user_of_the_same_name_is_a_second_person(prompt: Prompt) -> None:
+    version = version_of(prompt, author=Actor("bo", 7))
+    version_submit(version_pk=version.pk, actor=Actor("bo", 7))
+    version = version_approve(version_pk=version.pk, actor=Actor("bo", 8))
+    ids = (version.author_user_id, version.submitted_by_user_id, version.decided_by_user_id)
+    assert (version.state, ids) == ("approved", (7, 7, 8))
+
+
 @pytest.mark.parametrize("act", [version_approve, version_activate])
 def test_nobody_approves_or_activates_what_they_submitted(
     prompt: Prompt, act: Callable[..., PromptVersion]
