@@ -67,6 +67,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "migration_app.admin.actors.acting_middleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -114,8 +115,12 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # RQ carries ids only. A started job is taken for dead two minutes after its worker's last sign of life,
 # and whatever RQ forgets is found again in the database (migration_app.jobs).
 # On-demand batches wait in "urgent": workers empty it first.
-RQ_QUEUES = {name: {"URL": env.str("REDIS_URL"), "DEFAULT_TIMEOUT": 3600} for name in ("urgent", "default")}
-RQ = {"WORKER_CLASS": "migration_app.worker.ConsoleWorker"}
+# JSON: what unpickles a job would run whatever somebody with access to Redis wrote there.
+RQ_QUEUES = {
+    name: {"URL": env.str("REDIS_URL"), "DEFAULT_TIMEOUT": 3600, "SERIALIZER": "json"}
+    for name in ("urgent", "default")
+}
+RQ = {"WORKER_CLASS": "migration_app.worker.ConsoleWorker", "JOB_CLASS": "migration_app.worker.ConsoleJob"}
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}

@@ -15,8 +15,10 @@ class MigrationAppConfig(AppConfig):
     verbose_name = "Migration"
 
     def ready(self) -> None:
-        """Fill the groups after each migrate: permissions exist only then. Watch connections to the database."""
+        """Watch accounts and database connections; fill the groups after each migrate: permissions exist only then."""
+        from migration_app.services.accounts import accounts_watch  # noqa: PLC0415 - needs loaded models
         from migration_app.services.groups import groups_update  # noqa: PLC0415 - needs loaded models
 
         connections_watch()
+        accounts_watch()
         post_migrate.connect(groups_update, sender=self, dispatch_uid="migration_app.groups")

@@ -25,6 +25,7 @@ from django.utils import timezone
 from redis.exceptions import RedisError
 from rq import Queue, Worker
 from rq.job import Job, get_current_job
+from rq.serializers import DefaultSerializer, JSONSerializer
 
 from migration_app import silence
 from migration_app.backfill.assistant_looks import looks_work
@@ -53,6 +54,11 @@ from migration_app.services.tallies import tallies_fold
 from migration_app.services.trials import trials_waiting
 
 logger = logging.getLogger(__name__)
+
+# What unpickles runs whatever the pickle says, and RQ unpickles where nobody names a serializer, as some of its pages
+# do. Here nothing ever does: who can write to Redis must not run code by it.
+DefaultSerializer.dumps = JSONSerializer.dumps
+DefaultSerializer.loads = JSONSerializer.loads
 
 URGENT, DEFAULT = "urgent", "default"
 """The queues: on-demand batches go into the first, which every worker empties before it looks at the second."""
@@ -385,7 +391,7 @@ def readiness_run(kind: str, *, actor: Actor, stop: Callable[[], bool] = bool) -
     return readiness_work(kind=kind, actor=actor, apis=_apis(), stop=stop)
 
 
-_JOBS = {
+JOBS = {
     "batch": batch_job,
     "import": import_job,
     "conversions": conversions_job,
@@ -394,6 +400,7 @@ _JOBS = {
     "trial": trial_job,
     "readiness": readiness_job,
 }
+"""All that a worker runs (``worker.ConsoleJob``), whatever is named in the queue."""
 
 
 def _enqueue_on_commit(kind: str, pk: int) -> None:
@@ -418,7 +425,7 @@ def _enqueue(kind: str, pk: int, *, queue_name: str = DEFAULT) -> None:
     if any(job_id.startswith(prefix) for job_id in queue.get_job_ids()):
         return
     queue.enqueue_call(
-        _JOBS[kind],
+        JOBS[kind],
         args=(pk,),
         timeout=-1,  # a turn ends by itself, and every call inside it has its own limit
         job_id=f"{prefix}{timezone.now():%Y%m%d%H%M%S%f}-{os.getpid()}",

@@ -7,28 +7,74 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
 from django.db import Error, connections
 from redis.exceptions import RedisError
 from rq import Queue, Worker
+from rq.exceptions import NoSuchJobError
 from rq.job import Job
+from rq.serializers import JSONSerializer
 
 from migration_app import silence
-from migration_app.jobs import DEFAULT, URGENT, queue_named, sweep
+from migration_app.jobs import DEFAULT, JOBS, URGENT, queue_named, sweep
 
 logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 20
+_NAME_SHOWN = 100
+
+_RUNS: Mapping[str, Callable[..., None]] = {
+    f"{function.__module__}.{function.__qualname__}": function for function in JOBS.values()
+}
+"""The functions that a worker runs, by the names that the queue holds."""
+
+
+class JobRefusedError(Exception):
+    """The queue names something that is no job of the console's."""
+
+
+class ConsoleJob(Job):
+    """A job that runs one of the console's own functions with one id, and nothing else.
+
+    Whoever can write to Redis could name any function there, as the job's, as what follows its success or failure,
+    or an address to call when it ends. None of that is looked at; the job fails instead.
+    """
+
+    success_callback = failure_callback = stopped_callback = None
+
+    @property
+    def func(self) -> Callable[..., None]:
+        """The function; JobRefusedError for any that is not on the list, and for anything but one id."""
+        function = _RUNS.get(str(self.func_name))
+        is_one_id = len(self.args or ()) == 1 and type(self.args[0]) is int and not self.kwargs
+        if function is None or self.instance is not None or not is_one_id:
+            logger.error("job %r is refused: %r", self.id[:_NAME_SHOWN], str(self.func_name)[:_NAME_SHOWN])
+            raise JobRefusedError("It is none of the console's jobs.")
+        return function
+
+    def restore(self, raw_data: Any) -> Any:
+        """Read the job's hash; one that can't be read counts as gone: it must not end the worker."""
+        try:
+            return super().restore(raw_data)  # type: ignore[no-untyped-call]  # RQ 2.12 has no annotation there
+        except NoSuchJobError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever stands there, RQ's own asserts too
+            logger.error("job %r can't be read: %s", self.id[:_NAME_SHOWN], type(error).__name__)  # noqa: TRY400
+            raise NoSuchJobError("The job can't be read.") from None
+
+    def send_webhooks(self, *_args: Any, **_kwargs: Any) -> None:
+        """Call nobody: the console's jobs name no address."""
 
 
 class ConsoleWorker(Worker):
     """RQ's worker, which serves urgent batches first, and looks into the database for work that the queue has lost.
 
     Jobs run forked, so a crash takes one job and not the worker; the SDK is imported here, in the parent:
-    importing it in every fork would cost half a second a job (measured).
+    importing it in every fork would cost half a second a job (measured). What is no job of the console's is refused
+    (``ConsoleJob``).
 
     A service manager that stops the worker may send SIGTERM to all its processes. RQ's fork would die of it in
     the middle of an import. Here it is blocked in the fork, and jobs hear it when they can (``_stop_asked``).
@@ -38,6 +84,7 @@ class ConsoleWorker(Worker):
         # An idle worker waits for the queue as long as its ttl less 15 s (RQ), then looks around.
         kwargs["worker_ttl"] = SWEEP_SECONDS + 15
         kwargs["maintenance_interval"] = SWEEP_SECONDS
+        kwargs |= {"job_class": ConsoleJob, "serializer": JSONSerializer}
         super().__init__(_urgent_first(queues), *args, **kwargs)
         silence.answers_expected_within(settings.DATABASE_ANSWER_SECONDS)
         self._look_again_at = 0.0

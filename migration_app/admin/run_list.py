@@ -219,9 +219,16 @@ class RunAdmin(RowPageAdmin[Run]):
 
     def totals_csv_view(self, request: HttpRequest) -> HttpResponseBase:
         """Download the same as CSV, all of it."""
-        span, _asked, error = self._span(request)
+        span, asked, error = self._span(request)
         if span is None:
             return HttpResponse(error, status=400, content_type="text/plain; charset=utf-8")
+        audit_record(
+            actor=actor_of(request),
+            verb="run.totals_exported",
+            subject_kind="run",
+            subject_id="csv",
+            reason=", ".join(f"{name} {value}" for name, value in asked.items() if value),
+        )
         return StreamingHttpResponse(
             _csv(span),
             content_type="text/csv; charset=utf-8",

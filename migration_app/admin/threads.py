@@ -276,6 +276,13 @@ class ThreadAdmin(RowPageAdmin[Thread]):
         if "count" in request.POST:
             return self._confirm(request, kind, selection, policies)
         if kind.name == PREFLIGHT:
+            audit_record(
+                actor=actor_of(request),
+                verb="preflight.exported",
+                subject_kind="preflight",
+                subject_id="csv",
+                reason=policies_words(policies),
+            )
             return preflight_csv(selection, kind.eligible_as, policies)
         try:
             speed = speed_of_form(request.POST)

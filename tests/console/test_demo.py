@@ -82,7 +82,8 @@ def address_in(said: str) -> str:
 
 def test_the_demo_prints_address_and_login_and_serves(demo: tuple[str, subprocess.Popen[str]]) -> None:
     said, _ = demo
-    assert "the password of all three: " in said
+    assert "Log in as admin, approver (who approves" in said
+    assert "the password of all four: " in said
     assert answer_of(said) == b"ok"
 
 

@@ -88,7 +88,7 @@ def test_jobs_carry_ids_and_nothing_else(make_thread: MakeThread, queue: Any) ->
     make_thread()
     batch = started()
     (job,) = queue.jobs
-    assert (job.args, job.kwargs) == ((batch.pk,), {})
+    assert (list(job.args), job.kwargs) == ([batch.pk], {})
 
 
 def test_nothing_is_enqueued_when_the_transaction_is_rolled_back(queue: Any) -> None:

@@ -29,7 +29,8 @@ from console.demo import (
 from migration_app.models import Assistant, Chunk, Conversation, PromptVersion, Thread
 from migration_app.sample import sample_path
 
-_ROLES = ("viewer", "operator", "admin")
+_ACCOUNTS = {"viewer": "viewer", "operator": "operator", "admin": "admin", "approver": "admin"}
+"""Each with its group. Two admins: what one of them asks for, the other may have to approve."""
 _LOCK = 0x7A11137  # an advisory lock's number, beside those of the counters
 
 
@@ -62,8 +63,8 @@ class Command(BaseCommand):
 
     def _serve(self, workers: int, port: int, announce: Callable[[str], None]) -> None:
         password = secrets.token_urlsafe(9)
-        for role in _ROLES:
-            _user_set(role, password)
+        for name, role in _ACCOUNTS.items():
+            _user_set(name, role, password)
         if Conversation.objects.exists():
             self.stdout.write(
                 "Conversations of an earlier demo are still in the mapping, but the sandbox forgets them when it "
@@ -75,7 +76,8 @@ class Command(BaseCommand):
             announce(address)
             self.stdout.write(
                 f"\nThe console is at {address}\n"
-                f"Log in as admin, operator or viewer; the password of all three: {password}\n"
+                "Log in as admin, approver (who approves what admin may not do alone), operator or viewer; "
+                f"the password of all four: {password}\n"
                 "Ctrl-C ends it.\n"
             )
             self.stdout.flush()
@@ -125,10 +127,10 @@ def _only_demo() -> Iterator[Callable[[str], None]]:
         session.close()
 
 
-def _user_set(role: str, password: str) -> None:
-    user, _created = get_user_model().objects.get_or_create(username=role)
+def _user_set(name: str, role: str, password: str) -> None:
+    user, _created = get_user_model().objects.get_or_create(username=name)
     user.is_staff = True
-    user.is_superuser = role == "admin"
+    user.is_superuser = name == "admin"
     user.set_password(password)
     user.save()
     user.groups.set([Group.objects.get(name=role)])

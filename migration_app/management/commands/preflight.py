@@ -17,6 +17,8 @@ from migration_app.management.batches import (
     selection_from,
 )
 from migration_app.models import Batch
+from migration_app.services.audit import audit_record
+from migration_app.services.command_line import command_actor
 from migration_app.services.preflight import Preflight, preflight_of
 from migration_app.services.preflight_report import HEADER, basis_words, preflight_rows
 from migration_app.services.selections import SelectionError, selection_of_filters, selection_threads
@@ -111,6 +113,13 @@ class Command(BaseCommand):
                 writer.writerows(preflight_rows(found))
         except OSError as error:
             raise CommandError(f"{path} can't be written: {error.strerror}.") from error
+        audit_record(
+            actor=command_actor(),
+            verb="preflight.exported",
+            subject_kind="preflight",
+            subject_id="csv",
+            reason=f"to {path}",
+        )
         self.stdout.write(f"Written to {path}.")
 
 

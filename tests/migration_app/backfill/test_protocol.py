@@ -98,6 +98,27 @@ def test_every_status_change_stands_in_the_audit_trail_with_job_and_batch(
     assert trail[2].request_id
 
 
+@pytest.mark.parametrize("status", [S.BACKFILLING, S.BACKFILLED])
+def test_a_thread_whose_worker_died_is_resumed_and_the_trail_says_so(
+    make_thread: MakeThread, sandbox: RunningSandbox, status: str
+) -> None:
+    thread = claim(start("backfill", make_thread()))
+    if status == S.BACKFILLED:
+        sandbox.control.add_fault("reset_before", "GET .*/items", times=3)
+        with pytest.raises(GatewayError):
+            backfilled(thread)
+    else:
+        Thread.objects.update(status=status)
+    before = AuditEvent.objects.order_by("-pk")[0].pk
+    resumed(thread)
+    event = AuditEvent.objects.filter(pk__gt=before).order_by("pk")[0]
+    assert (event.verb, event.subject_id) == ("thread.resumed", thread.thread_id)
+    assert (event.before, event.after) == (status, status) or (event.before, event.after) == ("", status)
+    assert event.reason == "The worker that had it did not finish."
+    assert not AuditEvent.objects.filter(pk__gt=before, verb="thread.backfill_started").exists()
+    assert_conversation_holds_exactly_the_thread(thread, sandbox)
+
+
 def test_a_lost_answer_to_create_becomes_an_orphan_and_content_goes_to_a_new_conversation(
     make_thread: MakeThread, sandbox: RunningSandbox
 ) -> None:

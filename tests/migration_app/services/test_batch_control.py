@@ -293,7 +293,10 @@ def test_a_roll_back_that_grew_after_it_was_asked_for_waits_before_it_takes_more
     batch.refresh_from_db()
     assert (batch.state, batch.taken_count) == ("waiting", 0)
     assert not Thread.objects.exclude(pending_work="").exists()
-    assert AuditEvent.objects.filter(verb="batch.approval_needed").exists()
+    event = AuditEvent.objects.get(verb="batch.approval_needed")
+    assert (event.subject_kind, event.subject_id, event.batch_pk) == ("batch", str(batch.pk), batch.pk)
+    assert (event.actor, event.before, event.after) == ("ada", "preparing", "waiting")
+    assert event.reason == "More than 2 threads match."
 
 
 def test_a_batch_that_waits_for_approval_is_cancelled_at_once(rollback_of_two: None) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from typing import Any
 
@@ -137,6 +138,53 @@ def test_a_chunk_in_doubt_may_be_announced_anew_but_never_one_that_is_there(batc
     entry.parts["sending"] = chunk(0)
     with pytest.raises(IntegrityError):
         apply(entry)
+
+
+def test_a_chunk_announced_anew_is_what_was_announced_last(batch: Batch) -> None:
+    thread = held(batch)
+    Conversation.objects.create(thread=thread, conversation_id="conv_1", state="open", intended_at=Now())
+    first, second = Entry(thread), Entry(thread)
+    first.parts["sending"] = chunk(0)
+    apply(first)
+    before = Chunk.objects.get().sent_at
+    second.parts["sending"] = chunk(0) | {
+        "first_item": 1,
+        "item_count": 1,
+        "digest": "1" * 64,
+        "source_ids": ["c"],
+    }
+    apply(second)
+    row = Chunk.objects.get()
+    assert (row.first_item, row.item_count, row.digest, row.source_ids) == (1, 1, "1" * 64, ["c"])
+    assert before is not None
+    assert row.sent_at is not None
+    assert row.sent_at >= before
+
+
+def test_times_of_a_conversation_are_set_by_what_happened_and_by_nothing_else(batch: Batch) -> None:
+    thread = held(batch)
+    long_ago = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    Conversation.objects.create(
+        thread=thread, conversation_id="conv_1", state="open", intended_at=long_ago, created_at=long_ago
+    )
+    completed, verified, undone = Entry(thread), Entry(thread), Entry(thread)
+    completed.conversation(state="complete", completed=True, verified=False)
+    apply(completed)
+    row = Conversation.objects.get()
+    at = row.completed_at
+    assert at is not None
+    assert (row.created_at, row.verified_at) == (long_ago, None)
+    Conversation.objects.update(completed_at=long_ago)
+    verified.conversation(state="verified", verified=True)
+    apply(verified)
+    row = Conversation.objects.get()
+    assert (row.created_at, row.completed_at) == (long_ago, long_ago)
+    assert row.verified_at is not None
+    assert row.verified_at >= at
+    undone.conversation(state="complete", verified=False)
+    apply(undone)
+    row = Conversation.objects.get()
+    assert (row.completed_at, row.verified_at) == (long_ago, None)
 
 
 def test_a_lost_create_goes_to_the_ledger_with_the_time_of_the_first_intent(batch: Batch) -> None:
