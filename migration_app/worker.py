@@ -58,7 +58,7 @@ class ConsoleJob(Job):
     def restore(self, raw_data: Any) -> Any:
         """Read the job's hash; one that can't be read counts as gone: it must not end the worker."""
         try:
-            return super().restore(raw_data)  # type: ignore[no-untyped-call]  # RQ 2.12 has no annotation there
+            return super().restore(raw_data)
         except NoSuchJobError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever stands there, RQ's own asserts too

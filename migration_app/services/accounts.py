@@ -115,11 +115,12 @@ def _members(  # noqa: PLR0917 - the signal's own, by name
 
 
 def _all_of(through: type[Model], instance: Any, *, reverse: bool) -> Iterable[Any]:
-    if through is User.groups.through:
-        return instance.user_set.all() if reverse else instance.groups.all()
-    if through is User.user_permissions.through:
-        return instance.user_set.all() if reverse else instance.user_permissions.all()
-    return instance.group_set.all() if reverse else instance.permissions.all()
+    names = {
+        User.groups.through: ("groups", "user_set"),
+        User.user_permissions.through: ("user_permissions", "user_set"),
+        Group.permissions.through: ("permissions", "group_set"),
+    }
+    return list(getattr(instance, names[through][reverse]).all())
 
 
 def _tell(kind: str, instance: Any, verb: str, reason: str) -> None:

@@ -461,8 +461,8 @@ def test_a_worker_that_finds_urgent_work_waiting_makes_sure_that_the_queue_has_i
     other = started()
     queue.connection.flushdb()
     jobs.batch_job(other.pk)
-    assert [job.args for job in urgent_queue().jobs] == [(urgent.pk,)]
-    assert [job.args for job in queue.jobs] == [(other.pk,)]
+    assert [job.args[0] for job in urgent_queue().jobs] == [urgent.pk]
+    assert [job.args[0] for job in queue.jobs] == [other.pk]
 
 
 def test_a_worker_that_is_busy_looks_around_too(queue: Any, monkeypatch: pytest.MonkeyPatch) -> None:

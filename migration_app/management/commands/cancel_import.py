@@ -9,7 +9,7 @@ from django.db import transaction
 
 from migration_app.intake.control import import_cancel
 from migration_app.jobs import import_enqueue
-from migration_app.management.batches import command_actor
+from migration_app.services.command_line import command_actor
 
 
 class Command(BaseCommand):

@@ -80,7 +80,7 @@ def test_each_person_has_a_limit_of_their_own(ada: Actor, bob: Actor) -> None:
 
 def test_a_renamed_user_is_still_the_same_person(ada: Actor) -> None:
     slice_asked(ada, 20)
-    User.objects.filter(pk=ada.user_id).update(username="zoe")
+    User.objects.filter(username="ada").update(username="zoe")
     assert slice_asked(Actor("zoe", ada.user_id), 1).state == "waiting"
 
 
