@@ -10,7 +10,7 @@ import collections
 import dataclasses
 import heapq
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from migration_app.archive.listed import Clues, Listed
 
@@ -52,11 +52,12 @@ def ties_settled(
     places = _places(lists.known)
     guesses = _places(lists.open)
     page_places = _places(clues.pages)
+    spans = [_Span.of(page) for page in clues.pages]
     settled: list[Listed] = []
     uncertain = False
     for _level, entries in itertools.groupby(zip(levels, merged, strict=True), key=lambda entry: entry[0]):
         group = [found for _own, found in entries]
-        tie = _Tie(group, places, guesses, clues, _edges_of_pages(group, clues.pages, page_places))
+        tie = _Tie(group, places, guesses, clues, _edges_of_pages(group, spans, page_places))
         ordered = tie.ordered()
         settled += ordered
         uncertain |= tie.contradicts or not tie.is_in_order(ordered)
@@ -94,8 +95,23 @@ def _evidence(objects: Sequence[Listed], places: _Places, clues: Clues) -> tuple
     return forward, backward
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Span:
+    """What a page holds, and the seconds that it reaches."""
+
+    ids: Collection[str]
+    oldest: float
+    newest: float
+
+    @classmethod
+    def of(cls, page: Sequence[Listed]) -> _Span:
+        """Look through a page once: a second may be asked for of each of its objects."""
+        times = [found.time for found in page if found.time is not None] or [0.0]
+        return cls(frozenset(found.id for found in page), min(times), max(times))
+
+
 def _edges_of_pages(
-    group: Sequence[Listed], pages: Sequence[Sequence[Listed]], page_places: _Places
+    group: Sequence[Listed], spans: Sequence[_Span], page_places: _Places
 ) -> dict[str, dict[int | str, float]]:
     """For each object of a second, its places on scales that pages make which reach into another second.
 
@@ -107,13 +123,12 @@ def _edges_of_pages(
     if len(group) < 2 or time is None:
         return edges
     for number in {int(number) for found in group for number in page_places.get(found.id, ())}:
-        times = [found.time for found in pages[number] if found.time is not None]
-        newer, older = any(other > time for other in times), any(other < time for other in times)
-        if newer == older:
+        span = spans[number]
+        newer = span.newest > time
+        if newer == (span.oldest < time):
             continue
-        inside = {found.id for found in pages[number]}
         for found in group:
-            edges.setdefault(found.id, {})[f"page {number}"] = float((found.id in inside) == newer)
+            edges.setdefault(found.id, {})[f"page {number}"] = float((found.id in span.ids) == newer)
     return edges
 
 
