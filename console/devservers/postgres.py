@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psycopg
 
-from console.devservers import processes
+from console.devservers import borrowed, processes
 from console.devservers.processes import Account, DevServerError
 from console.devservers.state import account_for_postgres, remove
 from console.parent_death import ask_for_signal_on_parent_death
@@ -36,6 +36,11 @@ _SETTINGS = {
     "random_page_cost": "1.1",
 }
 _VOLATILE_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+_UNKNOWN = (
+    "PostgreSQL makes no database for user id {uid}: it has no entry in /etc/passwd, and this system does not let it "
+    "borrow one. Run this as a user that has an entry (in a container one of the image's, or add a line to its "
+    "/etc/passwd), or set DATABASE_URL to a PostgreSQL of your own."
+)
 _PORT_LINE, _STATUS_LINE = 3, 7  # of postmaster.pid: src/include/utils/pidfile.h
 
 
@@ -139,6 +144,17 @@ def _create(home: Path, programs: Path, account: Account | None, *, volatile: bo
 
 
 def _run_initdb(command: list[str | Path], directory: Path, account: Account | None) -> None:
+    unknown = account is None and borrowed.is_unknown()
+    borrow = borrowed.borrow_user() if unknown else None
+    if unknown and borrow is None:
+        raise DevServerError(_UNKNOWN.format(uid=os.geteuid()))
+    ask = ask_for_signal_on_parent_death(signal.SIGKILL)
+
+    def prepare() -> None:
+        for step in (borrow, ask):
+            if step:
+                step()
+
     try:
         process = subprocess.Popen(
             command,
@@ -148,11 +164,13 @@ def _run_initdb(command: list[str | Path], directory: Path, account: Account | N
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=ask_for_signal_on_parent_death(signal.SIGKILL),  # noqa: PLW1509 - takes no lock
+            preexec_fn=prepare,  # noqa: PLW1509 - it takes no lock
             user=account.uid if account else None,
             group=account.gid if account else None,
             extra_groups=[] if account else None,
         )
+    except subprocess.SubprocessError as error:  # what prepare raises
+        raise DevServerError(_UNKNOWN.format(uid=os.geteuid())) from error
     except OSError as error:
         raise DevServerError(processes.cannot_run(command[0], account, error)) from error
     try:

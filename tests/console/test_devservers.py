@@ -1,7 +1,9 @@
 """console.devservers, with the real servers. No test here uses Django or the database of the test run."""
 
 import contextlib
+import functools
 import os
+import pwd
 import signal
 import socket
 import subprocess
@@ -15,7 +17,7 @@ import pytest
 import redis
 
 from console import devservers
-from console.devservers import processes, valkey
+from console.devservers import borrowed, postgres, processes, valkey
 
 PROJECT = Path(__file__).resolve().parents[2]
 PRINT_URLS = 'import os; print(os.environ["DATABASE_URL"], os.environ["REDIS_URL"], flush=True)'
@@ -339,6 +341,65 @@ def test_run_with_an_unknown_command_names_it() -> None:
 
     assert result.returncode == 127
     assert "no-such-command-anywhere" in result.stderr
+
+
+def test_a_user_without_a_passwd_entry_gets_its_servers_or_hears_why_not() -> None:
+    """As `docker run --user 54321`. Whether a user may be borrowed for initdb is up to the machine."""
+    nobody = 54_321
+    with pytest.raises(KeyError):
+        pwd.getpwuid(nobody)
+    result = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "console.devservers",
+            "run",
+            "--volatile",
+            "--",
+            sys.executable,
+            "-c",
+            PRINT_URLS,
+        ],
+        cwd=PROJECT,
+        preexec_fn=functools.partial(become, nobody),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode:
+        assert result.returncode == 125
+        assert f"user id {nobody}: it has no entry in /etc/passwd" in result.stderr
+        assert "DATABASE_URL" in result.stderr
+    else:
+        assert result.stdout.startswith("postgresql://")
+
+
+def become(nobody: int) -> None:
+    """Take that number: in a namespace, so that the project stays readable wherever it is, else as root may."""
+    try:
+        borrowed.namespace_entry(nobody)()
+    except OSError:
+        os.setgroups([])
+        os.setgid(nobody)
+        os.setuid(nobody)
+
+
+def test_a_user_that_may_not_borrow_another_hears_what_to_do(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "account_for_postgres", lambda: None)
+    monkeypatch.setattr(borrowed, "is_unknown", lambda: True)
+
+    def refused() -> None:
+        raise PermissionError(1, "no user namespace")
+
+    for borrow in (refused, None):
+        monkeypatch.setattr(borrowed, "borrow_user", lambda borrow=borrow: borrow)
+        with (
+            pytest.raises(devservers.DevServerError, match=r"no entry in /etc/passwd.*DATABASE_URL"),
+            devservers.running(state, volatile=True),
+        ):
+            pass
 
 
 def test_run_without_a_usable_state_says_what_to_do(tmp_path: Path) -> None:
