@@ -7,10 +7,11 @@ or rq.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 from migration_app.backfill.records import NeedsReviewError
 from migration_app.backfill.work import Work
-from migration_app.contracts import PlannedItem
+from migration_app.contracts import JsonObject, PlannedItem
 from migration_app.conversion.canonical import read_back_includes
 from migration_app.conversion.conversations import Bodies, ConversationComparison
 from migration_app.gateways.connection import Connection
@@ -19,13 +20,27 @@ from migration_app.gateways.target import conversation_get, items_pages
 from migration_app.models import Chunk, Conversation
 
 
+class Comparing(Protocol):
+    """What is shown a conversation (``ConversationComparison``, or a reconciliation's ``Comparison``)."""
+
+    @property
+    def wants_metadata(self) -> bool:
+        """Whether the conversation itself is to be read too."""
+
+    def see(self, page: Sequence[JsonObject]) -> None:
+        """Take in the next page, oldest item first."""
+
+    def see_metadata(self, conversation: JsonObject | None) -> None:
+        """Take in the conversation; None where the target has no way to give it."""
+
+
 def _on() -> None:
     """Between two pages: go on."""
 
 
 async def conversation_read(
     connection: Connection,
-    comparison: ConversationComparison,
+    comparison: Comparing,
     *,
     conversation_id: str,
     include: Sequence[str],

@@ -17,12 +17,12 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
 from migration_app.backfill.breaker import LASTING
+from migration_app.backfill.readback import conversation_read
 from migration_app.backfill.runner import Connections
 from migration_app.contracts import Actor
 from migration_app.gateways.connection import Connection
 from migration_app.gateways.errors import GatewayError
 from migration_app.gateways.newest import newest_message_id
-from migration_app.gateways.target import items_pages
 from migration_app.models import Reconciliation, Thread
 from migration_app.services.reconciliation.claims import (
     Comparison,
@@ -151,7 +151,7 @@ def _check(run: _Run, name: str) -> None:
     begun = place_of(run.row).cursor > 0
     once = _ONCE.get(name)
     if once is not None:
-        _pause_point(run)
+        _pause_point(run.watch)
         if not begun:
             step_record(run.row, place=Place(name, 1), looked=once())
         return
@@ -184,7 +184,7 @@ def _pages(run: _Run, name: str) -> Iterator[tuple[Place, list[int]]]:
     if within[1] < within[0]:
         return
     while True:
-        _pause_point(run)
+        _pause_point(run.watch)
         if is_sampled(row, name) and row.sample_size is not None:
             stop = min(cursor + size, row.sample_size)
             pieces = range(cursor, stop)
@@ -198,8 +198,8 @@ def _pages(run: _Run, name: str) -> Iterator[tuple[Place, list[int]]]:
             return
 
 
-def _pause_point(run: _Run) -> None:
-    if run.watch.stop():
+def _pause_point(watch: Watch) -> None:
+    if watch.stop():
         raise _StopError
 
 
@@ -306,12 +306,13 @@ async def _all(
 async def _conversation_read(connection: Connection, claim: ConversationClaim, watch: Watch) -> Found | None:
     comparison = Comparison(claim)
     try:
-        async for page in items_pages(
-            connection, conversation_id=claim.conversation_id, include=claim.include
-        ):
-            comparison.see(page)
-            if watch.stop():
-                raise _StopError
+        await conversation_read(
+            connection,
+            comparison,
+            conversation_id=claim.conversation_id,
+            include=claim.include,
+            between=lambda: _pause_point(watch),
+        )
     except GatewayError as error:
         if error.code != "not_found":
             raise

@@ -16,6 +16,7 @@ from migration_app.backfill.records import NeedsReviewError
 from migration_app.backfill.work import Work
 from migration_app.contracts import JsonObject
 from migration_app.conversion.canonical import Fingerprinting
+from migration_app.conversion.conversations import listed_id
 from migration_app.gateways.errors import GatewayError
 from migration_app.gateways.target import items_pages
 from migration_app.models import Chunk, Conversation
@@ -28,12 +29,14 @@ _INCLUDE = ("code_interpreter_call.outputs", "file_search_call.results", "messag
 class Found:
     """A chunk as it was found: the ids of those of its items that are there, as just listed.
 
-    ``as_sent``: all of its items are there, and say what they said when they were sent.
+    ``as_sent``: all of its items are there, and say what they said when they were sent. ``as_named``: none of these
+    is called otherwise than the target called it when it was appended; ids that either side lacks tell nothing.
     """
 
     chunk: Chunk
     item_ids: tuple[str, ...]
     as_sent: bool
+    as_named: bool
 
 
 @dataclasses.dataclass(slots=True)
@@ -59,18 +62,23 @@ async def conversation_standing(work: Work, conversation: Conversation) -> Stand
             items = await reader.ahead(chunk.item_count)
             trial = stands.copy()
             as_sent = len(items) == chunk.item_count and trial.add(items) == chunk.digest
-            taken = len(items) if as_sent else _leading(items, set(chunk.item_ids))
-            standing.chunks.append(Found(chunk, tuple(_id(item) for item in items[:taken]), as_sent))
+            taken = len(items) if as_sent else _leading(items, set(chunk.item_ids) - {""})
+            listed = tuple(listed_id(item) for item in items[:taken])
+            as_named = all(
+                not known or not found or known == found
+                for known, found in zip(chunk.item_ids, listed, strict=False)
+            )
+            standing.chunks.append(Found(chunk, listed, as_sent, as_named))
             standing.listed += taken
             reader.take(taken)
             unbroken = unbroken and as_sent
             if unbroken:
                 standing.intact += taken
                 stands = trial
-        ours = {item_id for chunk in work.chunks for item_id in chunk.item_ids}
+        ours = {item_id for chunk in work.chunks for item_id in chunk.item_ids} - {""}
         while items := await reader.ahead(1):
             standing.listed += 1
-            standing.foreign += _id(items[0]) not in ours
+            standing.foreign += listed_id(items[0]) not in ours
             reader.take(1)
     standing.fingerprint = stands.whole
     return standing
@@ -87,12 +95,13 @@ async def intact_or_review(work: Work, conversation: Conversation) -> Standing:
             "conversation_missing", "The target no longer knows the conversation."
         ) from None
     for found in standing.chunks:
-        if not found.as_sent and found.chunk.state != Chunk.State.SENDING:
+        if not (found.as_sent and found.as_named) and found.chunk.state != Chunk.State.SENDING:
             last = found.chunk.first_item + found.chunk.item_count
             raise NeedsReviewError(
                 "difference",
                 f"Items {found.chunk.first_item + 1} to {last} (chunk {found.chunk.sequence + 1}) are not all there "
-                "as they were sent. Begin anew, or roll the thread back.",
+                "as they were sent, or others that say the same stand in their place. Begin anew, or roll the "
+                "thread back.",
             )
     return standing
 
@@ -108,11 +117,7 @@ async def first_page(work: Work, conversation: Conversation) -> list[JsonObject]
 
 def _leading(items: list[JsonObject], known: set[str]) -> int:
     """How many items from the start have ids that we know."""
-    return next((number for number, item in enumerate(items) if _id(item) not in known), len(items))
-
-
-def _id(item: JsonObject) -> str:
-    return str(item.get("id", ""))
+    return next((number for number, item in enumerate(items) if listed_id(item) not in known), len(items))
 
 
 class _Reader:

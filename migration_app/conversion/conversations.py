@@ -124,6 +124,11 @@ class ConversationComparison:
         return self._items.repeated(self._planned)
 
     @property
+    def other_id(self) -> Difference | None:
+        """The first item that says what was planned and is called otherwise than was recorded."""
+        return self._other_id
+
+    @property
     def metadata_difference(self) -> Difference | None:
         """The metadata's difference, once it was seen."""
         return self._metadata

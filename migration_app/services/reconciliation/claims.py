@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from migration_app.contracts import JsonObject, ThreadPlan
-from migration_app.conversion.canonical import Fingerprinting, ItemsComparison, read_back_includes
+from migration_app.conversion.canonical import Fingerprinting, read_back_includes
+from migration_app.conversion.conversations import Bodies, ConversationComparison, Repeats, listed_id
 from migration_app.models import Chunk, Conversation, Thread
 from migration_app.services.pages import load_source_thread
 from migration_app.services.plans import PlanLostError, conversation_policies, plan_of
@@ -30,10 +31,12 @@ Seen = tuple[object, ...]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ConversationClaim:
-    """A conversation that is claimed to be complete, and by what it is compared: one of three.
+    """A conversation that is claimed to be complete, and by what it is compared.
 
-    ``planned``: its items as planned. ``fingerprint``: theirs, where there is no plan to go by. ``item_ids``: what
-    the target called them. ``continued``: its application is known to have gone on behind ``item_count`` of ours.
+    Its items by one of three: ``planned``, as planned; ``fingerprint``, theirs, where there is no plan to go by; else
+    by ``item_ids`` alone, what the target called them, which are compared in any case. ``metadata``: as planned; None
+    where it is not compared. ``chunks``: how many items each has, and their fingerprint. ``continued``: its
+    application is known to have gone on behind ``item_count`` of ours.
     """
 
     thread_pk: int
@@ -44,6 +47,8 @@ class ConversationClaim:
     planned: Iterable[JsonObject] | None = None
     fingerprint: str = ""
     item_ids: Sequence[str] = ()
+    metadata: Mapping[str, str] | None = None
+    chunks: Sequence[tuple[int, str]] = ()
     include: tuple[str, ...] = ()
 
 
@@ -52,55 +57,107 @@ class Comparison:
 
     def __init__(self, claim: ConversationClaim) -> None:
         self._claim = claim
+        self._by_plan = ConversationComparison(
+            claim.planned or (), item_ids=claim.item_ids, metadata=claim.metadata
+        )
         self._way: _Way = (
-            _ByPlan(claim.planned)
+            _ByPlan(self._by_plan, claim.item_count)
             if claim.planned is not None
             else _ByFingerprint(claim)
             if claim.fingerprint
-            else _ByIds(claim)
+            else _ByIds(claim.item_ids)
         )
+        self._repeats = Repeats(claim.chunks)
         self._seen = 0
+
+    @property
+    def wants_metadata(self) -> bool:
+        """Whether the conversation itself is to be read too."""
+        return self._by_plan.wants_metadata
 
     def see(self, page: Sequence[JsonObject]) -> None:
         """Take in the next page, oldest item first."""
         self._way.see(page)
+        self._repeats.see(page[max(0, self._claim.item_count - self._seen) :])
         self._seen += len(page)
 
+    def see_metadata(self, conversation: JsonObject | None) -> None:
+        """Take in the conversation itself; None where the target has no way to give it."""
+        self._by_plan.see_metadata(conversation)
+
     def result(self) -> Found | None:
-        """The discrepancy, once the last page was seen; None when all is as claimed."""
+        """The discrepancy that weighs most, once all was seen; None when all is as claimed."""
+        claim = self._claim
+        words = self._way.difference()
+        more = self._seen - claim.item_count
+        if words:
+            return self._found("items_twice" if 0 < more == self._way.repeated() else "difference", words)
+        if self._repeats.count:
+            return self._found("items_twice", f"{self._repeats.count} of {more} after them were sent before")
+        metadata = self._by_plan.metadata_difference
+        if metadata is not None and not self._by_plan.metadata_only_added:
+            return self._found("metadata_differs", metadata.text)
+        if more and not claim.continued:
+            return self._found("continued", f"{more} more after them")
+        return self._found("continued", metadata.text) if metadata is not None else None
+
+    def _found(self, code: str, found: str) -> Found:
         claim = self._claim
         claimed = f"{claim.item_count} items in {claim.conversation_id}"
-        if self._way.same() != claim.item_count:
-            return Found("difference", claim.thread_pk, claimed=claimed, found=self._way.words(self._seen))
-        if self._seen == claim.item_count or claim.continued:
-            return None
-        more = f"{self._seen - claim.item_count} more after them"
-        return Found("continued", claim.thread_pk, claimed=claimed, found=more)
+        return Found(code, claim.thread_pk, claimed=claimed, found=found)
 
 
 class _Way(Protocol):
-    """One way to compare: how many items from the first on are as claimed, and the difference in words."""
+    """One way to compare the items that are claimed."""
 
     def see(self, page: Sequence[JsonObject]) -> None: ...
 
-    def same(self) -> int: ...
+    def difference(self) -> str:
+        """How those claimed are not as claimed, in words; empty if they are, whatever stands behind them."""
 
-    def words(self, seen: int) -> str: ...
+    def repeated(self) -> int:
+        """How many items that were not planned say what a planned one says, as far as this way can tell."""
 
 
 class _ByPlan:
-    def __init__(self, planned: Iterable[JsonObject]) -> None:
-        self._items = ItemsComparison(planned)
+    def __init__(self, comparison: ConversationComparison, item_count: int) -> None:
+        self._items = comparison
+        self._item_count = item_count
 
     def see(self, page: Sequence[JsonObject]) -> None:
         self._items.see(page)
 
-    def same(self) -> int:
-        return self._items.same
+    def difference(self) -> str:
+        whole = self._items.same == self._item_count
+        difference = self._items.other_id if whole else self._items.items_difference()
+        return difference.text if difference is not None else ""
 
-    def words(self, seen: int) -> str:
-        difference = self._items.difference()
-        return difference.text if difference is not None else f"found {seen} items"
+    def repeated(self) -> int:
+        return self._items.repeated
+
+
+class _ByIds:
+    def __init__(self, recorded: Sequence[str]) -> None:
+        self._recorded = recorded
+        self._found: list[str] = []
+
+    def see(self, page: Sequence[JsonObject]) -> None:
+        self._found += (listed_id(item) for item in page)
+
+    def difference(self) -> str:
+        pairs = zip(self._recorded, self._found, strict=False)
+        same = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1] or "" in pair, pairs))
+        if same == len(self._recorded):
+            return ""
+        found = self._found[same] if same < len(self._found) else "nothing"
+        missing = len(set(self._recorded) - set(self._found) - {""})
+        return (
+            f"item {same + 1} is {found}, recorded was {self._recorded[same]}: "
+            f"recorded {len(self._recorded)} items, found {len(self._found)}; {missing} of those recorded are missing"
+        )
+
+    def repeated(self) -> int:
+        return 0
 
 
 class _ByFingerprint:
@@ -108,43 +165,22 @@ class _ByFingerprint:
         self._claim = claim
         self._left = claim.item_count
         self._found = Fingerprinting()
+        self._ids = _ByIds(claim.item_ids)
 
     def see(self, page: Sequence[JsonObject]) -> None:
         self._found.add(page[: self._left])
         self._left -= min(len(page), self._left)
+        self._ids.see(page)
 
-    def same(self) -> int:
-        whole = not self._left and self._found.whole == self._claim.fingerprint
-        return self._claim.item_count if whole else -1
-
-    def words(self, seen: int) -> str:
+    def difference(self) -> str:
         if self._left:
-            return f"found {seen} items"
-        return (
-            f"the first {self._claim.item_count} items are not as they were sent: their fingerprint differs"
-        )
+            return f"found {self._claim.item_count - self._left} items"
+        if self._found.whole != self._claim.fingerprint:
+            return f"the first {self._claim.item_count} items are not as they were sent: their fingerprint differs"
+        return self._ids.difference()
 
-
-class _ByIds:
-    def __init__(self, claim: ConversationClaim) -> None:
-        self._recorded = claim.item_ids
-        self._found: list[str] = []
-
-    def see(self, page: Sequence[JsonObject]) -> None:
-        self._found += (str(item.get("id", "")) for item in page)
-
-    def same(self) -> int:
-        pairs = zip(self._recorded, self._found, strict=False)
-        return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] in ("", pair[1]), pairs))
-
-    def words(self, seen: int) -> str:
-        same = self.same()
-        found = self._found[same] if same < seen else "nothing"
-        missing = len(set(self._recorded) - set(self._found) - {""})
-        return (
-            f"item {same + 1} is {found}, recorded was {self._recorded[same]}: "
-            f"recorded {len(self._recorded)} items, found {seen}; {missing} of those recorded are missing"
-        )
+    def repeated(self) -> int:
+        return 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -173,17 +209,20 @@ def conversation_claim(thread: Thread, *, quick: bool) -> ConversationClaim | No
         continued=kept is not None,
         seen=conversation_seen(thread, conversation),
     )
+    item_ids, chunks = _recorded(conversation, kept)
+    claim = dataclasses.replace(claim, item_ids=item_ids, chunks=chunks)
     if quick:
-        ids = list(itertools.islice(_recorded_ids(conversation), kept))
-        return dataclasses.replace(claim, item_count=len(ids), item_ids=ids)
+        return dataclasses.replace(claim, item_count=len(item_ids))
     plan = None if kept is not None else _plan(thread, conversation)
     if plan is None:
         return dataclasses.replace(claim, fingerprint=conversation.fingerprint, include=READ_BACK_ALL)
+    bodies = Bodies(plan.items)
     return dataclasses.replace(
         claim,
         item_count=len(plan.items),
-        planned=(planned.item for planned in plan.items),
-        include=read_back_includes(planned.item for planned in plan.items),
+        planned=bodies,
+        metadata=plan.metadata,
+        include=read_back_includes(bodies),
     )
 
 
@@ -194,10 +233,15 @@ def _plan(thread: Thread, conversation: Conversation) -> ThreadPlan | None:
         return None
 
 
-def _recorded_ids(conversation: Conversation) -> Iterator[str]:
-    chunks = Chunk.objects.filter(conversation=conversation).order_by("sequence")
-    for item_ids in chunks.values_list("item_ids", flat=True).iterator(chunk_size=100):
-        yield from item_ids
+def _recorded(conversation: Conversation, kept: int | None) -> tuple[list[str], list[tuple[int, str]]]:
+    """What the target called the items (the first ``kept`` of them), as recorded, and the chunks they went in."""
+    item_ids: list[str] = []
+    chunks: list[tuple[int, str]] = []
+    rows = Chunk.objects.filter(conversation=conversation).order_by("sequence")
+    for size, digest, ids in rows.values_list("item_count", "digest", "item_ids").iterator(chunk_size=100):
+        chunks.append((size, digest))
+        item_ids += ids
+    return item_ids[:kept], chunks
 
 
 def conversation_seen(thread: Thread, conversation: Conversation) -> Seen:

@@ -55,6 +55,18 @@ KINDS: Mapping[str, Kind] = {
         "Send the thread to review: its page shows both sides, and the choices.",
         reviewable=True,
     ),
+    "items_twice": Kind(
+        _ERROR,
+        "Items that were sent stand there twice: an append acted a second time, after it was given up for lost.",
+        "Send the thread to review, then begin anew: what stands twice would be read as said twice.",
+        reviewable=True,
+    ),
+    "metadata_differs": Kind(
+        _WARNING,
+        "The conversation's metadata is not what was sent.",
+        "If its application did not change it: send the thread to review.",
+        reviewable=True,
+    ),
     "continued": Kind(
         _INFORMATION,
         "The application has gone on with the conversation: all that was sent stands before what is new.",

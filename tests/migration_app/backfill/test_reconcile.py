@@ -12,6 +12,7 @@ from migration_app.backfill.reconcile import Watch, reconcile_work
 from migration_app.backfill.runner import Connections
 from migration_app.gateways.connection import Connection, source_connection, target_connection
 from migration_app.models import Conversation, Reconciliation, Thread
+from migration_app.services.reconciliation.estimate import calls_estimate
 from migration_app.services.reconciliation.records import (
     reconciliation_claim,
     reconciliation_create,
@@ -20,6 +21,7 @@ from migration_app.services.reconciliation.records import (
     totals,
 )
 from tests.factories import BatchFactory
+from tests.migration_app.backfill.conftest import call
 from tests.migration_app.copied import (
     ACTOR,
     append_text,
@@ -91,6 +93,98 @@ def test_a_conversation_that_the_application_goes_on_with_is_no_error(quick: boo
     row = run(apis, quick=quick)
     assert found(row) == [("continued", "thread_1")]
     assert totals(row)["error"] == 0
+
+
+def again(sandbox: RunningSandbox, thread: Thread, *positions: int) -> None:
+    """What an append does that acts a second time, at a target that keeps no ids of its clients."""
+    conversation_id = thread.conversation.conversation_id
+    stored = sandbox.control.conversation(conversation_id).items
+    items = [{name: value for name, value in stored[place].items() if name != "id"} for place in positions]
+    call(sandbox, "POST", f"/conversations/{conversation_id}/items", {"items": items})
+
+
+@pytest.mark.parametrize("quick", [False, True])
+@pytest.mark.parametrize("went_on", [False, True])
+def test_a_chunk_that_stands_there_twice_is_told_from_an_application_that_went_on(
+    quick: bool, went_on: bool, apis: Connections, sandbox: RunningSandbox
+) -> None:
+    thread = copied_thread("thread_1", messages=23)
+    if went_on:
+        append_text(thread, "and another thing")
+    again(sandbox, thread, 20, 21, 22)
+    row = run(apis, quick=quick)
+    assert found(row) == [("items_twice", "thread_1")]
+    assert row.discrepancies.get().found == f"3 of {3 + went_on} after them were sent before"
+
+
+def test_the_users_last_words_alone_that_stand_there_twice_are_found(
+    apis: Connections, sandbox: RunningSandbox
+) -> None:
+    thread = copied_thread("thread_1", messages=21)
+    again(sandbox, thread, 20)
+    assert found(run(apis)) == [("items_twice", "thread_1")]
+
+
+def test_words_that_somebody_says_again_are_no_error(apis: Connections, sandbox: RunningSandbox) -> None:
+    thread = copied_thread("thread_1", messages=21)
+    append_text(thread, "and another thing")
+    again(sandbox, thread, 20)
+    assert found(run(apis)) == [("continued", "thread_1")]
+
+
+def test_a_chunk_that_arrived_twice_before_the_next_one_is_found(
+    apis: Connections, sandbox: RunningSandbox
+) -> None:
+    thread = copied_thread("thread_1", messages=23)
+    again(sandbox, thread, *range(20))
+    again(sandbox, thread, 20, 21, 22)
+    for _ in range(3):
+        delete_item(sandbox, thread, 20)
+    row = run(apis)
+    assert found(row) == [("items_twice", "thread_1")]
+    assert "20 not planned; 20 of these stand there twice" in row.discrepancies.get().found
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"thread_id": "x"}, "metadata_differs"),
+        ({}, "metadata_differs"),
+        ({"thread_id": "thread_1", "a": "b"}, "continued"),
+    ],
+)
+def test_metadata_is_compared_too(
+    change: dict[str, str], code: str, apis: Connections, sandbox: RunningSandbox
+) -> None:
+    thread = copied_thread("thread_1")
+    call(sandbox, "POST", f"/conversations/{thread.conversation.conversation_id}", {"metadata": change})
+    row = run(apis)
+    assert found(row) == [(code, "thread_1")]
+    assert "metadata differs" in row.discrepancies.get().found
+    assert found(run(apis, quick=True)) == []
+
+
+def test_an_item_put_in_the_place_of_another_with_the_same_words_is_a_difference(
+    apis: Connections, sandbox: RunningSandbox
+) -> None:
+    thread = copied_thread("thread_1", messages=3)
+    again(sandbox, thread, 2)
+    delete_item(sandbox, thread, 2)
+    row = run(apis)
+    assert found(row) == [("difference", "thread_1")]
+    assert "item 3 is not the one that was appended" in row.discrepancies.get().found
+    Conversation.objects.update(continued_after=3)
+    assert found(run(apis)) == [("difference", "thread_1")]
+
+
+def test_reading_takes_the_calls_that_were_counted(apis: Connections, sandbox: RunningSandbox) -> None:
+    copied_thread("thread_1", messages=105)
+    copied_thread("thread_2", messages=3)
+    for quick in (False, True):
+        before = len(sandbox.control.requests())
+        run(apis, quick=quick)
+        estimate = calls_estimate(checks=["target"], sample_size=None, quick=quick)
+        assert len(sandbox.control.requests()) - before == estimate.target_calls == (3 if quick else 5)
 
 
 @pytest.mark.parametrize("quick", [False, True])

@@ -337,3 +337,15 @@ def test_a_batch_that_is_cancelled_after_parting_leaves_a_thread_without_a_conve
     thread = Thread.objects.get()
     assert (thread.status, thread.error_code, thread.pending_work) == (S.SNAPSHOTTED, "", "")
     assert FormerConversation.objects.count() == 1
+
+
+def test_a_kept_conversation_in_which_others_say_the_same_goes_to_a_person(
+    make_thread: MakeThread, sandbox: RunningSandbox
+) -> None:
+    thread = kept(continued(make_thread(messages=25), sandbox))
+    chunk = thread.conversation.chunks.get(sequence=1)
+    Chunk.objects.filter(pk=chunk.pk).update(item_ids=["msg_other", *chunk.item_ids[1:]])
+    verified(claim(start("verify", thread)))
+    thread.refresh_from_db()
+    assert (thread.status, thread.error_code) == (S.NEEDS_REVIEW, "difference")
+    assert "others that say the same stand in their place" in thread.error_text
