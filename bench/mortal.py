@@ -162,7 +162,8 @@ def _family(family: str) -> list[psutil.Process]:
     """A job's process outlives a worker that quits by itself; it is known by what it inherited."""
     found = []
     for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):  # gone meanwhile, or not ours to look at
+        # Gone meanwhile, or not ours to look at; psutil lets the kernel's own error through where both happen.
+        with contextlib.suppress(psutil.Error, ProcessLookupError):
             if process.environ().get(_FAMILY) == family:
                 found.append(process)
     return found

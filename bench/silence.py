@@ -24,11 +24,15 @@ class SilentProxy:
         self._loop = asyncio.new_event_loop()
         self._speaking = asyncio.Event()
         self._epoch = 0
+        self._open: set[asyncio.StreamWriter] = set()
         self.port = 0
         self.connections = 0
+        self.swallowed = threading.Event()
+        """Something was said into the silence: somebody waits for an answer."""
 
     def silence(self) -> None:
         """Pass nothing on from now on, in neither direction; new connections are accepted and wait too."""
+        self.swallowed.clear()
         self._call(self._speaking.clear)
 
     def speak(self, *, forget: bool = False) -> None:
@@ -78,6 +82,8 @@ class SilentProxy:
         self._loop.call_soon(ready.set)
         self._loop.run_forever()
         server.close()
+        for writer in self._open:
+            writer.transport.abort()
         for task in asyncio.all_tasks(self._loop):
             task.cancel()
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
@@ -91,12 +97,14 @@ class SilentProxy:
             await self._join(reader, writer, self._epoch)
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, epoch: int) -> None:
+        self._open.add(writer)
         await self._pass(epoch)
         try:
             far_reader, far_writer = await asyncio.open_connection(*self._upstream)
         except OSError:
             writer.close()
             return
+        self._open.add(far_writer)
         await asyncio.gather(self._pump(reader, far_writer, epoch), self._pump(far_reader, writer, epoch))
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, epoch: int) -> None:
@@ -112,6 +120,8 @@ class SilentProxy:
     async def _pass(self, epoch: int) -> None:
         """Return as soon as bytes of that time's connections are passed on: perhaps never."""
         while True:
+            if not self._speaking.is_set() or epoch != self._epoch:
+                self.swallowed.set()
             await self._speaking.wait()
             if epoch == self._epoch:
                 return

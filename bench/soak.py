@@ -171,6 +171,7 @@ def main(arguments: Sequence[str]) -> int:
             "OPENAI_PROJECT_ID": "",
             "LEASE_SECONDS": "5",
             "HTTP_TIMEOUT_SECONDS": "3",
+            "DATABASE_ANSWER_SECONDS": "10",
             "MAX_ATTEMPTS": "1000",  # what is to be seen is that all arrives, whatever it takes
             "TARGET_REQUESTS_PER_MINUTE": "30000",
         }

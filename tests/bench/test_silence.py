@@ -61,8 +61,10 @@ def test_silence_neither_answers_nor_closes_and_what_was_said_meanwhile_arrives(
     with connected(proxy) as connection:
         assert asked(connection, b"one") == b"one"
         proxy.silence()
+        assert not proxy.swallowed.is_set()
         with pytest.raises(TimeoutError):
             asked(connection, b"two", timeout=0.2)
+        assert proxy.swallowed.is_set()
         proxy.speak()
         connection.settimeout(10)
         assert connection.recv(1024) == b"two"

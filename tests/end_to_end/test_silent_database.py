@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from bench.silence import SilentProxy
 from bench.wholeness import estate_troubles
 from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
@@ -18,7 +19,6 @@ from migration_app.intake.imports import import_receive
 from migration_app.models import Batch, SourceImport, Thread
 from migration_app.services.batches import batch_create
 from migration_app.services.selections import selection_of_filters
-from tests.end_to_end.silent_proxy import SilentProxy, silent_proxy
 from tests.end_to_end.test_killed_workers import kill, wait_until, worker_environment
 from tests.migration_app.backfill.conftest import make_thread
 from tests.migration_app.conftest import sandbox
@@ -43,7 +43,7 @@ execute_from_command_line(["manage.py", "rqworker", "default", "-v", "0"])
 @pytest.fixture
 def proxy() -> Iterator[SilentProxy]:
     database = settings.DATABASES["default"]
-    with silent_proxy(database["HOST"] or "127.0.0.1", int(database["PORT"])) as between:
+    with SilentProxy(database["HOST"] or "127.0.0.1", int(database["PORT"])).running() as between:
         yield between
 
 
@@ -107,7 +107,7 @@ def test_a_worker_amid_a_batch_stops_when_told_though_the_database_is_silent_and
     wait_until(proxy.swallowed.is_set, "the worker to ask the database for something")
     process.terminate()
     assert process.wait(STOP_SECONDS) == 0
-    proxy.speak()
+    proxy.speak(forget=True)
     worker()
     wait_until(lambda: finished(batch), "the batch to finish")
     assert estate_troubles(sandbox.control, threads) == []
@@ -137,7 +137,7 @@ def test_a_worker_gives_up_a_silent_connection_by_itself_and_completes_the_batch
     wait_until(lambda: sum(sandbox.control.state().requests.values()) >= 4, "four calls")
     proxy.silence()
     wait_until(proxy.swallowed.is_set, "the worker to ask the database for something")
-    proxy.speak()
+    proxy.speak(forget=True)
     wait_until(lambda: finished(batch), "the batch to finish")
     assert process.poll() is None
     assert estate_troubles(sandbox.control, threads) == []
