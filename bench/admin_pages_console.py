@@ -61,10 +61,10 @@ _THREADS = """
 _CONVERSATIONS = """
     INSERT INTO migration_app_conversation
         (thread_id, conversation_id, state, item_count, fingerprint, policies, policies_version, replacements,
-         create_request_id, intended_at, created_at, completed_at, verified_at)
+         create_request_id, intended_at, created_at, completed_at, verified_at, mapped_at)
     SELECT id, 'conv_' || lpad(id::text, 8, '0'),
            CASE WHEN status = 'verified' THEN 'verified' WHEN status = 'backfilled' THEN 'complete' ELSE 'open' END,
-           item_count, '', '{}', 1, '[]', 'req_' || id, now(), now(), now(), now()
+           item_count, '', '{}', 1, '[]', 'req_' || id, now(), now(), now(), now(), now()
     FROM migration_app_thread ORDER BY id
 """
 _AUDIT = """

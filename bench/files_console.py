@@ -45,9 +45,9 @@ _THREADS = """
 _CONVERSATIONS = """
     INSERT INTO migration_app_conversation
         (thread_id, conversation_id, state, item_count, fingerprint, policies, policies_version, replacements,
-         create_request_id, intended_at, created_at, completed_at, verified_at)
+         create_request_id, intended_at, created_at, completed_at, verified_at, mapped_at)
     SELECT id, 'conv_' || md5(id::text), 'verified', 14, md5(id::text) || md5(thread_id), '{}', 1, '[]', '', now(),
-           now(), now(), now() FROM migration_app_thread
+           now(), now(), now(), now() FROM migration_app_thread
 """
 
 

@@ -98,10 +98,8 @@ def _trail_troubles(thread: Thread) -> Iterator[str]:
 
 def _ledger_troubles(control: Control) -> Sequence[str]:
     """Conversations that nobody holds are empty, and no more than the creates on the ledger."""
-    held = set(Conversation.objects.exclude(conversation_id="").values_list("conversation_id", flat=True))
-    former = set(FormerConversation.objects.values_list("conversation_id", flat=True))
     items = control.state().items
-    unheld = set(items) - held - former
+    unheld = _unheld(control)
     orphans = OrphanConversation.objects.count()
     troubles = [
         f"conversation {name} is nobody's and holds {items[name]} items" for name in unheld if items[name]
@@ -113,5 +111,10 @@ def _ledger_troubles(control: Control) -> Sequence[str]:
 
 def unheld_conversations(control: Control) -> int:
     """How many conversations the target has that no row of the console names."""
-    held = set(Conversation.objects.exclude(conversation_id="").values_list("conversation_id", flat=True))
-    return len(set(control.state().items) - held)
+    return len(_unheld(control))
+
+
+def _unheld(control: Control) -> set[str]:
+    held = Conversation.objects.exclude(conversation_id="").values_list("conversation_id", flat=True)
+    former = FormerConversation.objects.values_list("conversation_id", flat=True)
+    return set(control.state().items) - set(held) - set(former)

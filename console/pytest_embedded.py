@@ -20,6 +20,9 @@ TEST_ENVIRONMENT = {
     "SECRET_KEY": "for-tests-only-for-tests-only-for-tests-only-for-tests-only",
     "DEBUG": "off",
     "OPENAI_API_KEY": "sk-test-no-real-key",
+    # Tests count calls, and say themselves when a list may lag or a target is to be probed.
+    "READ_PATIENCE_SECONDS": "0",
+    "TARGET_PROBE_HOURS": "0",
 }
 
 _servers = contextlib.ExitStack()

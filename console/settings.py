@@ -160,6 +160,15 @@ HTTP_TIMEOUT_SECONDS = positive_int(env, "HTTP_TIMEOUT_SECONDS", default=60)
 # An API's answer is read up to here, uncompressed: one without end must not fill a worker's memory.
 ANSWER_MAX_MB = positive_int(env, "ANSWER_MAX_MB", default=64)
 
+# A list that lacks what the target has acknowledged is read again for so long.
+READ_PATIENCE_SECONDS = whole_number(env, "READ_PATIENCE_SECONDS", default=30)
+# An append without an answer to a conversation that is in the mapping may still arrive for so long.
+DOUBT_WAIT_SECONDS = whole_number(env, "DOUBT_WAIT_SECONDS", default=900)
+# A conversation that was given up in doubt is deleted after so long.
+DOUBT_DELETE_AFTER_SECONDS = whole_number(env, "DOUBT_DELETE_AFTER_SECONDS", default=3600)
+# So often a scratch conversation shows whether the target refuses a repeated append; 0: never.
+TARGET_PROBE_HOURS = whole_number(env, "TARGET_PROBE_HOURS", default=24)
+
 # Limits of the target, shared by all workers through Redis; 0: none is set, only what the target itself says counts.
 TARGET_REQUESTS_PER_MINUTE = whole_number(env, "TARGET_REQUESTS_PER_MINUTE", default=0)
 TARGET_ITEMS_PER_MINUTE = whole_number(env, "TARGET_ITEMS_PER_MINUTE", default=0)

@@ -27,6 +27,8 @@ ListingOrder = Literal["asc", "desc", "unknown"]
 MAX_ITEMS_PER_CALL = 20
 """Items that conversations.create and items.create take at most (official description, 2026-08-21)."""
 
+_OWN_ID_PREFIXES = {"message": "msg", "code_interpreter_call": "ci", "file_search_call": "fs"}
+
 MAX_METADATA_PAIRS = 16
 MAX_METADATA_KEY = 64
 MAX_METADATA_VALUE = 512
@@ -192,6 +194,16 @@ def planned_from_body(body: bytes, source_kind: SourceKind, source_id: str, grou
     planned = PlannedItem(json.loads(body.decode(errors="surrogatepass")), source_kind, source_id, group)
     object.__setattr__(planned, "_body", body)
     return planned
+
+
+def own_id_prefix(item: JsonObject) -> str:
+    """The prefix of the id that an item is sent with; empty for an item that is sent without one.
+
+    The description demands an id of these (OutputMessage, CodeInterpreterToolCall, FileSearchToolCall).
+    """
+    if item.get("type") == "message" and item.get("role") != "assistant":
+        return ""
+    return _OWN_ID_PREFIXES.get(item.get("type", ""), "")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from rq.serializers import DefaultSerializer, JSONSerializer
 
 from migration_app import silence
 from migration_app.backfill.assistant_looks import looks_work
+from migration_app.backfill.given_up import given_up_work
 from migration_app.backfill.outcomes import bug_place
 from migration_app.backfill.readiness import readiness_work
 from migration_app.backfill.reconcile import Watch, reconcile_work
@@ -45,12 +46,14 @@ from migration_app.services.batch_cancel import batch_take_back
 from migration_app.services.batch_control import WORKED_ON, batch_control, urgent_work_waits
 from migration_app.services.batches import batch_fail, batch_finish, batch_prepare_piece
 from migration_app.services.claims import threads_claimable
+from migration_app.services.given_up import given_up_due
 from migration_app.services.readiness_checks import checks_waiting
 from migration_app.services.reconciliation.records import reconciliation_schedule, reconciliations_waiting
 from migration_app.services.reconciliation.review import review_send
 from migration_app.services.run_totals import run_totals_fold
 from migration_app.services.selections import SelectionError
 from migration_app.services.tallies import tallies_fold
+from migration_app.services.target_behaviour import target_name
 from migration_app.services.trials import trials_waiting
 
 logger = logging.getLogger(__name__)
@@ -140,6 +143,8 @@ def sweep() -> None:
         _enqueue("trial", pk)
     if checks_waiting():
         _enqueue("readiness", 0)
+    if given_up_due():
+        _enqueue("given_up", 0)
     tallies_fold()
     run_totals_fold()
 
@@ -251,6 +256,7 @@ def _apis(batch: Batch | None = None, *, target_seconds: float | None = None) ->
             limiter=limiter,
         ),
         limiter=limiter,
+        target_name=target_name(target_base_url()),
     )
 
 
@@ -391,6 +397,18 @@ def readiness_run(kind: str, *, actor: Actor, stop: Callable[[], bool] = bool) -
     return readiness_work(kind=kind, actor=actor, apis=_apis(), stop=stop)
 
 
+@_discretion()
+def given_up_job(_nothing: int = 0) -> None:
+    """Delete conversations that were given up in doubt and are due, until urgent work waits."""
+    end = time.monotonic() + _TURN_SECONDS
+    with _stop_asked() as stop:
+        given_up_work(
+            actor=_actor(),
+            apis=_apis(),
+            stop=lambda: stop.is_set() or time.monotonic() > end or urgent_work_waits(0),
+        )
+
+
 JOBS = {
     "batch": batch_job,
     "import": import_job,
@@ -399,6 +417,7 @@ JOBS = {
     "reconcile": reconcile_job,
     "trial": trial_job,
     "readiness": readiness_job,
+    "given_up": given_up_job,
 }
 """All that a worker runs (``worker.ConsoleJob``), whatever is named in the queue."""
 

@@ -16,10 +16,11 @@ _TEXT = "text"
 _PLAIN = "plain"
 _COLUMNS: Mapping[str, tuple[str, str]] = {
     "thread_id": (_TEXT, "t.thread_id"),
-    # One that is being deleted is nobody's to use any more.
+    # Only what was verified once: until then it may be given up for a fresh one. One that is being deleted is nobody's
+    # to use any more.
     "conversation_id": (
         _TEXT,
-        "CASE WHEN c.state = 'deleting' THEN '' ELSE coalesce(c.conversation_id, '') END",
+        "CASE WHEN c.mapped_at IS NULL OR c.state = 'deleting' THEN '' ELSE c.conversation_id END",
     ),
     "status": (_PLAIN, "t.status"),
     "fidelity": (_PLAIN, "t.fidelity"),

@@ -42,6 +42,7 @@ class ConversationFactory(DjangoModelFactory[Conversation]):
     conversation_id = Sequence("conv_{:06d}".format)
     state = Conversation.State.OPEN
     intended_at = LazyFunction(timezone.now)
+    mapped_at = LazyAttribute(lambda made: getattr(made, "verified_at", None))
 
 
 class BatchFactory(DjangoModelFactory[Batch]):

@@ -18,6 +18,9 @@ PASSING = frozenset(
 )
 """What a target that is down or overloaded answers; it may be over in a second."""
 
+UNSETTLING = frozenset({"starting_over"})
+"""What says that answers are lost again and again: each further try leaves a conversation to be deleted."""
+
 PATIENCE_SECONDS = 60.0
 
 _ADVICE = {
@@ -26,6 +29,7 @@ _ADVICE = {
     "quota_exhausted": "Raise the account's quota, then resume.",
     "redirected": "Set the base URL to where the API itself is, restart the workers, then resume.",
     "create_unknown": "Check the base URL, and whether the target has conversations at all, then resume.",
+    "starting_over": "See to the network and to the time-outs on the way to the target, then resume.",
     "not_configured": "Set the missing variables where the workers run, restart them, then resume.",
 }
 
@@ -51,7 +55,7 @@ class Breaker:
 
     def failed(self, thread_pk: int, error: GatewayError, *, now: float) -> None:
         """Count a thread's failure; one that speaks of the thread itself is none of ours."""
-        if error.code not in LASTING | PASSING:
+        if error.code not in LASTING | PASSING | UNSETTLING:
             return
         if error.code != self._code:
             self._code, self._since = error.code, now

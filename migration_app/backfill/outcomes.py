@@ -6,6 +6,7 @@ Each function adds to the thread's entry; the caller writes it. Must not import 
 from __future__ import annotations
 
 import dataclasses
+import math
 import traceback
 
 from django.conf import settings
@@ -22,6 +23,8 @@ S = Thread.Status
 W = Thread.Work
 _LONGEST_DELAY = 120.0
 _TRIES_OF_LASTING = 3
+_OUR_PAUSES = frozenset({"append_may_arrive", "starting_over"})
+"""Pauses that the console makes for its own reasons, and knows how long they must be."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -43,15 +46,16 @@ class Trouble:
 def call_failed(entry: Entry, error: GatewayError) -> None:
     """Try the thread later, or give it up if the same would happen again or its tries are used up."""
     trouble = Trouble(error.code, error.text, error.request_id, error.status, error.said)
-    # A rate limit says nothing about the thread: it never counts as one of its tries.
-    counts = error.code != "rate_limited"
+    # A rate limit says nothing about the thread: it never counts as one of its tries. Neither does a pause of ours.
+    counts = error.code not in {"rate_limited", *_OUR_PAUSES}
     attempts = entry.parts.get("set", {}).get("attempts", entry.thread.attempts)
     # What speaks of key or account gets a few tries too: by then the breaker has seen whether others meet it.
     tries = min(_TRIES_OF_LASTING, settings.MAX_ATTEMPTS) if error.code in LASTING else settings.MAX_ATTEMPTS
     if (error.permanent and error.code not in LASTING) or (counts and attempts + 1 >= tries):
         give_up(entry, trouble)
         return
-    delay = min(max(_delay(attempts), error.retry_after or 0.0), _LONGEST_DELAY)
+    longest = math.inf if error.code in _OUR_PAUSES else _LONGEST_DELAY
+    delay = min(max(_delay(attempts), error.retry_after or 0.0), longest)
     try_later(entry, trouble, delay=delay, attempts=attempts + counts)
 
 

@@ -2,15 +2,21 @@
 
     create:   row "creating"  →  POST /conversations         →  id, row "open"
     append:   row "sending"   →  POST /conversations/…/items →  item ids, row "appended"     (per chunk)
-    complete: row "complete"  →  GET  /conversations/…/items →  compared: "verified", or a person looks
+    complete: row "complete"  →  GET  /conversations/…/items →  compared: "verified", or a person decides
 
 The rule that makes it safe: ``work.write()`` stands before every call, and what a call taught is in the entry
 that the next ``work.write()`` makes durable. So the record of one call and the intent of the next are one
 transaction, and a worker may die anywhere. The next one finds the rows and knows: "creating" means that the
 create may have happened, and nobody can find out (there is no list of conversations), so it goes to the orphan
-ledger and a new, empty conversation is made. "sending" means that the append may have happened: the
-conversation is read, and either it holds exactly the chunk more (recorded) or exactly not (sent again);
-anything else goes to a person. Content is only ever sent to a conversation whose id is durable.
+ledger and a new, empty conversation is made. "sending" means that the append may have happened, or may still
+happen: a doubt. Content is only ever sent to a conversation whose id is durable.
+
+A doubt is settled by reading: if the chunk is there exactly, it is recorded. If it is not, it may still be on its
+way, held by a stopped worker or a slow server, for as long as it likes. So it is sent again to the same conversation
+only where the target is known to refuse a repeat of it (``backfill.repeats``). Else the thread starts over in a fresh
+conversation, and the doubtful one, which was never in the mapping, is given up and deleted later
+(``backfill.given_up``). One that was in the mapping is never given up: there the doubt waits, and goes to a person
+(``backfill.doubts`` has all of this).
 
 A refused append did nothing; it is halved until the item is found that the target does not take, and that
 item is replaced by its documented fallback. What is written down stands in ``backfill.records``.
@@ -22,32 +28,28 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.conf import settings
 
 from migration_app.backfill import records
+from migration_app.backfill.doubts import InDoubtError, behind, in_doubt, settle, start_over
 from migration_app.backfill.readback import read_back
 from migration_app.backfill.records import NeedsReviewError
 from migration_app.backfill.refusals import halves, is_about_items, is_lossless, next_replacements
 from migration_app.backfill.standing import intact_or_review
 from migration_app.backfill.work import Work
 from migration_app.contracts import Fidelity, JsonObject, PlannedItem
-from migration_app.conversion.canonical import (
-    ItemsComparison,
-    read_back_includes,
-)
 from migration_app.conversion.chunking import chunk_items
-from migration_app.conversion.conversations import listed_id
 from migration_app.gateways.errors import GatewayError, Outcome
 from migration_app.gateways.target import (
     Appended,
     conversation_create,
     conversation_is_there,
     items_append,
-    items_pages,
 )
 from migration_app.models import Chunk, Conversation, Thread
 from migration_app.services.assessments import GROWN_CODE, GROWN_TEXT, plan_measures
@@ -61,26 +63,33 @@ async def thread_backfill(work: Work) -> None:
     """Take a claimed thread as far as it gets: verified, blocked, or to a person.
 
     Raises GatewayError, LeaseLostError and HandBackError; what is known by then stands in ``work.entry``, and the
-    caller (``backfill.outcomes``) adds how it goes on, and writes it.
+    caller (``backfill.outcomes``) adds how it continues, and writes it.
     """
     records.backfill_begun(work.entry)
     try:
         _sendable(work)
-        if work.thread.status != S.BACKFILLED:
-            handed_out = _has_id(work.conversation)
-            sent = not await _blocked(work) and await _append(
-                work, await _conversation(work), handed_out=handed_out
-            )
-            if not sent:
-                await work.apart(records.thread_blocked, work.entry, work.plan)
-                await work.write()
+        while True:
+            try:
+                await _sent_and_verified(work)
+            except InDoubtError as doubt:
+                await start_over(work, _held(work), doubt)
+            else:
                 return
-            await _complete(work)
-        await work.write()
-        work.step()
-        await _verify(work)
     except (NeedsReviewError, PlanLostError) as trouble:
         await _to_review(work, trouble)
+
+
+async def _sent_and_verified(work: Work) -> None:
+    if work.thread.status != S.BACKFILLED:
+        resumed = _has_id(work.conversation)
+        if await _blocked(work) or not await _append(work, await _conversation(work), resumed=resumed):
+            await work.apart(records.thread_blocked, work.entry, work.plan)
+            await work.write()
+            return
+        await _complete(work)
+    await work.write()
+    work.step()
+    await _verify(work)
 
 
 async def thread_verify(work: Work) -> None:
@@ -90,6 +99,8 @@ async def thread_verify(work: Work) -> None:
     """
     try:
         await _verify(work)
+    except InDoubtError as doubt:
+        await _to_review(work, NeedsReviewError(doubt.code, doubt.text))
     except (NeedsReviewError, PlanLostError) as trouble:
         await _to_review(work, trouble)
 
@@ -119,7 +130,7 @@ async def _conversation(work: Work) -> Conversation:
     if work.conversation is not None:
         lost = "The worker ended between sending the create and recording its answer."
         records.create_lost(work.entry, work.plan, lost)
-    work.conversation = records.conversation_intended(work.entry, work.converted.policies)
+    work.conversation = records.conversation_intended(work.entry, work.converted.policies, work.replacements)
     await work.write()
     try:
         created = await conversation_create(work.connection, metadata=work.plan.metadata)
@@ -136,27 +147,32 @@ def _has_id(conversation: Conversation | None) -> bool:
     return conversation is not None and conversation.state != Conversation.State.CREATING
 
 
-async def _append(work: Work, conversation: Conversation, *, handed_out: bool) -> bool:
+async def _append(work: Work, conversation: Conversation, *, resumed: bool) -> bool:
     """Send what is not there yet; ``work.plan`` becomes the plan as it was sent.
 
-    Chunks that stand are held against the plan before anything follows them. False if the target refuses an
-    item and all its fallbacks: then the plan is blocked.
+    Chunks that were sent before are held against the plan before anything follows them. False if the target refuses
+    an item and all its fallbacks: then the plan is blocked.
     """
-    position, sequence = await _standing(work)
-    if handed_out and position < len(work.items):
-        # Its id has been in the mapping: its application may have gone on with it since.
-        await _prefix_only(work, position)
-    parts = deque(await work.apart(chunk_items, work.items, position))
+    position, sequence, doubtful = await _sent_before(work, conversation)
+    if resumed and position < len(work.items):
+        # Somebody may have continued it since: its application, if it was in the mapping.
+        await _prefix_only(work, conversation, position)
+    parts = deque(await work.apart(chunk_items, work.items, doubtful.stop if doubtful else position))
+    if doubtful:
+        parts.appendleft(doubtful)
     while parts:
         work.step()
         part = parts.popleft()
         sent = work.sent.copy()
         digest = sent.add(_bodies(work.items[part.start : part.stop]))
         try:
-            appended = await _send(work, conversation, sequence, part, digest)
+            appended = await _send(work, conversation, sequence, part, digest, again=part == doubtful)
         except GatewayError as error:
             if not (is_about_items(error) or await _is_unknown_kind(work, conversation, error)):
                 raise
+            if part == doubtful:
+                # In parts, or with other items, it might not be refused any more when the first one arrives.
+                raise in_doubt(conversation, f"Its repeat was refused: {error.code}.") from None
             smaller = halves(work.items, part)
             if smaller is None:
                 await _replace(work, conversation, part, error)
@@ -166,7 +182,7 @@ async def _append(work: Work, conversation: Conversation, *, handed_out: bool) -
         else:
             records.chunk_appended(work.entry, sequence, appended)
             work.appended[part.start] = appended.item_ids
-            work.sent = sent
+            work.sent, work.answered_at = sent, time.monotonic()
             sequence += 1
     return True
 
@@ -175,8 +191,11 @@ async def _blocked(work: Work) -> bool:
     return await work.apart(lambda: work.plan.fidelity) is Fidelity.BLOCKED
 
 
-async def _standing(work: Work) -> tuple[int, int]:
-    """Check what was sent before; returns the position and the sequence number that come next."""
+async def _sent_before(work: Work, conversation: Conversation) -> tuple[int, int, range | None]:
+    """Check what was sent before; returns the position and the sequence number that come next.
+
+    With them, what is to be sent again under that number: the last chunk, if it is in doubt and may be repeated.
+    """
     position = sequence = 0
     for chunk in work.chunks:
         await asyncio.sleep(0)  # there may be thousands, and other threads wait for the loop
@@ -188,40 +207,20 @@ async def _standing(work: Work) -> tuple[int, int]:
                 f"Chunk {chunk.sequence + 1} was sent from a plan that is no longer the same: the snapshot or the "
                 "conversion changed since. Begin anew, roll the thread back, or keep it as it is.",
             )
-        if chunk.state == Chunk.State.SENDING and not await _settle(work, chunk):
-            break  # only the last one can be in doubt; it is not there, and is sent anew under the same number
+        if chunk.state == Chunk.State.SENDING and not await settle(work, conversation, chunk):
+            # Only the last one can be in doubt.
+            return position, sequence, range(position, position + chunk.item_count)
         work.sent = sent
         position, sequence = chunk.first_item + chunk.item_count, chunk.sequence + 1
-    return position, sequence
+    return position, sequence, None
 
 
-async def _settle(work: Work, chunk: Chunk) -> bool:
-    """Find out whether a chunk in doubt is there: True and recorded, or False."""
-    end = chunk.first_item + chunk.item_count
-    comparison = ItemsComparison(_bodies(work.items[:end]))
-    ids: list[str] = []
-    async for page in _pages(work, work.items[:end]):
-        ids += map(listed_id, page)
-        comparison.see(page)
-    if comparison.same == comparison.seen == end:
-        work.appended[chunk.first_item] = tuple(ids[chunk.first_item : end])
-        records.chunk_appended(
-            work.entry, chunk.sequence, Appended(work.appended[chunk.first_item], request_id="")
-        )
-        await work.write()
-        return True
-    if comparison.same == comparison.seen == chunk.first_item:
-        return False
-    difference = await work.apart(comparison.difference)
-    raise NeedsReviewError(
-        "difference",
-        f"After a lost answer the conversation is not as sent: {difference.text if difference else ''}",
-    )
-
-
-async def _prefix_only(work: Work, position: int) -> None:
+async def _prefix_only(work: Work, conversation: Conversation, position: int) -> None:
     """Raise NeedsReviewError unless the conversation is exactly what was sent, and nothing else."""
-    difference = (await read_back(work, _held(work), work.items[:position])).difference()
+    found = await read_back(work, conversation, work.items[:position], answered=position)
+    if found is None or found.only_missing:
+        raise behind(work, conversation, found)
+    difference = found.difference()
     if difference is not None:
         raise NeedsReviewError(
             "conversation_continued",
@@ -229,7 +228,9 @@ async def _prefix_only(work: Work, position: int) -> None:
         )
 
 
-async def _send(work: Work, conversation: Conversation, sequence: int, part: range, digest: str) -> Appended:
+async def _send(
+    work: Work, conversation: Conversation, sequence: int, part: range, digest: str, *, again: bool
+) -> Appended:
     planned = work.items[part.start : part.stop]
     records.chunk_sending(
         work.entry, sequence=sequence, first_item=part.start, planned=planned, digest=digest
@@ -245,9 +246,9 @@ async def _send(work: Work, conversation: Conversation, sequence: int, part: ran
         )
     except GatewayError as error:
         if error.code == "item_already_in_conversation":
-            # An earlier append of these did arrive, late: still a doubt, looked up by the next try.
+            # An earlier append of these did arrive, late: still a doubt, settled by the next try.
             raise error.told_as("append_in_doubt", outcome=Outcome.UNKNOWN) from None
-        if error.outcome is Outcome.NOTHING:
+        if error.outcome is Outcome.NOTHING and not again:
             records.chunk_withdrawn(work.entry, sequence)
         raise
 
@@ -295,7 +296,11 @@ async def _verify(work: Work) -> None:
         records.thread_verified(work.entry, conversation.continued_after)
         await work.write()
         return
-    found = await read_back(work, conversation, work.items, metadata=work.plan.metadata)
+    found = await read_back(
+        work, conversation, work.items, answered=len(work.items), metadata=work.plan.metadata
+    )
+    if found is None or found.only_missing:
+        raise behind(work, conversation, found)
     difference = found.difference()
     if difference is not None:
         raise NeedsReviewError("difference", difference.text)
@@ -316,22 +321,6 @@ def _held(work: Work) -> Conversation:
     if work.conversation is None:
         raise NeedsReviewError("conversation_missing", "The console holds no conversation for this thread.")
     return work.conversation
-
-
-async def _pages(work: Work, items: Sequence[PlannedItem]) -> AsyncIterator[list[JsonObject]]:
-    """The conversation as the target has it, oldest first, with what must be asked for to compare it."""
-    include = await work.apart(read_back_includes, _bodies(items))
-    try:
-        async for page in items_pages(
-            work.connection, conversation_id=_held(work).conversation_id, include=include
-        ):
-            yield page
-    except GatewayError as error:
-        if error.code != "not_found":
-            raise
-        raise NeedsReviewError(
-            "conversation_missing", "The target no longer knows the conversation."
-        ) from None
 
 
 def _bodies(items: Iterable[PlannedItem]) -> Iterator[JsonObject]:

@@ -1,15 +1,18 @@
 """Reading a conversation whole, items and metadata, and holding it against what was planned and recorded.
 
-One way for everything that verifies, reconciles or looks before it sends more. Sends nothing. Must not import jobs
-or rq.
+One way for everything that verifies, reconciles or checks before it sends more. A list may lag behind what the target
+has acknowledged, so what it does not show is not believed at once. Sends nothing. Must not import jobs or rq.
 """
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from migration_app.backfill.records import NeedsReviewError
+from django.conf import settings
+
 from migration_app.backfill.work import Work
 from migration_app.contracts import JsonObject, PlannedItem
 from migration_app.conversion.canonical import read_back_includes
@@ -18,6 +21,8 @@ from migration_app.gateways.connection import Connection
 from migration_app.gateways.errors import GatewayError
 from migration_app.gateways.target import conversation_get, items_pages
 from migration_app.models import Chunk, Conversation
+
+_FIRST_PAUSE = 0.25
 
 
 class Comparing(Protocol):
@@ -62,15 +67,55 @@ async def read_back(
     conversation: Conversation,
     items: Sequence[PlannedItem],
     *,
+    answered: int,
     metadata: Mapping[str, str] | None = None,
-) -> ConversationComparison:
+) -> ConversationComparison | None:
     """Hold a thread's conversation against these items, the ids that were recorded of them, and this metadata.
 
-    Without ``metadata`` that of the conversation is not read. NeedsReviewError if the target no longer knows the
-    conversation; else raises GatewayError.
+    ``items``: all that may be there, of which the first ``answered`` were acknowledged and must be. A list may lag
+    behind: while some of these are missing and nothing else is wrong, or the target does not know the conversation, it
+    is read again with growing pauses. None if it still does not know it. Without ``metadata`` that of the conversation
+    is not read. Raises GatewayError.
     """
+    begun = time.monotonic()
+    found = await _read_once(work, conversation, items, answered, metadata)
+    for pause in pauses(work):
+        if not _lacks(found, answered):
+            break
+        work.step()
+        await asyncio.sleep(pause)
+        found = await _read_once(work, conversation, items, answered, metadata)
+        if not _lacks(found, answered):
+            await work.behaviour.lagged(time.monotonic() - (work.answered_at or begun))
+    return found
+
+
+def pauses(work: Work) -> Iterator[float]:
+    """Growing pauses between reads of what a list may not show yet: for so long as it may lag, in all."""
+    seconds = max(settings.READ_PATIENCE_SECONDS, 2 * work.behaviour.list_lag)
+    pause = _FIRST_PAUSE
+    while seconds > 0:
+        yield min(pause, seconds)
+        seconds -= pause
+        pause *= 2
+
+
+def _lacks(found: ConversationComparison | None, answered: int) -> bool:
+    """Whether something that was acknowledged is not shown, or only a part of what was sent last is."""
+    return found is None or (found.only_missing and not found.is_exactly(answered))
+
+
+async def _read_once(
+    work: Work,
+    conversation: Conversation,
+    items: Sequence[PlannedItem],
+    answered: int,
+    metadata: Mapping[str, str] | None,
+) -> ConversationComparison | None:
     include = await work.apart(read_back_includes, Bodies(items))
-    comparison = ConversationComparison(Bodies(items), item_ids=recorded_ids(work), metadata=metadata)
+    comparison = ConversationComparison(
+        Bodies(items), item_ids=recorded_ids(work), metadata=metadata, keep_ids_from=answered
+    )
     try:
         await conversation_read(
             work.connection, comparison, conversation_id=conversation.conversation_id, include=include
@@ -78,9 +123,7 @@ async def read_back(
     except GatewayError as error:
         if error.code != "not_found":
             raise
-        raise NeedsReviewError(
-            "conversation_missing", "The target no longer knows the conversation."
-        ) from None
+        return None
     await work.apart(comparison.difference)
     return comparison
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from django.conf import settings
+
 from migration_app.archive.ids import storable_text
 from migration_app.contracts import (
     POLICIES_VERSION,
     Fidelity,
+    JsonObject,
     PlannedItem,
     Policies,
     Severity,
@@ -73,15 +76,25 @@ def backfill_begun(entry: Entry) -> None:
     entry.transition(S.BACKFILLING, "thread.backfill_started")
 
 
-def conversation_intended(entry: Entry, policies: Policies) -> Conversation:
-    """A conversation is about to be created; the row keeps the policies that the thread is sent under."""
+def conversation_intended(
+    entry: Entry, policies: Policies, replacements: Sequence[JsonObject]
+) -> Conversation:
+    """A conversation is about to be created; the row keeps the policies that the thread is sent under.
+
+    ``replacements``: what the target refused in a conversation that this one takes the place of.
+    """
     kept = policies_as_dict(policies)
-    entry.parts["intent"] = {"policies": kept, "policies_version": POLICIES_VERSION}
+    entry.parts["intent"] = {
+        "policies": kept,
+        "policies_version": POLICIES_VERSION,
+        "replacements": list(replacements),
+    }
     return Conversation(
         thread=entry.thread,
         state=Conversation.State.CREATING,
         policies=kept,
         policies_version=POLICIES_VERSION,
+        replacements=list(replacements),
     )
 
 
@@ -115,6 +128,29 @@ def conversation_opened(entry: Entry, conversation: Conversation, created: Creat
     )
 
 
+def conversation_given_up(entry: Entry, conversation: Conversation, *, why: str, item_count: int) -> None:
+    """What was sent to it may still arrive there: the thread starts over in a fresh one, and this one is deleted later.
+
+    Never one that has been in the mapping.
+    """
+    if conversation.mapped_at is not None:
+        raise ValueError(f"{conversation.conversation_id} has been in the mapping")
+    restarts = entry.thread.restarts + 1
+    entry.parts["parted"] = {
+        "fate": str(FormerConversation.Fate.GIVEN_UP),
+        "item_count": item_count,
+        "residue": "",
+        "reason": why,
+        "delete_in": settings.DOUBT_DELETE_AFTER_SECONDS,
+    }
+    entry.event("conversation.given_up", after=conversation.conversation_id, reason=why)
+    if entry.status == S.BACKFILLED:
+        entry.transition(S.QUEUED, "thread.queued")
+    if entry.status == S.QUEUED:
+        entry.transition(S.BACKFILLING, "thread.backfill_started", reason=f"Started over, time {restarts}.")
+    entry.set(restarts=restarts)
+
+
 def chunk_sending(
     entry: Entry, *, sequence: int, first_item: int, planned: Sequence[PlannedItem], digest: str
 ) -> None:
@@ -141,7 +177,7 @@ def chunk_appended(entry: Entry, sequence: int, appended: Appended) -> None:
 
 
 def chunk_withdrawn(entry: Entry, sequence: int) -> None:
-    """The append certainly did nothing."""
+    """The append certainly did nothing. Not for one that was sent before: the first may still arrive."""
     entry.parts["withdrawn"] = sequence
 
 
@@ -202,7 +238,15 @@ def thread_verified(entry: Entry, item_count: int, *, not_shown: Sequence[str] |
         if counts != before:
             entry.set(finding_counts=dict(sorted(counts.items())))
         said = " ".join(KINDS[NOT_SHOWN[name]].text for name in not_shown)
-    entry.transition(S.VERIFIED, "thread.verified", reason=said, error_code="", error_text="", attempts=0)
+    entry.transition(
+        S.VERIFIED,
+        "thread.verified",
+        reason=said,
+        error_code="",
+        error_text="",
+        attempts=0,
+        **_settled(entry),
+    )
     work_ended(entry)
 
 
@@ -233,6 +277,7 @@ def thread_to_review(entry: Entry, conversation: Conversation | None, review: Ne
         reason=review.text,
         error_code=review.code,
         error_text=storable_text(review.text, 2_000),
+        **_settled(entry),
     )
     work_ended(entry)
 
@@ -353,6 +398,11 @@ def rolled_back(
         **(plan_measures(plan) if plan is not None else {}),
     )
     work_ended(entry)
+
+
+def _settled(entry: Entry) -> dict[str, Any]:
+    """Count restarts from the beginning again, where there were any: most threads never start over."""
+    return {"restarts": 0} if entry.thread.restarts else {}
 
 
 def _parted(entry: Entry, fate: str, item_count: int, residue: str = "") -> None:

@@ -23,10 +23,11 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
 from migration_app.backfill import outcomes
+from migration_app.backfill.behaviour import Behaviour
 from migration_app.backfill.breaker import Breaker
 from migration_app.backfill.commits import Commits
 from migration_app.backfill.database import DatabaseThread
-from migration_app.backfill.leases import LeaseKeeper
+from migration_app.backfill.leases import LeaseKeeper, now
 from migration_app.backfill.loading import Loaded, threads_load
 from migration_app.backfill.outcomes import bug_place
 from migration_app.backfill.protocol import thread_backfill, thread_verify
@@ -37,7 +38,7 @@ from migration_app.backfill.undo import thread_rollback
 from migration_app.backfill.work import HandBackError, Work
 from migration_app.contracts import Actor
 from migration_app.gateways.connection import Connection
-from migration_app.gateways.errors import GatewayError, StoppedError
+from migration_app.gateways.errors import GatewayError, LeaseUncertainError, StoppedError
 from migration_app.gateways.limits import Limiter
 from migration_app.models import Thread
 from migration_app.services.batch_control import batch_control, batch_hold, urgent_work_waits
@@ -64,11 +65,15 @@ _LOADED_BYTES = 64 << 20
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Connections:
-    """How to reach the two APIs, and the part in the target's limit that the turn's connection to it takes."""
+    """How to reach the two APIs, and the part in the target's limit that the turn's connection to it takes.
+
+    ``target_name``: under which what is found out about the target is kept; empty to keep nothing.
+    """
 
     source: Callable[[], Connection]
     target: Callable[[], Connection]
     limiter: Limiter | None = None
+    target_name: str = ""
 
 
 class BugsMetError(Exception):
@@ -148,7 +153,10 @@ class Turn:
                 DatabaseThread() as self._database,
                 DatabaseThread() as self._looks,
             ):
+                name = self._connections.target_name
+                self._behaviour = Behaviour(name, self._looks) if name else Behaviour()
                 watching = asyncio.create_task(self._watch())
+                probing = asyncio.create_task(self._learn_behaviour())
                 try:
                     if self._stop.is_set():
                         self._stop_soon()
@@ -156,9 +164,10 @@ class Turn:
                         await self._look()
                     await self._fill()
                 finally:
-                    watching.cancel()
-                    with contextlib.suppress(asyncio.CancelledError):
-                        await watching
+                    for task in (watching, probing):
+                        task.cancel()
+                        with contextlib.suppress(asyncio.CancelledError):
+                            await task
                     for connection in self._opened.values():
                         await connection.close()
                     if self._connections.limiter is not None:
@@ -207,14 +216,20 @@ class Turn:
         room = self._window + group - len(self._in_flight) - len(self._ready)
         return room if room >= group else 0
 
+    async def _learn_behaviour(self) -> None:
+        """Load what is known of the target, and find out more if that is due; no thread waits for it."""
+        await self._behaviour.load()
+        await self._behaviour.probe(lambda: self._connection(self._connections.target), self._actor)
+
     async def _load(self, count: int) -> list[Loaded]:
+        asked_at = now()
         claimed = await self._database.run(
             threads_claim, batch_pk=self._batch_pk, lease=self._lease, count=count
         )
         if not claimed:
             return []
         # Before they are loaded: a large thread may take longer than its lease to convert.
-        self._keeper.keep(claimed)
+        self._keeper.keep(claimed, asked_at=asked_at)
         room = _LOADED_BYTES - self._loaded_bytes
         loaded = await self._database.run(threads_load, claimed, room=room)
         self._loaded_bytes += sum(entry.weight for entry in loaded)
@@ -261,7 +276,11 @@ class Turn:
                     await _STEPS[thread.pending_work](work)
                 finally:
                     entry = work.entry
-            except (HandBackError, StoppedError):
+            except (HandBackError, StoppedError, LeaseUncertainError) as end:
+                if isinstance(end, LeaseUncertainError):
+                    # This worker was stopped, or the database away: what it holds may be others' by now.
+                    logger.warning("thread %s: its lease may have run out; the turn ends", thread.pk)
+                    self._stop_soon()
                 outcomes.hand_back(entry)
                 await self._commits.write(entry)
             except GatewayError as error:
@@ -284,12 +303,14 @@ class Turn:
     def _work(self, loaded: Loaded) -> Work:
         loaded.convert()
         at_source = loaded.thread.pending_work == W.SNAPSHOT
+        pk, token = loaded.thread.pk, loaded.thread.lease_token
+        connection = self._connection(self._connections.source if at_source else self._connections.target)
         return Work(
             thread=loaded.thread,
             planned=loaded.plan,
             conversation=loaded.conversation,
             chunks=loaded.chunks,
-            connection=self._connection(self._connections.source if at_source else self._connections.target),
+            connection=connection.fenced(lambda: self._keeper.holds(pk, token)),
             commits=self._commits,
             database=self._database,
             stopping=lambda: self._stopping,
@@ -298,6 +319,7 @@ class Turn:
             trouble=loaded.trouble,
             snapshot_seen=loaded.snapshot_seen,
             looks=self._looked_up,
+            behaviour=self._behaviour,
         )
 
     async def _call_failed(self, entry: Entry, error: GatewayError) -> None:

@@ -2,29 +2,33 @@
 
     look:    GET  …/items                                        →  what is ours, as listed now
     begin:   conversation "deleting", thread "needs review"  ┐
-    chunk:   row "deleting" with the listed ids              ┘   →  DELETE …/items/{id}, one by one    (per chunk)
+    chunk:   row "deleting" with listed and recorded ids     ┘   →  DELETE …/items/{id}, one by one    (per chunk)
+                                                                    GET …/items/{id}: each of them gone
     empty:   last chunk's row gone   →  GET …/items: nothing     →  DELETE /conversations/{id}
     end:     GET /conversations/{id}: gone                       →  rows gone, former conversation, "rolled back"
 
 The rule is that of ``backfill.protocol``: ``work.write()`` before every delete, and what a delete taught stands
 in the next entry. A worker that takes the thread up again begins with the look, whatever happened before it: a
 delete whose answer was lost shows there, and what is deleted already is not in the list. A delete of what is gone
-does no harm. Only ids are deleted that this worker has listed, and that ``backfill.standing`` tells to be ours;
-what is not ours stops the roll back before its first delete, unless the operator chose otherwise. Nothing is
-called gone that reading did not find gone: what remains is the *residue*.
+does no harm. Only ids are deleted that ``backfill.standing`` tells to be ours: what is listed now, and what was
+recorded when it was appended, for a list may lag behind. What is not ours stops the roll back before its first
+delete, unless the operator chose otherwise. Nothing is called gone that was not asked for by its id and found gone:
+what remains is the *residue*.
 
 Must not import jobs or rq.
 """
 
 from __future__ import annotations
 
-from collections.abc import Set
+import asyncio
+from collections.abc import Sequence, Set
 
 from django.conf import settings
 
 from migration_app.backfill import records
+from migration_app.backfill.readback import pauses
 from migration_app.backfill.records import NeedsReviewError
-from migration_app.backfill.standing import Standing, conversation_standing, first_page
+from migration_app.backfill.standing import Found, Standing, conversation_standing, first_page
 from migration_app.backfill.work import Work
 from migration_app.contracts import JsonObject, Policies, ThreadPlan
 from migration_app.gateways.errors import GatewayError, Outcome
@@ -33,6 +37,7 @@ from migration_app.gateways.target import (
     conversation_delete,
     conversation_is_there,
     item_delete,
+    item_is_there,
 )
 from migration_app.models import Conversation, OrphanConversation, Thread
 from migration_app.services.batch_kinds import FOREIGN_TOO
@@ -42,6 +47,8 @@ from migration_app.services.snapshots import load_source_thread
 _TRIES_BEFORE_GIVING_UP = 3
 _NO_IDS = frozenset({"", ".", ".."})
 """As the last part of an address these would name the list, or the conversation."""
+_ASKED_AT_ONCE = 8
+_UNASKED = "The target gives no single items: that ours are gone is what its list says. "
 
 
 async def thread_rollback(work: Work) -> None:
@@ -81,7 +88,7 @@ async def _roll_back(work: Work, conversation: Conversation) -> None:
         if conversation.state != Conversation.State.DELETING:
             records.rollback_begun(work.entry, conversation, foreign=standing.foreign)
             await work.write()
-        await _delete_items(work, conversation, standing)
+        unasked = await _delete_items(work, conversation, standing)
         await _delete_rest(work, conversation, standing, foreign_too=foreign_too)
     except GatewayError as error:
         if error.code != "not_found":
@@ -95,32 +102,86 @@ async def _roll_back(work: Work, conversation: Conversation) -> None:
         )
         await _end(work, conversation, residue=left)
         return
-    await _delete_conversation(work, conversation)
+    await _delete_conversation(work, conversation, residue=unasked)
 
 
-async def _delete_items(work: Work, conversation: Conversation, standing: Standing) -> None:
-    """Delete the chunks from the first on, each announced with the ids of its items."""
+async def _delete_items(work: Work, conversation: Conversation, standing: Standing) -> str:
+    """Delete the chunks from the first on, each announced with the ids of its items, and ask for each by its id.
+
+    Returns what could not be asked, in words: a target may have no way to give one item.
+    """
+    can_ask: bool | None = None
     for number, found in enumerate(standing.chunks):
         work.step()
-        records.chunk_deleting(work.entry, found.chunk.sequence, found.item_ids)
+        wanted = _listed_or_recorded(found)
+        records.chunk_deleting(work.entry, found.chunk.sequence, wanted)
         await work.write()
-        for item_id in found.item_ids:
+        if can_ask is None and found.item_ids:
+            can_ask = await _is_item_there(work, conversation, found.item_ids[0]) is True
+        for item_id in wanted:
             work.step()
             await _delete_item(work, conversation, item_id)
-        if number == 0 and found.item_ids:
+        if number == 0 and wanted:
             # A server that says yes and deletes nothing is found out here, not after a thousand chunks.
-            await _gone_or_error(work, conversation, set(found.item_ids))
+            await _gone_or_error(work, conversation, set(wanted))
+        if can_ask is not False:
+            await _asked_and_gone(work, conversation, wanted)
         records.chunk_deleted(work.entry, found.chunk.sequence)
         work.chunks.remove(found.chunk)
+    return (
+        ""
+        if can_ask is not False
+        else "The target gives no single items: that ours are gone is what its list says. "
+    )
+
+
+def _listed_or_recorded(found: Found) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*found.item_ids, *found.chunk.item_ids]))
+
+
+async def _asked_and_gone(work: Work, conversation: Conversation, item_ids: Sequence[str]) -> None:
+    """Ask for each item by its id. Raises as ``_not_again`` if one is still there."""
+    left = [item_id for item_id in item_ids if item_id not in _NO_IDS]
+    for pause in (*pauses(work), 0.0):
+        left = [item_id for item_id, there in await _asked(work, conversation, left) if there]
+        if not left:
+            return
+        work.step()
+        await asyncio.sleep(pause)
+    await _not_again(work, [{"id": item_id} for item_id in left], set(left))
+
+
+async def _asked(
+    work: Work, conversation: Conversation, item_ids: Sequence[str]
+) -> list[tuple[str, bool | None]]:
+    answers: list[bool | None] = []
+    for start in range(0, len(item_ids), _ASKED_AT_ONCE):
+        work.step()
+        group = item_ids[start : start + _ASKED_AT_ONCE]
+        answers += await asyncio.gather(*(_is_item_there(work, conversation, item_id) for item_id in group))
+    return list(zip(item_ids, answers, strict=True))
+
+
+async def _is_item_there(work: Work, conversation: Conversation, item_id: str) -> bool | None:
+    """Whether the target gives the item; None if it has no way to give one."""
+    if item_id in _NO_IDS:
+        return None
+    try:
+        return await item_is_there(
+            work.connection, conversation_id=conversation.conversation_id, item_id=item_id
+        )
+    except GatewayError as error:
+        if error.status not in NO_SUCH_METHOD:
+            raise
+        return None
 
 
 async def _delete_rest(
     work: Work, conversation: Conversation, standing: Standing, *, foreign_too: bool
 ) -> None:
     """Read until the list is empty: that is how the deletes are confirmed. Delete what is left if it was chosen."""
-    deleted = {item_id for found in standing.chunks for item_id in found.item_ids}
-    while page := await first_page(work, conversation):
-        await _not_again(work, page, deleted)
+    deleted = {item_id for found in standing.chunks for item_id in _listed_or_recorded(found)}
+    while page := await _gone_or_error(work, conversation, deleted):
         if not foreign_too:
             raise _continued(conversation, Standing(listed=len(page), foreign=len(page)))
         deleted = set()
@@ -145,8 +206,17 @@ async def _delete_item(work: Work, conversation: Conversation, item_id: str) -> 
         ) from None
 
 
-async def _gone_or_error(work: Work, conversation: Conversation, deleted: Set[str]) -> None:
-    await _not_again(work, await first_page(work, conversation), deleted)
+async def _gone_or_error(work: Work, conversation: Conversation, deleted: Set[str]) -> list[JsonObject]:
+    """Read the first page, which must list none of these; a list that lags is read again for a while."""
+    page = await first_page(work, conversation)
+    for pause in pauses(work):
+        if not any(str(item.get("id", "")) in deleted for item in page):
+            break
+        work.step()
+        await asyncio.sleep(pause)
+        page = await first_page(work, conversation)
+    await _not_again(work, page, deleted)
+    return page
 
 
 async def _not_again(work: Work, page: list[JsonObject], deleted: Set[str]) -> None:
@@ -160,7 +230,7 @@ async def _not_again(work: Work, page: list[JsonObject], deleted: Set[str]) -> N
     raise NeedsReviewError("not_deleted", text)
 
 
-async def _delete_conversation(work: Work, conversation: Conversation) -> None:
+async def _delete_conversation(work: Work, conversation: Conversation, *, residue: str) -> None:
     records.conversation_deleting(work.entry, conversation)
     await work.write()
     refused = ""
@@ -175,8 +245,9 @@ async def _delete_conversation(work: Work, conversation: Conversation) -> None:
             text = "The target answered the delete, but still knows the conversation."
             raise GatewayError("not_deleted", text, outcome=Outcome.UNKNOWN, permanent=False)
         refused = "The target answered its delete, but still knows it. "
-    residue = f"{refused}The conversation itself, read as empty, is still there." if refused else ""
-    await _end(work, conversation, residue=residue)
+    if refused:
+        residue += f"{refused}The conversation itself, read as empty, is still there."
+    await _end(work, conversation, residue=residue.strip())
 
 
 async def _is_there(work: Work, conversation: Conversation) -> bool:

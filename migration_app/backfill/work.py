@@ -10,9 +10,10 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import ParamSpec, TypeVar
 
+from migration_app.backfill.behaviour import Behaviour
 from migration_app.backfill.commits import Commits
 from migration_app.backfill.database import DatabaseThread
-from migration_app.contracts import Actor, PlannedItem, ThreadPlan
+from migration_app.contracts import Actor, JsonObject, PlannedItem, ThreadPlan
 from migration_app.conversion.canonical import Fingerprinting
 from migration_app.gateways.connection import Connection
 from migration_app.models import Chunk, Conversation, Thread
@@ -39,7 +40,9 @@ class Work:
     after the step at hand. ``snapshot_seen``: the number of the last page that was converted; ``grown``: the
     thread was assessed from a newer one since. ``sent`` is the fingerprint of what stands in the conversation.
     ``appended``: what the target called the items that this worker appended, by the position of the first of each call.
-    ``looks`` is shared by all threads of the turn: what one looks up serves the others.
+    ``looks`` and ``behaviour`` are shared by all threads of the turn: what one finds out serves the others.
+    ``replacements``: what the target refused in a conversation that was given up; the next one begins with them.
+    ``answered_at``: when this worker's last append was answered, by a clock that does not jump.
     """
 
     thread: Thread
@@ -58,6 +61,9 @@ class Work:
     sent: Fingerprinting = dataclasses.field(default_factory=Fingerprinting)
     appended: dict[int, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     looks: dict[tuple[str, str], asyncio.Task[None]] = dataclasses.field(default_factory=dict)
+    behaviour: Behaviour = dataclasses.field(default_factory=Behaviour)
+    answered_at: float | None = None
+    replacements: list[JsonObject] = dataclasses.field(default_factory=list)
 
     @property
     def plan(self) -> ThreadPlan:

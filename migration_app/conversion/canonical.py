@@ -132,6 +132,7 @@ class ItemsComparison:
         self._same = 0
         self._extra: collections.Counter[bytes] = collections.Counter()  # found and not planned, at the end
         self._difference: Difference | None = None
+        self._only_missing = False
         self._ended = False
 
     @property
@@ -143,6 +144,11 @@ class ItemsComparison:
     def seen(self) -> int:
         """How many items were found."""
         return self._found_count
+
+    @property
+    def only_missing(self) -> bool:
+        """Whether all that was found is planned, and something planned was not found; known with the difference."""
+        return self._only_missing
 
     def see(self, found: Iterable[JsonObject]) -> None:
         """Take in the next page, oldest item first."""
@@ -162,6 +168,7 @@ class ItemsComparison:
             self._extra.subtract(self._balance)
             self._extra = +self._extra
             self._difference = self._in_words()
+            self._only_missing = bool(self._balance) and min(self._balance.values()) > 0
             self._ended = True
             self._balance.clear()
         return self._difference

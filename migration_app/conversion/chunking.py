@@ -1,14 +1,18 @@
 """Cutting a plan into appends: at most 20 items and so many bytes, a call and its output never apart.
 
+Where it can be had, each append holds an item that carries an id of ours: a target that refuses to take an id
+twice then refuses the whole append when it is repeated, which is what makes repeating it safe.
+
 Imports only ``contracts`` and this package.
 """
 
 from __future__ import annotations
 
+import bisect
 from array import array
 from collections.abc import Iterator, Sequence
 
-from migration_app.contracts import MAX_ITEMS_PER_CALL, PlannedItem
+from migration_app.contracts import MAX_ITEMS_PER_CALL, PlannedItem, own_id_prefix
 
 MAX_BYTES_PER_CALL = 8 * 1024 * 1024
 """JSON bytes of one append, by default: no limit is published, and gateways commonly refuse bodies over 10 MB."""
@@ -23,7 +27,9 @@ def chunk_items(
     """Neighbouring ranges that cover ``items`` from ``start``, each at most ``limit`` items and ``max_bytes``.
 
     Groups stay whole where they fit; a larger one is cut after a function_call_output only. What is over
-    ``max_bytes`` by itself (an item, or a call with its output) goes alone. ``limit`` must be 2 or more.
+    ``max_bytes`` by itself (an item, or a call with its output) goes alone. A range without an item that carries
+    an id of ours begins earlier, at the cost of the one before it, if both then hold one. ``limit`` must be 2 or
+    more.
     """
     if limit < 2 or max_bytes < 1 or start < 0:
         raise ValueError(
@@ -43,7 +49,7 @@ def _cut(
 ) -> tuple[tuple[range, ...], int]:
     chunks: list[range] = []
     begin = end = start
-    groups, sums = _groups(items, start)
+    groups, sums, own_ids = _groups(items, start)
 
     def fits(first: int, last: int) -> bool:
         return last - first <= limit and sums[last - start] - sums[first - start] <= max_bytes
@@ -60,6 +66,19 @@ def _cut(
             end = unit.stop
     if end > begin:
         chunks.append(range(begin, end))
+
+    def has_own_id(first: int, last: int) -> bool:
+        return own_ids.find(1, first - start, last - start) >= 0
+
+    for number in range(len(chunks) - 1, 0, -1):
+        before, chunk = chunks[number - 1], chunks[number]
+        if has_own_id(chunk.start, chunk.stop):
+            continue
+        # At the nearest cut that brings an id along: if that does not fit, or takes the last one, none will do.
+        latest = start + own_ids.rfind(1, before.start - start, before.stop - start)
+        cut = groups[max(0, bisect.bisect(groups, latest, key=lambda group: group.start) - 1)].start
+        if before.start < cut <= latest and fits(cut, chunk.stop) and has_own_id(before.start, cut):
+            chunks[number - 1 : number + 1] = [range(before.start, cut), range(cut, chunk.stop)]
     return tuple(chunks), sums[-1]
 
 
@@ -68,22 +87,24 @@ def item_bytes(planned: PlannedItem) -> int:
     return len(planned.body) + 1
 
 
-def _groups(items: Sequence[PlannedItem], start: int) -> tuple[list[range], array[int]]:
-    """The groups from ``start`` on, and the bytes of all items before each one, and of all."""
+def _groups(items: Sequence[PlannedItem], start: int) -> tuple[list[range], array[int], bytearray]:
+    """The groups from ``start`` on, the bytes of all items before each one and of all, and which carry our ids."""
     groups: list[range] = []
     sums = array("Q", [0])
+    own_ids = bytearray()
     total, begin, current = 0, start, None
     for index in range(start, len(items)):
         planned = items[index]
         total += item_bytes(planned)
         sums.append(total)
+        own_ids.append(bool(own_id_prefix(planned.item)))
         if planned.group != current:
             if index > begin:
                 groups.append(range(begin, index))
             begin, current = index, planned.group
     if begin < len(items):
         groups.append(range(begin, len(items)))
-    return groups, sums
+    return groups, sums, own_ids
 
 
 def _pairs(items: Sequence[PlannedItem], group: range, limit: int) -> Iterator[range]:

@@ -49,10 +49,12 @@ class ConversationComparison:
         *,
         item_ids: Iterable[str] = (),
         metadata: Mapping[str, str] | None = None,
+        keep_ids_from: int | None = None,
     ) -> None:
         """``planned`` may be gone through twice. ``item_ids``: as recorded, in order; empty where none is known.
 
-        ``metadata``: as planned; None where it is not to be compared.
+        ``metadata``: as planned; None where it is not to be compared. ``keep_ids_from``: from which place on
+        ``kept_ids`` holds what the target calls the items; None for none.
         """
         self._planned = planned
         self._items = ItemsComparison(planned)
@@ -62,6 +64,8 @@ class ConversationComparison:
         self._metadata: Difference | None = None
         self._only_added = False
         self._not_shown: dict[str, None] = {}
+        self._keep_ids_from = keep_ids_from
+        self.kept_ids: list[str] = []
 
     @property
     def same(self) -> int:
@@ -72,6 +76,15 @@ class ConversationComparison:
     def seen(self) -> int:
         """How many items were found."""
         return self._items.seen
+
+    @property
+    def only_missing(self) -> bool:
+        """Whether all items that were found are planned, and a planned one was not; known with the difference."""
+        return self._items.only_missing
+
+    def is_exactly(self, count: int) -> bool:
+        """Whether the first ``count`` items as planned are there, and nothing else."""
+        return self.same == self.seen == count
 
     @property
     def not_shown(self) -> tuple[str, ...]:
@@ -88,6 +101,8 @@ class ConversationComparison:
         for item in page:
             place = self._items.seen
             self._items.see((item,))
+            if self._keep_ids_from is not None and place >= self._keep_ids_from:
+                self.kept_ids.append(listed_id(item))
             if self._items.same == place + 1:
                 self._see_id(place, next(self._recorded, ""), listed_id(item))
 

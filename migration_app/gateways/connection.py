@@ -6,11 +6,12 @@ A connection belongs to the event loop in which it is first used. Must not impor
 from __future__ import annotations
 
 import asyncio
+import copy
 import dataclasses
 import json
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType, TracebackType
 from typing import Protocol, Self
 from urllib.parse import urlencode
@@ -23,6 +24,7 @@ from migration_app.contracts import JsonObject
 from migration_app.gateways.answers import DEFAULT_MAX_BYTES, ENCODINGS_ASKED, answer_body, decoded
 from migration_app.gateways.errors import (
     GatewayError,
+    LeaseUncertainError,
     NotConfiguredError,
     Outcome,
     from_response,
@@ -102,6 +104,7 @@ class Connection:
         self._transport = transport
         self._limiter = limiter
         self._max_bytes = max_bytes
+        self._fence: Callable[[], bool] | None = None
         self._whole_call_seconds = timeout_seconds * _WHOLE_CALL
         # Reads that fail so are not tried again at once; with a limiter, refusals have been already.
         self._not_again = {"unreadable_answer", "answer_too_large", "stopped"} | (
@@ -125,6 +128,16 @@ class Connection:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    def fenced(self, may_write: Callable[[], bool]) -> Connection:
+        """The same connection for one holder of a lease: ``may_write`` is asked before each write is sent.
+
+        It is asked after every wait, immediately before the request goes to the transport; if it says no, nothing is
+        sent and LeaseUncertainError is raised.
+        """
+        fenced = copy.copy(self)
+        fenced._fence = may_write  # noqa: SLF001 - a copy of this very object
+        return fenced
 
     async def close(self) -> None:
         """Close the connection pool."""
@@ -189,6 +202,8 @@ class Connection:
     async def _send(self, method: str, url: str, content: bytes | None) -> _Received:
         headers = self._headers_of_reads if method == "GET" else self._headers
         request = httpx2.Request(method, url, headers=headers, content=content, extensions=self._extensions)
+        if self._fence is not None and method != "GET" and not self._fence():
+            raise LeaseUncertainError
         try:
             async with asyncio.timeout(self._whole_call_seconds):
                 response, body = await self._exchange(request)

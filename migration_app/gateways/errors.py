@@ -112,6 +112,18 @@ class StoppedError(GatewayError):
         )
 
 
+class LeaseUncertainError(GatewayError):
+    """The call was about to be sent when it was no longer certain that the thread is this worker's. It was not sent."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "lease_uncertain",
+            "The worker could not be sure any more that the thread is its own, so this call was not made.",
+            outcome=Outcome.NOTHING,
+            permanent=False,
+        )
+
+
 def unreadable_answer(what: str, request_id: str) -> GatewayError:
     """Make the error for a 2xx answer that is not what the description promises: the server may have acted."""
     return GatewayError(

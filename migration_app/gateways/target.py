@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from urllib.parse import quote
 
-from migration_app.contracts import MAX_ITEMS_PER_CALL, JsonObject
+from migration_app.contracts import MAX_ITEMS_PER_CALL, JsonObject, own_id_prefix
 from migration_app.gateways.connection import Answer, Connection, encoded
 from migration_app.gateways.errors import GatewayError, Outcome, unreadable_answer
 from migration_app.gateways.paging import list_pages
@@ -24,8 +24,6 @@ NO_SUCH_METHOD = frozenset({405, 501})
 
 _NOT_HERE = frozenset({404, 405, 410})
 """What a server answers to an address that means nothing to it."""
-
-_ID_PREFIXES = {"message": "msg", "code_interpreter_call": "ci", "file_search_call": "fs"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,6 +60,10 @@ async def conversation_create(connection: Connection, *, metadata: Mapping[str, 
             said=error.said,
         ) from None
     conversation_id = answer.value.get("id")
+    shown = answer.value.get("metadata")
+    # A proxy that mixes answers up must not make us write into somebody else's conversation.
+    if isinstance(shown, dict) and any(shown.get(name, value) != value for name, value in metadata.items()):
+        raise unreadable_answer("another conversation's metadata", answer.request_id)
     if not isinstance(conversation_id, str) or not conversation_id:
         raise unreadable_answer("no conversation id", answer.request_id)
     return Created(conversation_id, answer.request_id)
@@ -137,6 +139,17 @@ async def items_pages(
         yield data
 
 
+async def item_is_there(connection: Connection, *, conversation_id: str, item_id: str) -> bool:
+    """Tell whether the target gives this item of the conversation. Raises GatewayError for any other answer."""
+    try:
+        await connection.get(f"{_path(conversation_id)}/items/{quote(item_id, safe='')}")
+    except GatewayError as error:
+        if error.code == "not_found":
+            return False
+        raise
+    return True
+
+
 async def item_delete(connection: Connection, *, conversation_id: str, item_id: str) -> None:
     """Take one item out of a conversation; one that is gone already is fine. Raises GatewayError."""
     await _delete(connection, f"{_path(conversation_id)}/items/{quote(item_id, safe='')}")
@@ -151,12 +164,12 @@ def item_id(item: JsonObject, *, conversation_id: str, position: int) -> str:
     """The id that the description demands of an item (OutputMessage, CodeInterpreterToolCall, …); else empty.
 
     The id depends on conversation and position only. So the real service refuses an append that is repeated
-    by mistake (`item_already_in_conversation`, recorded), while a new conversation never meets an id of an
-    older one, whose old content the API would return instead (recorded). Compatible servers differ: some
-    append again, some replace the id. Nothing relies on it.
+    (`item_already_in_conversation`, recorded), while a new conversation never meets an id of an older one, whose
+    old content the API would return instead (recorded). Compatible servers differ: some append again, some replace
+    the id. So what a target does with a repeat is found out (``backfill.repeats``), never assumed.
     """
-    prefix = _ID_PREFIXES.get(item.get("type", ""))
-    if prefix is None or (item["type"] == "message" and item.get("role") != "assistant"):
+    prefix = own_id_prefix(item)
+    if not prefix:
         return ""
     digest = hashlib.sha256(f"{conversation_id}/{position}".encode()).hexdigest()
     return f"{prefix}_{digest[:48]}"

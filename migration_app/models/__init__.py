@@ -16,6 +16,7 @@ from migration_app.models.resource import Resource
 from migration_app.models.run import Run, RunTally, RunTallyChange
 from migration_app.models.snapshot import SnapshotPage, SourceObject
 from migration_app.models.tally import Tally, TallyChange
+from migration_app.models.target_behaviour import TargetBehaviour
 from migration_app.models.target_model import FunctionCalls, PromptNeeds, ReadinessCheck, TargetModel
 from migration_app.models.thread import Thread
 from migration_app.models.trial import Trial, TrialResult, TrialScratch, TrialTurn
@@ -48,6 +49,7 @@ __all__ = [
     "SourceObject",
     "Tally",
     "TallyChange",
+    "TargetBehaviour",
     "TargetModel",
     "Thread",
     "Trial",

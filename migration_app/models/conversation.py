@@ -18,6 +18,9 @@ class Conversation(models.Model):
     appended) → *verified* (read back and compared). A row found in *creating* by a later worker is a create
     whose answer was lost: its doubt goes to the orphan ledger and the row asks for a new id. From *deleting*
     on, written before the first delete of a roll back, it is not whole, and nothing is sent to it any more.
+
+    ``mapped_at``: when it was verified for the first time. From then on the mapping shows its id, so an application
+    may have it, and it is never given up for a new one by itself.
     """
 
     class State(models.TextChoices):
@@ -48,6 +51,7 @@ class Conversation(models.Model):
     created_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
     verified_at = models.DateTimeField(null=True, blank=True)
+    mapped_at = models.DateTimeField("first in the mapping", null=True, blank=True)
 
     class Meta:
         ordering = ["-id"]
@@ -64,6 +68,10 @@ class Conversation(models.Model):
                 condition=~Q(state="verified") | Q(verified_at__isnull=False),
                 name="conversation_verified_has_time",
             ),
+            models.CheckConstraint(
+                condition=~Q(state="verified") | Q(mapped_at__isnull=False),
+                name="conversation_verified_is_mapped",
+            ),
         ]
         indexes = [models.Index(fields=["state", "id"], name="conversation_state")]
 
@@ -75,9 +83,10 @@ class Chunk(models.Model):
     """One append of at most 20 items.
 
     Lifecycle: *sending* is written before the call, *appended* with the item ids after it. A chunk found in
-    *sending* by a later worker is a doubt: the conversation is read before anything is sent again. The row of
-    a refused append (which adds nothing) is taken away. A roll back writes *deleting*, with the item ids as just
-    read, before it deletes the first of them; the row goes when the last one is deleted.
+    *sending* by a later worker is a doubt: the conversation is read, and a chunk that is not there may still be on its
+    way (``backfill.doubts``). The row of a refused append (which adds nothing) is taken away. A roll back writes
+    *deleting*, with the item ids as just read, before it deletes the first of them; the row goes when the last one is
+    deleted.
     """
 
     class State(models.TextChoices):
@@ -149,10 +158,15 @@ class OrphanConversation(models.Model):
 
 
 class FormerConversation(models.Model):
-    """A conversation that a thread no longer points to: rolled back, or left where it is for a new one.
+    """A conversation that a thread no longer points to: rolled back, left where it is, or given up in doubt.
 
     Kept so that nobody has to search the audit trail for an id. ``residue`` says what the target still gave
-    back after a roll back; empty when reading confirmed that all is gone.
+    back after it was deleted; empty when reading confirmed that all is gone.
+
+    One *given up* held an append whose answer was lost, and was never in the mapping. What was sent to it may still
+    arrive there, so the thread got a fresh one, and this one is emptied and deleted from ``delete_after`` on, until it
+    is gone (``deleted_at``). Whoever deletes it moves ``delete_after`` first: that is the claim. ``item_ids``: what the
+    target had called the items.
     """
 
     class Fate(models.TextChoices):
@@ -160,6 +174,7 @@ class FormerConversation(models.Model):
 
         ROLLED_BACK = "rolled_back", "rolled back"
         LEFT = "left", "left at the target"
+        GIVEN_UP = "given_up", "given up in doubt"
 
     thread = models.ForeignKey(Thread, on_delete=models.PROTECT, related_name="former_conversations")
     conversation_id = opaque_id("conversation id")
@@ -170,9 +185,18 @@ class FormerConversation(models.Model):
     actor = models.CharField(max_length=255)
     created_at = models.DateTimeField("created at the target", null=True, blank=True)
     parted_at = models.DateTimeField(auto_now_add=True)
+    item_ids = ArrayField(models.TextField(), default=list, db_default=models.Value("{}"), blank=True)
+    delete_after = models.DateTimeField("to be deleted after", null=True, blank=True)
+    delete_tries = models.PositiveSmallIntegerField(default=0, db_default=0)
+    deleted_at = models.DateTimeField("found gone", null=True, blank=True)
 
     class Meta:
         ordering = ["-id"]
+        indexes = [
+            models.Index(
+                fields=["delete_after"], condition=Q(delete_after__isnull=False), name="former_to_delete"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.conversation_id

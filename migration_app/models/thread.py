@@ -79,6 +79,8 @@ class Thread(models.Model):
     error_code = models.CharField(max_length=64, blank=True, db_collation="C")
     error_text = models.TextField(blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
+    # How often its conversation was given up in doubt for a fresh one, since it was last verified or reviewed.
+    restarts = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     batch = models.ForeignKey(
         Batch, on_delete=models.PROTECT, null=True, blank=True, related_name="threads", db_index=False

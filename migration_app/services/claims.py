@@ -10,12 +10,19 @@ import datetime as dt
 import uuid
 from collections.abc import Iterator, Mapping
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from migration_app.models import Thread
 from migration_app.services.threads import LeaseLostError
+
+# By primary key: there is no index on tokens, and a million threads to search.
+_RENEW = """
+UPDATE migration_app_thread SET lease_until = statement_timestamp() + make_interval(secs => %s)
+WHERE id = ANY(%s) AND lease_token = ANY(%s)
+RETURNING id
+"""
 
 
 def _free() -> Q:
@@ -55,9 +62,11 @@ def threads_claim(*, batch_pk: int, lease: dt.timedelta, count: int) -> list[Thr
         return list(Thread.objects.select_related("batch").filter(pk__in=pks).order_by("pk"))
 
 
-def leases_renew(*, held: Mapping[int, uuid.UUID], lease: dt.timedelta) -> int:
-    """Prolong the leases of threads, given by primary key with their tokens. Returns how many are still held."""
-    return _held(held).update(lease_until=Now() + lease)
+def leases_renew(*, held: Mapping[int, uuid.UUID], lease: dt.timedelta) -> frozenset[int]:
+    """Prolong the leases of threads, given by primary key with their tokens. Returns those that are still held."""
+    with connection.cursor() as cursor:
+        cursor.execute(_RENEW, [lease.total_seconds(), list(held), list(set(held.values()))])
+        return frozenset(pk for (pk,) in cursor.fetchall())
 
 
 def leases_give_back(*, held: Mapping[int, uuid.UUID]) -> int:

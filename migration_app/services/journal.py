@@ -50,11 +50,12 @@ intended AS (
     INSERT INTO migration_app_conversation (thread_id, conversation_id, state, item_count, fingerprint, policies,
                                             policies_version, replacements, create_request_id, intended_at)
     SELECT pk, '', 'creating', 0, '', doc->'intent'->'policies', (doc->'intent'->>'policies_version')::smallint,
-           '[]', '', now()
+           doc->'intent'->'replacements', '', now()
     FROM held
     WHERE doc ? 'intent'
     ON CONFLICT (thread_id) DO UPDATE
-    SET intended_at = excluded.intended_at, policies = excluded.policies, policies_version = excluded.policies_version
+    SET intended_at = excluded.intended_at, policies = excluded.policies, policies_version = excluded.policies_version,
+        replacements = excluded.replacements
     WHERE migration_app_conversation.state = 'creating'
 ),
 abandoned AS (
@@ -74,7 +75,8 @@ conversed AS (
         created_at = CASE WHEN s ? 'created' THEN now() ELSE c.created_at END,
         completed_at = CASE WHEN s ? 'completed' THEN now() ELSE c.completed_at END,
         verified_at = CASE WHEN s ? 'verified' THEN CASE WHEN (s->>'verified')::boolean THEN now() END
-                      ELSE c.verified_at END
+                      ELSE c.verified_at END,
+        mapped_at = CASE WHEN (s->>'verified')::boolean THEN coalesce(c.mapped_at, now()) ELSE c.mapped_at END
     FROM held, LATERAL (SELECT doc->'conversation' AS s) AS change
     WHERE c.thread_id = pk AND doc ? 'conversation'
 ),
@@ -115,9 +117,13 @@ deleted AS (
 ),
 remembered AS (
     INSERT INTO migration_app_formerconversation (thread_id, conversation_id, fate, item_count, residue, reason,
-                                                  actor, created_at, parted_at)
+                                                  actor, created_at, parted_at, item_ids, delete_after)
     SELECT pk, c.conversation_id, p->>'fate', (p->>'item_count')::integer, p->>'residue', p->>'reason', %s,
-           c.created_at, now()
+           c.created_at, now(),
+           CASE WHEN p ? 'delete_in' THEN
+               ARRAY(SELECT unnest(k.item_ids) FROM migration_app_chunk AS k WHERE k.conversation_id = c.id)
+           ELSE '{}' END,
+           now() + make_interval(secs => (p->>'delete_in')::double precision)
     FROM held JOIN migration_app_conversation AS c ON c.thread_id = pk, LATERAL (SELECT doc->'parted' AS p) AS parting
     WHERE doc ? 'parted'
 ),
@@ -135,6 +141,7 @@ changed AS (
         error_code = coalesce(s->>'error_code', t.error_code),
         error_text = coalesce(s->>'error_text', t.error_text),
         attempts = coalesce((s->>'attempts')::smallint, t.attempts),
+        restarts = coalesce((s->>'restarts')::smallint, t.restarts),
         fidelity = coalesce(s->>'fidelity', t.fidelity),
         item_count = coalesce((s->>'item_count')::integer, t.item_count),
         chunk_count = coalesce((s->>'chunk_count')::integer, t.chunk_count),

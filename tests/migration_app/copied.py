@@ -58,6 +58,7 @@ def copied_thread(thread_id: str = "thread_1", messages: int = 3, word: str = "s
         created_at=now,
         completed_at=now,
         verified_at=now,
+        mapped_at=now,
     )
     for sequence, (first, planned, ids) in enumerate(chunks):
         Chunk.objects.create(

@@ -47,6 +47,7 @@ def test_a_verified_thread_is_exported_with_its_conversation() -> None:
         fingerprint="ab",
         intended_at=now,
         verified_at=now,
+        mapped_at=now,
     )
     (row,) = rows()
     assert row == {
@@ -126,6 +127,7 @@ def test_a_kept_conversation_is_marked_by_where_its_application_went_on() -> Non
         continued_after=5,
         intended_at=now,
         verified_at=now,
+        mapped_at=now,
     )
     (row,) = rows()
     assert (row["conversation_id"], row["continued_after"]) == ("conv_1", "5")

@@ -38,7 +38,7 @@ def conversation_made(**fields: Any) -> Conversation:
     if "thread" not in fields:
         fields["thread"] = thread_made()
     plain = {"conversation_id": f"conv_{next(_numbers):06d}", "state": "open", "intended_at": timezone.now()}
-    return Conversation.objects.create(**{**plain, **fields})
+    return Conversation.objects.create(**{**plain, "mapped_at": fields.get("verified_at"), **fields})
 
 
 def batch_made(**fields: Any) -> Batch:

@@ -15,7 +15,8 @@ import httpx2
 import pytest
 
 from console.sandbox.testing import RunningSandbox
-from migration_app.backfill import outcomes
+from migration_app.backfill import behaviour, outcomes
+from migration_app.backfill.behaviour import Behaviour
 from migration_app.backfill.commits import Commits
 from migration_app.backfill.database import DatabaseThread
 from migration_app.backfill.loading import threads_load
@@ -70,6 +71,12 @@ def add_page(thread: Thread, objects: Sequence[dict[str, Any]], origin: str = "i
     snapshot_pages_append(thread=thread, kind="archive", origin=origin, order="asc", received=received)
 
 
+@pytest.fixture(autouse=True)
+def reads_close_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two reads that agree need not be apart: what a list that lags does to them has tests of its own."""
+    monkeypatch.setattr(behaviour, "_LEAST_PAUSE", 0.0)
+
+
 @pytest.fixture
 def make_thread() -> Callable[..., Thread]:
     """A snapshotted thread of that many messages."""
@@ -97,7 +104,11 @@ def claim(batch: Batch) -> Thread:
 
 
 def see_through(
-    step: Callable[[Work], Awaitable[None]], thread: Thread, *, stopping: Callable[[], bool] = lambda: False
+    step: Callable[[Work], Awaitable[None]],
+    thread: Thread,
+    *,
+    stopping: Callable[[], bool] = lambda: False,
+    repeats_refused: bool = False,
 ) -> Thread:
     """Take a claimed thread through one step of its work, as a turn does; errors of calls are recorded and raised."""
 
@@ -122,6 +133,7 @@ def see_through(
                 actor=ACTOR,
                 trouble=loaded.trouble,
                 snapshot_seen=loaded.snapshot_seen,
+                behaviour=Behaviour(repeats_refused=repeats_refused),
             )
             try:
                 await step(work)
@@ -138,20 +150,20 @@ def see_through(
     return thread
 
 
-def backfilled(thread: Thread) -> Thread:
-    return see_through(thread_backfill, thread)
+def backfilled(thread: Thread, *, repeats_refused: bool = False) -> Thread:
+    return see_through(thread_backfill, thread, repeats_refused=repeats_refused)
 
 
 def verified(thread: Thread) -> Thread:
     return see_through(thread_verify, thread)
 
 
-def resumed(thread: Thread) -> Thread:
+def resumed(thread: Thread, *, repeats_refused: bool = False) -> Thread:
     """Seen through by the next worker, once the lease has run out and its time has come."""
     expire_leases()
     Thread.objects.update(not_before=None)
     assert thread.batch is not None
-    return backfilled(claim(thread.batch))
+    return backfilled(claim(thread.batch), repeats_refused=repeats_refused)
 
 
 def expire_leases() -> None:

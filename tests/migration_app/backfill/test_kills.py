@@ -16,7 +16,7 @@ import pytest
 from console.sandbox.testing import RunningSandbox
 from migration_app.backfill.commits import Commits
 from migration_app.gateways.connection import Connection
-from migration_app.models import OrphanConversation, Thread
+from migration_app.models import FormerConversation, OrphanConversation, Thread
 from migration_app.services.journal import Entry
 from tests.migration_app.backfill.conftest import (
     assert_conversation_holds_exactly_the_thread,
@@ -28,6 +28,9 @@ from tests.migration_app.backfill.conftest import (
 
 BOUNDARIES = 25
 """One more than a backfill of 45 messages passes: 6 writes and 6 calls, and each has a before and an after."""
+
+UNSENT = frozenset({5, 6, 9, 10, 13, 14})
+"""Between the intent of each append and its call: the next worker can't know that nothing is on its way."""
 
 
 class KilledError(BaseException):
@@ -74,9 +77,14 @@ def arm(monkeypatch: pytest.MonkeyPatch, bomb: Bomb) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("repeats_refused", [True, False], ids=["repeats refused", "repeats unknown"])
 @pytest.mark.parametrize("fuse", range(BOUNDARIES))
 def test_a_worker_killed_at_any_boundary_leaves_work_that_the_next_one_completes(
-    make_thread: Callable[..., Thread], sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch, fuse: int
+    make_thread: Callable[..., Thread],
+    sandbox: RunningSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    fuse: int,
+    repeats_refused: bool,
 ) -> None:
     thread = make_thread(messages=45)
     batch = start("backfill", thread)
@@ -84,17 +92,19 @@ def test_a_worker_killed_at_any_boundary_leaves_work_that_the_next_one_completes
     with monkeypatch.context() as patched:
         arm(patched, bomb)
         with contextlib.suppress(KilledError):
-            backfilled(claim(batch))
+            backfilled(claim(batch), repeats_refused=repeats_refused)
     thread.refresh_from_db()
     if bomb.at:
         expire_leases()
     if thread.pending_work:
-        backfilled(claim(batch))
+        backfilled(claim(batch), repeats_refused=repeats_refused)
 
     assert_conversation_holds_exactly_the_thread(thread, sandbox)
     assert (thread.status, thread.pending_work, thread.lease_token) == ("verified", "", None)
     orphans = OrphanConversation.objects.count()
-    assert len(sandbox.control.state().items) <= 1 + orphans
+    given_up = FormerConversation.objects.filter(fate="given_up", delete_after__isnull=False)
+    assert len(sandbox.control.state().items) <= 1 + orphans + len(given_up)
+    assert len(given_up) == (fuse in UNSENT and not repeats_refused)
     if bomb.at == "after post create":
         assert orphans == 1
 

@@ -10,7 +10,14 @@ from migration_app.backfill import protocol
 from migration_app.gateways.connection import Answer, Connection
 from migration_app.gateways.errors import GatewayError
 from migration_app.gateways.target import Created, conversation_create
-from migration_app.models import AuditEvent, Chunk, Conversation, OrphanConversation, Thread
+from migration_app.models import (
+    AuditEvent,
+    Chunk,
+    Conversation,
+    FormerConversation,
+    OrphanConversation,
+    Thread,
+)
 from migration_app.services.assessments import thread_assess
 from tests.migration_app.backfill.conftest import (
     ACTOR,
@@ -149,16 +156,17 @@ def test_a_lost_answer_to_an_append_that_acted_is_looked_up_and_not_repeated(
 
 
 @pytest.mark.parametrize("fault", ["reset_before", "error_500", "error_503"])
-def test_an_append_in_doubt_that_did_not_act_is_sent_again(
+def test_an_append_in_doubt_that_is_not_there_is_sent_again_where_repeats_are_refused(
     make_thread: MakeThread, sandbox: RunningSandbox, fault: str
 ) -> None:
     sandbox.control.add_fault(fault, "POST .*/items", times=1, after=1)
     thread = claim(start("backfill", make_thread(messages=45)))
     with pytest.raises(GatewayError):
         backfilled(thread)
-    resumed(thread)
+    resumed(thread, repeats_refused=True)
     assert_conversation_holds_exactly_the_thread(thread, sandbox)
     assert thread.status == S.VERIFIED
+    assert not FormerConversation.objects.exists()
 
 
 @pytest.mark.parametrize("fault", ["rate_limit", "conversation_locked"])

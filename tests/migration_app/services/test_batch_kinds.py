@@ -27,6 +27,7 @@ def thread(status: str, state: str = "", code: str = "") -> Thread:
             conversation_id="" if state == "creating" else f"conv_{made.pk}",
             intended_at=timezone.now(),
             verified_at=timezone.now(),
+            mapped_at=timezone.now(),
         )
     return made
 
