@@ -12,6 +12,7 @@ from migration_app.backfill.work import Work
 from migration_app.contracts import ThreadPlan
 from migration_app.gateways.target import Appended
 from migration_app.models import Chunk, Conversation, Thread
+from migration_app.services.given_up import doubt_seconds_left
 from migration_app.services.plans import PlanLostError, conversation_policies, plan_of
 from migration_app.services.snapshots import load_source_thread
 
@@ -42,6 +43,15 @@ async def _keep(work: Work) -> None:
         raise NeedsReviewError(
             "difference", "Nothing of what was sent stands in the conversation: begin anew, or roll it back."
         )
+    for found in standing.chunks:
+        if found.chunk.state == Chunk.State.SENDING and not found.as_sent:
+            left = await work.database.run(doubt_seconds_left, found.chunk.pk)
+            if left > 0:
+                raise NeedsReviewError(
+                    "append_in_doubt",
+                    "The answer to an append was lost, and it may still arrive. "
+                    f"Keep the conversation in {left:.0f} s, or begin anew.",
+                )
     for found in standing.chunks:
         if found.chunk.state == Chunk.State.SENDING and found.as_sent:
             records.chunk_appended(work.entry, found.chunk.sequence, Appended(found.item_ids, request_id=""))

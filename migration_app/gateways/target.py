@@ -92,7 +92,10 @@ async def items_append(
     ]
     content = b'{"items":[' + b",".join(parts) + b"]}"
     answer = await connection.post(f"{_path(conversation_id)}/items", content, items=len(items))
-    return Appended(_ids(answer, expected=len(items)), answer.request_id)
+    item_ids = _ids(answer, expected=len(items))
+    if any(map(_says_something_else, items, answer.value["data"])):
+        raise unreadable_answer("another append's items", answer.request_id)
+    return Appended(item_ids, answer.request_id)
 
 
 async def conversation_is_there(connection: Connection, *, conversation_id: str) -> bool:
@@ -189,6 +192,19 @@ async def _delete(connection: Connection, path: str) -> None:
 
 def _path(conversation_id: str) -> str:
     return f"/conversations/{quote(conversation_id, safe='')}"
+
+
+def _says_something_else(sent: JsonObject, answered: JsonObject) -> bool:
+    """Whether an item of an answer is certainly not the one that was sent: what stands between may mix answers up."""
+    texts = _first_text(sent), _first_text(answered)
+    return None not in texts and texts[0] != texts[1]
+
+
+def _first_text(item: JsonObject) -> str | None:
+    content = item.get("content")
+    if isinstance(content, list) and content and isinstance(content[0], dict):
+        content = content[0].get("text")
+    return content if isinstance(content, str) else None
 
 
 def _ids(answer: Answer, *, expected: int) -> tuple[str, ...]:

@@ -9,11 +9,10 @@ import datetime as dt
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from migration_app.contracts import Actor
-from migration_app.models import Conversation, FormerConversation
+from migration_app.models import FormerConversation
 from migration_app.services.audit import audit_record
 
 _CLAIM_SECONDS = 900
@@ -23,7 +22,8 @@ _CLAIM = """
 UPDATE migration_app_formerconversation
 SET delete_after = statement_timestamp() + make_interval(secs => %s), delete_tries = delete_tries + 1
 WHERE id = (
-    SELECT id FROM migration_app_formerconversation WHERE delete_after <= statement_timestamp()
+    SELECT id FROM migration_app_formerconversation AS f WHERE delete_after <= statement_timestamp()
+      AND NOT EXISTS (SELECT 1 FROM migration_app_conversation AS c WHERE c.conversation_id = f.conversation_id)
     ORDER BY delete_after FOR UPDATE SKIP LOCKED LIMIT 1
 )
 RETURNING id
@@ -42,14 +42,9 @@ def doubt_seconds_left(chunk_pk: int) -> float:
     return float(row[0]) if row and row[0] is not None else 0.0
 
 
-def given_up_waiting() -> QuerySet[FormerConversation]:
-    """Those that are still to be deleted, due or not."""
-    return FormerConversation.objects.filter(delete_after__isnull=False)
-
-
 def given_up_due() -> bool:
     """Tell whether one may be deleted now."""
-    return given_up_waiting().filter(delete_after__lte=Now()).exists()
+    return FormerConversation.objects.filter(delete_after__lte=Now()).exists()
 
 
 def given_up_claim() -> FormerConversation | None:
@@ -57,12 +52,7 @@ def given_up_claim() -> FormerConversation | None:
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, [_CLAIM_SECONDS])
         row = cursor.fetchone()
-    if row is None:
-        return None
-    former = FormerConversation.objects.select_related("thread").get(pk=row[0])
-    if Conversation.objects.filter(conversation_id=former.conversation_id).exists():
-        raise ValueError(f"{former.conversation_id} belongs to a thread: it must not be deleted")
-    return former
+    return FormerConversation.objects.select_related("thread").get(pk=row[0]) if row else None
 
 
 def given_up_gone(former: FormerConversation, *, residue: str, actor: Actor) -> None:
