@@ -161,20 +161,6 @@ def test_a_repeat_that_could_not_be_sent_leaves_the_doubt_as_it_is(
     assert_conversation_holds_exactly_the_thread(thread, sandbox)
 
 
-def test_items_that_the_target_refused_are_replaced_in_the_fresh_conversation_at_once(
-    make_thread: MakeThread, sandbox: RunningSandbox
-) -> None:
-    thread = in_doubt(make_thread(messages=45), sandbox)
-    refused = [{"position": 0, "level": 0, "reason": "no"}]
-    Conversation.objects.update(replacements=refused)
-    Chunk.objects.all().delete()
-    sandbox.control.add_fault("reset_before", LOST, times=1)
-    with pytest.raises(GatewayError):
-        resumed(thread)
-    thread = resumed(thread)
-    assert thread.conversation.replacements == refused
-
-
 def test_a_list_that_lags_is_read_again_until_it_shows_what_was_acknowledged(
     make_thread: MakeThread, sandbox: RunningSandbox, settings: Any
 ) -> None:

@@ -14,7 +14,7 @@ from migration_app.backfill.refusals import halves, is_about_items
 from migration_app.contracts import PlannedItem
 from migration_app.gateways.connection import Connection
 from migration_app.gateways.errors import GatewayError, Outcome
-from migration_app.models import AuditEvent, Conversation, ServerWords, Thread
+from migration_app.models import AuditEvent, Conversation, FormerConversation, ServerWords, Thread
 from migration_app.services.assessments import thread_assess
 from tests.migration_app.backfill.conftest import (
     ACTOR,
@@ -25,6 +25,7 @@ from tests.migration_app.backfill.conftest import (
     expire_leases,
     message,
     objects_of,
+    resumed,
     start,
     verified,
 )
@@ -102,6 +103,31 @@ def test_the_refused_item_is_found_and_replaced_and_all_others_arrive_as_they_ar
     assert "pan.png" in json.dumps(stored[24])
     assert [entry["position"] for entry in thread.conversation.replacements] == [24]
     assert thread.finding_counts.keys() & {"item_refused_reshaped", "item_refused_replaced"}
+    assert_conversation_holds_exactly_what_verify_expects(thread)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_refused_is_replaced_at_once_in_the_conversation_that_a_thread_starts_over_in(
+    sandbox: RunningSandbox, refusing: Refusing
+) -> None:
+    thread = thread_with(picture(24), message("thread_1", 25))
+    refused: list[dict[str, Any]] = []
+
+    def picture_is_noted(item: dict[str, Any]) -> bool:
+        if has_image(item):
+            refused.append(item)
+        return has_image(item)
+
+    refusing(picture_is_noted)
+    sandbox.control.add_fault("reset_before", "POST .*/items", times=1, after=4)
+    with pytest.raises(GatewayError):
+        backfilled(claim(start("backfill", thread)))
+    times = len(refused)
+    thread = resumed(Thread.objects.get())
+    assert thread.status == "verified"
+    assert FormerConversation.objects.count() == 1
+    assert [entry["position"] for entry in thread.conversation.replacements] == [24]
+    assert len(refused) == times
     assert_conversation_holds_exactly_what_verify_expects(thread)
 
 

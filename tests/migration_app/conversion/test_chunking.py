@@ -13,11 +13,11 @@ from migration_app.contracts import PlannedItem
 from migration_app.conversion.chunking import chunk_items, item_bytes
 
 
-def single(group: int, text: str = "Hi.") -> list[PlannedItem]:
+def single(group: int, text: str = "Hi.", role: str = "user") -> list[PlannedItem]:
     """A message alone in its group."""
-    content = [{"type": "input_text", "text": text}]
+    content = [{"type": "output_text" if role == "assistant" else "input_text", "text": text}]
     return [
-        PlannedItem({"type": "message", "role": "user", "content": content}, "message", f"msg_{group}", group)
+        PlannedItem({"type": "message", "role": role, "content": content}, "message", f"msg_{group}", group)
     ]
 
 
@@ -37,6 +37,12 @@ def pairs(group: int, count: int, output: str = "done") -> list[PlannedItem]:
 def singles(count: int) -> list[PlannedItem]:
     """Messages, each a group."""
     return [planned for group in range(count) for planned in single(group)]
+
+
+def spoken(roles: str) -> list[PlannedItem]:
+    """Messages by u(ser) and a(ssistant): only the latter carry ids of ours."""
+    names = {"u": "user", "a": "assistant"}
+    return [planned for group, role in enumerate(roles) for planned in single(group, "Hi.", names[role])]
 
 
 def test_nothing_makes_no_chunk() -> None:
@@ -66,6 +72,37 @@ def test_a_large_group_that_is_not_pairs_keeps_to_the_limit() -> None:
         PlannedItem({"type": "function_call", "call_id": f"call_{n}"}, "step", "step_1", 1) for n in range(5)
     ]
     assert chunk_items(calls, limit=2) == (range(2), range(2, 4), range(4, 5))
+
+
+@pytest.mark.parametrize(
+    ("roles", "lengths"),
+    [
+        ("ua" * 20 + "u", [20, 19, 2]),  # the user's last words alone would carry no id
+        ("ua" * 10 + "u", [19, 2]),
+        ("u" * 10 + "a" + "u" * 9 + "u", [20, 1]),  # the only id stays where it is
+        ("u" * 10 + "aa" + "u" * 8 + "u", [11, 10]),
+        ("aa" + "u" * 36, [20, 18]),  # it would not fit
+        ("ua" * 9 + "uu" + "u" * 10, [17, 13]),
+        ("u" * 45, [20, 20, 5]),
+        ("ua" * 10 + "u" * 20, [20, 20]),
+    ],
+)
+def test_a_chunk_without_an_id_of_ours_takes_one_from_the_chunk_before_it_if_that_keeps_one(
+    roles: str, lengths: list[int]
+) -> None:
+    chunks = chunk_items(spoken(roles))
+    assert [len(chunk) for chunk in chunks] == lengths
+    assert [index for chunk in chunks for index in chunk] == list(range(len(roles)))
+
+
+def test_an_id_inside_a_group_brings_its_group_along() -> None:
+    items = spoken("ua" * 8) + pairs(99, 1) + single(100, "Hi.", "assistant") + single(101) + single(102)
+    assert [len(chunk) for chunk in chunk_items(items)] == [18, 3]
+
+
+def test_a_group_that_reaches_over_the_whole_chunk_before_is_not_cut_for_an_id() -> None:
+    items = single(0, role="assistant") + pairs(99, 12) + single(100)
+    assert [len(chunk) for chunk in chunk_items(items)] == [1, 20, 5]
 
 
 def test_start_continues_inside_a_group() -> None:
@@ -110,7 +147,8 @@ def test_chunks_cover_everything_once_within_limits_and_never_cut_a_pair(
 ) -> None:
     items: list[PlannedItem] = []
     for group, (is_message, count, length) in enumerate(sizes):
-        items += single(group, "x" * length) if is_message else pairs(group, count, "x" * length)
+        role = "assistant" if group % 3 == 1 else "user"
+        items += single(group, "x" * length, role) if is_message else pairs(group, count, "x" * length)
     if start < len(items) and items[start].item["type"] == "function_call_output":
         start += 1
     chunks = chunk_items(items, start, limit, max_bytes)

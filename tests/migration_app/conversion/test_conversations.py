@@ -60,6 +60,36 @@ def test_what_is_as_planned_and_recorded_makes_no_difference() -> None:
     assert (comparison.same, comparison.seen, comparison.not_shown, comparison.repeated) == (2, 2, (), 0)
 
 
+def test_a_conversation_that_lacks_the_end_holds_exactly_the_beginning_and_nothing_else() -> None:
+    comparison = ConversationComparison(said("one", "two", "three"), keep_ids_from=1)
+    comparison.see(listed("one", "two"))
+    assert comparison.difference() is not None
+    assert comparison.is_exactly(2)
+    assert not comparison.is_exactly(3)
+    assert comparison.only_missing
+    assert comparison.kept_ids == [item["id"] for item in listed("one", "two")][1:]
+
+
+@pytest.mark.parametrize(
+    ("found", "only_missing"),
+    [
+        (("one", "three"), True),
+        (("three", "two"), True),
+        ((), True),
+        (("one", "two", "three"), False),
+        (("one", "two", "two"), False),
+        (("one", "other"), False),
+    ],
+)
+def test_whether_all_that_was_found_is_planned_and_something_is_missing(
+    found: tuple[str, ...], only_missing: bool
+) -> None:
+    comparison = ConversationComparison(said("one", "two", "three"))
+    comparison.see(listed(*found))
+    comparison.difference()
+    assert comparison.only_missing is only_missing
+
+
 def test_a_plans_bodies_can_be_gone_through_again() -> None:
     bodies = Bodies([PlannedItem(item, "message", "m", 0) for item in said(*"ab")])
     assert list(bodies) == list(bodies) == said(*"ab")
