@@ -162,7 +162,7 @@ class ConversationAdmin(ReadOnlyAdmin[Conversation]):
 
 @admin.register(FormerConversation)
 class FormerConversationAdmin(ReadOnlyAdmin[FormerConversation]):
-    """What threads no longer point to: rolled back, or left where it is for a new conversation."""
+    """What threads no longer point to: rolled back, left where it is for a new conversation, or given up in doubt."""
 
     list_display = (
         "show_id",
@@ -184,6 +184,7 @@ class FormerConversationAdmin(ReadOnlyAdmin[FormerConversation]):
         "show_fate",
         "item_count",
         "show_whole_residue",
+        "show_deletion",
         "reason",
         "actor",
         "show_created",
@@ -228,6 +229,15 @@ class FormerConversationAdmin(ReadOnlyAdmin[FormerConversation]):
     def show_whole_residue(self, former: FormerConversation) -> str:
         """What reading did not confirm to be gone."""
         return former.residue or "none: reading confirmed it, or nothing was to be deleted"
+
+    @admin.display(description="deletion")
+    def show_deletion(self, former: FormerConversation) -> str:
+        """Whether one that was given up in doubt is gone, or when that is tried next."""
+        if former.deleted_at is not None:
+            return f"found gone on {_moment(former.deleted_at)} UTC"
+        if former.delete_after is not None:
+            return f"next on {_moment(former.delete_after)} UTC, after {former.delete_tries} tries"
+        return "none is planned"
 
     @admin.display(description="created (UTC)")
     def show_created(self, former: FormerConversation) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import urlencode
 
 from migration_app.admin.badges import fidelity_badge, thread_badge
@@ -21,14 +22,17 @@ from migration_app.models import (
     Assistant,
     AuditEvent,
     Batch,
+    FormerConversation,
     OrphanConversation,
     SourceImport,
     SourceObject,
+    TargetBehaviour,
     Thread,
 )
 from migration_app.services.index_walks import counted_up_to, walk
 from migration_app.services.progress import batch_progress
 from migration_app.services.tallies import TallyLine, tally_lines
+from migration_app.services.target_behaviour import repeats_are_refused
 
 S = Thread.Status
 _SHOWN = 5
@@ -76,6 +80,26 @@ def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str
         "needs": _needs(lines, by_status),
         "audit": AuditEvent.objects.order_by("-id")[:10],
         "workers": workers_state(),
+        "targets": [
+            _target_row(row) for row in TargetBehaviour.objects.order_by("-repeats_seen_at")[:_SHOWN]
+        ],
+    }
+
+
+def _target_row(row: TargetBehaviour) -> dict[str, Any]:
+    """What is known of a target, in words."""
+    known = row.repeats
+    if known == TargetBehaviour.Repeats.REFUSED and not repeats_are_refused(row, now=timezone.now()):
+        known = TargetBehaviour.Repeats.UNKNOWN
+    return {
+        "name": row.target,
+        "repeats": {
+            TargetBehaviour.Repeats.REFUSED: "A repeated append is refused: a lost answer costs one more append.",
+            TargetBehaviour.Repeats.TAKEN: "A repeated append is taken again: a lost answer starts its thread over.",
+        }.get(TargetBehaviour.Repeats(known), "Not known whether it refuses a repeated append."),
+        "seen_at": row.repeats_seen_at,
+        "note": row.repeats_note,
+        "lag": f"{row.list_lag_seconds:.1f}" if row.list_lag_seconds else "",
     }
 
 
@@ -161,6 +185,15 @@ def _needs(lines: Sequence[TallyLine], by_status: Mapping[str, int]) -> list[dic
             "between versions of an assistant, file or vector store",
             "sourceobject",
             "?state__exact=conflict",
+        ),
+        (
+            FormerConversation.objects.filter(
+                fate="given_up", delete_after__isnull=True, deleted_at__isnull=True
+            ),
+            "conversation",
+            "given up in doubt, which the target does not delete",
+            "formerconversation",
+            "?fate__exact=given_up",
         ),
     ):
         count = counted_up_to(rows, COUNTED_UP_TO)

@@ -195,7 +195,12 @@ class FormerConversation(models.Model):
         indexes = [
             models.Index(
                 fields=["delete_after"], condition=Q(delete_after__isnull=False), name="former_to_delete"
-            )
+            ),
+            models.Index(
+                fields=["id"],
+                condition=Q(fate="given_up", delete_after__isnull=True, deleted_at__isnull=True),
+                name="former_stays",
+            ),
         ]
 
     def __str__(self) -> str:

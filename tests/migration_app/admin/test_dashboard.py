@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from migration_app.admin import workers
-from migration_app.models import AuditEvent, OrphanConversation, Thread
+from migration_app.models import AuditEvent, FormerConversation, OrphanConversation, TargetBehaviour, Thread
 from tests.migration_app.admin.conftest import LogIn
 from tests.migration_app.admin.estate import (
     batch_made,
@@ -114,5 +116,33 @@ def test_the_dashboard_takes_a_bounded_number_of_queries(
     for _ in range(10):
         batch_made(state="running")
         import_made()
-    with django_assert_max_num_queries(22):
+    with django_assert_max_num_queries(24):
         client.get("/admin/")
+
+
+def test_the_dashboard_says_what_is_known_of_the_target_and_when_it_was_found_out(log_in: LogIn) -> None:
+    row = TargetBehaviour.objects.create(
+        target="https://api.example.org/v1",
+        repeats="refused",
+        repeats_seen_at=timezone.now(),
+        repeats_note="A repeated append was refused (x, 400) and added nothing.",
+        list_lag_seconds=2.5,
+    )
+    thread_made()
+    html = log_in("viewer").get("/admin/").content.decode()
+    assert "A repeated append is refused" in html
+    assert "Its lists were up to 2.5 s behind." in html
+    row.repeats_seen_at = timezone.now() - dt.timedelta(days=3)
+    row.save()
+    assert "Not known whether it refuses" in log_in("viewer").get("/admin/").content.decode()
+
+
+def test_conversations_that_the_target_does_not_delete_need_a_person(log_in: LogIn) -> None:
+    thread = thread_made()
+    for number, fields in enumerate(({}, {"delete_after": timezone.now()}, {"deleted_at": timezone.now()})):
+        FormerConversation.objects.create(
+            thread=thread, conversation_id=f"conv_{number}", fate="given_up", actor="w", **fields
+        )
+    html = log_in("viewer").get("/admin/").content.decode()
+    assert "given up in doubt, which the target does not delete" in html
+    assert '<b class="mc-strong">1</b>' in html
