@@ -120,7 +120,10 @@ def test_the_dashboard_takes_a_bounded_number_of_queries(
         client.get("/admin/")
 
 
-def test_the_dashboard_says_what_is_known_of_the_target_and_when_it_was_found_out(log_in: LogIn) -> None:
+def test_the_dashboard_says_what_is_known_of_the_target_and_when_it_was_found_out(
+    log_in: LogIn, settings: Any
+) -> None:
+    settings.TARGET_PROBE_HOURS = 24
     row = TargetBehaviour.objects.create(
         target="https://api.example.org/v1",
         repeats="refused",
@@ -129,12 +132,13 @@ def test_the_dashboard_says_what_is_known_of_the_target_and_when_it_was_found_ou
         list_lag_seconds=2.5,
     )
     thread_made()
-    html = log_in("viewer").get("/admin/").content.decode()
+    client = log_in("viewer")
+    html = client.get("/admin/").content.decode()
     assert "A repeated append is refused" in html
     assert "Its lists were up to 2.5 s behind." in html
     row.repeats_seen_at = timezone.now() - dt.timedelta(days=3)
     row.save()
-    assert "Not known whether it refuses" in log_in("viewer").get("/admin/").content.decode()
+    assert "Not known whether it refuses" in client.get("/admin/").content.decode()
 
 
 def test_conversations_that_the_target_does_not_delete_need_a_person(log_in: LogIn) -> None:
