@@ -34,6 +34,10 @@ MAX_METADATA_KEY = 64
 MAX_METADATA_VALUE = 512
 """Metadata limits of conversations, in characters (official description, schema Metadata)."""
 
+MAX_JSON_DEPTH = 200
+"""How deep a value may be nested: deeper objects are rejected on the way in, deeper values inside JSON text are cut.
+A fixed figure, so that the result never depends on how deep the caller stands."""
+
 
 class Severity(enum.StrEnum):
     """How much a finding weighs, mildest first."""
@@ -93,8 +97,10 @@ class SourceThread:
     ``thread`` is None when only its parts were archived. ``messages`` stand oldest first, one per id.
     ``runs`` and ``steps`` stand oldest first, each id in its latest known state. ``files`` maps file ids
     to file objects known in the console (they give citations their file names). ``findings`` name what
-    putting it together had to decide (conflicts, uncertain order). All are tuples, or for a large thread
-    sequences in a file (``spill``), which are read anew at each access: go through them once, keep little.
+    putting it together had to decide (conflicts, uncertain order). ``deleted`` and ``deleted_messages`` tell what the
+    source has deleted since: the thread itself, or ids of messages that stand here. All sequences are tuples, or for
+    a large thread sequences in a file (``spill``), which are read anew at each access: go through them once, keep
+    little.
     """
 
     thread_id: str
@@ -104,9 +110,11 @@ class SourceThread:
     steps: Sequence[JsonObject] = ()
     files: Mapping[str, JsonObject] = dataclasses.field(default_factory=dict)
     findings: Sequence[Finding] = ()
+    deleted: bool = False
+    deleted_messages: frozenset[str] = frozenset()
 
 
-POLICIES_VERSION = 1
+POLICIES_VERSION = 2
 """Raised whenever a choice is added, taken away, or comes to mean something else."""
 
 
@@ -139,6 +147,9 @@ class Policies:
 
     incomplete_messages: Literal["keep", "mark", "skip"] = "keep"
     """Messages cut short: as they are, with a last text that says so, or not at all."""
+
+    deletions: Literal["leave_out", "carry"] = "leave_out"
+    """What the source has deleted and an archive still holds: not sent, or sent as if it were there."""
 
 
 @functools.cache

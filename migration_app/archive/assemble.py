@@ -16,14 +16,24 @@ from io import BytesIO
 from migration_app.archive.clues import listed, message_clues, step_clues
 from migration_app.archive.ids import MessageIds
 from migration_app.archive.listed import Clues, Listed
-from migration_app.archive.objects import EmptyPage, LastPage, SourceObject, expand, is_last_page
+from migration_app.archive.losses import object_rejected, states_disagree
+from migration_app.archive.marks import Filled, Mark, MarkMaker, OpenMarks, mark_read
+from migration_app.archive.objects import (
+    Deletion,
+    EmptyPage,
+    LastPage,
+    Refused,
+    SourceObject,
+    expand,
+    is_last_page,
+)
 from migration_app.archive.ordering import Listing, Ordered, listings_merged
 from migration_app.archive.reader import Reject, decode_document
 from migration_app.archive.rows import Table, read_rows, row_message
 from migration_app.archive.seen_lists import LISTED, SeenLists, by_run, grouped
 from migration_app.archive.sequence import sequence_unpack
 from migration_app.archive.unfinished import SeenPage, is_left_open
-from migration_app.archive.versions import Verdict, merged
+from migration_app.archive.versions import Verdict, merged_states, rank_of
 from migration_app.contracts import Finding, JsonObject, ListingOrder, Severity, SourceKind, SourceThread
 from migration_app.spill import FINDING_BYTES, FINDINGS, JSON, Gathering
 
@@ -34,7 +44,7 @@ _WORDS: Mapping[SourceKind, str] = {"message": "messages", "run": "runs", "step"
 class PageContent:
     """A stored page as the assembly needs it; ``payload`` is uncompressed.
 
-    ``kind`` is one of SnapshotPage.Kind: archive, transcript, transcript_csv, live.
+    ``kind`` is one of SnapshotPage.Kind: archive, transcript, transcript_csv, live, rejects.
     """
 
     kind: str
@@ -43,39 +53,60 @@ class PageContent:
     payload: bytes
 
 
-def page_objects(thread_id: str, page: PageContent, ids: MessageIds) -> Iterator[SourceObject]:
-    """The objects of this thread in a page, in their order.
+Sight = SourceObject | EmptyPage | LastPage | Deletion | Mark | Filled
+"""What a page shows."""
 
-    ``ids`` counts CSV rows without ids over all pages of the thread: use one for all.
-    """
+
+def page_objects(thread_id: str, page: PageContent, ids: MessageIds) -> Iterator[SourceObject]:
+    """The objects of this thread in a page, in their order; ``ids`` as in ``page_sights``."""
     for found in page_sights(thread_id, page, ids):
         if isinstance(found, SourceObject):
             yield found
 
 
-def page_sights(
-    thread_id: str, page: PageContent, ids: MessageIds
-) -> Iterator[SourceObject | EmptyPage | LastPage]:
-    """The same, and list pages that hold nothing and say whether they go on."""
+def page_sights(thread_id: str, page: PageContent, ids: MessageIds) -> Iterator[Sight]:
+    """What a page shows of this thread, in its order: objects, list pages that hold nothing and say whether they go on,
+    deletions, and what imports rejected.
+
+    ``ids`` counts CSV rows without ids over all pages of the thread: use one for all.
+    """
     if page.kind == "transcript_csv":
-        for row in read_rows(BytesIO(page.payload)):
-            if isinstance(row, Table | Reject):
-                continue
-            taken = row_message(row.cells, ids)
-            if not isinstance(taken, str):
-                thread, message = taken
-                yield SourceObject(
-                    "thread", thread_id, thread_id, thread, row.cells.get("user_ref", "").strip()
-                )
-                yield SourceObject("message", message["id"], thread_id, message)
-        return
+        yield from _row_objects(thread_id, page, ids)
+    elif page.kind == "rejects":
+        yield from (mark_read(decode_document(raw)) for raw in sequence_unpack(page.payload))
+    else:
+        yield from _document_sights(thread_id, page)
+
+
+def _row_objects(thread_id: str, page: PageContent, ids: MessageIds) -> Iterator[SourceObject]:
+    for row in read_rows(BytesIO(page.payload)):
+        if isinstance(row, Table | Reject):
+            continue
+        taken = row_message(row.cells, ids)
+        if not isinstance(taken, str):
+            thread, message = taken
+            user_ref = row.cells.get("user_ref", "").strip()
+            yield SourceObject("thread", thread_id, thread_id, thread, user_ref)
+            yield SourceObject("message", message["id"], thread_id, message)
+
+
+def _document_sights(thread_id: str, page: PageContent) -> Iterator[Sight]:
+    is_live = page.kind == "live"
+    marks = MarkMaker()
     for raw in sequence_unpack(page.payload):
         value = decode_document(raw)
         if is_last_page(value):
             yield LastPage()
-        for found in expand(value, thread_id=thread_id):
-            if isinstance(found, SourceObject | EmptyPage) and found.thread_id == thread_id:
-                yield found
+        # What a live source answers is of the thread it was asked for; what stands in a file says so itself.
+        for found in expand(value, thread_id=thread_id if is_live else ""):
+            if isinstance(found, SourceObject | EmptyPage):
+                if found.thread_id == thread_id:
+                    yield found
+            elif isinstance(found, Deletion):
+                if found.thread_id in {thread_id, ""}:
+                    yield found
+            elif isinstance(found, Refused) and is_live:
+                yield marks.mark_of(found)
 
 
 def assemble_thread(
@@ -102,8 +133,8 @@ def assemble_thread(
     )
     steps = _steps_ordered(parts, known, messages.objects, by_run(pages_of["step"]))
     findings = Gathering(FINDINGS, spill=sights.values.is_spilled)
-    for kind, object_id in sights.conflicts:
-        findings.append(_conflict_finding(kind, object_id), FINDING_BYTES)
+    for finding in sights.findings():
+        findings.append(finding, FINDING_BYTES)
     if messages.uncertain:
         findings.append(_order_finding(thread_id))
     elif messages.sorted_by_time:
@@ -112,13 +143,14 @@ def assemble_thread(
         if ordered.uncertain:
             findings.append(_step_order_finding(thread_id, run_id), FINDING_BYTES)
     asking = {kind for kind, seen in pages_of.items() if any(page.goes_on for page in seen)}
-    for kind, ordered in (("message", messages), ("run", runs)):
+    own_lists: tuple[tuple[SourceKind, Ordered], ...] = (("message", messages), ("run", runs))
+    for kind, ordered in own_lists:
         if kind in asking and is_left_open(ordered.objects, pages_of[kind], lists.loose(kind, known)):
             findings.append(_open_finding(kind, "thread", thread_id), FINDING_BYTES)
     if "step" in asking:
         for run_id in _open_steps(steps, pages_of["step"], lists.loose("step", known)):
-            kind, object_id = ("run", run_id) if run_id else ("thread", thread_id)
-            findings.append(_open_finding("step", kind, object_id), FINDING_BYTES)
+            owner: tuple[SourceKind, str] = ("run", run_id) if run_id else ("thread", thread_id)
+            findings.append(_open_finding("step", *owner), FINDING_BYTES)
     return SourceThread(
         thread_id=thread_id,
         thread=sights.thread,
@@ -127,6 +159,8 @@ def assemble_thread(
         steps=sights.sequence([step for ordered in steps.values() for step in ordered.objects]),
         files=files,
         findings=findings.sequence(),
+        deleted=("thread", thread_id) in sights.deleted,
+        deleted_messages=sights.deleted_messages(),
     )
 
 
@@ -139,31 +173,66 @@ class _Sights:
         self.conflicts: dict[tuple[SourceKind, str], None] = {}
         self.known: dict[SourceKind, dict[str, Listed]] = {kind: {} for kind in LISTED}
         self.lists = SeenLists()
+        self.disagreements: dict[tuple[SourceKind, str], dict[str, None]] = {}  # with their places
+        self.marks = OpenMarks()
+        self.deleted: set[tuple[str, str]] = set()
+        self._origin = ""
 
     def turn_to(self, page: PageContent) -> None:
         """What comes next stands in this page."""
-        self.lists.turn_to(page.origin, page.order, live=page.kind == "live")
+        self._origin = page.origin
+        if page.kind != "rejects":
+            self.lists.turn_to(page.origin, page.order, live=page.kind == "live")
         self.values.grow(len(page.payload))
 
-    def see(self, found: SourceObject | EmptyPage | LastPage) -> None:
-        """Take in one sight of an object, or of a list page without any."""
-        if isinstance(found, EmptyPage | LastPage):
+    def see(self, found: Sight) -> None:
+        """Take in what a page shows."""
+        if isinstance(found, SourceObject):
+            self._see(found)
+        elif isinstance(found, EmptyPage | LastPage):
             self.lists.see(found)
-        elif found.kind == "thread":
+        elif isinstance(found, Deletion):
+            self.deleted.add((found.kind, found.id))
+        elif isinstance(found, Filled):
+            self.marks.filled(found.name)
+        else:
+            self.marks.add(found, self._origin)
+
+    def findings(self) -> Iterator[Finding]:
+        """What there is to say of objects that were seen more than once, or rejected."""
+        for kind, object_id in self.conflicts:
+            yield _conflict_finding(kind, object_id)
+        for (kind, object_id), places in self.disagreements.items():
+            yield states_disagree(kind, object_id, tuple(places))
+        yield from map(object_rejected, self.marks.unresolved(self.rank))
+
+    def deleted_messages(self) -> frozenset[str]:
+        """Ids of the messages that are known and were deleted."""
+        known = self.known["message"]
+        return frozenset(name for kind, name in self.deleted if kind == "message" and name in known)
+
+    def rank(self, kind: SourceKind, object_id: str) -> int | None:
+        """How far the state is that is known of an object; None if none is."""
+        known = self.known.get(kind, {}).get(object_id)
+        return None if known is None else rank_of(kind, self.values[known.number])
+
+    def _see(self, found: SourceObject) -> None:
+        if found.kind == "thread":
             if self.thread is None:
                 self.thread = found.value
             else:
-                self.thread, verdict = merged("thread", self.thread, found.value)
+                self.thread, verdict, _none = merged_states("thread", self.thread, found.value)
                 self._note(verdict, found)
         elif found.kind in LISTED:
             known = self.known[found.kind]
             before = known.get(found.id)
             if before is None:
                 known[found.id] = self._kept(found.kind, found.value)
+                self.marks.came(found.kind, found.value, self._origin)
             else:
                 value = self.values[before.number]
-                latest, verdict = merged(found.kind, value, found.value)
-                self._note(verdict, found)
+                latest, verdict, disagreements = merged_states(found.kind, value, found.value)
+                self._note(verdict, found, disagreements)
                 if latest is not value:
                     known[found.id] = self._kept(found.kind, latest)
             self.lists.see(found)
@@ -175,9 +244,11 @@ class _Sights:
     def _kept(self, kind: SourceKind, value: JsonObject) -> Listed:
         return listed(kind, value, self.values.append(value))
 
-    def _note(self, verdict: Verdict, found: SourceObject) -> None:
+    def _note(self, verdict: Verdict, found: SourceObject, disagreements: Sequence[str] = ()) -> None:
         if verdict is Verdict.CONFLICT:
             self.conflicts[found.kind, found.id] = None
+        if disagreements:
+            self.disagreements.setdefault((found.kind, found.id), {}).update(dict.fromkeys(disagreements))
 
 
 def _by_run(listings: Sequence[Listing], run_ids: Sequence[str]) -> dict[str, list[Listing]]:

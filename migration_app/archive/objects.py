@@ -10,13 +10,42 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, Literal
 
+from migration_app.archive.expanded import (
+    Deletion,
+    EmptyPage,
+    Expanded,
+    LastPage,
+    Refused,
+    Skipped,
+    SourceObject,
+)
 from migration_app.archive.ids import MessageIds, id_fault
 from migration_app.archive.list_pages import ListPage, elements_in, goes_on_said, is_page, lists_in
-from migration_app.archive.transcripts import TranscriptLines, is_transcript, transcript_thread
+from migration_app.archive.transcripts import (
+    TranscriptLines,
+    is_transcript,
+    message_shaped,
+    own_id,
+    transcript_thread,
+)
 from migration_app.contracts import JsonObject, SourceKind
+
+__all__ = [
+    "KINDS",
+    "OBJECT_NAMES",
+    "Deletion",
+    "EmptyPage",
+    "Expanded",
+    "LastPage",
+    "Refused",
+    "Skipped",
+    "SourceObject",
+    "expand",
+    "is_last_page",
+]
 
 KINDS: Final[dict[str, SourceKind]] = {
     "assistant": "assistant",
@@ -52,59 +81,13 @@ _BESIDE = {
     "vector_store.files_batch": "a batch of files put into a vector store",
     "vector_store.file_content.page": "the content of a file in a vector store",
 }
+_DELETED = ".deleted"
+# Threads and messages that hold more than this and say that they were deleted are kept by their dump, marked.
+_BARE = frozenset({"id", "object", "thread_id", "deleted"})
+_MARKED = frozenset({"thread", "thread.message"})
 _MAX_NESTING = 8
 # An object with one of these may be an event, a list, a bundle or the answer to a deletion.
 _MORE = frozenset({"event", "data", "deleted", "messages", "runs", "run_steps", "steps"})
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class SourceObject:
-    """An API object with its id. ``thread_id`` is empty for assistants, files and vector stores.
-
-    ``page`` is the list that it stands in: the same one, by identity, for all objects of a list.
-    """
-
-    kind: SourceKind
-    id: str
-    thread_id: str
-    value: JsonObject
-    user_ref: str = ""
-    page: ListPage | None = None
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class EmptyPage:
-    """A list page that says it goes on, and holds nothing; kind and ids are empty where its place does not tell."""
-
-    kind: SourceKind | None
-    thread_id: str
-    run_id: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Skipped:
-    """Left out on purpose: it belongs to no thread, or is no object of its own."""
-
-    reason: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Refused:
-    """Left out because it can't be placed or identified.
-
-    ``by_file``: its document may not be stored whole, because read alone it would be taken, or names another thread.
-    """
-
-    reason: str
-    by_file: bool = False
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class LastPage:
-    """An empty list page that says it is the last one: the list that stands before it is at its end."""
-
-
-Expanded = SourceObject | EmptyPage | Skipped | Refused
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -121,11 +104,25 @@ class _Place:
     line_number: int = 0
     page: ListPage | None = None
     numbers: Iterator[int] = dataclasses.field(default_factory=itertools.count)
+    beside: Sequence[Any] = ()  # the elements of the list that it stands in
+
+    def thread_of(self, value: Any) -> str:
+        """The thread that something refused here is of, empty if neither it nor its place tells."""
+        own = value.get("thread_id") if isinstance(value, dict) else None
+        said = (own, self.thread_id)
+        return next((str(name) for name in said if not id_fault(name)), "") or _only_thread(self.beside)
+
+    def refused(
+        self, reason: str, value: Any, kind: SourceKind | None = None, *, by_file: bool = False
+    ) -> Refused:
+        """The refusal of what stands here."""
+        return Refused(reason, by_file, self.thread_of(value), kind or self.kind, (value,))
 
     def inside(self, part: Any, goes_on: bool | None) -> _Place:
         """The place of what stands in a list; ``part`` may be the list itself or a page that holds it."""
         said = goes_on_said(part) if isinstance(part, dict) else goes_on
-        return dataclasses.replace(self, page=ListPage(next(self.numbers), said))
+        elements = part["data"] if isinstance(part, dict) else part
+        return dataclasses.replace(self, page=ListPage(next(self.numbers), said), beside=elements)
 
     def told_before(self, thread_id: str, messages: list[Any]) -> str:
         """Why messages without ids can't be taken beside what the file has said of their thread, if so."""
@@ -183,19 +180,22 @@ def _expand_slowly(value: Any, place: _Place) -> Iterator[Expanded]:
         except ValueError:
             value = None
     if not isinstance(value, dict):
-        yield Refused("Among the objects stands something that is no object.")
+        yield place.refused("Among the objects stands something that is no object.", value)
     elif place.depth > _MAX_NESTING:
-        yield Refused("Lists and bundles are nested too deeply.")
+        yield place.refused("Lists and bundles are nested too deeply.", value)
     elif is_transcript(value):
         yield from _transcript(value, place)
     elif isinstance(value.get("event"), str) and isinstance(value.get("data"), dict):
-        yield from _expand(value["data"], dataclasses.replace(place, depth=place.depth + 1))
+        inside = value["data"]
+        if value["event"].endswith(_DELETED) and "object" not in inside:
+            inside = {**inside, "object": value["event"]}
+        yield from _expand(inside, dataclasses.replace(place, depth=place.depth + 1))
     elif isinstance(value.get("data"), list) and value.get("object") not in OBJECT_NAMES.values():
         yield from _elements(value, dataclasses.replace(place, depth=place.depth + 1), None)
     elif _is_bundle(value, place):
         yield from _bundle(value, place)
     else:
-        yield _identified(value, place)
+        yield from _identified_or_deleted(value, place)
 
 
 def _elements(part: JsonObject | list[Any], place: _Place, goes_on: bool | None) -> Iterator[Expanded]:
@@ -213,16 +213,22 @@ def _transcript(value: JsonObject, place: _Place) -> Iterator[Expanded]:
     if isinstance(thread, str):
         yield Refused(thread)
         return
-    if fault := place.told_before(thread["id"], value["messages"]):
-        yield Refused(fault, by_file=True)
+    said = value["messages"]
+    # Messages with ids of their own are told apart by these: what another line said of them is known by then.
+    counted = any(not isinstance(message, dict) or own_id(message) is None for message in said)
+    if counted and (fault := place.told_before(thread["id"], said)):
+        shaped = tuple(message_shaped(message) for message in said)
+        ids = tuple("" if isinstance(message, str) else str(message["id"]) for message in messages)
+        yield Refused(fault, True, thread["id"], "message", shaped, is_talk=True, ids=ids)
         return
     yield SourceObject("thread", thread["id"], thread["id"], thread, user_ref)
     inside = _Place("message", thread["id"]).inside(messages, goes_on_said(value))
-    for message in messages:
+    for number, message in enumerate(messages):
         if isinstance(message, str):
-            yield Refused(f"Transcript of {thread['id']}: {message}")
+            reason = f"Transcript of {thread['id']}: {message}"
+            yield Refused(reason, thread_id=thread["id"], kind="message", place=number)
         else:
-            yield _identified(message, inside)
+            yield from _identified_or_deleted(message, inside)
 
 
 def _is_bundle(value: JsonObject, place: _Place) -> bool:
@@ -248,15 +254,24 @@ def _bundle(value: JsonObject, place: _Place) -> Iterator[Expanded]:
     thread_id, run_id = place.thread_id, place.run_id
     if kind in {"thread", "run"}:
         bare = {key: part for key, part in value.items() if key not in _PARTS or key in {"file", "files"}}
-        found = _identified(bare, dataclasses.replace(place, kind=kind))
-        yield found
-        if isinstance(found, SourceObject):
-            thread_id, run_id = found.thread_id, found.id if kind == "run" else run_id
+        for found in _identified_or_deleted(bare, dataclasses.replace(place, kind=kind)):
+            yield found
+            if isinstance(found, SourceObject):
+                thread_id, run_id = found.thread_id, found.id if kind == "run" else run_id
+            elif isinstance(found, Refused | Deletion):
+                thread_id = found.thread_id or thread_id
     else:
         thread_id = _thread_of_bundle(value) or thread_id
     ids = MessageIds() if thread_id else None
     inner = dataclasses.replace(
-        place, thread_id=thread_id, bundle=thread_id, run_id=run_id, ids=ids, depth=place.depth + 1, page=None
+        place,
+        thread_id=thread_id,
+        bundle=thread_id,
+        run_id=run_id,
+        ids=ids,
+        depth=place.depth + 1,
+        page=None,
+        beside=(),
     )
     goes_on = goes_on_said(value)  # of the messages, if it stands beside a bare list of them
     for key, part_kind in _PARTS.items():
@@ -265,10 +280,10 @@ def _bundle(value: JsonObject, place: _Place) -> Iterator[Expanded]:
         of_part = dataclasses.replace(inner, kind=part_kind)
         if key == "messages" and thread_id:
             elements = elements_in(value.get(key))
-            named = [element for element in elements if isinstance(element, dict) and element.get("id")]
-            fault = inner.told_before(thread_id, elements) if len(named) < len(elements) else ""
+            named, unnamed = _by_name(elements)
+            fault = inner.told_before(thread_id, elements) if unnamed else ""
             if fault:
-                yield Refused(fault, by_file=True)
+                yield Refused(fault, True, thread_id, "message", tuple(unnamed), is_talk=True)
                 yield from _elements(named, of_part, goes_on)
                 continue
         for part in lists_in(value.get(key)):
@@ -286,51 +301,95 @@ def _thread_of_bundle(value: JsonObject) -> str:
     for said in (thread.get("id") if isinstance(thread, dict) else None, value.get("thread_id")):
         if isinstance(said, str) and said:
             return said
+    return _only_thread([element for key in ("messages", "runs") for element in elements_in(value.get(key))])
+
+
+def _only_thread(elements: Iterable[Any]) -> str:
+    """The one thread that all of these objects name that name one, empty if there is no such."""
     named = [
-        element["thread_id"]
-        for key in ("messages", "runs")
-        for element in elements_in(value.get(key))
-        if isinstance(element, dict) and element.get("thread_id")
+        element["thread_id"] for element in elements if isinstance(element, dict) and element.get("thread_id")
     ]
     only = named[0] if named and all(other == named[0] for other in named) else None
-    return only if isinstance(only, str) else ""
+    return "" if id_fault(only) else str(only)
 
 
-def _identified(value: JsonObject, place: _Place) -> SourceObject | Skipped | Refused:
+def _by_name(elements: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """Elements with an id, and those without."""
+    parted: tuple[list[Any], list[Any]] = [], []
+    for element in elements:
+        parted[not (isinstance(element, dict) and element.get("id"))].append(element)
+    return parted
+
+
+def _identified_or_deleted(value: JsonObject, place: _Place) -> Iterator[Expanded]:
+    """One object, the word that one was deleted, or both: some dumps mark what was deleted and keep it."""
+    found = _identified(value, place)
+    yield found
+    if isinstance(found, SourceObject) and value.get("deleted") is True:
+        if found.kind == "message":
+            yield Deletion("message", found.id, found.thread_id)
+        elif found.kind == "thread":
+            yield Deletion("thread", found.id, found.id)
+
+
+def _identified(value: JsonObject, place: _Place) -> Expanded:
     """One object with its kind, id and thread; or why it can't be taken."""
     name = value.get("object")
     if not isinstance(name, str) or not name:
         if place.kind is None:
-            return Refused('It has no "object" that says what it is.')
+            return place.refused('It has no "object" that says what it is.', value)
         name = OBJECT_NAMES[place.kind]
+    if (deleted := _deleted(name, value)) is not None:
+        return _deletion(deleted, value, place)
     if left_out := _left_out(name, value):
         return Skipped(left_out)
     kind = KINDS.get(name)
     if kind is None:
-        return Refused(f"Unknown kind of object: {name[:80]!r}.")
+        return place.refused(f"Unknown kind of object: {name[:80]!r}.", value)
     filled = _filled(kind, {**value, "object": name}, place)
     if fault := id_fault(filled.get("id")):
-        return Refused(f"The id of a {name} {fault}.")
+        return place.refused(f"The id of a {name} {fault}.", value, kind)
     thread_id = ""
     if kind in _OF_THREADS:
         thread_id = filled["thread_id"]
         if fault := id_fault(thread_id):
-            return Refused(f"The {name} {filled['id']} can't be placed: its thread_id {fault}.")
+            reason = f"The {name} {filled['id']} can't be placed: its thread_id {fault}."
+            return place.refused(reason, value, kind)
         if place.bundle not in {"", thread_id}:
-            return Refused(
+            reason = (
                 f"The {name} {filled['id']} stands with thread {place.bundle} and names thread {thread_id}: mend "
-                "its thread_id, or import it by itself.",
-                by_file=True,
+                "its thread_id, or import it by itself."
             )
+            return place.refused(reason, value, kind, by_file=True)
     elif kind == "thread":
         thread_id = filled["id"]
-    return SourceObject(kind, filled["id"], thread_id, filled, page=place.page)
+    is_counted = kind == "message" and place.ids is not None and not value.get("id")
+    return SourceObject(kind, filled["id"], thread_id, filled, page=place.page, is_counted=is_counted)
+
+
+def _deleted(name: str, value: JsonObject) -> Literal["thread", "message"] | None:
+    """Whether an object only says that a thread or a message was deleted, and which of the two."""
+    kind = KINDS.get(name.removesuffix(_DELETED))
+    says_so = name.endswith(_DELETED) or (value.get("deleted") is True and value.keys() <= _BARE)
+    if not says_so or value.get("deleted") is False:
+        return None
+    return "thread" if kind == "thread" else "message" if kind == "message" else None
+
+
+def _deletion(kind: Literal["thread", "message"], value: JsonObject, place: _Place) -> Deletion | Refused:
+    if fault := id_fault(value.get("id")):
+        return place.refused(f"The id of a deleted {kind} {fault}.", value, kind)
+    if kind == "thread":
+        return Deletion(kind, value["id"], value["id"])
+    own = value.get("thread_id")
+    return Deletion(kind, value["id"], place.thread_id if id_fault(own) else str(own))
 
 
 def _left_out(name: str, value: JsonObject) -> str:
     """Why an object is passed over on purpose, empty if it isn't."""
     # DELETE of a file answers as "file" with nothing but id and deleted.
-    if name.endswith(".deleted") or (value.get("deleted") is True and "created_at" not in value):
+    is_marked = value.get("deleted") is True and "created_at" not in value
+    if name.endswith(_DELETED) or (is_marked and name not in _MARKED):
         return f"The answer to a deletion ({name})."
     if name.endswith(".delta"):
         return f"A piece of a stream ({name}): the whole object is needed."

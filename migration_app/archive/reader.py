@@ -55,11 +55,15 @@ class Document:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Reject:
-    """What could not be taken: where, why, and (at most ``REJECT_BYTES`` of) the bytes."""
+    """What could not be taken: where, why, and (at most ``REJECT_BYTES`` of) the bytes.
+
+    ``thread_id``: the thread that a CSV row names that has too many cells, or bytes that are no text.
+    """
 
     line_number: int
     reason: str
     raw: bytes
+    thread_id: str = ""
 
 
 def decode_document(raw: bytes, *, max_bytes: int | None = None) -> JsonObject:

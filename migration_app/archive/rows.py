@@ -9,7 +9,7 @@ import csv
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
-from migration_app.archive.ids import MessageIds
+from migration_app.archive.ids import MessageIds, id_fault
 from migration_app.archive.reader import Reject
 from migration_app.archive.streams import (
     REJECT_BYTES,
@@ -198,14 +198,21 @@ def _records(lines: _Lines, table: Table) -> Iterator[Row | Reject]:
         if any(
             0xDC80 <= ord(character) <= 0xDCFF for cell in cells if not cell.isascii() for character in cell
         ):
-            yield Reject(number, "Not valid UTF-8: save the file as UTF-8.", raw[:REJECT_BYTES])
+            reason = "Not valid UTF-8: save the file as UTF-8."
+            yield Reject(number, reason, raw[:REJECT_BYTES], _named_thread(table, cells))
         elif len(cells) > len(table.columns) and any(cells[len(table.columns) :]):
             reason = (
                 f"{len(cells)} cells under {len(table.columns)} columns: quote cells that hold the delimiter."
             )
-            yield Reject(number, reason, raw[:REJECT_BYTES])
+            yield Reject(number, reason, raw[:REJECT_BYTES], _named_thread(table, cells))
         else:
             yield Row(number, dict(zip(table.columns, cells, strict=False)), raw)
+
+
+def _named_thread(table: Table, cells: Sequence[str]) -> str:
+    """The thread of a row whose cells may be shifted: that of the first column, before which nothing can be."""
+    named = cells[0].strip() if table.columns[0] == "thread_id" else ""
+    return "" if id_fault(named) else named
 
 
 def _explained(error: csv.Error) -> str:

@@ -103,8 +103,8 @@ def transcript_message(thread_id: str, message: JsonObject, ids: MessageIds) -> 
         return 'it has no "content".'
     if content is not None and not isinstance(content, str | list | dict):
         return f'its "content" is a {type(content).__name__}, not text or a list of parts.'
-    own = message.get("id", message.get("message_id"))
-    if own is None or own == "":
+    own = own_id(message)
+    if own is None:
         message_id = ids.derived(thread_id, role, content, message.get("created_at"))
     else:
         message_id = _id_text(own)
@@ -119,6 +119,19 @@ def transcript_message(thread_id: str, message: JsonObject, ids: MessageIds) -> 
         "role": role.strip(),
         "content": _parts(content),
     }
+
+
+def own_id(message: JsonObject) -> object:
+    """The id that a transcript's message brings with it, None if it brings none."""
+    own = message.get("id", message.get("message_id"))
+    return None if own == "" else own
+
+
+def message_shaped(message: Any) -> Any:
+    """A transcript's message that is not taken, in the shape that it would have had."""
+    if not isinstance(message, dict) or not isinstance(message.get("content"), str | list | dict):
+        return message
+    return {**message, "content": _parts(message["content"])}
 
 
 def _id_text(value: object) -> str:

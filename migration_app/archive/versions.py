@@ -13,11 +13,10 @@ import hashlib
 import json
 from typing import Any
 
+from migration_app.archive.states import UNITED, united
 from migration_app.archive.times import seconds_of
-from migration_app.contracts import JsonObject, SourceKind
+from migration_app.contracts import MAX_JSON_DEPTH, JsonObject, SourceKind
 from migration_app.spill import JSON, Gathering
-
-MAX_DEPTH = 100
 
 # What the source itself changes as time goes by. Objects of these kinds that differ elsewhere are in conflict.
 _CHANGING: dict[str, frozenset[str]] = {
@@ -57,8 +56,8 @@ def pruned(value: JsonObject | list[Any], depth: int = 0) -> Any:
 
     List elements stay, so that places keep their numbers. Raises NestedTooDeeplyError.
     """
-    if depth > MAX_DEPTH:
-        raise NestedTooDeeplyError(f"The object is nested more than {MAX_DEPTH} levels deep.")
+    if depth > MAX_JSON_DEPTH:
+        raise NestedTooDeeplyError(f"The object is nested more than {MAX_JSON_DEPTH} levels deep.")
     if isinstance(value, dict):
         kept = {}
         for name, part in value.items():
@@ -79,26 +78,52 @@ def merged(kind: SourceKind, known: JsonObject, other: JsonObject) -> tuple[Json
     """Bring a later sight of an object together with what is known of it: the result, and what it was.
 
     Where one only says more than the other, the result says both. Of two states of one object the later wins:
-    the finished one, the one that was active last, or else the one seen last. Otherwise what is known stays,
-    and it is a conflict. What is known comes back as it is (``is known``) where the other sight adds nothing to it.
+    the finished one, the one that was active last, or else the one seen last; of a message, run or step it keeps what
+    only the earlier one says (``states``). Otherwise what is known stays, and it is a conflict; a step's calls are
+    united even then. What is known comes back as it is (``is known``) where the other sight adds nothing to it.
     """
+    value, verdict, _disagreements = merged_states(kind, known, other)
+    return value, verdict
+
+
+def merged_states(
+    kind: SourceKind, known: JsonObject, other: JsonObject
+) -> tuple[JsonObject, Verdict, list[str]]:
+    """The same, and the places where two states of one object say different things: there the later one counts."""
     first, second = pruned(known), pruned(other)
     differing = {name for name in first.keys() & second.keys() if not _alike(name, first[name], second[name])}
     added = second.keys() - first.keys()
     if not differing:
         if not added:
-            return known, Verdict.SAME
-        return {**known, **{name: other[name] for name in added}}, Verdict.STATE
+            return known, Verdict.SAME, []
+        return {**known, **{name: other[name] for name in added}}, Verdict.STATE, []
     if kind in _CHANGING:
         if not differing <= _CHANGING[kind]:
-            return known, Verdict.CONFLICT
+            return known, Verdict.CONFLICT, []
         if _is_earlier(kind, other, known):
-            return known, Verdict.STATE
-        return {**known, **{name: other[name] for name in second}}, Verdict.STATE
-    before, after = _rank(kind, known), _rank(kind, other)
+            return known, Verdict.STATE, []
+        return {**known, **{name: other[name] for name in second}}, Verdict.STATE, []
+    before, after = rank_of(kind, known), rank_of(kind, other)
     if before == after >= _FINISHED:
-        return known, Verdict.CONFLICT
-    return (other if after >= before else known), Verdict.STATE
+        return _both_finished(kind, known, other, differing)
+    earlier, later = (known, other) if after >= before else (other, known)
+    final = max(before, after) >= _FINISHED
+    value, disagreements = united(kind, earlier, later, final=final, growing=True)
+    return (known if value == known else value), Verdict.STATE, disagreements
+
+
+def _both_finished(
+    kind: SourceKind, known: JsonObject, other: JsonObject, differing: set[str]
+) -> tuple[JsonObject, Verdict, list[str]]:
+    """Two sights that can't be states of each other. Of a step or run neither may name calls that the result lacks."""
+    if kind not in {"run", "step"}:
+        return known, Verdict.CONFLICT, []
+    shared = {name: other[name] for name in UNITED[kind] & other.keys()}
+    value, disagreements = united(kind, shared, known, final=True, growing=False)
+    if disagreements or not differing <= UNITED[kind]:
+        return (known if value == known else value), Verdict.CONFLICT, []
+    value, _none = united(kind, other, value, final=True, growing=False)
+    return (known if value == known else value), Verdict.STATE, []
 
 
 def contradicts(known: JsonObject, other: JsonObject) -> bool:
@@ -122,7 +147,7 @@ def _alike(name: str, one: Any, other: Any) -> bool:
 def _is_earlier(kind: SourceKind, value: JsonObject, than: JsonObject) -> bool:
     times = _clock(value), _clock(than)
     if 0.0 in times or times[0] == times[1]:
-        return _rank(kind, value) < _rank(kind, than)
+        return rank_of(kind, value) < rank_of(kind, than)
     return times[0] < times[1]
 
 
@@ -169,11 +194,20 @@ class KnownObjects:
             self._latest[first] = self._values.append(latest)
         return verdict
 
+    def would_contradict(self, kind: SourceKind, object_id: str, value: JsonObject, digest: bytes) -> bool:
+        """Whether ``see`` would find a conflict. Nothing is taken in."""
+        first = self._first[kind].get(object_id)
+        if first is None or _sight(first, digest) in self._sights:
+            return False
+        known = self._values[self._latest.get(first, first)]
+        return merged(kind, known, value)[1] is Verdict.CONFLICT
+
 
 def _sight(number: int, digest: bytes) -> bytes:
     return number.to_bytes(6) + digest
 
 
-def _rank(kind: SourceKind, value: JsonObject) -> int:
+def rank_of(kind: SourceKind, value: JsonObject) -> int:
+    """How far an object's state is: of two states the one of the higher rank is the later."""
     status = value.get("status")
     return _RANKS.get(kind, {}).get(status, _FINISHED) if isinstance(status, str) else _FINISHED

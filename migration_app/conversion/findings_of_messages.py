@@ -20,6 +20,14 @@ THREAD_KINDS: dict[str, FindingKind] = {
         "The thread object itself was not archived, so its metadata and tool resources are unknown.",
         "Import the thread object if you have it.",
     ),
+    "thread_deleted": FindingKind(
+        BLOCKING,
+        "The source has deleted this thread; policy deletions is leave_out.",
+        "Exclude it; or retry it under the policy carry, if what its owner deleted may be kept.",
+    ),
+    "thread_deleted_carried": FindingKind(
+        NOTE, "The source has deleted this thread; policy deletions is carry.", "Check that it may be kept."
+    ),
     "tool_resources_kept": FindingKind(
         NOTE,
         "The thread's tool resources stay in the console: {resources}.",
@@ -58,6 +66,16 @@ THREAD_KINDS: dict[str, FindingKind] = {
 }
 
 MESSAGE_KINDS: dict[str, FindingKind] = {
+    "message_deleted": FindingKind(
+        LOSSY,
+        "The source has deleted this message, so it is left out: policy deletions is leave_out.",
+        IN_SNAPSHOT,
+    ),
+    "message_deleted_carried": FindingKind(
+        NOTE,
+        "The source has deleted this message; it is carried all the same: policy deletions is carry.",
+        "Check that it may be kept.",
+    ),
     "message_unreadable": FindingKind(
         BLOCKING, "The message is not an object but {shape}.", "Correct the archive and import it again."
     ),

@@ -70,10 +70,20 @@ class _Status:
     cut_short: str = ""
 
 
-def convert_message(message: object, position: int, context: Context) -> ConvertedMessage:
-    """Convert one message; ``position`` counts from 0 and names a message without an id."""
+def convert_message(
+    message: object, position: int, context: Context, *, is_deleted: bool = False
+) -> ConvertedMessage:
+    """Convert one message; ``position`` counts from 0 and names a message without an id.
+
+    ``is_deleted``: the source says that it has deleted it.
+    """
     source = as_object(message)
     notes = Notes("message", source_id_of(source, "message", position))
+    if is_deleted and context.policies.deletions == "leave_out":
+        notes.add("message_deleted")
+        return ConvertedMessage((), notes)
+    if is_deleted:
+        notes.add("message_deleted_carried")
     if not isinstance(message, dict):
         notes.add("message_unreadable", shape=shape_of(message))
         return ConvertedMessage((), notes)

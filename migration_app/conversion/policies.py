@@ -96,5 +96,13 @@ POLICY_TEXTS: Mapping[str, PolicyText] = MappingProxyType(
             },
             "People have read these words, and the status says that they end early.",
         ),
+        "deletions": PolicyText(
+            "What the source has deleted",
+            {
+                "leave_out": "no item for a deleted message; a deleted thread is blocked",
+                "carry": "as if it had not been deleted; a finding says that it was",
+            },
+            "Whoever deleted it did not want it kept. Carry it only where the archive must be whole, and you may.",
+        ),
     }
 )

@@ -49,6 +49,10 @@ POLICY_FINDINGS: Mapping[str, Mapping[str, Set[str]]] = MappingProxyType(
             "mark": {"message_incomplete", "message_in_progress"},
             "skip": {"message_skipped"},
         },
+        "deletions": {
+            "leave_out": {"message_deleted", "thread_deleted"},
+            "carry": {"message_deleted_carried", "thread_deleted_carried"},
+        },
     }
 )
 """Policy → choice → codes, one of which each part has that the policy decides about. Choices in their order."""

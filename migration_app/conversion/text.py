@@ -1,7 +1,7 @@
 """Reading loosely typed JSON: strings that UTF-8 can carry, ids, times, addresses, labels for operators.
 
 Real objects hold null, numbers or strings where the API's description promises one of them, so every
-function here takes ``object`` and answers for any of it. Imports nothing of the project.
+function here takes ``object`` and answers for any of it. Imports only ``contracts``.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ import urllib.parse
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-MAX_JSON_DEPTH = 200
-"""Levels of nesting carried; a fixed figure, so that the result never depends on how deep the caller stands."""
+from migration_app.contracts import MAX_JSON_DEPTH
 
 _MAX_INTEGER_BITS = 4096  # Python refuses to write integers of more than 4300 digits
 _MILLISECONDS_FROM = 1e11  # as seconds this is the year 5138: some servers count in milliseconds

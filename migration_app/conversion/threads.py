@@ -59,7 +59,7 @@ def convert_thread(source: SourceThread, policies: Policies = _DEFAULTS) -> Thre
     """
     spill = is_spilled(source.messages, source.runs, source.steps)
     items, findings = Gathering(ITEMS, spill=spill), Gathering(FINDINGS, spill=spill)
-    metadata, thread_findings = _thread(source)
+    metadata, thread_findings = _thread(source, policies)
     for finding in itertools.chain(source.findings, thread_findings):
         findings.append(finding, FINDING_BYTES)
     order = _order(source)
@@ -110,9 +110,11 @@ def _places(
             yield "message", slot, False
 
 
-def _thread(source: SourceThread) -> tuple[dict[str, str], list[Finding]]:
+def _thread(source: SourceThread, policies: Policies) -> tuple[dict[str, str], list[Finding]]:
     notes = Notes("thread", as_id(source.thread_id))
     thread = as_object(source.thread)
+    if source.deleted:
+        notes.add("thread_deleted" if policies.deletions == "leave_out" else "thread_deleted_carried")
     if not thread:
         notes.add("thread_object_missing")
     metadata = convert_metadata(thread.get("metadata"), notes)
@@ -143,7 +145,9 @@ def _timeline(
     for kind, position, uncertain in _places(source, order):
         reason = order.timeline.unplaced if uncertain else ""
         if kind == "message":
-            converted = convert_message(source.messages[position], position, context)
+            message = source.messages[position]
+            is_deleted = as_id(as_object(message).get("id")) in source.deleted_messages
+            converted = convert_message(message, position, context, is_deleted=is_deleted)
             made, notes = converted.planned(group), converted.notes
         elif kind == "step":
             step = source.steps[position]

@@ -14,26 +14,30 @@ from functools import partial
 from django.conf import settings
 from django.db import transaction
 
-from migration_app.archive.ids import MessageIds, storable_text
-from migration_app.archive.objects import LastPage, is_last_page
+from migration_app.archive.ids import MessageIds, id_fault, storable_text
+from migration_app.archive.objects import KINDS, Deletion, LastPage, Refused, is_last_page
 from migration_app.archive.objects import SourceObject as Found
 from migration_app.archive.ordering import direction_evidence
 from migration_app.archive.reader import Document, Reject, read_documents
 from migration_app.archive.redact import redacted_document
 from migration_app.archive.rows import Row, Table, read_rows, row_message
 from migration_app.archive.seen_lists import list_marks
+from migration_app.archive.shallow import top_level_strings
 from migration_app.archive.shape import Replayed, file_shape
 from migration_app.archive.streams import REJECT_BYTES, ArchiveUnreadableError, ByteReader
 from migration_app.archive.transcripts import TranscriptLines, is_transcript
 from migration_app.archive.unfinished import LIST_GOES_ON
 from migration_app.archive.versions import NestedTooDeeplyError, digest_of
 from migration_app.contracts import Actor, ListingOrder
-from migration_app.intake.documents import document_parts
+from migration_app.intake.documents import TOO_DEEP, document_parts
 from migration_app.intake.holding import Hold
-from migration_app.intake.store import Entry, ThreadNews, newest_page_pk, registered_reason, threads_store
+from migration_app.intake.news import Entry, ThreadNews
+from migration_app.intake.store import newest_page_pk, registered_reason, threads_store
+from migration_app.intake.talks import Talks
 from migration_app.intake.tally import Progress, RejectSink, Tally
 from migration_app.models import AuditEvent, SnapshotPage, Thread
 from migration_app.services.assessments import threads_assess
+from migration_app.services.deletions import deletions_keep, deletions_search
 from migration_app.services.source_objects import (
     LooseObject,
     loose_object,
@@ -122,6 +126,8 @@ class _Intake:
         self._rising = self._falling = 0
         self._csv_header = b""
         self._lines = TranscriptLines()
+        self._talks = Talks()
+        self._deletions: list[Deletion] = []
         # The thread of a list that goes on, and its last object: an empty page right behind it is its end.
         self._before: tuple[str, Found] | None = None
 
@@ -130,7 +136,7 @@ class _Intake:
         limit = settings.IMPORT_MAX_DOCUMENT_MB << 20
         for document in read_documents(stream, max_document_bytes=limit, watch=self._tally.step):
             if isinstance(document, Reject):
-                self._tally.reject(document)
+                self._unread(document)
             else:
                 self._guarded(document)
             self._flush_if_full()
@@ -142,7 +148,7 @@ class _Intake:
             if isinstance(row, Table):
                 self._csv_header = row.header if row.header.endswith(b"\n") else row.header + b"\n"
             elif isinstance(row, Reject):
-                self._tally.reject(row)
+                self._unread(row)
             else:
                 self._row(row, ids)
             self._flush_if_full()
@@ -150,6 +156,11 @@ class _Intake:
     def flush(self) -> None:
         """Store what the buffer holds."""
         hold = self._tally.hold
+        if self._deletions:
+            with transaction.atomic():
+                hold.write(unassessed=True)
+                deletions_keep(deletions=self._deletions, source_import=self._tally.source_import)
+            self._deletions = []
         if self._loose:
             with transaction.atomic():
                 hold.write()
@@ -167,6 +178,7 @@ class _Intake:
                 earlier_until=self._pages_until,
                 order=self._direction(),
                 csv_header=self._csv_header,
+                talks=self._talks,
                 actor=self._actor,
                 counts=self._tally.counts,
                 fence=partial(hold.write, unassessed=True),
@@ -174,12 +186,15 @@ class _Intake:
             self._touched |= stored.touched
             self._earlier |= stored.earlier
             self._going_on |= stored.going_on
+            for reject in stored.rejects:
+                self._tally.reject(reject)
         self._news, self._loose, self._size, self._buffered = {}, [], 0, 0
         self._tally.write()
 
     def assess(self) -> None:
         """Assess every thread that was touched, and count them all."""
         tally = self._tally
+        self._touched |= deletions_search(fence=partial(tally.hold.write, unassessed=True), beat=tally.step)
         threads_assess(
             thread_pks=sorted(self._touched),
             actor=self._actor,
@@ -210,28 +225,46 @@ class _Intake:
         try:
             self._document(document)
         except (NestedTooDeeplyError, RecursionError):
-            reason = "The object is nested too deeply to be an API object."
-            self._refuse(document.line_number, document.raw, reason)
+            self._unread(Reject(document.line_number, TOO_DEEP, document.raw[:REJECT_BYTES]))
 
-    def _refuse(self, line_number: int, raw: bytes, reason: str) -> None:
-        self._tally.reject(Reject(line_number, reason, raw[:REJECT_BYTES]))
+    def _unread(self, reject: Reject) -> None:
+        """Reject what can't be read. Where it still tells its thread, and what it is, the thread is marked."""
+        told = top_level_strings(reject.raw) if reject.raw[:1] == b"{" else {}
+        kind = KINDS.get(told.get("object", ""))
+        refused = Refused(reject.reason)
+        if reject.thread_id:
+            place = self._talks.rows[reject.thread_id]
+            refused = Refused(reject.reason, thread_id=reject.thread_id, kind="message", place=place)
+            self._talks.rows[reject.thread_id] += 1
+        elif kind and not id_fault(told.get("thread_id")) and not id_fault(told.get("id")):
+            refused = Refused(reject.reason, thread_id=told["thread_id"], kind=kind, values=(told,))
+        self._refuse(reject.line_number, reject.raw, refused)
+
+    def _refuse(self, line_number: int, raw: bytes, refused: Refused) -> None:
+        self._tally.reject(Reject(line_number, refused.reason, raw[:REJECT_BYTES]))
+        if refused.thread_id:
+            mark = self._talks.marks.mark_of(refused, line_number)
+            self._add(refused.thread_id, Entry(K.REJECTS, b"", redacted=False, mark=mark, said=refused.ids))
 
     def _document(self, document: Document) -> None:
         raw, value, redacted = redacted_document(document.raw, document.value)
         parts = document_parts(value, self._lines, document.line_number)
         self._tally.document()
         self._tally.counts["skipped"] += parts.skipped
+        self._tally.counts["deletions"] += len(parts.deletions)
+        self._deletions += parts.deletions
         for refusal in parts.refused:
-            self._refuse(document.line_number, raw, refusal.reason)
+            self._refuse(document.line_number, raw, refusal)
         transcript = is_transcript(value)
-        whole = len(parts.by_thread) == 1 and not any(refusal.by_file for refusal in parts.refused)
+        places = set(range(len(value["messages"]) if transcript else 0))
+        places.difference_update(refusal.place for refusal in parts.refused)
         for thread_id, part in parts.by_thread.items():
             # A document about several threads is taken apart: nobody's page holds somebody else's words. Neither
             # does a page hold what was refused for the rest of the file: read alone it would be taken.
-            own = raw if whole else part.written(thread_id)
-            self._add(
-                thread_id, part.entry(K.TRANSCRIPT if transcript else K.ARCHIVE, own, redacted=redacted)
-            )
+            own = raw if parts.is_of_one_thread else part.written(thread_id)
+            kind = K.TRANSCRIPT if transcript else K.ARCHIVE
+            entry = part.entry(kind, own, redacted=redacted, line_number=document.line_number, places=places)
+            self._add(thread_id, entry)
         if is_last_page(value) and self._before is not None:
             thread_id, last = self._before
             lists = list_marks((dataclasses.replace(last, page=None), LastPage()))
@@ -247,19 +280,29 @@ class _Intake:
 
     def _row(self, row: Row, ids: MessageIds) -> None:
         taken = row_message(row.cells, ids)
+        thread_id = row.cells.get("thread_id", "").strip()
+        place = self._talks.rows[thread_id]
         if isinstance(taken, str):
-            self._refuse(row.line_number, row.raw, taken)
+            named = "" if id_fault(thread_id) else thread_id
+            self._talks.rows[thread_id] += bool(named)
+            refused = Refused(taken, thread_id=named, kind="message", place=place)
+            self._refuse(row.line_number, row.raw, refused)
             return
+        self._talks.rows[thread_id] += 1
         thread, message = taken
         self._tally.document()
         user_ref = storable_text(row.cells.get("user_ref", "").strip(), 512)
+        has_id = bool(row.cells.get("message_id", "").strip())
         objects = (
             Found("thread", thread["id"], thread["id"], thread, user_ref),
-            Found("message", message["id"], thread["id"], message),
+            Found("message", message["id"], thread["id"], message, is_counted=not has_id),
         )
         raw = row.raw if row.raw.endswith(b"\n") else row.raw + b"\n"
         seen = tuple((found, digest_of(found.value)) for found in objects)
-        self._add(thread["id"], Entry(K.TRANSCRIPT_CSV, raw, redacted=False, objects=seen))
+        entry = Entry(
+            K.TRANSCRIPT_CSV, raw, redacted=False, objects=seen, line_number=row.line_number, places={place}
+        )
+        self._add(thread["id"], entry)
         self._buffered += 1
 
     def _add(self, thread_id: str, entry: Entry) -> None:

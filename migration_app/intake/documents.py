@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+from collections.abc import Collection
 
-from migration_app.archive.objects import EmptyPage, Refused, Skipped, expand
+from migration_app.archive.objects import Deletion, EmptyPage, Refused, Skipped, expand
 from migration_app.archive.objects import SourceObject as Found
 from migration_app.archive.seen_lists import list_marks
 from migration_app.archive.transcripts import TranscriptLines
-from migration_app.archive.versions import digest_of
+from migration_app.archive.versions import NestedTooDeeplyError, digest_of
 from migration_app.contracts import JsonObject
-from migration_app.intake.store import Entry
+from migration_app.intake.news import Entry
 
+TOO_DEEP = "The object is nested too deeply to be an API object."
 _EMPTY_PAGE = "The list page is empty, says that more follow (has_more), and names no thread that lacks them."
 
 
@@ -31,10 +33,21 @@ class ThreadPart:
             found.page is not None and bool(found.page.goes_on) for found, _digest in self.objects
         )
 
-    def entry(self, kind: str, raw: bytes, *, redacted: bool) -> Entry:
-        """What is to be stored of it."""
+    def entry(
+        self, kind: str, raw: bytes, *, redacted: bool, line_number: int, places: Collection[int]
+    ) -> Entry:
+        """What is to be stored of it; ``places`` are those of a transcript's messages that are taken."""
         sights: list[Found | EmptyPage] = [*(found for found, _digest in self.objects), *self.empty]
-        return Entry(kind, raw, redacted, tuple(self.objects), list_marks(sights), self.goes_on)
+        return Entry(
+            kind,
+            raw,
+            redacted,
+            tuple(self.objects),
+            list_marks(sights),
+            self.goes_on,
+            line_number,
+            places=places,
+        )
 
     def written(self, thread_id: str) -> bytes:
         """A document of its own, in which every list says what it said."""
@@ -62,7 +75,16 @@ class DocumentParts:
     by_thread: dict[str, ThreadPart] = dataclasses.field(default_factory=dict)
     loose: list[Found] = dataclasses.field(default_factory=list)
     refused: list[Refused] = dataclasses.field(default_factory=list)
+    deletions: list[Deletion] = dataclasses.field(default_factory=list)
     skipped: int = 0
+    is_whole: bool = True
+
+    @property
+    def is_of_one_thread(self) -> bool:
+        """Whether it may be stored as it came: for one thread, and nothing is refused that read alone would be taken,
+        or that is nested too deeply to be read at all.
+        """
+        return self.is_whole and len(self.by_thread) == 1
 
     def going_on(self) -> tuple[str, Found] | None:
         """The thread and the last object of a list that goes on, if that is all that the document holds."""
@@ -73,22 +95,34 @@ class DocumentParts:
 
 
 def document_parts(value: JsonObject, lines: TranscriptLines, line_number: int) -> DocumentParts:
-    """Sort out a document. Raises NestedTooDeeplyError, before anything is stored."""
+    """Sort out a document."""
     parts = DocumentParts()
     for found in expand(value, lines=lines, line_number=line_number):
         if isinstance(found, Skipped):
             parts.skipped += 1
         elif isinstance(found, Refused):
+            parts.is_whole &= not found.by_file
             parts.refused.append(found)
+        elif isinstance(found, Deletion):
+            parts.deletions.append(found)
         elif isinstance(found, EmptyPage):
             if found.thread_id:
                 parts.by_thread.setdefault(found.thread_id, ThreadPart()).empty.append(found)
             else:
                 parts.refused.append(Refused(_EMPTY_PAGE))
+        elif (digest := _digest(found)) is None:
+            parts.is_whole = False
+            parts.refused.append(Refused(TOO_DEEP, False, found.thread_id, found.kind, (found.value,)))
+        elif found.thread_id:
+            parts.by_thread.setdefault(found.thread_id, ThreadPart()).objects.append((found, digest))
         else:
-            digest = digest_of(found.value)
-            if found.thread_id:
-                parts.by_thread.setdefault(found.thread_id, ThreadPart()).objects.append((found, digest))
-            else:
-                parts.loose.append(found)
+            parts.loose.append(found)
     return parts
+
+
+def _digest(found: Found) -> bytes | None:
+    """The digest of an object; None if it is nested too deeply to have one."""
+    try:
+        return digest_of(found.value)
+    except (NestedTooDeeplyError, RecursionError):
+        return None

@@ -18,14 +18,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from django.db import connection, transaction
 
 from migration_app.archive.assemble import page_sights
-from migration_app.archive.ids import MessageIds, storable_text
-from migration_app.archive.objects import SourceObject
+from migration_app.archive.ids import MessageIds
+from migration_app.archive.marks import Filled, Mark
+from migration_app.archive.objects import Deletion, EmptyPage, LastPage, SourceObject
+from migration_app.archive.reader import Reject
 from migration_app.archive.seen_lists import list_marks
+from migration_app.archive.streams import REJECT_BYTES
+from migration_app.archive.talk import KnownTalk
 from migration_app.archive.unfinished import LIST_GOES_ON
 from migration_app.archive.versions import KnownObjects, Verdict, digest_of
 from migration_app.contracts import Actor, ListingOrder
+from migration_app.intake.news import Entry, ThreadNews, documents_written
+from migration_app.intake.talks import Talks, of_talk, other_mark, other_talk, row_differs, talk_differs
 from migration_app.models import AuditEvent, SnapshotPage, SourceImport, Thread
 from migration_app.services.audit import audit_event
+from migration_app.services.deletions import deletion_document, deletions_are_kept, deletions_of
 from migration_app.services.page_writing import snapshot_pages_write
 from migration_app.services.pages import page_content, pages_made
 
@@ -49,53 +56,20 @@ _REGISTER = """
 """
 # Sights of objects: kind, id, digest.
 _Sight = tuple[str, str, bytes]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Entry:
-    """One document, or row, as far as it is about one thread."""
-
-    kind: str
-    raw: bytes
-    redacted: bool
-    objects: tuple[tuple[SourceObject, bytes], ...]  # each with its digest
-    lists: Mapping[bytes, bool] = dataclasses.field(default_factory=dict)
-    """Its lists, by digest, and whether each says that it goes on or that it does not (``list_marks``)."""
-    goes_on: bool = False
-    """Whether one of its lists says that it goes on."""
-
-
-@dataclasses.dataclass(slots=True)
-class ThreadNews:
-    """What the buffer holds about one thread."""
-
-    thread_id: str
-    entries: list[Entry] = dataclasses.field(default_factory=list)
-    size: int = 0
-
-    def add(self, entry: Entry) -> None:
-        """Put a document behind the others."""
-        self.entries.append(entry)
-        self.size += len(entry.raw)
-
-    @property
-    def user_ref(self) -> str:
-        """The first reference to a user that came with the thread."""
-        named = (
-            found.user_ref for entry in self.entries for found, _digest in entry.objects if found.user_ref
-        )
-        return storable_text(next(named, ""), 512)
+# By kind of page: documents to be stored, and whether secrets were taken out of them.
+_Fresh = dict[str, list[tuple[bytes, bool]]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Stored:
     """Primary keys of threads: those that need an assessment, those that an earlier try of the import stored, and
-    those with a list that says it goes on.
+    those with a list that says it goes on. ``rejects``: documents that say other things than what is known.
     """
 
     touched: set[int] = dataclasses.field(default_factory=set)
     earlier: set[int] = dataclasses.field(default_factory=set)
     going_on: set[int] = dataclasses.field(default_factory=set)
+    rejects: list[Reject] = dataclasses.field(default_factory=list)
 
 
 def newest_page_pk() -> int:
@@ -110,6 +84,7 @@ def threads_store(
     earlier_until: int,
     order: ListingOrder,
     csv_header: bytes,
+    talks: Talks,
     actor: Actor,
     counts: collections.Counter[str],
     fence: Callable[[], None],
@@ -127,6 +102,7 @@ def threads_store(
                 earlier_until,
                 order,
                 csv_header,
+                talks,
                 actor,
                 collections.Counter(),
                 Stored(),
@@ -136,6 +112,7 @@ def threads_store(
         stored.touched.update(store.stored.touched)
         stored.earlier.update(store.stored.earlier)
         stored.going_on.update(store.stored.going_on)
+        stored.rejects.extend(store.stored.rejects)
     return stored
 
 
@@ -160,9 +137,33 @@ class _Known:
     objects: KnownObjects = dataclasses.field(default_factory=KnownObjects)
     earlier: dict[_Sight, Verdict] = dataclasses.field(default_factory=dict)
     lists: set[bytes] = dataclasses.field(default_factory=set)
+    talk: KnownTalk = dataclasses.field(default_factory=KnownTalk)
+    marks: set[str] = dataclasses.field(default_factory=set)
+    gaps: dict[str, int] = dataclasses.field(default_factory=dict)  # marks of places where nothing came yet
+    deleted: set[tuple[str, str]] = dataclasses.field(default_factory=set)
+    row_ids: set[str] = dataclasses.field(default_factory=set)  # of the messages that stored rows tell
     next_sequence: int = 0
     last_sequence: int | None = None
     has_earlier_pages: bool = False
+
+    def note(self, found: Deletion | Mark | Filled) -> None:
+        """Take in a deletion, or what imports rejected."""
+        if isinstance(found, Deletion):
+            self.deleted.add((found.kind, found.id))
+        elif isinstance(found, Filled):
+            self.gaps.pop(found.name, None)
+        else:
+            self.marks.add(found.name)
+            if found.place >= 0:
+                self.talk.gaps += 1
+                self.gaps[found.name] = found.place
+
+    def note_talk(self, kind: str, found: SourceObject) -> None:
+        """Take in a message of a transcript, of a page of this kind."""
+        if of_talk(kind, found):
+            self.talk.add(found.id)
+            if kind == SnapshotPage.Kind.TRANSCRIPT_CSV:
+                self.row_ids.add(found.id)
 
 
 @dataclasses.dataclass(slots=True)
@@ -173,6 +174,7 @@ class _GroupStore:
     earlier_until: int
     order: ListingOrder
     csv_header: bytes
+    talks: Talks
     actor: Actor
     counts: collections.Counter[str]
     stored: Stored
@@ -181,10 +183,14 @@ class _GroupStore:
     def run(self, group: Sequence[ThreadNews]) -> None:
         rows = self._rows(group)
         by_id = {news.thread_id: news for news in group}
+        deletions: Mapping[str, Sequence[Deletion]] = {}
+        if deletions_are_kept():
+            deletions = deletions_of({news.thread_id: news.message_ids for news in group})
         made: list[SnapshotPage] = []
         for thread, pages in _with_pages(sorted(rows.values(), key=lambda row: row.pk)):
             known = self._known(thread, by_id[thread.thread_id], pages)
-            fresh = self._pages(thread, by_id[thread.thread_id], known)
+            deleted = deletions.get(thread.thread_id, ())
+            fresh = self._pages(thread, by_id[thread.thread_id], known, deleted)
             made += fresh
             # Pages that an import stored before it was killed are still to be assessed.
             behind = known.last_sequence is not None and (
@@ -238,9 +244,18 @@ class _GroupStore:
             sights = page_sights(thread.thread_id, page_content(page), ids)
             if has_lists:
                 sights = iter(held := list(sights))
-                known.lists.update(list_marks(held))
+                known.lists.update(
+                    list_marks(
+                        found for found in held if isinstance(found, SourceObject | EmptyPage | LastPage)
+                    )
+                )
             for found in sights:
-                if not isinstance(found, SourceObject) or (found.kind, found.id) not in wanted:
+                if isinstance(found, Deletion | Mark | Filled):
+                    known.note(found)
+                if not isinstance(found, SourceObject):
+                    continue
+                known.note_talk(page.kind, found)
+                if (found.kind, found.id) not in wanted:
                     continue
                 digest = digest_of(found.value)
                 verdict = known.objects.see(found.kind, found.id, found.value, digest)
@@ -248,31 +263,28 @@ class _GroupStore:
                     known.earlier[found.kind, found.id, digest] = verdict
         return known
 
-    def _pages(self, thread: Thread, news: ThreadNews, known: _Known) -> list[SnapshotPage]:
+    def _pages(
+        self, thread: Thread, news: ThreadNews, known: _Known, deletions: Iterable[Deletion]
+    ) -> list[SnapshotPage]:
         """Pages of the documents that say something new, in their order, one kind at a time."""
-        fresh: dict[str, list[tuple[bytes, bool]]] = {}
+        fresh: _Fresh = collections.defaultdict(list)
         conflicts: list[str] = []
         is_open = LIST_GOES_ON in thread.finding_counts
         for entry in news.entries:
-            # Where lists end is said by lists alone: one that names known objects may still be the missing page.
-            says_more = any(
-                (is_page or is_open) and digest not in known.lists for digest, is_page in entry.lists.items()
-            )
-            known.lists.update(entry.lists)
-            for found, digest in entry.objects:
-                verdict = known.objects.see(found.kind, found.id, found.value, digest)
-                says_more |= verdict is not Verdict.SAME
-                counted = known.earlier.pop((found.kind, found.id, digest), verdict)
-                if (
-                    found.kind != "thread"
-                    or entry.kind == SnapshotPage.Kind.ARCHIVE
-                    or counted is not Verdict.SAME
-                ):
-                    self._count(found, counted)
-                if verdict is Verdict.CONFLICT:
-                    conflicts.append(f"{found.kind} {found.id}")
-            if says_more:
-                fresh.setdefault(entry.kind, []).append((entry.raw, entry.redacted))
+            if entry.mark is not None:
+                self._mark(entry.mark.without_first(known.talk.repeated(entry.said)), known, fresh)
+                continue
+            fitting = self._fitting(entry, known, fresh)
+            if fitting is None:
+                continue
+            for name in [name for name, place in known.gaps.items() if place in entry.places]:
+                known.note(Filled(name))
+                fresh[SnapshotPage.Kind.REJECTS].append((Filled(name).written(), False))
+            if self._says_more(fitting, known, conflicts, is_open=is_open):
+                fresh[fitting.kind].append((fitting.raw, fitting.redacted))
+        for deletion in deletions:
+            if (deletion.kind, deletion.id) not in known.deleted:
+                fresh[SnapshotPage.Kind.ARCHIVE].append((deletion_document(deletion), False))
         if conflicts:
             named = ", ".join(dict.fromkeys(conflicts[:20]))
             self._record(
@@ -293,6 +305,64 @@ class _GroupStore:
                 source_import=self.source_import,
             )
         return pages
+
+    def _says_more(self, entry: Entry, known: _Known, conflicts: list[str], *, is_open: bool) -> bool:
+        """Count a document's objects; whether it says what is not known. ``conflicts`` gains the names of those.
+
+        Where lists end is said by lists alone: one that names known objects may still be the missing page.
+        """
+        says_more = any(
+            (is_page or is_open) and digest not in known.lists for digest, is_page in entry.lists.items()
+        )
+        known.lists.update(entry.lists)
+        for found, digest in entry.objects:
+            verdict = known.objects.see(found.kind, found.id, found.value, digest)
+            says_more |= verdict is not Verdict.SAME
+            if found.is_counted and entry.kind == SnapshotPage.Kind.TRANSCRIPT_CSV:
+                # Rows without ids are counted where they are stored: one that is known from elsewhere counts too.
+                says_more |= found.id not in known.row_ids
+                known.row_ids.add(found.id)
+            counted = known.earlier.pop((found.kind, found.id, digest), verdict)
+            if (
+                found.kind != "thread"
+                or entry.kind == SnapshotPage.Kind.ARCHIVE
+                or counted is not Verdict.SAME
+            ):
+                self._count(found, counted)
+            if verdict is Verdict.CONFLICT:
+                conflicts.append(f"{found.kind} {found.id}")
+        return says_more
+
+    def _fitting(self, entry: Entry, known: _Known, fresh: _Fresh) -> Entry | None:
+        """The document without what contradicts the known transcript, which is rejected; None if nothing is left."""
+        said = [sighted for sighted in entry.objects if of_talk(entry.kind, sighted[0])]
+        if not said:
+            return entry
+        count = len(known.talk)
+        if entry.kind == SnapshotPage.Kind.TRANSCRIPT_CSV:
+            place = row_differs(self.talks, known.talk, known.objects, said[0])
+        else:
+            place = talk_differs(known.talk, known.objects, said)
+        if place is None:
+            return entry
+        thread_id = said[0][0].thread_id
+        reason = other_talk(thread_id, count, place)
+        self.stored.rejects.append(Reject(entry.line_number, reason, entry.raw[:REJECT_BYTES]))
+        values = [found.value for found, _digest in said]
+        mark = other_mark(self.talks, values, reason, thread_id, entry.line_number)
+        self._mark(mark.without_first(0 if len(said) == 1 else place), known, fresh)
+        rest = tuple(sighted for sighted in entry.objects if sighted not in said)
+        if entry.kind != SnapshotPage.Kind.ARCHIVE or not rest:
+            return None
+        raw = documents_written([found.value for found, _digest in rest])
+        return dataclasses.replace(entry, raw=raw, objects=rest, lists={})
+
+    def _mark(self, mark: Mark, known: _Known, fresh: _Fresh) -> None:
+        """Keep with the thread that something of it was rejected."""
+        self.counts["marks"] += 1
+        if mark.name not in known.marks:
+            known.note(mark)
+            fresh[SnapshotPage.Kind.REJECTS].append((mark.written(), False))
 
     def _count(self, found: SourceObject, verdict: Verdict) -> None:
         if verdict is Verdict.NEW:

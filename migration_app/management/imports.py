@@ -39,6 +39,8 @@ _SHOWN_COUNTS = (
     ("states", "later states"),
     ("unchanged", "known already"),
     ("conflicts", "conflicts"),
+    ("deletions", "deleted at the source"),
+    ("marks", "rejected of known threads"),
     ("skipped", "skipped"),
     ("lists_left_open", "lists that go on, and end here"),
 )

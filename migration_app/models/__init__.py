@@ -14,7 +14,7 @@ from migration_app.models.prompt import Prompt, PromptVersion
 from migration_app.models.reconciliation import Discrepancy, Reconciliation
 from migration_app.models.resource import Resource
 from migration_app.models.run import Run, RunTally, RunTallyChange
-from migration_app.models.snapshot import SnapshotPage, SourceObject
+from migration_app.models.snapshot import SnapshotPage, SourceDeletion, SourceObject
 from migration_app.models.tally import Tally, TallyChange
 from migration_app.models.target_behaviour import TargetBehaviour
 from migration_app.models.target_model import FunctionCalls, PromptNeeds, ReadinessCheck, TargetModel
@@ -45,6 +45,7 @@ __all__ = [
     "RunTallyChange",
     "ServerWords",
     "SnapshotPage",
+    "SourceDeletion",
     "SourceImport",
     "SourceObject",
     "Tally",

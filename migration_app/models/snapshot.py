@@ -12,7 +12,8 @@ from migration_app.models.intake import SourceImport
 class SnapshotPage(models.Model):
     """Documents about one thread, in the order in which one import or one live listing gave them.
 
-    ``payload`` is what was received, as RFC 7464 JSON text sequence (or CSV text for CSV transcripts),
+    A page of *rejects* holds what tells again the objects that an import could not take (``archive.marks``). Of all
+    others ``payload`` is what was received, as RFC 7464 JSON text sequence (or CSV text for CSV transcripts),
     zlib-compressed: JSONB could not hold ``\\u0000`` and would reorder keys. ``sha256`` is the digest of
     the uncompressed bytes. A page is never changed or deleted once written (held by triggers); where a secret had
     to be taken out before storing, ``redacted`` says so.
@@ -25,6 +26,7 @@ class SnapshotPage(models.Model):
         TRANSCRIPT = "transcript", "transcript lines"
         TRANSCRIPT_CSV = "transcript_csv", "transcript rows"
         LIVE = "live", "live answers"
+        REJECTS = "rejects", "what imports rejected"
 
     thread = models.ForeignKey("migration_app.Thread", on_delete=models.CASCADE, related_name="pages")
     sequence = models.PositiveIntegerField()
@@ -52,6 +54,41 @@ class SnapshotPage(models.Model):
 
     def __str__(self) -> str:
         return f"page {self.sequence} of thread {self.thread_id}"
+
+
+class SourceDeletion(models.Model):
+    """The word of an archive that the source has deleted a thread or a message, whether or not it is known here.
+
+    ``thread_id`` of a message is empty where nothing tells its thread. *Searched* once all threads that were stored
+    before have been looked through for it; those that come later look it up as they come.
+    """
+
+    class Kind(models.TextChoices):
+        """What was deleted."""
+
+        THREAD = "thread", "thread"
+        MESSAGE = "message", "message"
+
+    kind = models.CharField(max_length=16, choices=Kind, db_collation="C")
+    object_id = opaque_id("object id")
+    thread_id = opaque_id("thread id", blank=True)
+    searched = models.BooleanField(default=False)
+    source_import = models.ForeignKey(
+        SourceImport, on_delete=models.PROTECT, null=True, blank=True, related_name="deletions"
+    )
+    received_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "object_id", "thread_id"], name="sourcedeletion_unique")
+        ]
+        indexes = [
+            models.Index(fields=["id"], condition=models.Q(searched=False), name="sourcedeletion_unsearched")
+        ]
+
+    def __str__(self) -> str:
+        return f"deletion of {self.kind} {self.object_id}"
 
 
 class SourceObject(models.Model):

@@ -22,6 +22,7 @@ from migration_app.archive.ids import id_fault, storable_text
 from migration_app.archive.times import message_times, moment_of
 from migration_app.contracts import Actor, JsonObject, Policies, Severity, SourceThread, ThreadPlan
 from migration_app.conversion.chunking import plan_size
+from migration_app.conversion.policy_findings import codes_of
 from migration_app.conversion.resources import thread_resources
 from migration_app.models import Assistant, AuditEvent, Conversation, Thread
 from migration_app.services.audit import audit_event
@@ -47,10 +48,18 @@ KEPT_GROWN_TEXT = (
     "Look at what is new, then keep it again, or begin anew."
 )
 
+DELETED_CODE = "source_deleted"
+DELETED_TEXT = (
+    "The source has deleted this thread, or messages of it, since it was backfilled: its conversation holds what was "
+    "deleted. Begin anew or roll back to take it out, or keep the conversation as it is."
+)
+
 _TAKES_EDGE = frozenset({S.REGISTERED, S.BLOCKED, S.SNAPSHOTTED, S.FAILED, S.SOURCE_MISSING})
 _SETTLED = frozenset({S.BACKFILLED, S.VERIFIED, S.NEEDS_REVIEW})
 _GOES_ON = frozenset({Thread.Work.ROLLBACK, Thread.Work.ANEW})
 _GROWN_VERB = "thread.source_grown"
+_DELETED_VERB = "thread.source_deleted"
+_DELETIONS = codes_of("deletions")
 _GROUP = 200
 
 _WRITE = """
@@ -180,9 +189,10 @@ def thread_assess(
             )
         elif _has_grown(thread, assessment):
             kept = conversation is not None and conversation.continued_after is not None
-            changes |= _grown_fields(kept=kept)
+            news = _news(thread, assessment, kept=kept)
+            changes |= news.fields
             thread_transition(
-                thread=thread, to=S.NEEDS_REVIEW, actor=actor, verb=_GROWN_VERB, reason=reason, fields=changes
+                thread=thread, to=S.NEEDS_REVIEW, actor=actor, verb=news.verb, reason=reason, fields=changes
             )
         else:
             Thread.objects.filter(pk=thread.pk).update(**changes)
@@ -241,6 +251,7 @@ def _group_store(
             if grown
             else ()
         )
+        news = {row.pk: _news(row, group[row.pk], kept=row.pk in kept) for row in grown}
         _measures_write(rows, group, assistants)
         runs.write([row.pk for row in rows])
         takers = [row for row in rows if row.status in _TAKES_EDGE]
@@ -254,15 +265,15 @@ def _group_store(
                 batch_pk=None,
                 fields={},
             )
-        for is_kept in (False, True):
+        for told in (_GROWN, _KEPT_GROWN, _DELETED):
             threads_transition(
-                threads=[row for row in grown if (row.pk in kept) == is_kept],
+                threads=[row for row in grown if news[row.pk] is told],
                 to=S.NEEDS_REVIEW,
                 actor=actor,
-                verb=_GROWN_VERB,
+                verb=told.verb,
                 reason=reason,
                 batch_pk=None,
-                fields={**_grown_fields(kept=is_kept), **TERMINAL_FIELDS},
+                fields={**told.fields, **TERMINAL_FIELDS},
             )
 
 
@@ -271,9 +282,35 @@ def _has_grown(row: Thread, assessment: Assessment) -> bool:
     return row.status in _SETTLED and row.pending_work not in _GOES_ON and _differs(assessment, row)
 
 
-def _grown_fields(*, kept: bool) -> dict[str, str]:
-    code, text = (KEPT_GROWN_CODE, KEPT_GROWN_TEXT) if kept else (GROWN_CODE, GROWN_TEXT)
-    return {"error_code": code, "error_text": text}
+@dataclasses.dataclass(frozen=True, slots=True)
+class _News:
+    """Why a thread that was backfilled goes to review."""
+
+    verb: str
+    code: str
+    text: str
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """As fields of the thread's row."""
+        return {"error_code": self.code, "error_text": self.text}
+
+
+_GROWN = _News(_GROWN_VERB, GROWN_CODE, GROWN_TEXT)
+_KEPT_GROWN = _News(_GROWN_VERB, KEPT_GROWN_CODE, KEPT_GROWN_TEXT)
+_DELETED = _News(_DELETED_VERB, DELETED_CODE, DELETED_TEXT)
+
+
+def _news(row: Thread, assessment: Assessment, *, kept: bool) -> _News:
+    """What came in since the backfill. A deletion weighs more than growth: Backfill would leave it where it is."""
+    if _deletions(assessment.fields["finding_counts"]) != _deletions(row.finding_counts):
+        return _DELETED
+    return _KEPT_GROWN if kept else _GROWN
+
+
+def _deletions(finding_counts: Mapping[str, int]) -> int:
+    """How many things of a thread the source has deleted."""
+    return sum(count for code, count in finding_counts.items() if code in _DELETIONS)
 
 
 def _measures_write(
@@ -317,6 +354,8 @@ def _older(assessment: Assessment, row: Thread) -> bool:
 
 def _differs(assessment: Assessment, row: Thread) -> bool:
     found = assessment.fields
+    if _deletions(found["finding_counts"]) != _deletions(row.finding_counts):
+        return True
     sizes = (found["item_count"], found["payload_bytes"]) != (row.item_count, row.payload_bytes)
     return sizes or (row.plan_digest != "" and found["plan_digest"] != row.plan_digest)
 

@@ -8,14 +8,15 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.db.models import Max
 
-from migration_app.archive.objects import SourceObject, expand
+from migration_app.archive.objects import Refused, SourceObject, expand
 from migration_app.archive.reader import decode_document
 from migration_app.archive.redact import redacted_document
 from migration_app.archive.unfinished import LIST_GOES_ON
-from migration_app.archive.versions import Verdict
-from migration_app.contracts import Actor, ListingOrder
+from migration_app.archive.versions import KnownObjects, Verdict
+from migration_app.contracts import Actor, JsonObject, ListingOrder
 from migration_app.models import SnapshotPage, Thread
 from migration_app.services.assessments import thread_assess
+from migration_app.services.deletions import deletions_are_kept, deletions_put
 from migration_app.services.pages import (
     MAX_PAGE_BYTES,
     known_objects,
@@ -67,16 +68,11 @@ def snapshot_pages_append(
         last: int | None = thread.pages.aggregate(last=Max("sequence"))["last"]
         first = sequence = 0 if last is None else last + 1
         pages: list[SnapshotPage] = []
+        messages: set[str] | None = set() if deletions_are_kept() else None
         for raw, request_id in received:
             document, value, redacted = redacted_document(raw, decode_document(raw))
             known.grow(len(raw))
-            verdicts = [
-                known.see(found.kind, found.id, found.value)
-                for found in expand(value, thread_id=thread.thread_id)
-                if isinstance(found, SourceObject) and found.thread_id == thread.thread_id
-            ]
-            # A list that says nothing new may still be what continues an imported one.
-            if all(verdict is Verdict.SAME for verdict in verdicts) and not (verdicts and is_open):
+            if not _says_more(thread, value, known, messages, is_open=is_open):
                 continue
             made = pages_made(
                 thread=thread,
@@ -93,4 +89,25 @@ def snapshot_pages_append(
                 SnapshotPage.objects.bulk_create(pages)
                 pages = []
         SnapshotPage.objects.bulk_create(pages)
+        if messages is not None:
+            sequence += len(deletions_put(thread=thread, message_ids=messages, first_sequence=sequence))
     return sequence - first
+
+
+def _says_more(
+    thread: Thread, value: JsonObject, known: KnownObjects, messages: set[str] | None, *, is_open: bool
+) -> bool:
+    """Whether an answer is to be stored; ``messages`` gains the ids of those that were not known.
+
+    A list that says nothing new may still be what continues an imported one. What can't be taken leaves a mark.
+    """
+    says_more = False
+    for found in expand(value, thread_id=thread.thread_id):
+        if isinstance(found, Refused):
+            says_more = True
+        elif isinstance(found, SourceObject) and found.thread_id == thread.thread_id:
+            verdict = known.see(found.kind, found.id, found.value)
+            says_more |= is_open or verdict is not Verdict.SAME
+            if messages is not None and found.kind == "message" and verdict is Verdict.NEW:
+                messages.add(found.id)
+    return says_more

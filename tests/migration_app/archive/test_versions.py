@@ -11,7 +11,7 @@ from migration_app.archive.versions import (
     merged,
     pruned,
 )
-from migration_app.contracts import JsonObject, SourceKind
+from migration_app.contracts import MAX_JSON_DEPTH, JsonObject, SourceKind
 
 MESSAGE: JsonObject = {"id": "msg_1", "role": "assistant", "content": [{"type": "text"}], "created_at": 5}
 
@@ -30,10 +30,11 @@ def test_key_order_and_nulls_do_not_change_the_digest() -> None:
 
 def test_what_is_nested_without_end_is_refused() -> None:
     value: JsonObject = {}
-    for _level in range(200):
+    for _level in range(MAX_JSON_DEPTH):
         value = {"a": value}
+    digest_of(value)
     with pytest.raises(NestedTooDeeplyError):
-        digest_of(value)
+        digest_of({"a": value})
 
 
 def test_the_same_thread_with_empty_lists_is_the_same() -> None:

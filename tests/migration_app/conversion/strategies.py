@@ -122,8 +122,11 @@ def calls(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
-def threads(draw: st.DrawFn) -> SourceThread:
-    """A legal thread: messages in order, runs with steps that made some of them, a run that waits."""
+def threads(draw: st.DrawFn, *, deletions: bool = False) -> SourceThread:
+    """A legal thread: messages in order, runs with steps that made some of them, a run that waits.
+
+    With ``deletions`` the source may have deleted it, or some of its messages.
+    """
     messages: list[dict[str, Any]] = []
     steps: list[dict[str, Any]] = []
     for number in range(draw(st.integers(0, 8))):
@@ -152,7 +155,17 @@ def threads(draw: st.DrawFn) -> SourceThread:
     files = {"file-a": {"id": "file-a", "filename": "a.pdf"}}
     stores = draw(st.sampled_from([{}, {"file_search": {"vector_store_ids": ["vs_1"]}}]))
     thread = {"id": "thread_mill", "tool_resources": stores}
-    return SourceThread("thread_mill", thread, tuple(messages), (waiting,), tuple(steps), files)
+    names = [message["id"] for message in messages] if deletions else []
+    return SourceThread(
+        "thread_mill",
+        thread,
+        tuple(messages),
+        (waiting,),
+        tuple(steps),
+        files,
+        deleted=deletions and draw(st.booleans()),
+        deleted_messages=draw(st.frozensets(st.sampled_from(names), max_size=2)) if names else frozenset(),
+    )
 
 
 @st.composite

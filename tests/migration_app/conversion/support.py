@@ -47,6 +47,8 @@ def source_thread(source: JsonObject) -> SourceThread:
         steps=tuple(source.get("steps", ())),
         files=source.get("files", {}),
         findings=tuple(findings),
+        deleted=source.get("deleted", False),
+        deleted_messages=frozenset(source.get("deleted_messages", ())),
     )
 
 

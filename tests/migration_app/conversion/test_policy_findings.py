@@ -53,7 +53,7 @@ def test_each_choice_leaves_its_findings_and_the_default_leaves_its_own_on_the_s
 
 
 @fixed
-@given(threads(), policies())
+@given(threads(deletions=True), policies())
 def test_a_thread_without_findings_of_the_policies_chosen_is_the_same_under_all_of_their_choices(
     source: SourceThread, chosen: Policies
 ) -> None:
@@ -66,7 +66,7 @@ def test_a_thread_without_findings_of_the_policies_chosen_is_the_same_under_all_
 
 
 @fixed
-@given(threads(), policies())
+@given(threads(deletions=True), policies())
 def test_a_plan_made_under_the_defaults_holds_no_finding_of_another_choice(
     source: SourceThread, chosen: Policies
 ) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+from collections.abc import Iterator
 from typing import Any
+
+from django.db import transaction
 
 from migration_app.contracts import Actor, JsonObject
 from migration_app.intake.imports import import_create, import_read
@@ -64,6 +68,14 @@ def imported(data: bytes, kind: str = SourceImport.Kind.ARCHIVE) -> SourceImport
     source_import = import_create(kind=kind, file_name="test.jsonl", file_bytes=len(data), actor=ACTOR)
     import_read(source_import=source_import, stream=io.BytesIO(data), actor=ACTOR)
     return source_import
+
+
+@contextlib.contextmanager
+def undone() -> Iterator[None]:
+    """What happens inside leaves nothing: pages can't be deleted."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
 
 
 def the_thread(name: str = "thread_1") -> Thread:

@@ -202,14 +202,14 @@ def test_rejected_lines_are_kept_with_number_and_reason_and_the_rest_goes_in() -
 
 
 def test_what_is_nested_without_end_is_rejected() -> None:
-    deep = b'{"object":"thread","id":"thread_1","metadata":' + b'{"a":' * 150 + b"1" + b"}" * 151
+    deep = b'{"object":"thread","id":"thread_1","metadata":' + b'{"a":' * 201 + b"1" + b"}" * 202
     source_import = imported(lines(message("m1", of="thread_2")) + deep + b"\n")
     assert source_import.reject_count == 1
     assert "nested too deeply" in ImportReject.objects.get().reason
 
 
 def test_skipped_objects_are_counted() -> None:
-    data = lines(message("m1"), {"id": "thread_9", "object": "thread.deleted", "deleted": True})
+    data = lines(message("m1"), {"id": "asst_9", "object": "assistant.deleted", "deleted": True})
     assert imported(data).counts["skipped"] == 1
 
 

@@ -1,0 +1,47 @@
+"""Findings about what the source says more than once, refuses to say, or has taken back.
+
+Standard library, contracts and this package only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from migration_app.archive.marks import Mark
+from migration_app.contracts import Finding, Severity, SourceKind
+
+_PLACES_NAMED = 5
+
+
+def states_disagree(kind: SourceKind, object_id: str, places: Sequence[str]) -> Finding:
+    """Two states of an object say different things in these places."""
+    named = ", ".join(places[:_PLACES_NAMED])
+    more = len(places) - _PLACES_NAMED
+    return Finding(
+        code="object_states_disagree",
+        severity=Severity.LOSSY,
+        source_kind=kind,
+        source_id=object_id,
+        place=places[0],
+        text=f"Two states of this {kind} say different things of {named}"
+        f"{f' and {more} more places' if more > 0 else ''}; the later one is used.",
+        advice="Compare the states in the snapshot.",
+    )
+
+
+def object_rejected(mark: Mark) -> Finding:
+    """An import rejected something of the thread, and none has brought it since."""
+    what = f"{len(mark.likes)} messages" if len(mark.likes) > 1 else f"A {mark.kind}"
+    if mark.kind == "thread":
+        what = "Something of this thread"
+    where = f" in line {mark.line_number:,} of an import" if mark.line_number else ""
+    return Finding(
+        code="object_rejected",
+        severity=Severity.LOSSY,
+        source_kind=mark.kind,
+        source_id=mark.id,
+        place="",
+        text=f"{what}{where} could not be taken: {mark.reason}",
+        advice="The reject file of the import holds the line. Mend it and import it again: this stands until an import "
+        "has brought what is missing.",
+    )

@@ -1,0 +1,156 @@
+"""Marks: what an import rejected of a thread, kept with the thread until a later import brings it.
+
+A mark holds what tells the object again, and nothing that anybody said. Imports only this package, contracts and the
+standard library.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from migration_app.archive.ids import id_fault, storable_text
+from migration_app.archive.objects import Refused
+from migration_app.archive.times import seconds_of
+from migration_app.archive.versions import NestedTooDeeplyError, digest_of, pruned, rank_of
+from migration_app.contracts import JsonObject, SourceKind
+
+_REASON_CHARACTERS = 1000
+# Told by its place, or mended: the same object says the rest in both files.
+_NOT_ITS_OWN = frozenset(
+    {"id", "message_id", "object", "thread_id", "run_id", "role", "user_ref", "created_at"}
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Mark:
+    """Something of a thread that was rejected: in which line of which import, why, and what tells it again.
+
+    ``name`` is the same whenever the same file is imported. ``likes``: what tells each rejected object again that has
+    no id. ``place``, from 0: that of one message of a transcript of which the others were taken. ``rank``: how far its
+    state was.
+    """
+
+    kind: SourceKind
+    id: str
+    reason: str
+    line_number: int
+    name: str
+    likes: tuple[str, ...] = ()
+    place: int = -1
+    rank: int = 0
+
+    def written(self) -> bytes:
+        """The mark as a stored document."""
+        return json.dumps(dataclasses.asdict(self)).encode()
+
+    def without_first(self, count: int) -> Mark:
+        """The same mark of a transcript whose first messages are known; of a repeated one all may be others."""
+        return dataclasses.replace(self, likes=self.likes[count:] or self.likes)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Filled:
+    """A later transcript has the message that the mark of this name stands for."""
+
+    name: str
+
+    def written(self) -> bytes:
+        """As a stored document."""
+        return json.dumps({"filled": self.name}).encode()
+
+
+def mark_read(document: JsonObject) -> Mark | Filled:
+    """What a stored document of a page of rejects says."""
+    if "filled" in document:
+        return Filled(document["filled"])
+    return Mark(**{**document, "likes": tuple(document["likes"])})
+
+
+class MarkMaker:
+    """Makes the marks of one import, and numbers those that are alike."""
+
+    def __init__(self) -> None:
+        self._seen: collections.Counter[bytes] = collections.Counter()
+
+    def mark_of(self, refused: Refused, line_number: int = 0) -> Mark:
+        """The mark of a refusal that names its thread; ``line_number`` is 0 where there is no file."""
+        only = refused.values[0] if len(refused.values) == 1 and not refused.is_talk else None
+        known = only if isinstance(only, dict) and refused.kind is not None else {}
+        object_id = "" if id_fault(known.get("id")) else str(known["id"])
+        likes = tuple(likeness(value) for value in refused.values)
+        told = json.dumps([refused.thread_id, refused.kind, object_id, likes, refused.place])
+        digest = hashlib.blake2b(told.encode(), digest_size=16).digest()
+        self._seen[digest] += 1
+        return Mark(
+            kind=refused.kind or "thread",
+            id=object_id,
+            reason=storable_text(refused.reason, _REASON_CHARACTERS),
+            line_number=line_number,
+            name=f"{digest.hex()}-{self._seen[digest]}",
+            likes=likes,
+            place=refused.place,
+            rank=rank_of(refused.kind, known) if refused.kind else 0,
+        )
+
+
+def likeness(value: Any) -> str:
+    """What tells an object again that has another id, or none: a digest of the rest. Empty if there is none."""
+    if not isinstance(value, dict):
+        return ""
+    try:
+        rest = pruned({name: part for name, part in value.items() if name not in _NOT_ITS_OWN})
+        return digest_of({**rest, "created_at": seconds_of(value.get("created_at"))}).hex() if rest else ""
+    except (NestedTooDeeplyError, RecursionError):
+        return ""
+
+
+class OpenMarks:
+    """The marks of one thread while its pages are read, and what has come of them since."""
+
+    def __init__(self) -> None:
+        self._marks: dict[str, Mark] = {}
+        self._origins: dict[str, str] = {}
+        self._missing: dict[str, int] = {}  # how many of its objects never came
+        self._waiting: dict[tuple[SourceKind, str], list[str]] = {}
+        self._filled: set[str] = set()
+
+    def add(self, mark: Mark, origin: str) -> None:
+        """Take in a mark that ``origin`` left."""
+        if mark.name in self._marks:
+            return
+        self._marks[mark.name] = mark
+        self._origins[mark.name] = origin
+        self._missing[mark.name] = len(mark.likes)
+        for like in filter(None, mark.likes):
+            self._waiting.setdefault((mark.kind, like), []).append(mark.name)
+
+    def filled(self, name: str) -> None:
+        """A later transcript has what a mark stands for."""
+        self._filled.add(name)
+
+    def came(self, kind: SourceKind, value: JsonObject, origin: str) -> None:
+        """An object came that was not known before: it may be the one that another import rejected."""
+        if not self._waiting:
+            return
+        like = (kind, likeness(value))
+        waiting = self._waiting.get(like, [])
+        name = next((name for name in waiting if self._origins[name] != origin), None)
+        if name is not None:
+            waiting.remove(name)
+            self._missing[name] -= 1
+            if not waiting:
+                del self._waiting[like]
+
+    def unresolved(self, rank: Callable[[SourceKind, str], int | None]) -> Iterable[Mark]:
+        """Marks whose objects never came. ``rank``: how far the state is that is known of an id, None without any."""
+        for name, mark in self._marks.items():
+            if name in self._filled or (mark.likes and not self._missing[name]):
+                continue
+            known = rank(mark.kind, mark.id) if mark.id else None
+            if known is None or known < mark.rank:
+                yield mark

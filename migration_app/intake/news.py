@@ -1,0 +1,68 @@
+"""What the buffer of an import holds about a thread, before it is stored."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Collection, Mapping, Sequence
+
+from migration_app.archive.ids import storable_text
+from migration_app.archive.marks import Mark
+from migration_app.archive.objects import SourceObject
+from migration_app.contracts import JsonObject
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Entry:
+    """One document, or row, as far as it is about one thread; or the mark of what was rejected of it.
+
+    ``said``: ids of the messages of a whole transcript that was rejected. ``places``: those of a transcript's messages
+    that could be taken.
+    """
+
+    kind: str
+    raw: bytes
+    redacted: bool
+    objects: tuple[tuple[SourceObject, bytes], ...] = ()  # each with its digest
+    lists: Mapping[bytes, bool] = dataclasses.field(default_factory=dict)
+    """Its lists, by digest, and whether each says that it goes on or that it does not (``list_marks``)."""
+    goes_on: bool = False
+    """Whether one of its lists says that it goes on."""
+    line_number: int = 0
+    mark: Mark | None = None
+    said: tuple[str, ...] = ()
+    places: Collection[int] = ()
+
+
+@dataclasses.dataclass(slots=True)
+class ThreadNews:
+    """What the buffer holds about one thread."""
+
+    thread_id: str
+    entries: list[Entry] = dataclasses.field(default_factory=list)
+    size: int = 0
+
+    def add(self, entry: Entry) -> None:
+        """Put a document behind the others."""
+        self.entries.append(entry)
+        self.size += len(entry.raw)
+
+    @property
+    def message_ids(self) -> set[str]:
+        """Ids of the messages that came."""
+        return {
+            found.id for entry in self.entries for found, _digest in entry.objects if found.kind == "message"
+        }
+
+    @property
+    def user_ref(self) -> str:
+        """The first reference to a user that came with the thread."""
+        named = (
+            found.user_ref for entry in self.entries for found, _digest in entry.objects if found.user_ref
+        )
+        return storable_text(next(named, ""), 512)
+
+
+def documents_written(values: Sequence[JsonObject]) -> bytes:
+    """Objects as one document."""
+    return json.dumps(values[0] if len(values) == 1 else {"object": "list", "data": values}).encode()
