@@ -78,7 +78,7 @@ def test_an_entry_of_a_thread_that_somebody_else_holds_changes_nothing_and_the_o
     lost, kept = held(batch, 1), held(batch, 2)
     entries = [Entry(lost), Entry(kept)]
     for entry in entries:
-        entry.parts["intent"] = {"policies": {}, "policies_version": 1}
+        entry.parts["intent"] = {"policies": {}, "policies_version": 1, "replacements": []}
         entry.event("thread.resumed")
     Thread.objects.filter(pk=lost.pk).update(**change)
     assert apply(*entries) == {kept.pk}
@@ -190,11 +190,11 @@ def test_times_of_a_conversation_are_set_by_what_happened_and_by_nothing_else(ba
 def test_a_lost_create_goes_to_the_ledger_with_the_time_of_the_first_intent(batch: Batch) -> None:
     thread = held(batch)
     entry = Entry(thread)
-    entry.parts["intent"] = {"policies": {}, "policies_version": 1}
+    entry.parts["intent"] = {"policies": {}, "policies_version": 1, "replacements": []}
     apply(entry)
     Conversation.objects.update(intended_at="2026-01-01T00:00:00Z")
     again = Entry(thread)
-    again.parts["intent"] = {"policies": {"attachments": "note"}, "policies_version": 1}
+    again.parts["intent"] = {"policies": {"attachments": "note"}, "policies_version": 1, "replacements": []}
     again.parts["orphan"] = {"reason": "lost", "metadata_keys": ["thread_id"]}
     apply(again)
     orphan, conversation = OrphanConversation.objects.get(), Conversation.objects.get()
