@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('migration_app', '0011_trail_guarded'),
+        ('migration_app', '0012_doubt_starts_over'),
     ]
 
     operations = [
