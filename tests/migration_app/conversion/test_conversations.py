@@ -105,6 +105,7 @@ def test_another_item_with_the_same_words_is_a_difference() -> None:
     )
     difference = comparison.difference()
     assert difference is not None
+    assert comparison.other_id == difference
     assert (difference.position, difference.expected, difference.found) == (
         1,
         {"id": "msg_other"},
