@@ -27,6 +27,9 @@ _SETTINGS = {
     "unix_socket_directories": "",  # a socket's path may have 107 bytes only, fewer than a state directory's
     "timezone": "UTC",
     "log_timezone": "UTC",
+    # A statement that fails holds messages: neither it nor the row it was about belongs into a log.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
     "max_connections": "100",
     "shared_buffers": "128MB",
     "work_mem": "8MB",  # with parallel workers this must fit into a container's /dev/shm of 64 MB

@@ -12,11 +12,12 @@ from migration_app.services.batch_kinds import FOREIGN_TOO
 
 
 class Command(BatchCommand):
-    """Roll threads back. Above APPROVAL_ABOVE_THREADS threads it waits for a second person."""
+    """Roll threads back. Many, or what is not ours, wait for a second person."""
 
     help = (
         "Delete what was sent to the target for these threads, items first, then the conversation, and confirm it "
-        "by reading. Many threads wait for a second person's approval. With --wait: exit 1 if any thread ends with "
+        "by reading. Many threads (the person's other roll backs of the last hours counted in), and --not-ours-too, "
+        "wait for a second person's approval. With --wait: exit 1 if any thread ends with "
         "an error."
     )
     kind = Batch.Kind.ROLLBACK

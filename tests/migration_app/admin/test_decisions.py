@@ -90,7 +90,8 @@ def test_what_was_ticked_goes_with_the_batch(
 ) -> None:
     confirm(log_in, "admin", "rollback", in_review(), reason="ticket 9", **data)
     assert Batch.objects.get().settings == chosen
-    said = AuditEvent.objects.get(verb="batch.rollback_started").reason
+    said = AuditEvent.objects.get(verb__startswith="batch.rollback_").reason
+    assert Batch.objects.get().state == ("waiting" if data else "preparing")
     assert ("[what is not ours too]" in said) == bool(data)
 
 

@@ -11,6 +11,7 @@ from django.db import connection
 
 from console.sandbox.testing import RunningSandbox
 from migration_app.backfill.undo import thread_rollback
+from migration_app.contracts import Actor
 from migration_app.gateways.errors import GatewayError
 from migration_app.models import (
     AuditEvent,
@@ -23,6 +24,7 @@ from migration_app.models import (
     Thread,
 )
 from migration_app.services.assessments import threads_assess
+from migration_app.services.batch_control import batch_approve
 from migration_app.services.batches import batch_create, batch_prepare
 from migration_app.services.selections import selection_of_pks
 from migration_app.services.threads import LeaseLostError
@@ -62,6 +64,8 @@ def rollback(thread: Thread, **settings: Any) -> Batch:
         reason="wrong project",
         settings=settings,
     )
+    if batch.state == Batch.State.WAITING:
+        batch_approve(batch_pk=batch.pk, actor=Actor("grace"))
     batch_prepare(batch_pk=batch.pk, actor=ACTOR)
     return batch
 
