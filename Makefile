@@ -19,14 +19,14 @@ help:
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes
 
 $(STAMP): requirements/development.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=…"; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=…"; exit 1; }
 	@$(call make_venv,.venv)
 	$(BIN)/python $(PIP_INSTALL) -r requirements/development.txt
 	@$(BIN)/python -m pip check --disable-pip-version-check || { echo "The packages in .venv don't fit together: remove .venv and try again."; exit 1; }
 	@touch $(STAMP)
 
 # Debian's Python may come without ensurepip's wheels.
-make_venv = $(PYTHON) -m venv $(1) 2>/dev/null || { rm -rf $(1); $(PYTHON) -m venv --without-pip $(1) && $(1)/bin/python -m ensurepip --upgrade; } || { rm -rf $(1); echo "Python's venv module is missing: on Debian, apt-get install python3-venv"; exit 1; }
+make_venv = "$(PYTHON)" -m venv $(1) 2>/dev/null || { rm -rf $(1); "$(PYTHON)" -m venv --without-pip $(1) && $(1)/bin/python -m ensurepip --upgrade; } || { rm -rf $(1); echo "Python's venv module is missing: on Debian, apt-get install python3-venv"; exit 1; }
 
 demo: $(STAMP)
 	$(BIN)/python manage.py demo $(ARGS)

@@ -118,7 +118,9 @@ def wanted(name: str) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def installed(checkout: Path) -> Path:
     """What the first command makes of it: Python in a virtual environment."""
-    run(checkout, "make", f"PYTHON={sys.executable}", ".venv/.installed")
+    python = checkout / "a python"
+    python.symlink_to(Path(sys.executable).resolve())
+    run(checkout, "make", f"PYTHON={python}", ".venv/.installed")
     return checkout / ".venv" / "bin" / "python"
 
 
