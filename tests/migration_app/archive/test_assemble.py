@@ -1,41 +1,7 @@
 """Threads put together from their pages."""
 
-import json
-from typing import Any
-
-from migration_app.archive.assemble import PageContent, assemble_thread
-from migration_app.archive.sequence import sequence_pack
-from migration_app.contracts import JsonObject, ListingOrder, SourceThread
-
-
-def message(name: str, time: object, text: str = "x", **more: Any) -> JsonObject:
-    return {
-        "id": name,
-        "object": "thread.message",
-        "thread_id": "thread_1",
-        "role": "user",
-        "created_at": time,
-        "content": [{"type": "text", "text": {"value": text, "annotations": []}}],
-        **more,
-    }
-
-
-def page(
-    *documents: JsonObject, kind: str = "archive", origin: str = "import-1", order: ListingOrder = "unknown"
-) -> PageContent:
-    return PageContent(kind, origin, order, sequence_pack(json.dumps(value).encode() for value in documents))
-
-
-def assembled(*pages: PageContent) -> SourceThread:
-    return assemble_thread("thread_1", pages, {})
-
-
-def ids(source: SourceThread) -> list[str]:
-    return [value["id"] for value in source.messages]
-
-
-def codes(source: SourceThread) -> list[str]:
-    return [finding.code for finding in source.findings]
+from migration_app.archive.assemble import PageContent
+from tests.migration_app.archive.support import assembled, codes, ids, message, page
 
 
 def test_messages_of_other_threads_stay_out() -> None:
