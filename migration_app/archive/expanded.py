@@ -59,7 +59,8 @@ class Refused:
     ``thread_id`` is the thread that it names, or that its surroundings are about; empty if nothing tells. ``values``
     are the objects that are left out, and ``kind`` is what they are, as far as is known. ``is_talk``: messages of a
     transcript that is another than the known one; ``ids`` are those of a whole one. ``place``, from 0: that of one
-    message of a transcript of which the others are taken.
+    message of a transcript of which the others are taken. ``beside`` is the thread in whose bundle it stands, where it
+    names another one: either may lack it.
     """
 
     reason: str
@@ -70,6 +71,7 @@ class Refused:
     is_talk: bool = False
     ids: tuple[str, ...] = ()
     place: int = -1
+    beside: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

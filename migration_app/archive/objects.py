@@ -360,7 +360,7 @@ def _identified(value: JsonObject, place: _Place) -> Expanded:
                 f"The {name} {filled['id']} stands with thread {place.bundle} and names thread {thread_id}: mend "
                 "its thread_id, or import it by itself."
             )
-            return place.refused(reason, value, kind, by_file=True)
+            return dataclasses.replace(place.refused(reason, value, kind, by_file=True), beside=place.bundle)
     elif kind == "thread":
         thread_id = filled["id"]
     is_counted = kind == "message" and place.ids is not None and not value.get("id")

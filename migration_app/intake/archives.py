@@ -242,9 +242,9 @@ class _Intake:
 
     def _refuse(self, line_number: int, raw: bytes, refused: Refused) -> None:
         self._tally.reject(Reject(line_number, refused.reason, raw[:REJECT_BYTES]))
-        if refused.thread_id:
-            mark = self._talks.marks.mark_of(refused, line_number)
-            self._add(refused.thread_id, Entry(K.REJECTS, b"", redacted=False, mark=mark, said=refused.ids))
+        for thread_id in filter(None, (refused.thread_id, refused.beside)):
+            mark = self._talks.marks.mark_of(dataclasses.replace(refused, thread_id=thread_id), line_number)
+            self._add(thread_id, Entry(K.REJECTS, b"", redacted=False, mark=mark, said=refused.ids))
 
     def _document(self, document: Document) -> None:
         raw, value, redacted = redacted_document(document.raw, document.value)

@@ -348,12 +348,14 @@ def test_a_thread_without_pages_is_not_given_those_of_another_in_its_group() -> 
     assert list(kept) == [("thread_2", 0), ("thread_1", 0)]
 
 
-def test_a_message_that_names_another_thread_than_its_bundle_is_rejected_and_stored_nowhere() -> None:
+def test_a_message_that_names_another_thread_than_its_bundle_is_rejected_and_both_threads_say_so() -> None:
     bundle = {"thread": thread(), "messages": [message("m1"), message("m2", of="thread_2", text="elsewhere")]}
     source_import = imported(lines(bundle))
     assert source_import.reject_count == 1
     assert "names thread thread_2" in source_import.rejects.get().reason
-    assert list(Thread.objects.values_list("thread_id", flat=True)) == ["thread_1"]
     assert stored_messages() == ["m1"]
-    (page,) = SnapshotPage.objects.all()
-    assert b"elsewhere" not in page_content(page).payload
+    assert stored_messages("thread_2") == []
+    assert [the_thread(name).finding_counts["object_rejected"] for name in ("thread_1", "thread_2")] == [1, 1]
+    assert not any(b"elsewhere" in page_content(page).payload for page in SnapshotPage.objects.all())
+    imported(lines(message("m2", of="thread_2", text="elsewhere")))
+    assert "object_rejected" not in the_thread("thread_2").finding_counts
