@@ -11,7 +11,7 @@ import bisect
 import collections
 import dataclasses
 import itertools
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from migration_app.archive.listed import NO_CLUES, Clues, Listed
 from migration_app.archive.ties import lists_directed, ties_settled
@@ -141,18 +141,25 @@ def chains_of(listings: Sequence[Listing]) -> tuple[list[Sequence[Listed]], list
     known: list[Sequence[Listed]] = []
     either: list[Sequence[Listed]] = []
     for listing in listings:
-        direction = listing_direction(listing)
-        lists = [listing.objects] if direction is not None else listing.pages
-        own = [listing_direction(Listing(objects)) for objects in lists]
-        told = {found for found in own if found in {"asc", "desc"}}
-        shared = direction or (told.pop() if len(told) == 1 else "unknown" if told else listing.order)
-        for objects, found in zip(lists, own, strict=True):
-            told_by = shared if found == "unknown" or direction is not None else found
-            if told_by == "unknown":
+        for objects, direction in _directed(listing):
+            if direction == "unknown":
                 either.append(objects)
-            elif told_by is not None:
-                known.append(objects[::-1] if told_by == "desc" else objects)
+            elif direction is not None:
+                known.append(objects[::-1] if direction == "desc" else objects)
     return known, either
+
+
+def _directed(listing: Listing) -> Iterator[tuple[Sequence[Listed], ListingOrder | None]]:
+    """A listing with its direction, or the pages in it, each with its own; one that shows none has the others'."""
+    direction = listing_direction(listing)
+    if direction is not None:
+        yield listing.objects, direction
+        return
+    own = [listing_direction(Listing(objects)) for objects in listing.pages]
+    told = {found for found in own if found in {"asc", "desc"}}
+    shared = listing.order if not told else told.pop() if len(told) == 1 else "unknown"
+    for objects, found in zip(listing.pages, own, strict=True):
+        yield objects, shared if found == "unknown" else found
 
 
 def _levels(merged: Sequence[Listed]) -> list[float]:

@@ -107,6 +107,29 @@ def test_pages_in_disorder_keep_the_order_inside_each() -> None:
     assert UNCERTAIN not in codes(source)
 
 
+def test_a_page_of_one_second_goes_in_the_direction_of_the_other_pages_of_its_file() -> None:
+    newest_first = [
+        listed(message("m2", 4), message("m1", 4), has_more=False),
+        listed(message("m4", 9), message("m3", 8), has_more=True),
+    ]
+    oldest_first = [
+        listed(message("m3", 8), message("m4", 8), has_more=False),
+        listed(message("m1", 4), message("m2", 5), has_more=True),
+    ]
+    for pages in (newest_first, oldest_first):
+        source = imports(pages)
+        assert (ids(source), codes(source)) == (["m1", "m2", "m3", "m4"], ["message_order_by_time"])
+
+
+def test_a_page_of_one_second_among_pages_of_both_directions_is_uncertain() -> None:
+    pages = [
+        listed(message("m5", 6), message("m6", 6)),
+        listed(message("m4", 5), message("m3", 4)),
+        listed(message("m1", 1), message("m2", 2)),
+    ]
+    assert codes(imports(pages)) == [UNCERTAIN]
+
+
 def test_lists_that_contradict_each_other_are_uncertain() -> None:
     one = [listed(message("m1", 5), message("m2", 5), message("m9", 9))]
     other = [listed(message("m2", 5), message("m1", 5), message("m9", 9))]
