@@ -5,7 +5,7 @@ from __future__ import annotations
 from migration_app.archive.assemble import assemble_thread
 from migration_app.contracts import JsonObject
 from migration_app.conversion.threads import convert_thread
-from tests.migration_app.archive.test_assemble import assembled, codes, message, page
+from tests.migration_app.archive.support import assembled, codes, message, page
 
 RUN = {"id": "run_1", "object": "thread.run", "thread_id": "thread_1", "created_at": 5}
 STEP = {**RUN, "id": "step_1", "object": "thread.run.step", "run_id": "run_1", "type": "tool_calls"}
