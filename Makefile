@@ -5,28 +5,35 @@ BIN := .venv/bin
 # Relative paths throughout: the folder's own name may hold spaces.
 STAMP := .venv/.installed
 
-.PHONY: demo test check lint types imports migrations deploy-check coverage requirements bench help
+.PHONY: wheels demo test check lint types imports migrations deploy-check coverage requirements bench help
 
 help:
 	@echo "make demo           the console with embedded servers, a sandbox and sample data (ARGS=--once: no browser)"
 	@echo "make test           every test, against real PostgreSQL and Valkey (ARGS='-k name' passes arguments on)"
 	@echo "make check          lint, types, import contract, migrations, deployment check, coverage and every test"
 	@echo "make bench          what it costs, as ratios in one run (ARGS=--quick: two minutes; docs/performance.md)"
+	@echo "make wheels         fetch every package into wheels/: from then on, and in a copy of it, no network is needed"
 	@echo "make requirements   compile requirements/*.in (ARGS=--upgrade renews every pin, ARGS='--upgrade-package NAME' one)"
 
 # What was released since must change nothing: no dependency is resolved here, each file is one of those whose hashes are
 # pinned, and nothing is built from source with whatever build tools are new. `pip check` then says whether the pins are whole.
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes
+# `make wheels` brings all files here; where they are, no network is asked.
+OFFLINE = $(if $(wildcard wheels/*.whl),--no-index --find-links wheels)
 
 $(STAMP): requirements/development.txt
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=…"; exit 1; }
 	@$(call make_venv,.venv)
-	$(BIN)/python $(PIP_INSTALL) -r requirements/development.txt
+	$(BIN)/python $(PIP_INSTALL) $(OFFLINE) -r requirements/development.txt || { [ -z "$(OFFLINE)" ] || echo "The folder wheels lacks some: remove it, or fetch them by 'make wheels'."; exit 1; }
 	@$(BIN)/python -m pip check --disable-pip-version-check || { echo "The packages in .venv don't fit together: remove .venv and try again."; exit 1; }
 	@touch $(STAMP)
 
 # Debian's Python may come without ensurepip's wheels.
 make_venv = "$(PYTHON)" -m venv $(1) 2>/dev/null || { rm -rf $(1); "$(PYTHON)" -m venv --without-pip $(1) && $(1)/bin/python -m ensurepip --upgrade; } || { rm -rf $(1); echo "Python's venv module is missing: on Debian, apt-get install python3-venv"; exit 1; }
+
+wheels:
+	@$(call make_venv,.venv)
+	$(BIN)/python $(subst install,download,$(PIP_INSTALL)) --dest wheels -r requirements/development.txt
 
 demo: $(STAMP)
 	$(BIN)/python manage.py demo $(ARGS)

@@ -1,7 +1,7 @@
 """The first command, a year later: an index that has a newer release of everything must change nothing.
 
-`make` installs for real, offline, into a folder of its own, from an index made here. Its files carry the metadata of
-the real ones (what they need, and which extras they have) and are otherwise empty.
+`make` installs for real, offline, into a folder of its own, from files made here, as `make wheels` leaves them. They
+carry the metadata of the real ones (what they need, and which extras they have) and are otherwise empty.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import pytest
 
 from tests.install.pins import COMPILED, REQUIREMENTS, ROOT, Pin, compiled
 
+OFFLINE = ("--no-index", "--find-links", "wheels")
 PIP_INSTALL = re.search(r"^PIP_INSTALL := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
@@ -52,7 +53,7 @@ def wheel(index: Path, name: str, version: str, needs: list[str], extras: list[s
 
 
 def offer(index: Path, pin: Pin) -> str:
-    """Put the pinned release and newer ones into the index; return the pinned one's hash."""
+    """Put the pinned release and newer ones there; return the pinned one's hash."""
     try:
         found = importlib.metadata.metadata(pin.name)
     except importlib.metadata.PackageNotFoundError:  # for another Python or system, or uv
@@ -67,10 +68,10 @@ def offer(index: Path, pin: Pin) -> str:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Makefile and requirements in a path with spaces, beside the index."""
+    """Makefile and requirements in a path with spaces, beside the files."""
     checkout = tmp_path_factory.mktemp("a checkout, a year later")
     (checkout / "requirements").mkdir()
-    (checkout / "index").mkdir()
+    (checkout / "wheels").mkdir()
     shutil.copy(ROOT / "Makefile", checkout)
     hashes: dict[str, str] = {}
     for name in COMPILED:
@@ -78,14 +79,14 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for pin in compiled((REQUIREMENTS / f"{name}.txt").read_text()):
             release = f"{pin.name} {pin.version}"
             if release not in hashes:
-                hashes[release] = offer(checkout / "index", pin)
+                hashes[release] = offer(checkout / "wheels", pin)
             lines.append(f"{pin.requirement} --hash={hashes[release]}\n")
         (checkout / "requirements" / f"{name}.txt").write_text("".join(lines))
     return checkout
 
 
 def run(checkout: Path, *command: str | Path) -> str:
-    """Run a command that finds nothing but the index."""
+    """Run a command that nobody's settings of pip reach."""
     result = subprocess.run(
         command,
         cwd=checkout,
@@ -96,8 +97,6 @@ def run(checkout: Path, *command: str | Path) -> str:
                 if not name.startswith(("PIP_", "MAKE", "MFLAGS"))
             },
             "PIP_CONFIG_FILE": os.devnull,
-            "PIP_NO_INDEX": "1",
-            "PIP_FIND_LINKS": "index",
         },
         capture_output=True,
         text=True,
@@ -138,7 +137,7 @@ def test_each_file_installs_what_is_pinned_and_nothing_else(
     assert PIP_INSTALL is not None
     run(
         checkout,
-        *(installed, *PIP_INSTALL[1].split(), "--dry-run", "--ignore-installed"),
+        *(installed, *PIP_INSTALL[1].split(), "--dry-run", "--ignore-installed", *OFFLINE),
         *("--report", tmp_path / "report.json", "-r", f"requirements/{name}.txt"),
     )
     report = json.loads((tmp_path / "report.json").read_text())
