@@ -63,7 +63,7 @@ def test_the_start_page_shows_the_calls_before_anything_is_started(log_in: LogIn
             thread=thread_made(status="verified", item_count=250), state="complete", item_count=250
         )
     page = log_in("operator").get(START)
-    assert page.context["figures"] == [("Conversations read", "3"), ("Calls to the target", "9")]
+    assert page.context["figures"] == [("Conversations read", "3"), ("Calls to the target", "12")]
     assert not Reconciliation.objects.exists()
 
 

@@ -93,7 +93,8 @@ def test_a_batch_that_waits_for_a_second_person_says_so(
     log_in: LogIn, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.APPROVAL_ABOVE_THREADS = 1
-    monkeypatch.setattr("migration_app.services.batches.APPROVED", frozenset({"backfill"}))
+    for module in ("approvals", "batches"):
+        monkeypatch.setattr(f"migration_app.services.{module}.APPROVED", frozenset({"backfill"}))
     snapshotted(2)
     response = posted(log_in)
     assert Batch.objects.get().state == "waiting"

@@ -423,7 +423,7 @@ def test_too_many_threads_for_a_page_are_told_with_the_command_that_counts_them(
 # --- preflight and mapping ------------------------------------------------------------------------
 
 
-def test_the_preflight_can_be_downloaded_and_creates_nothing(log_in: LogIn, enqueued: list[int]) -> None:
+def test_the_preflight_can_be_downloaded_and_creates_nothing_but_its_audit_row(log_in: LogIn, enqueued: list[int]) -> None:
     thread_made(status="snapshotted", item_count=7, chunk_count=1, finding_counts={"message_empty": 1})
     thread_made(status="verified")
     response = confirm(log_in("operator"), "preflight", selection_of_filters({}), reason="")
@@ -432,11 +432,16 @@ def test_the_preflight_can_be_downloaded_and_creates_nothing(log_in: LogIn, enqu
     assert "policy,assistant_images,placeholder,0,0" in rows
     assert "total,items,,1,7" in rows
     assert "finding,message_empty,note,1,1" in rows
-    assert (Batch.objects.count(), AuditEvent.objects.count(), enqueued) == (0, 0, [])
+    assert (Batch.objects.count(), enqueued) == (0, [])
+    assert AuditEvent.objects.get().verb == "preflight.exported"
 
 
 def test_the_mapping_is_streamed_and_its_export_audited(log_in: LogIn) -> None:
-    conversation_made(thread=thread_made(thread_id="thread_m", status="verified"), conversation_id="conv_m")
+    conversation_made(
+        thread=thread_made(thread_id="thread_m", status="verified"),
+        conversation_id="conv_m",
+        mapped_at=timezone.now(),
+    )
     thread_made(thread_id="thread_n", status="failed")
     response = confirm(
         log_in("operator"), "export", selection_of_filters({"status__exact": "verified"}), "audit"
