@@ -24,7 +24,8 @@ OFFLINE = $(if $(wildcard wheels/*.whl),--no-index --find-links wheels)
 $(STAMP): requirements/development.txt
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=…"; exit 1; }
 	@$(call make_venv,.venv)
-	$(BIN)/python $(PIP_INSTALL) $(OFFLINE) -r requirements/development.txt || { [ -z "$(OFFLINE)" ] || echo "The folder wheels lacks some: remove it, or fetch them by 'make wheels'."; exit 1; }
+	@echo "Installing requirements/development.txt into .venv$(if $(OFFLINE), from the folder wheels)"
+	@$(BIN)/python $(PIP_INSTALL) $(OFFLINE) -r requirements/development.txt || { [ -z "$(OFFLINE)" ] || echo "The folder wheels lacks some: remove it, or fetch them by 'make wheels'."; exit 1; }
 	@$(BIN)/python -m pip check --disable-pip-version-check || { echo "The packages in .venv don't fit together: remove .venv and try again."; exit 1; }
 	@touch $(STAMP)
 
