@@ -14,6 +14,7 @@ from typing import Any
 from migration_app.contracts import JsonObject
 from migration_app.conversion.spec_rules import spec_problems
 from migration_app.conversion.text import clean_text, copy_json, label
+from migration_app.services.prompt_weight import MOST_VALUES, TextOpenError, values_exceed
 
 TEXTS = ("model", "instructions")
 NUMBERS = ("temperature", "top_p", "max_output_tokens")
@@ -95,7 +96,14 @@ def _parsed(name: str, text: str, errors: list[FormError]) -> Any:
             errors.append(FormError(name, "This is no number. Leave it empty for the model's default."))
             return None
     try:
+        if values_exceed(text, MOST_VALUES):
+            raise _SourceError("This holds more values than any prompt.")
         value = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+    except TextOpenError as error:
+        errors.append(
+            FormError(name, f"This is no JSON: a text that begins in line {error.line} has no end.")
+        )
+        return None
     except json.JSONDecodeError as error:
         words = f"This is no JSON: {error.msg}, in line {error.lineno}, column {error.colno}."
         errors.append(FormError(name, words))

@@ -22,6 +22,7 @@ from migration_app.models import Prompt, PromptVersion
 from migration_app.services.prompt_files import DOCUMENT_KEYS
 from migration_app.services.prompt_module import ModuleUnreadableError, PromptFacts, module_read
 from migration_app.services.prompt_versions import version_create
+from migration_app.services.prompt_weight import MOST_VALUES, TextOpenError, values_exceed
 
 MAX_FILE_BYTES = 8 << 20
 """A prompt's file is far smaller: 256,000 characters of instructions, each as an escape, are 3 MB."""
@@ -57,10 +58,17 @@ class ImportedFile:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Read:
+    """A file that was read. Its spec is kept as canonical text: a thousand of them as objects would weigh gigabytes."""
+
     file_name: str
     facts: PromptFacts
-    spec: JsonObject
     text: str
+
+    @property
+    def spec(self) -> JsonObject:
+        """The spec, decoded each time it is asked for."""
+        spec: JsonObject = json.loads(self.text)
+        return spec
 
 
 def prompts_import(*, files: Sequence[tuple[str, bytes]], author: Actor) -> list[ImportedFile]:
@@ -129,7 +137,7 @@ def _read(name: str, content: bytes) -> _Read:
     else:
         raise PromptFileError(f"{shown}: a prompt's file ends in .json or .py.")
     try:
-        return _Read(shown, facts, spec, spec_text(spec))
+        return _Read(shown, facts, spec_text(spec))
     except (ValueError, RecursionError):
         raise PromptFileError(f"{shown}: spec holds a number or a nesting that JSON can't carry.") from None
 
@@ -167,7 +175,11 @@ def _decoded(name: str, text: str) -> JsonObject:
         raise PromptFileError(f"{name}: {constant} is no JSON number.")
 
     try:
+        if values_exceed(text, MOST_VALUES):
+            raise PromptFileError(f"{name}: it holds more values than any prompt.")
         document = json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
+    except TextOpenError as error:
+        raise PromptFileError(f"{name}: it is damaged: line {error.line}: a text has no end.") from None
     except PromptFileError:
         raise
     except json.JSONDecodeError as error:

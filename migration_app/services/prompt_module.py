@@ -19,6 +19,7 @@ from typing import Any
 
 from migration_app.contracts import JsonObject
 from migration_app.conversion.prompt_specs import spec_text, spec_variables
+from migration_app.services.prompt_weight import MOST_VALUES, TextOpenError, values_exceed
 
 _INDENT = "    "
 _DEEPEST = 60
@@ -107,11 +108,6 @@ class PromptFacts:
     sha256: str = ""
 
 
-_MOST_OUTSIDE_TEXTS = 1_000_000
-"""Characters outside of texts that are read: each value costs the parser a kilobyte, and 128 tools need far less."""
-_OF_NO_WEIGHT = re.compile(r'"(?:[^"\\\n]|\\.)*+"?|\s+')
-
-
 class ModuleUnreadableError(ValueError):
     """A module is not as ``module_text`` writes it. Says where; written for whoever edited it, without content."""
 
@@ -157,12 +153,18 @@ def module_text(facts: PromptFacts, spec: JsonObject) -> str:
         )
     )
     text = "".join(lines)
-    return text if _is_deep(spec, -1) else text.replace("\nimport json\n", "\n", 1)
+    # Asked of the very values that were written, at the depth they were written at.
+    written = any(_is_deep(value, 0) for value in (*constants.values(), rest))
+    return text if written else text.replace("\nimport json\n", "\n", 1)
 
 
 def module_read(text: str) -> tuple[PromptFacts, JsonObject]:
     """Read what ``module_text`` wrote and somebody may have edited; nothing of it is run. ModuleUnreadableError."""
-    if len(_OF_NO_WEIGHT.sub("", text)) > _MOST_OUTSIDE_TEXTS:
+    try:
+        too_many = values_exceed(text, MOST_VALUES)
+    except TextOpenError as error:
+        raise ModuleUnreadableError(f"line {error.line}: it is not Python (a text has no end)") from None
+    if too_many:
         raise ModuleUnreadableError("it holds more values than any prompt")
     try:
         body = ast.parse(text).body

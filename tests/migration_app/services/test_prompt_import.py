@@ -130,8 +130,10 @@ def test_a_file_that_cant_be_taken_names_itself_and_the_key(
         ("a.json", b'{"slug": "a", "slug": "b"}', "the key slug stands twice"),
         ("a.json", b'{"slug": "a", "spec": {"top_p": NaN}}', "NaN is no JSON number"),
         ("a.json", b'{"slug": "a", "spec": {"top_p": 1e999}}', "spec holds a number"),
-        ("a.json", b"[" * 200_000, "it can't be read"),
-        ("a.py", b"(" * 200_000, "it is not Python"),
+        ("a.json", b"[" * 90_000, "it can't be read"),
+        ("a.json", b"[" + b"{}," * 200_000 + b"{}]", "more values than any prompt"),
+        ("a.json", b'{"slug": "a', "a text has no end"),
+        ("a.py", b"(" * 90_000, "it is not Python"),
         ("a.txt", b"", "ends in .json or .py"),
     ],
 )

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from migration_app.contracts import JsonObject
 from migration_app.conversion.prompt_specs import spec_variables
+from migration_app.services import prompt_module
 from migration_app.services.prompt_module import (
     ModuleUnreadableError,
     PromptFacts,
@@ -136,6 +137,16 @@ def test_values_nested_deeper_than_python_allows_are_carried() -> None:
     assert module_read(module_text(FACTS, spec))[1] == spec
 
 
+@pytest.mark.parametrize("depth", [57, 58, 59, 60, 61, 62, 130])
+def test_settings_nested_at_any_depth_run(depth: int) -> None:
+    deep: Any = "end"
+    for _ in range(depth):
+        deep = {"level": deep}
+    spec = {"model": "m", "instructions": "json.loads(", "tools": [TOOL], "text": deep}
+    assert run(spec)["create_kwargs"]() == spec
+    assert module_read(module_text(FACTS, spec))[1] == spec
+
+
 def test_a_module_is_imported_by_its_name_checked_by_mypy_and_clean_for_ruff(tmp_path: Path) -> None:
     (tmp_path / "class_.py").write_text(
         module_text(FACTS, {"model": "m", "instructions": NASTY, "tools": [TOOL], "top_p": 1})
@@ -202,13 +213,41 @@ def test_a_module_is_never_run_when_read(tmp_path: Path) -> None:
     assert not (tmp_path / "made").exists()
 
 
-def test_a_module_that_would_cost_the_parser_gigabytes_is_refused_unread() -> None:
+@pytest.mark.parametrize(
+    "costly",
+    [
+        "[]," * 400_000,
+        '"",' * 900_000,
+        "''," * 900_000,
+        '""" """,' * 300_000,
+        "'\"', " + "[]," * 400_000 + " '\"'",
+        '# "\n' + "[]," * 400_000 + '# "\n',
+        'f"{[' + "[]," * 400_000 + ']}"',
+        "1," * 400_000,
+    ],
+    ids=["lists", "texts", "single", "triple", "between quotes", "comments", "formatted", "numbers"],
+)
+def test_a_module_that_would_cost_the_parser_gigabytes_is_refused_unread(
+    costly: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prompt_module, "ast", None)  # whoever would parse fails
     with pytest.raises(ModuleUnreadableError, match="more values than any prompt"):
-        module_read('SLUG = "x"\nSETTINGS = {"a": [' + "[]," * 400_000 + "]}\n")
+        module_read('SLUG = "x"\nSETTINGS = {"a": [' + costly + "]}\n")
+
+
+@pytest.mark.parametrize("quote", ['"', "'", '"""', "'''"])
+def test_a_text_without_an_end_is_told_with_its_line(quote: str) -> None:
+    with pytest.raises(ModuleUnreadableError, match="line 2: it is not Python"):
+        module_read(f'SLUG = "x"\nMODEL = {quote}m\n')
+
+
+def test_the_longest_instructions_one_character_a_line_are_read_back() -> None:
+    spec = {"instructions": "\n" * 256_000, "model": "m"}
+    assert module_read(module_text(FACTS, spec))[1] == spec
 
 
 @pytest.mark.parametrize(
-    "nested", ["-" * 5_000 + "1", "1+" * 5_000 + "1", "a" + ".b" * 5_000, "-" * 200_000 + "1"]
+    "nested", ["-" * 5_000 + "1", "1+" * 5_000 + "1", "a" + ".b" * 5_000, "-" * 90_000 + "1"]
 )
 def test_a_module_that_is_nested_too_deeply_is_refused_in_words(nested: str) -> None:
     with pytest.raises(ModuleUnreadableError, match="it is not Python"):
