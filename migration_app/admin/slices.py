@@ -32,9 +32,9 @@ def slice_of(
 ) -> Slice[Any]:
     """Cut the page that the query parameter ``name`` asks for; anything unreadable means the first page.
 
-    ``rows`` is a list or a QuerySet; ``total`` spares a QuerySet's count where it is known.
+    ``rows`` is a sequence or a QuerySet; ``total`` spares a QuerySet's count where it is known.
     """
-    count = total if total is not None else (len(rows) if isinstance(rows, list | tuple) else rows.count())
+    count = total if total is not None else len(rows) if isinstance(rows, Sequence) else rows.count()
     pages = max(1, -(-count // size))
     asked = request.GET.get(name, "")
     number = min(max(1, int(asked)), pages) if asked.isascii() and asked.isdigit() and len(asked) < 10 else 1

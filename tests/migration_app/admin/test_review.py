@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
 
+from migration_app.conversion.policy_findings import codes_of_other_choices
 from migration_app.models import AuditEvent, Chunk, Resource, ServerWords, Thread
 from tests.migration_app.admin.conftest import HOSTILE, LogIn, MakeThread
 from tests.migration_app.admin.estate import batch_made, conversation_made, object_made, thread_made
@@ -423,3 +424,44 @@ def test_runs_and_resources_take_no_more_queries_when_there_are_many(
     client, thread = log_in("operator"), make_thread(*attached, *runs)
     with django_assert_max_num_queries(24):
         assert client.get(page_url(thread)).status_code == 200
+
+
+@pytest.mark.parametrize("role", ["viewer", "operator"])
+@pytest.mark.parametrize("query", ["", "?page=2&runs=2&resources=2&findings=2", "?whole=1"])
+def test_a_thread_too_large_for_memory_has_a_page(
+    query: str, role: str, log_in: LogIn, make_thread: MakeThread
+) -> None:
+    runs = [{**RUN, "id": f"run_{number}"} for number in range(30)]
+    steps = [{**STEP, "id": f"step_{number}", "run_id": f"run_{number}"} for number in range(30)]
+    thread = make_thread(*("x" * 50_000 for _ in range(60)), *runs, *steps)
+    response = log_in(role).get(page_url(thread) + query)
+    assert response.status_code == 200
+    assert response.context["entries"].total >= 60
+    assert response.context["runs"].total == 30
+
+
+@pytest.mark.parametrize(
+    ("status", "counts", "with_conversation", "told"),
+    [
+        ("blocked", {"blocked_by_policy": 1}, False, True),
+        ("blocked", {"blocked_by_policy": 1}, True, False),
+        ("snapshotted", {"role_unknown": 1}, False, False),
+        ("snapshotted", {}, False, False),
+    ],
+)
+def test_the_policies_of_the_last_batch_are_told_only_where_they_decided(
+    status: str,
+    counts: dict[str, int],
+    with_conversation: bool,
+    told: bool,
+    log_in: LogIn,
+    make_thread: MakeThread,
+) -> None:
+    batch = batch_made(settings={"policies": {"code_interpreter": "block"}})
+    codes = codes_of_other_choices()
+    named = {sorted(codes)[0] if name == "blocked_by_policy" else name: n for name, n in counts.items()}
+    thread = make_thread("add", STEP, status=status, batch=batch, finding_counts=named)
+    if with_conversation:
+        conversation_made(thread=thread)
+    context = log_in("operator").get(page_url(thread)).context
+    assert bool(context["blocked_under"]) is told

@@ -4,6 +4,7 @@ import pytest
 from django.test import RequestFactory
 
 from migration_app.admin.slices import slice_of
+from migration_app.spill import JSON, Gathering
 
 
 @pytest.mark.parametrize(
@@ -25,3 +26,11 @@ def test_the_links_keep_what_else_stands_in_the_address() -> None:
 def test_an_empty_list_is_one_empty_page() -> None:
     page = slice_of(RequestFactory().get("/"), "page", [], size=10)
     assert (page.pages, page.first, page.last, page.following) == (1, 0, 0, "")
+
+
+def test_rows_that_lie_in_a_file_are_counted_by_their_length() -> None:
+    gathering = Gathering(JSON, spill=True)
+    for number in range(25):
+        gathering.append(number)
+    page = slice_of(RequestFactory().get("/", {"page": "3"}), "page", gathering.sequence(), size=10)
+    assert (page.total, page.pages, list(page.rows)) == (25, 3, [20, 21, 22, 23, 24])
