@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 
 from migration_app.models import AuditEvent, Batch, OrphanConversation, Prompt, SourceImport
@@ -86,3 +87,33 @@ def test_every_page_of_a_row_opens_for_a_viewer(log_in: LogIn, make_thread: Make
 def test_an_unknown_row_is_not_an_error_of_the_console(model: str, key: str, log_in: LogIn) -> None:
     response = log_in("viewer").get(f"{list_url(model)}{key}/change/")
     assert response.status_code in {302, 404}
+
+
+@pytest.mark.parametrize(
+    ("address", "permission", "method"),
+    [
+        ("reconciliation/start/", "run_reconciliation", "get"),
+        ("reconciliation/start/", "run_reconciliation", "post"),
+        ("trial/start/", "try_prompt", "get"),
+        ("trial/start/", "try_prompt", "post"),
+        ("sourceimport/upload/", "import_archive", "get"),
+        ("sourceimport/upload/", "import_archive", "post"),
+        ("prompt/files/zip/", "export_prompts", "post"),
+        ("assistant/convert/", "convert_assistant", "get"),
+        ("assistant/convert/", "convert_assistant", "post"),
+        ("thread/act/backfill/", "backfill_thread", "get"),
+        ("thread/act/backfill/", "backfill_thread", "post"),
+    ],
+)
+def test_a_permission_to_act_opens_nothing_without_the_one_to_see(
+    address: str, permission: str, method: str, log_in: LogIn
+) -> None:
+    client = log_in("newcomer")
+    found = Permission.objects.get(codename=permission)
+    User.objects.get(username="newcomer").user_permissions.add(found)
+    url = f"/admin/migration_app/{address}"
+    assert getattr(client, method)(url, {"reason": "x"} if method == "post" else {}).status_code == 403
+    subject = address.partition("/")[0]
+    view = Permission.objects.get(codename=f"view_{subject}")
+    User.objects.get(username="newcomer").user_permissions.add(view)
+    assert getattr(client, method)(url, {"reason": "x"} if method == "post" else {}).status_code != 403

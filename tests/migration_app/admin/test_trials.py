@@ -277,3 +277,32 @@ def test_progress_is_told_without_content(log_in: LogIn) -> None:
 def test_a_turn_that_is_not_there_is_a_404(log_in: LogIn) -> None:
     trial = ended()
     assert log_in("operator").get(turn_url(trial, 7)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("role", "ab", "state", "offered"),
+    [
+        ("operator", True, "finished", True),
+        ("operator", True, "stopped", True),
+        ("operator", True, "failed", True),
+        ("operator", True, "running", False),
+        ("operator", True, "queued", False),
+        ("operator", False, "finished", False),
+        ("viewer", True, "finished", False),
+    ],
+)
+def test_revealing_is_offered_to_those_who_may_once_a_comparison_has_ended(
+    role: str, ab: bool, state: str, offered: bool, log_in: LogIn
+) -> None:
+    trial = ended(ab=ab)
+    Trial.objects.update(state=state)
+    response = log_in(role).get(trial_url(trial))
+    assert response.context["may_reveal"] is offered
+    assert (trial_url(trial, "reveal") in text_of(response)) is offered
+
+
+def test_what_was_revealed_is_not_offered_to_be_revealed_again(log_in: LogIn) -> None:
+    trial = ended(ab=True)
+    client = log_in("operator")
+    client.post(trial_url(trial, "reveal"))
+    assert client.get(trial_url(trial)).context["may_reveal"] is False
