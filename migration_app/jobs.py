@@ -112,13 +112,21 @@ def readiness_enqueue() -> None:
     _enqueue_on_commit("readiness", 0)
 
 
-def workers_alive() -> int:
-    """Count the workers that gave a sign of life lately, on any machine; none if the queue is unreachable."""
+def workers_alive() -> int | None:
+    """Count the workers whose heartbeat was heard lately, on any machine; None if the queue can't be reached."""
     try:
         return len(Worker.all(connection=queue_named().connection))
     except RedisError:
         logger.warning("the queue can't be reached", exc_info=True)
-        return 0
+        return None
+
+
+def workers_missing() -> str:
+    """Say what keeps work from being done: no queue, or no worker. Empty if nothing does."""
+    alive = workers_alive()
+    if alive is None:
+        return "The queue's server can't be reached (REDIS_URL): nothing happens until it is back and a worker runs."
+    return "" if alive else "No worker is running: nothing happens until one does (manage.py rqworker)."
 
 
 def sweep() -> None:

@@ -96,9 +96,7 @@ def _parsed(name: str, text: str, errors: list[FormError]) -> Any:
             errors.append(FormError(name, "This is no number. Leave it empty for the model's default."))
             return None
     try:
-        if values_exceed(text, MOST_VALUES):
-            raise _SourceError("This holds more values than any prompt.")
-        value = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+        value = None if values_exceed(text, MOST_VALUES) else _decoded(text)
     except TextOpenError as error:
         errors.append(
             FormError(name, f"This is no JSON: a text that begins in line {error.line} has no end.")
@@ -114,6 +112,9 @@ def _parsed(name: str, text: str, errors: list[FormError]) -> Any:
     except (ValueError, RecursionError):
         errors.append(FormError(name, "This is nested too deeply, or holds a number too large to keep."))
         return None
+    if value is None:
+        errors.append(FormError(name, "This is nothing, or holds more values than any prompt."))
+        return None
     wanted = _SHAPES[name]
     if not isinstance(value, wanted):
         words = "a list: [ … ]" if wanted is list else "an object: { … }"
@@ -125,6 +126,10 @@ def _parsed(name: str, text: str, errors: list[FormError]) -> Any:
         words = "half a surrogate pair, a number too large, or too many levels"
         errors.append(FormError(name, f"This holds something that no request can carry: {words}."))
     return copied
+
+
+def _decoded(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 
-from redis.exceptions import RedisError
-
 from migration_app.jobs import workers_alive
 
 START_COMMAND = "manage.py rqworker urgent default"
@@ -26,7 +24,4 @@ class Workers:
 
 def workers_state() -> Workers:
     """Ask the queue's server. A server that is down is said, not raised: the database still takes the work."""
-    try:
-        return Workers(alive=workers_alive())
-    except RedisError:
-        return Workers(alive=None)
+    return Workers(alive=workers_alive())

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from migration_app.contracts import Policies, policies_as_dict, policies_from, policy_choices
-from migration_app.jobs import batch_enqueue, workers_alive
+from migration_app.jobs import batch_enqueue, workers_missing
 from migration_app.models import Batch, Thread
 from migration_app.models.batch import DEFAULT_WINDOW, MAX_WINDOW
 from migration_app.services.batches import batch_create, speed_check
@@ -131,9 +131,9 @@ def batch_start(command: BaseCommand, *, kind: str, options: dict[str, Any]) -> 
     """Start a batch as the options say and, with --wait, see it through. Returns the batch, freshly read."""
     if options["workers"] < 0 or (options["workers"] and not options["wait"]):
         raise CommandError("--workers takes a number and goes with --wait: the workers end when it does.")
-    alive = workers_alive()
-    if options["wait"] and not alive and not options["workers"]:
-        raise CommandError("No worker is running. Start one with `manage.py rqworker`, or add --workers N.")
+    missing = workers_missing()
+    if options["wait"] and missing and not options["workers"]:
+        raise CommandError(f"{missing} With --wait, --workers N starts some.")
     speed: dict[str, Any] = {
         "window": DEFAULT_WINDOW if options["window"] is None else options["window"],
         "requests_per_minute": options["rpm"] or None,
@@ -162,10 +162,8 @@ def batch_start(command: BaseCommand, *, kind: str, options: dict[str, Any]) -> 
         command.stdout.write(said)
         return batch
     command.stdout.write(f"Batch {batch.pk} ({kind}) is started.")
-    if not alive and not options["wait"]:
-        command.stderr.write(
-            "No worker is running: nothing happens until you start one with `manage.py rqworker`."
-        )
+    if missing and not options["wait"]:
+        command.stderr.write(missing)
     if options["wait"]:
         with workers_running(options["workers"]) as workers:
             batch_wait(batch, workers)

@@ -160,6 +160,11 @@ def _document_read(name: str, text: str) -> tuple[PromptFacts, JsonObject]:
     return PromptFacts(**{key: document[key] for key in named if key in document}), document["spec"]
 
 
+def _check_weight(name: str, text: str) -> None:
+    if values_exceed(text, MOST_VALUES):
+        raise PromptFileError(f"{name}: it holds more values than any prompt.")
+
+
 def _decoded(name: str, text: str) -> JsonObject:
     """The document; each key once in each object, and no number that is none."""
 
@@ -175,8 +180,7 @@ def _decoded(name: str, text: str) -> JsonObject:
         raise PromptFileError(f"{name}: {constant} is no JSON number.")
 
     try:
-        if values_exceed(text, MOST_VALUES):
-            raise PromptFileError(f"{name}: it holds more values than any prompt.")
+        _check_weight(name, text)
         document = json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
     except TextOpenError as error:
         raise PromptFileError(f"{name}: it is damaged: line {error.line}: a text has no end.") from None

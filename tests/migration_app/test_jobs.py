@@ -16,6 +16,7 @@ import django_rq
 import pytest
 from django.core.management import call_command
 from django.db import OperationalError, transaction
+from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from rq import SimpleWorker, Worker
 from rq.job import Job
@@ -210,8 +211,21 @@ def test_assistants_that_were_asked_for_are_converted(queue: Any) -> None:
     assert assistant.prompt.current_version.author_name == "ada"
 
 
-def test_no_worker_alive_is_counted_as_none(queue: Any) -> None:
+def test_no_worker_alive_is_counted(queue: Any) -> None:
     assert jobs.workers_alive() == 0
+    assert jobs.workers_missing().startswith("No worker is running")
+
+
+def test_a_queue_that_can_not_be_reached_is_told_from_one_without_workers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def down(*_args: Any, **_kwargs: Any) -> None:
+        raise RedisConnectionError("refused")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Redis, "execute_command", down)
+        assert jobs.workers_alive() is None
+        assert jobs.workers_missing().startswith("The queue's server can't be reached (REDIS_URL)")
 
 
 def test_an_upload_is_read_by_a_worker(queue: Any) -> None:

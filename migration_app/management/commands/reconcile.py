@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from migration_app.backfill.reconcile import Watch
-from migration_app.jobs import reconcile_enqueue, reconcile_run, workers_alive
+from migration_app.jobs import reconcile_enqueue, reconcile_run, workers_missing
 from migration_app.management.reconciliations import (
     report_csv,
     report_print,
@@ -121,8 +121,8 @@ class Command(BaseCommand):
     def _queue(self, row: Reconciliation) -> None:
         reconcile_enqueue(row.pk)
         self.stdout.write(f"Reconciliation {row.pk} is in the queue; manage.py reconcile --report {row.pk}")
-        if not workers_alive():
-            self.stderr.write("No worker is running: nothing happens until one does (manage.py rqworker).")
+        if words := workers_missing():
+            self.stderr.write(words)
 
     def _run(self, row: Reconciliation) -> Reconciliation:
         console = Console(stderr=True)

@@ -10,7 +10,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from migration_app.backfill.trials import TrialWatch
-from migration_app.jobs import trial_enqueue, trial_run, workers_alive
+from migration_app.jobs import trial_enqueue, trial_run, workers_missing
+from migration_app.management.private_files import private_open
 from migration_app.management.reconciliations import stop_at_signals
 from migration_app.models import PromptVersion, Thread, Trial, TrialResult
 from migration_app.services.command_line import command_actor
@@ -89,10 +90,8 @@ class Command(BaseCommand):
             if options["queue"]:
                 trial_enqueue(row.pk)
                 self.stdout.write(f"Try-out {row.pk} is in the queue; manage.py try_prompt --report {row.pk}")
-                if not workers_alive():
-                    self.stderr.write(
-                        "No worker is running: nothing happens until one does (manage.py rqworker)."
-                    )
+                if words := workers_missing():
+                    self.stderr.write(words)
                 return
             with stop_at_signals() as stop:
                 left = trial_run(row.pk, actor=command_actor(), watch=TrialWatch(stop=stop))
@@ -190,7 +189,7 @@ class Command(BaseCommand):
         )
         if options["csv"]:
             try:
-                with options["csv"].open("w", newline="", encoding="utf-8") as file:
+                with private_open(options["csv"], newline="", encoding="utf-8") as file:
                     writer = csv.writer(file)
                     writer.writerow(CSV_HEADER)
                     writer.writerows(verdict_rows(row))

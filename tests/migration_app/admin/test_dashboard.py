@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
+from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from migration_app.admin import workers
@@ -97,13 +98,14 @@ def test_the_workers_are_counted(
 def test_a_queue_that_is_down_is_said_and_breaks_no_page(
     log_in: LogIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def down() -> int:
+    def down(*_args: Any, **_kwargs: Any) -> None:
         raise RedisConnectionError("refused")
 
-    monkeypatch.setattr(workers, "workers_alive", down)
+    monkeypatch.setattr(Redis, "execute_command", down)
     response = log_in("viewer").get("/admin/")
     assert response.status_code == 200
     assert "server can't be reached" in response.content.decode()
+    assert "No worker is alive" not in response.content.decode()
 
 
 def test_the_dashboard_takes_a_bounded_number_of_queries(

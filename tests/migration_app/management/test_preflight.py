@@ -115,7 +115,7 @@ def test_bad_options_are_explained(words: list[str], complaint: str) -> None:
 def backfill(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
     enqueued: list[Any] = []
     monkeypatch.setattr(batches, "batch_enqueue", enqueued.append)
-    monkeypatch.setattr(batches, "workers_alive", lambda: 1)
+    monkeypatch.setattr(batches, "workers_missing", lambda: "")
     call_command("backfill", "--all", *words, stdout=io.StringIO())
 
 

@@ -184,7 +184,7 @@ def test_one_that_failed_says_why_and_how_to_go_on(gone: Thread, monkeypatch: py
 def test_a_worker_does_it_when_asked_to(sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     monkeypatch.setattr(command_module, "reconcile_enqueue", asked.append)
-    monkeypatch.setattr(command_module, "workers_alive", lambda: 0)
+    monkeypatch.setattr(command_module, "workers_missing", lambda: "No worker is running.")
     code, out, err = run("--queue")
     row = Reconciliation.objects.get()
     assert (code, asked, row.state) == (0, [row.pk], "queued")
