@@ -46,6 +46,7 @@ from migration_app.services.reconciliation.records import (
 )
 from migration_app.services.reconciliation.report import HEADER, check_rows, csv_rows, kind_rows
 from migration_app.services.reconciliation.review import review_ask, review_count
+from migration_app.services.tallies import tallies_rebuild
 
 RUN = "migration_app.run_reconciliation"
 VERIFY = "migration_app.verify_thread"
@@ -255,7 +256,8 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
             may_go_on=may_run and row.state in (_S.STOPPED, _S.FAILED),
             may_review=may_run and request.user.has_perm(VERIFY) and reviewable > 0,
             reviewable=reviewable,
-            act_urls={name: _url(row.pk, name) for name in ("stop", "resume", "review")},
+            may_rebuild=may_run and not is_open and any(kind.code == "tally_differs" for kind in kinds),
+            act_urls={name: _url(row.pk, name) for name in ("stop", "resume", "review", "rebuild")},
             csv_url=reverse("admin:migration_app_reconciliation_csv", args=[row.pk]),
         )
 
@@ -277,9 +279,9 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
         )
 
     def act_view(self, request: HttpRequest, pk: int, act: str) -> HttpResponse:
-        """POST: stop it, let it go on, or send what differs to review."""
+        """POST: stop it, resume it, send what differs to review, or rebuild the counters that are off."""
         row = self.row_for(request, pk)
-        if act not in ("stop", "resume", "review"):
+        if act not in ("stop", "resume", "review", "rebuild"):
             raise Http404("There is no such act.")
         if not request.user.has_perm(RUN) or (act == "review" and not request.user.has_perm(VERIFY)):
             raise PermissionDenied
@@ -287,7 +289,7 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
             return HttpResponseNotAllowed(["POST"])
         with transaction.atomic():
             done, words = _act(request, row, act)
-            if done and act != "stop":
+            if done and act in ("resume", "review"):
                 reconcile_enqueue(row.pk)
         (messages.success if done else messages.error)(request, words)
         return HttpResponseRedirect(_url(row.pk))
@@ -304,7 +306,10 @@ def _act(request: HttpRequest, row: Reconciliation, act: str) -> tuple[bool, str
         return done, "It goes on where it was." if done else "There is nothing to go on with."
     reason = request.POST.get("reason", "").replace("\x00", "").strip()[:2_000]
     if not reason:
-        return False, "Say why these threads go to review: it is kept in the audit trail."
+        return False, "Say why: the reason is kept in the audit trail."
+    if act == "rebuild":
+        tallies_rebuild(actor=actor, reason=reason)
+        return True, "The counters were rebuilt. Reconcile again to see that none is off."
     done = review_ask(pk=row.pk, reason=reason, actor=actor)
     return done, "A worker sends the threads to review." if done else "That was asked for before."
 

@@ -13,8 +13,10 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection, transaction
 from django.db.models import Q
 
+from migration_app.contracts import Actor
 from migration_app.models import Tally, TallyChange
 from migration_app.models.tally import ESTATE, KEYS, MEASURES
+from migration_app.services.audit import audit_record
 
 _KEYS = ", ".join(KEYS)
 _MEASURES = ", ".join(MEASURES)
@@ -165,11 +167,14 @@ def tallies_differences() -> list[str]:
     return differences
 
 
-def tallies_rebuild() -> None:
-    """Count everything anew. Reads every thread, and holds up whoever changes threads for as long."""
+def tallies_rebuild(*, actor: Actor, reason: str) -> None:
+    """Count everything again. Reads every thread, and holds up whoever changes threads for as long."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("LOCK TABLE migration_app_thread IN SHARE ROW EXCLUSIVE MODE")
         cursor.execute("DELETE FROM migration_app_tallychange")
         cursor.execute("DELETE FROM migration_app_tally")
         cursor.execute(f"INSERT INTO migration_app_tallychange (batch_pk, {_KEYS}, {_MEASURES}) {_TRUTH}")
         cursor.execute(_FOLD)
+        audit_record(
+            actor=actor, verb="counters.rebuilt", subject_kind="counters", subject_id="threads", reason=reason
+        )

@@ -216,7 +216,7 @@ KINDS: Mapping[str, Kind] = {
     "tally_differs": Kind(
         _ERROR,
         "A counter is not the number of its rows.",
-        "Lists and dashboard show it wrong; the rows are right. Build the counters anew.",
+        "Lists and dashboard show it wrong; the rows are right. Rebuild them, here or by manage.py rebuild_counters.",
     ),
     "orphans_open": Kind(
         _INFORMATION,

@@ -11,7 +11,7 @@ from pytest_django.fixtures import Settings
 
 from migration_app.admin import reconciliations as module
 from migration_app.contracts import Actor
-from migration_app.models import AuditEvent, Reconciliation, Thread
+from migration_app.models import AuditEvent, Reconciliation, Tally, Thread
 from migration_app.services.reconciliation.kinds import DEFAULT_CHECKS, Found, Looked
 from migration_app.services.reconciliation.records import (
     Place,
@@ -20,6 +20,7 @@ from migration_app.services.reconciliation.records import (
     reconciliation_finish,
     step_record,
 )
+from migration_app.services.tallies import tallies_differences, tallies_fold
 from tests.migration_app.admin.conftest import HOSTILE, LogIn
 from tests.migration_app.admin.estate import conversation_made, thread_made
 
@@ -222,7 +223,7 @@ def test_what_leads_to_no_review_offers_none(log_in: LogIn) -> None:
     assert b'id="review"' not in log_in("operator").get(url(row)).content
 
 
-@pytest.mark.parametrize("act", ["stop", "resume", "review"])
+@pytest.mark.parametrize("act", ["stop", "resume", "review", "rebuild"])
 @pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("newcomer", 403), ("anonymous", 302)])
 def test_acts_need_the_permission(act: str, role: str, status: int, log_in: LogIn) -> None:
     row = reconciliation_create(sample_size=None, actor=ADA)
@@ -231,7 +232,7 @@ def test_acts_need_the_permission(act: str, role: str, status: int, log_in: LogI
     assert row.state == "queued"
 
 
-@pytest.mark.parametrize("act", ["stop", "resume", "review"])
+@pytest.mark.parametrize("act", ["stop", "resume", "review", "rebuild"])
 def test_looking_changes_nothing(act: str, log_in: LogIn) -> None:
     row = reconciliation_create(sample_size=None, actor=ADA)
     assert log_in("operator").get(url(row, act)).status_code == 405
@@ -255,3 +256,31 @@ def test_the_list_takes_as_many_queries_for_forty_rows_as_for_one(
     with django_assert_max_num_queries(8):
         page = client.get(LIST).content.decode()
     assert "1 errors, 0 warnings" in page
+
+
+def test_counters_that_are_off_are_rebuilt_from_the_page_that_says_so(
+    log_in: LogIn, enqueued: list[int]
+) -> None:
+    thread_made()
+    tallies_fold()
+    Tally.objects.update(threads=7)
+    row = finished(Found("tally_differs", subject="the estate", found="off by +6 threads"))
+    client = log_in("operator")
+    assert b"Rebuild counters" in client.get(f"{LIST}{row.pk}/change/").content
+    client.post(url(row, "rebuild"), {"reason": " "})
+    assert len(tallies_differences()) == 1
+    client.post(url(row, "rebuild"), {"reason": "off since the restore"})
+    assert tallies_differences() == []
+    event = AuditEvent.objects.get(verb="counters.rebuilt")
+    assert (event.actor, event.reason) == ("operator", "off since the restore")
+    assert enqueued == []
+
+
+@pytest.mark.parametrize(
+    ("role", "found"), [("viewer", "tally_differs"), ("operator", "conversation_missing")]
+)
+def test_rebuilding_is_offered_only_where_counters_are_off_to_those_who_may(
+    role: str, found: str, log_in: LogIn
+) -> None:
+    row = finished(Found(found, subject="x"))
+    assert b"Rebuild counters" not in log_in(role).get(f"{LIST}{row.pk}/change/").content

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from migration_app.models import Batch, Tally, TallyChange, Thread
+from migration_app.contracts import Actor
+from migration_app.models import AuditEvent, Batch, Tally, TallyChange, Thread
 from migration_app.services.tallies import (
     tallies_differences,
     tallies_fold,
@@ -137,7 +138,7 @@ def test_folding_nothing_writes_nothing() -> None:
 
 
 @pytest.mark.django_db
-def test_counters_that_are_off_are_told_and_counted_anew() -> None:
+def test_counters_that_are_off_are_told_and_rebuilt() -> None:
     batch = batch_made()
     thread_made(batch=batch)
     tallies_fold()
@@ -145,8 +146,10 @@ def test_counters_that_are_off_are_told_and_counted_anew() -> None:
     (told,) = tallies_differences()
     assert told.startswith(f"batch {batch.pk}, registered")
     assert told.endswith("+2 threads, +5 items")
-    tallies_rebuild()
+    tallies_rebuild(actor=Actor("ada"), reason="they were off")
     assert tallies_differences() == []
+    event = AuditEvent.objects.get(verb="counters.rebuilt")
+    assert (event.actor, event.reason) == ("ada", "they were off")
     assert [line.threads for line in tally_lines(batch_pk=batch.pk)] == [1]
 
 

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from django.core.management import call_command
+
+from migration_app.models import AuditEvent, Tally
+from migration_app.services.tallies import tallies_differences, tallies_fold
+from tests.migration_app.admin.estate import thread_made
+
+pytestmark = pytest.mark.django_db
+
+
+def said(*arguments: str) -> str:
+    out = io.StringIO()
+    call_command("rebuild_counters", *arguments, stdout=out)
+    return out.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def off() -> None:
+    thread_made()
+    tallies_fold()
+    Tally.objects.update(threads=7)
+
+
+def test_looking_names_what_is_off_and_changes_nothing() -> None:
+    words = said("--check")
+    assert "+6 threads" in words
+    assert "1 counters are off." in words
+    assert len(tallies_differences()) == 1
+    assert not AuditEvent.objects.filter(verb="counters.rebuilt").exists()
+
+
+def test_rebuilding_puts_them_right_and_is_told_the_audit_trail() -> None:
+    assert "1 of them had been off" in said("--reason", "after the restore")
+    assert tallies_differences() == []
+    assert AuditEvent.objects.get(verb="counters.rebuilt").reason == "after the restore"
+    assert "Every counter is right." in said("--check")
