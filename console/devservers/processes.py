@@ -85,6 +85,8 @@ def spawn(
     ask = ask_for_signal_on_parent_death(signal_on_parent_death) if signal_on_parent_death else None
     if log.exists():
         log.replace(log.with_suffix(".previous.log"))
+    log.touch(mode=0o600)  # failing statements stand in it with their values
+    log.chmod(0o600)
     with log.open("wb") as output:
         try:
             process = subprocess.Popen(

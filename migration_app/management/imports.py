@@ -23,6 +23,7 @@ from migration_app.contracts import Actor
 from migration_app.intake.disk import DiskFullError
 from migration_app.intake.holding import ImportStoppedError
 from migration_app.intake.imports import import_create, import_read
+from migration_app.management.private_files import private_open
 from migration_app.models import SourceImport
 
 _LINE_SECONDS = 10.0
@@ -73,7 +74,7 @@ class RejectFile:
     def write(self, reject: Reject) -> None:
         """Append one. Bytes that are no UTF-8 are given as base64."""
         if not self.count:
-            self._file = self._stack.enter_context(self.path.open("w", encoding="utf-8"))
+            self._file = self._stack.enter_context(private_open(self.path, encoding="utf-8"))
         self.count += 1
         entry: dict[str, object] = {"line": reject.line_number, "reason": reject.reason}
         try:

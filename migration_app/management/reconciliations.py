@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from migration_app.management.private_files import private_open
 from migration_app.models import Reconciliation
 from migration_app.services.reconciliation.records import discrepancies, scope_words, totals_words
 from migration_app.services.reconciliation.report import (
@@ -82,7 +83,7 @@ def report_csv(row: Reconciliation, path: Path) -> None:
     """Write every discrepancy to a file, through one beside it: half a report never stands under the asked name."""
     part = path.with_name(f"{path.name}.part")
     try:
-        with part.open("w", encoding="utf-8", newline="") as file:
+        with private_open(part, encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(HEADER)
             writer.writerows(csv_rows(row))

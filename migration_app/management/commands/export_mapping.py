@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from migration_app.management.private_files import private_open
 from migration_app.mapping import mapping_chunks, mapping_columns
 from migration_app.models import Thread
 from migration_app.services.audit import audit_record
@@ -45,7 +46,7 @@ class Command(BaseCommand):
         target = Path(output)
         part = target.with_name(f"{target.name}.part")
         try:
-            with part.open("wb") as stream:
+            with private_open(part, "wb") as stream:
                 for block in mapping_chunks(selection):
                     stream.write(block)
                 stream.flush()

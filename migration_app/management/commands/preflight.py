@@ -16,6 +16,7 @@ from migration_app.management.batches import (
     policies_of,
     selection_from,
 )
+from migration_app.management.private_files import private_open
 from migration_app.models import Batch
 from migration_app.services.audit import audit_record
 from migration_app.services.command_line import command_actor
@@ -107,7 +108,7 @@ class Command(BaseCommand):
 
     def _write(self, path: pathlib.Path, found: Preflight) -> None:
         try:
-            with path.open("w", encoding="utf-8", newline="") as file:
+            with private_open(path, encoding="utf-8", newline="") as file:
                 writer = csv.writer(file)
                 writer.writerow(HEADER)
                 writer.writerows(preflight_rows(found))

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from migration_app.management.batches import command_actor
+from migration_app.services.command_line import command_actor
 from migration_app.services.tallies import tallies_differences, tallies_rebuild
 
 _SHOWN = 20
