@@ -6,16 +6,27 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
+from migration_app.admin.actors import actor_of
 from migration_app.admin.badges import badge_html, object_badge
 from migration_app.admin.bodies import pretty_json
 from migration_app.admin.filters import choice_filter, distinct_values, values_filter
-from migration_app.admin.skin import ReadOnlyAdmin
+from migration_app.admin.skin import ReadOnlyAdmin, row_key
 from migration_app.models import SourceObject
+from migration_app.services.audit import audit_record
 from migration_app.services.snapshots import source_object_value
+
+CONTENT = "migration_app.view_content"
+_PLAIN = frozenset(
+    {
+        *("id", "object", "created_at", "bytes", "usage_bytes", "purpose", "status", "file_counts"),
+        *("expires_at", "last_active_at", "vector_store_id"),
+    }
+)
+"""What the source says of a file or vector store in words and numbers of its own."""
 
 
 @admin.register(SourceObject)
@@ -41,7 +52,7 @@ class SourceObjectAdmin(ReadOnlyAdmin[SourceObject]):
         "show_received",
         "show_payload",
     )
-    readonly_fields = fields
+    readonly_fields = (*fields, "show_plain")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SourceObject]:
         """Leave the payloads of a list's rows in the database."""
@@ -85,7 +96,50 @@ class SourceObjectAdmin(ReadOnlyAdmin[SourceObject]):
         """When it came in, UTC."""
         return f"{row.received_at:%Y-%m-%d %H:%M:%S}"
 
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show one. Names and metadata that users gave are content: seeing them writes an audit row."""
+        key = row_key(object_id)
+        row = self.model.objects.filter(pk=key).exclude(kind="assistant").first() if key else None
+        if row is not None and self.has_view_permission(request, row) and request.user.has_perm(CONTENT):
+            audit_record(
+                actor=actor_of(request),
+                verb="object.content_viewed",
+                subject_kind=row.kind[:32],
+                subject_id=row.object_id,
+            )
+        return super().change_view(request, object_id, form_url, extra_context)
+
+    def get_fields(self, request: HttpRequest, obj: SourceObject | None = None) -> list[str]:
+        """Show the whole of an object to those who may see content, of others what describes no user's words."""
+        may_see = request.user.has_perm(CONTENT) or (obj is not None and obj.kind == "assistant")
+        return [*self.fields[:-1], "show_payload" if may_see else "show_plain"]
+
     @admin.display(description="object")
     def show_payload(self, row: SourceObject) -> str:
         """The object as JSON, keys in their own order."""
         return format_html('<pre class="mc-pre" dir="auto">{}</pre>', pretty_json(source_object_value(row)))
+
+    @admin.display(description="object")
+    def show_plain(self, row: SourceObject) -> str:
+        """The object without what users may have written."""
+        value = source_object_value(row)
+        plain = {name: part for name, part in value.items() if name in _PLAIN and _is_plain(part)}
+        return format_html(
+            '<pre class="mc-pre" dir="auto">{}</pre><p class="mc-soft">Names, metadata and {} are content: '
+            "your role does not show them.</p>",
+            pretty_json(plain),
+            "whatever else the source says",
+        )
+
+
+def _is_plain(part: object) -> bool:
+    """Whether a part is a number, a word of the API's own, or counts of such."""
+    if isinstance(part, dict):
+        return all(isinstance(count, int) for count in part.values())
+    return part is None or isinstance(part, str | int | float)
