@@ -7,6 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from migration_app.admin.queues import no_public_page
+
 
 def healthz(_request: HttpRequest) -> HttpResponse:
     """Answer a load balancer: the process serves. It touches neither database nor queue."""
@@ -16,6 +18,7 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("healthz", healthz),
     path("admin/rq/", include("migration_app.admin.queues")),
+    path("admin/r/<path:_rest>", no_public_page),
     path("admin/", admin.site.urls),
     path("", RedirectView.as_view(pattern_name="admin:index", permanent=False)),
 ]

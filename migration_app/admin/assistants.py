@@ -35,7 +35,7 @@ from migration_app.admin.badges import (
 from migration_app.admin.bodies import pretty_json
 from migration_app.admin.confirm import selection_seal, selection_unseal
 from migration_app.admin.filters import FidelityFilter, choice_filter
-from migration_app.admin.skin import RowPageAdmin, progress_json
+from migration_app.admin.skin import RowPageAdmin, progress_json, row_key
 from migration_app.admin.workers import workers_state
 from migration_app.jobs import conversions_enqueue, looks_enqueue
 from migration_app.models import Assistant, AuditEvent, Prompt, SourceObject
@@ -193,8 +193,7 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
         messages.success(request, "A worker asks the source; this page shows what it said when reloaded.")
 
     def _decide(self, request: HttpRequest, assistant: Assistant, act: str, reason: str) -> None:
-        posted = request.POST.get("other", "")
-        other = int(posted) if posted.isascii() and posted.isdigit() and len(posted) < 19 else 0
+        other = row_key(request.POST.get("other", "")) or 0
         mine = SourceObject.objects.filter(pk=other, object_id=assistant.assistant_id).exists()
         decide = assistant_other_use if act == "use" else assistant_other_dismiss
         try:
@@ -216,7 +215,8 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
         if request.POST.get("select_across") == "1":
             pks = list(assistants.values_list("pk", flat=True))
         else:
-            pks = [int(pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME) if pk.isdigit()]
+            ticked = [row_key(text) for text in request.POST.getlist(ACTION_CHECKBOX_NAME)]
+            pks = [pk for pk in ticked if pk is not None]
         return self._confirm(request, {"ids": pks})
 
     def _confirm(self, request: HttpRequest, selection: dict[str, Any], error: str = "") -> HttpResponse:
@@ -247,8 +247,8 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
         if not (request.user.has_perm(CONVERT) and self.has_view_permission(request)):
             raise PermissionDenied
         if request.method != "POST":
-            pk = request.GET.get("id", "")
-            return self._confirm(request, {"ids": [int(pk)] if pk.isascii() and pk.isdigit() else []})
+            pk = row_key(request.GET.get("id", ""))
+            return self._confirm(request, {"ids": [] if pk is None else [pk]})
         try:
             selection = selection_unseal(request.POST.get("selection", ""))
         except SelectionError as error:

@@ -57,15 +57,28 @@ def _narrow(queryset: QuerySet[Any], field: str, value: str | None) -> QuerySet[
     if value in (None, ""):
         return queryset
     try:
-        return queryset.filter(**{field: str(value).replace("\x00", "")})
+        return queryset.filter(**{field: value})
     except (ValueError, ValidationError) as error:
         raise IncorrectLookupParameters(str(error)) from error
 
 
-class ExactFilter(_Dropdown):
-    """A choice of values of one field."""
+class _Exact(admin.SimpleListFilter):
+    """One value of one field."""
 
     field: ClassVar[str]
+
+    def value(self) -> str | None:
+        """What is asked for, without the sign that no column can hold; every reader of the filter gets this."""
+        asked = super().value()
+        return None if asked is None else str(asked).replace("\x00", "")
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 - Django's
+        """Narrow the list."""
+        return _narrow(queryset, self.field, self.value())
+
+
+class ExactFilter(_Exact, _Dropdown):
+    """A choice of values of one field."""
 
     def lookups(
         self,
@@ -91,19 +104,9 @@ class ExactFilter(_Dropdown):
         """Name a value that is not offered."""
         return value
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 - Django's
-        """Narrow the list."""
-        return _narrow(queryset, self.field, self.value())
 
-
-class TextExactFilter(_Text):
+class TextExactFilter(_Exact, _Text):
     """One exact value, typed in."""
-
-    field: ClassVar[str]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 - Django's
-        """Narrow the list."""
-        return _narrow(queryset, self.field, self.value())
 
 
 def choice_filter(title: str, field: str, choices: list[tuple[Any, Any]]) -> type[ExactFilter]:
@@ -162,6 +165,8 @@ def day_filter(title: str, field: str, lookup: str) -> type[_Text]:
                 day = dt.datetime.strptime(str(self.value()).strip(), "%Y-%m-%d").replace(tzinfo=dt.UTC)
             except ValueError as error:
                 raise IncorrectLookupParameters(str(error)) from error
+            if lookup == "lt" and day.date() == dt.date.max:
+                return queryset  # no day follows it, and so nothing is left out
             bound = day + dt.timedelta(days=1) if lookup == "lt" else day
             return queryset.filter(**{f"{field}__{lookup}": bound})
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
@@ -46,7 +47,25 @@ else:
         """django-unfold's TabularInline."""
 
 
-class ReadOnlyAdmin(SkinAdmin[M]):
+class TickedRows:
+    """A list whose actions refuse what can be no row's key: Django would fail on it."""
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseBase | None:
+        """Do the action, if each of the rows that are ticked can be one."""
+        if not all(row_key(text) is not None for text in request.POST.getlist(ACTION_CHECKBOX_NAME)):
+            messages.error(request, "What is ticked did not arrive whole: tick it again.")
+            return None
+        parent: Any = super()
+        response: HttpResponseBase | None = parent.response_action(request, queryset)
+        return response
+
+
+def row_key(text: str) -> int | None:
+    """Read a primary key; None if no row can have it."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < _LONGEST_NUMBER else None
+
+
+class ReadOnlyAdmin(TickedRows, SkinAdmin[M]):
     """A list and a page a row, and nothing to add, change or delete."""
 
     show_full_result_count = False
@@ -141,8 +160,7 @@ class RowPageAdmin(ReadOnlyAdmin[M]):
         """Find the row for whoever may see it and has the permission, if one is asked for. Else 403, or 404."""
         if not self.has_view_permission(request) or (permission and not request.user.has_perm(permission)):
             raise PermissionDenied
-        text = str(pk)
-        number = int(text) if text.isascii() and text.isdigit() and len(text) < _LONGEST_NUMBER else 0
+        number = row_key(str(pk)) or 0
         rows: QuerySet[M] = self.model._default_manager.all()  # noqa: SLF001 - Django's name
         row = (rows.select_related(*self.row_related) if self.row_related else rows).filter(pk=number).first()
         if row is None:

@@ -43,7 +43,7 @@ from migration_app.admin.filters import (
 )
 from migration_app.admin.kinds import ACTIONS, ERASE_WORDS, EXPORT, PREFLIGHT, ActionKind
 from migration_app.admin.review import review_context
-from migration_app.admin.skin import RowPageAdmin
+from migration_app.admin.skin import RowPageAdmin, row_key
 from migration_app.admin.speeds import speed_fields, speed_of_form, speed_proposed
 from migration_app.admin.workers import workers_state
 from migration_app.contracts import Policies, policies_as_dict
@@ -215,7 +215,8 @@ class ThreadAdmin(RowPageAdmin[Thread]):
             if request.POST.get("select_across") == "1":
                 selection = selection_of_list(request.GET)
             else:
-                selection = selection_of_pks([int(pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)])
+                ticked = [row_key(text) for text in request.POST.getlist(ACTION_CHECKBOX_NAME)]
+                selection = selection_of_pks([pk for pk in ticked if pk is not None])
             return self._confirm(request, ACTIONS[name], selection)
         except (SelectionError, ValueError) as error:
             messages.error(request, str(error))
