@@ -25,6 +25,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from migration_app.admin.actors import actor_of
 from migration_app.admin.badges import badge_html, progress_badge
+from migration_app.admin.body_limit import content_length
 from migration_app.admin.confirm import bytes_words
 from migration_app.admin.filters import choice_filter
 from migration_app.admin.skin import RowPageAdmin, progress_json
@@ -195,7 +196,7 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
         """Refuse a body that is too large before it is read; only then look for the token, which reads it."""
         if not (request.user.has_perm(IMPORT) and self.has_view_permission(request)):
             raise PermissionDenied
-        if request.method == "POST" and _content_length(request) > upload_limit() + _FORM_BYTES:
+        if request.method == "POST" and content_length(request) > upload_limit() + _FORM_BYTES:
             return self._upload_page(request, UploadForm(), error=too_large_words(), status=413)
         try:
             return csrf_protect(self._upload)(request)
@@ -371,11 +372,6 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
             content_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="import-{row.pk}-rejects.csv"'},
         )
-
-
-def _content_length(request: HttpRequest) -> int:
-    text = request.META.get("CONTENT_LENGTH") or ""
-    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def _raw_words(reject: ImportReject) -> str:

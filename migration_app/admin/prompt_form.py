@@ -96,7 +96,8 @@ def _parsed(name: str, text: str, errors: list[FormError]) -> Any:
             errors.append(FormError(name, "This is no number. Leave it empty for the model's default."))
             return None
     try:
-        value = None if values_exceed(text, MOST_VALUES) else _decoded(text)
+        too_many = values_exceed(text, MOST_VALUES)
+        value = None if too_many else _decoded(text)
     except TextOpenError as error:
         errors.append(
             FormError(name, f"This is no JSON: a text that begins in line {error.line} has no end.")
@@ -112,8 +113,8 @@ def _parsed(name: str, text: str, errors: list[FormError]) -> Any:
     except (ValueError, RecursionError):
         errors.append(FormError(name, "This is nested too deeply, or holds a number too large to keep."))
         return None
-    if value is None:
-        errors.append(FormError(name, "This is nothing, or holds more values than any prompt."))
+    if too_many:
+        errors.append(FormError(name, "This holds more values than any prompt."))
         return None
     wanted = _SHAPES[name]
     if not isinstance(value, wanted):

@@ -449,7 +449,7 @@ def test_a_thread_too_large_for_memory_has_a_page(
         ("snapshotted", {}, False, False),
     ],
 )
-def test_the_policies_of_the_last_batch_are_told_only_where_they_decided(
+def test_the_policies_of_the_last_batch_are_told_only_where_they_decided(  # noqa: PLR0917 - a table's columns
     status: str,
     counts: dict[str, int],
     with_conversation: bool,
@@ -459,7 +459,7 @@ def test_the_policies_of_the_last_batch_are_told_only_where_they_decided(
 ) -> None:
     batch = batch_made(settings={"policies": {"code_interpreter": "block"}})
     codes = codes_of_other_choices()
-    named = {sorted(codes)[0] if name == "blocked_by_policy" else name: n for name, n in counts.items()}
+    named = {min(codes) if name == "blocked_by_policy" else name: n for name, n in counts.items()}
     thread = make_thread("add", STEP, status=status, batch=batch, finding_counts=named)
     if with_conversation:
         conversation_made(thread=thread)
