@@ -6,13 +6,14 @@ connect, so that no settings page, traceback or shell shows them.
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from pathlib import Path
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from console import unfold
+from console import headers, unfold
 from console.environment import positive_int, strict_bool, whole_number
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -43,7 +44,15 @@ if strict_bool(env, "TRUST_X_FORWARDED_PROTO", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = headers.CONTENT_SECURITY_POLICY
 SESSION_COOKIE_HTTPONLY = True
+# A working day, from signing in on and whatever is done in it.
+SESSION_COOKIE_AGE = 8 * 3600
+# Browsers take such cookies from this very host over TLS alone, so no neighbouring host can plant one.
+SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS_ONLY else "sessionid"
+CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS_ONLY else "csrftoken"
+# In the session and in no cookie of its own.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 INSTALLED_APPS = [
     "unfold",
@@ -55,21 +64,28 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
+    "axes",
+    "csp",
     "django_rq",
     "console",
     "migration_app",
 ]
 
 MIDDLEWARE = [
+    "csp.middleware.CSPMiddleware",
+    "console.headers.PermissionsPolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    # Nothing before it reads a body: not even the look for a CSRF token, which comes with the view.
+    "migration_app.admin.body_limit.BodyLimitMiddleware",
     "migration_app.admin.actors.acting_middleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "console.urls"
@@ -123,14 +139,36 @@ RQ_QUEUES = {
 RQ = {"WORKER_CLASS": "migration_app.worker.ConsoleWorker", "JOB_CLASS": "migration_app.worker.ConsoleJob"}
 
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
+    {"NAME": f"django.contrib.auth.password_validation.{name}", "OPTIONS": options}
+    for name, options in (
+        ("UserAttributeSimilarityValidator", {}),
+        ("MinimumLengthValidator", {"min_length": 12}),
+        ("CommonPasswordValidator", {}),
+        ("NumericPasswordValidator", {}),
     )
 ]
+
+# Signing in. The first backend refuses whoever failed too often before the second one looks at a password.
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+SIGN_IN_FAILURES = positive_int(env, "SIGN_IN_FAILURES", default=5)
+SIGN_IN_LOCK_MINUTES = positive_int(env, "SIGN_IN_LOCK_MINUTES", default=15)
+# How many proxies of ours append to X-Forwarded-For; 0: the connection alone says where a request comes from.
+TRUSTED_PROXIES = whole_number(env, "TRUSTED_PROXIES", default=0)
+AXES_HANDLER = "migration_app.admin.sign_in.SignInHandler"
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "ip_address", "username"]  # as the handler counts them
+AXES_FAILURE_LIMIT = SIGN_IN_FAILURES
+AXES_COOLOFF_TIME = dt.timedelta(minutes=SIGN_IN_LOCK_MINUTES)
+# Trying on while locked out must not make it longer, or anybody could lock a person out for ever.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "console.client_address.lockout_address"
+AXES_CLIENT_STR_CALLABLE = "migration_app.admin.sign_in.client_words"
+AXES_LOCKOUT_CALLABLE = "migration_app.admin.sign_in.locked_out"
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
@@ -152,6 +190,8 @@ IMPORT_MAX_REJECTS = positive_int(env, "IMPORT_MAX_REJECTS", default=100_000)
 IMPORT_MAX_ATTEMPTS = positive_int(env, "IMPORT_MAX_ATTEMPTS", default=3)
 # A prompt's instructions, 128 tools and schemas come in one form.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10_485_760
+# Edited prompts come back by the directory; how much a request may weigh says migration_app.admin.body_limit.
+DATA_UPLOAD_MAX_NUMBER_FILES = 1_000
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 
 LEASE_SECONDS = positive_int(env, "LEASE_SECONDS", default=120)

@@ -7,13 +7,22 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from django.contrib.auth.models import Group, User
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
 CHROMIUM = "/usr/bin/chromium"
 
 OpenAs = Callable[[str], Page]
+Watched = Callable[[], BrowserContext]
+
+VIOLATIONS = """
+    document.addEventListener("securitypolicyviolation", (refused) => {
+        const from = `${refused.sourceFile || refused.documentURI}:${refused.lineNumber}`;
+        window.policyViolated(`${refused.violatedDirective} refused ${refused.blockedURI} at ${from}`);
+    });
+"""
+"""Run in each page before anything else: tells the test what the page's policy refuses."""
 
 
 @pytest.fixture
@@ -27,6 +36,10 @@ def console(
     settings.SECURE_SSL_REDIRECT = False
     settings.SESSION_COOKIE_SECURE = False
     settings.CSRF_COOKIE_SECURE = False
+    settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME = (
+        "sessionid",
+        "csrftoken",
+    )  # as without HTTPS_ONLY
     settings.ALLOWED_HOSTS = ["127.0.0.1"]
     # Playwright keeps an event loop in this thread; Django would refuse its ORM here.
     monkeypatch.setitem(os.environ, "DJANGO_ALLOW_ASYNC_UNSAFE", "1")
@@ -45,20 +58,38 @@ def chromium(console: LiveServer) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_as(chromium: Browser, console: LiveServer) -> Iterator[OpenAs]:
-    """Sign in as a role by the login form; returns the page that this leads to. Errors of scripts fail the test."""
+def watched(chromium: Browser) -> Iterator[Watched]:
+    """Make windows that are watched: an error of a script, or what the content policy refuses, fails the test."""
     errors: list[str] = []
-    contexts = []
+    contexts: list[BrowserContext] = []
+
+    def make() -> BrowserContext:
+        context = chromium.new_context(viewport={"width": 1400, "height": 900})
+        contexts.append(context)
+        context.set_default_timeout(15_000)
+        context.expose_binding("policyViolated", lambda _source, words: errors.append(words))
+        context.add_init_script(VIOLATIONS)
+        context.on("weberror", lambda error: errors.append(str(error.error)))
+        context.on(
+            "console", lambda said: errors.append(said.text) if "Content Security" in said.text else None
+        )
+        return context
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+@pytest.fixture
+def open_as(watched: Watched, console: LiveServer) -> OpenAs:
+    """Sign in as a role by the login form; returns the page that this leads to."""
 
     def open_page(role: str) -> Page:
         user = User.objects.create_user(role, password="pw", is_staff=True, is_superuser=role == "superuser")
         if role != "superuser":
             user.groups.add(Group.objects.get_or_create(name=role)[0])
-        context = chromium.new_context(viewport={"width": 1400, "height": 900})
-        contexts.append(context)
-        context.set_default_timeout(15_000)
-        page = context.new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
+        page = watched().new_page()
         page.goto(f"{console.url}/admin/login/")
         page.fill("#id_username", role)
         page.fill("#id_password", "pw")
@@ -66,7 +97,4 @@ def open_as(chromium: Browser, console: LiveServer) -> Iterator[OpenAs]:
         page.wait_for_url(f"{console.url}/admin/")
         return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert errors == []
+    return open_page

@@ -30,6 +30,12 @@ def plain_http(settings: Settings) -> None:
     settings.CSRF_COOKIE_SECURE = False
 
 
+@pytest.fixture(autouse=True)
+def nobody_signs_in(settings: Settings) -> None:
+    """A test that logs a role in by force tells of no sign-in; test_sign_in.py counts and records them."""
+    settings.AXES_ENABLED = False
+
+
 @pytest.fixture
 def log_in(db: None) -> LogIn:
     """Make a client for a role: viewer, operator, admin, superuser, newcomer (staff without a group), anonymous."""

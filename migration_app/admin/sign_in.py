@@ -1,0 +1,137 @@
+"""Who signs in, who fails to, and who is made to wait: django-axes counts, this says by what and tells the audit trail.
+
+Failures of the last minutes are counted three ways: by name and address together, by address alone, and by name
+alone, the latter two with more patience. Whoever is over a limit is refused before a password is looked at, so that
+guessing costs the guesser time and the server nothing. Nobody can lock a person out of an address from which that
+person signed in lately by failing under other names there, or from elsewhere.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from axes.handlers.database import AxesDatabaseHandler
+from axes.helpers import get_client_username
+from axes.models import AccessAttempt, AccessLog
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import Sum
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.utils import timezone
+
+from console.client_address import client_address
+from migration_app.contracts import Actor
+from migration_app.services.audit import audit_record
+
+ADDRESS_PATIENCE = 4
+"""So many times the limit before an address is locked out whatever the names: many people may share one."""
+NAME_PATIENCE = 10
+"""The same for a name whatever the addresses."""
+KNOWN_FOR = dt.timedelta(days=30)
+"""An address from which somebody signed in counts as theirs for so long; so long such records are kept."""
+_NAME_SHOWN = 64
+
+
+class SignInHandler(AxesDatabaseHandler):  # type: ignore[misc] - django-axes carries no annotations
+    """What django-axes does at each sign-in, sign-out and failure, with our limits and the audit trail."""
+
+    def get_failures(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:
+        """The failures that count for this attempt, in the measure of a name at an address."""
+        pair, address, name = (
+            attempts.aggregate(total=Sum("failures_since_start", default=0))["total"]
+            for attempts in self.get_user_attempts(request, credentials)
+        )
+        if _is_known(request, credentials):
+            return int(pair)
+        return int(max(pair, address // ADDRESS_PATIENCE, name // NAME_PATIENCE))
+
+    def reset_user_attempts(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:
+        """Forget the failures of a name at an address, and no others: a guesser may have an account too."""
+        count, _by_model = self.filter_user_attempts(request, credentials)[0].delete()
+        return int(count)
+
+    def user_login_failed(
+        self, sender: Any, credentials: dict[str, Any], request: HttpRequest | None = None, **kwargs: Any
+    ) -> None:
+        """Count a failure. One that was refused unread is neither counted nor recorded: the lock-out was."""
+        state: Any = request
+        refused = state is not None and state.axes_locked_out
+        with transaction.atomic():
+            super().user_login_failed(sender, credentials, request, **kwargs)
+            if state is None or refused:
+                return
+            # What else stood in the form is nobody's business.
+            AccessAttempt.objects.filter(ip_address=state.axes_ip_address).update(get_data="", post_data="")
+            name = name_words(get_client_username(state, credentials))
+            _record("user.sign_in_failed", name, state, Actor("anonymous"))
+            if state.axes_locked_out:
+                _record("user.locked_out", name, state, Actor("anonymous"))
+
+    def user_logged_in(self, sender: Any, request: HttpRequest, user: User, **kwargs: Any) -> None:
+        """Record it, and let the session end at a fixed time, however busy it is."""
+        with transaction.atomic():
+            super().user_logged_in(sender, request, user, **kwargs)
+            AccessLog.objects.filter(attempt_time__lt=timezone.now() - KNOWN_FOR).delete()
+            _record("user.signed_in", user.get_username(), request, _actor(user))
+        request.session.set_expiry(timezone.now() + dt.timedelta(seconds=settings.SESSION_COOKIE_AGE))
+
+    def user_logged_out(self, sender: Any, request: HttpRequest, user: User | None, **kwargs: Any) -> None:
+        """Record it, if anybody was signed in."""
+        with transaction.atomic():
+            super().user_logged_out(sender, request, user, **kwargs)
+            if user is not None:
+                _record("user.signed_out", user.get_username(), request, _actor(user))
+
+
+def locked_out(
+    request: HttpRequest,
+    _original: HttpResponseBase | None = None,
+    _credentials: dict[str, Any] | None = None,
+) -> HttpResponse:
+    """The page for whoever is made to wait."""
+    minutes = settings.SIGN_IN_LOCK_MINUTES
+    response = render(request, "admin/locked_out.html", {"minutes": minutes}, status=429)
+    response["Retry-After"] = str(minutes * 60)
+    return response
+
+
+def client_words(
+    username: str | None, address: str | None, _agent: str, _path: str, _request: HttpRequest
+) -> str:
+    """Name a client in the log, in one line whatever was typed."""
+    return f"{name_words(username)} at {address or 'an unknown address'}"
+
+
+def name_words(typed: str | None) -> str:
+    """A name as it may be kept: what was typed is anything, and may be a password in the wrong field."""
+    return (
+        "".join(sign if sign.isprintable() else "\ufffd" for sign in typed or "")[:_NAME_SHOWN] or "no name"
+    )
+
+
+def _is_known(request: HttpRequest, credentials: dict[str, Any] | None) -> bool:
+    """Whether this person signed in from this address lately."""
+    state: Any = request
+    since = timezone.now() - KNOWN_FOR
+    name = get_client_username(request, credentials)
+    if not name or state.axes_ip_address is None:
+        return False
+    rows = AccessLog.objects.filter(username=name, ip_address=state.axes_ip_address, attempt_time__gte=since)
+    return bool(rows.exists())
+
+
+def _record(verb: str, name: str, request: HttpRequest, actor: Actor) -> None:
+    audit_record(
+        actor=actor,
+        verb=verb,
+        subject_kind="user",
+        subject_id=name,
+        reason=f"from {client_address(request) or 'an unknown address'}",
+    )
+
+
+def _actor(user: User) -> Actor:
+    return Actor(name=user.get_username(), user_id=user.pk)
