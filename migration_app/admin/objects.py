@@ -115,7 +115,7 @@ class SourceObjectAdmin(ReadOnlyAdmin[SourceObject]):
             )
         return super().change_view(request, object_id, form_url, extra_context)
 
-    def get_fields(self, request: HttpRequest, obj: SourceObject | None = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: SourceObject | None = None) -> list[Any]:
         """Show the whole of an object to those who may see content, of others what describes no user's words."""
         may_see = request.user.has_perm(CONTENT) or (obj is not None and obj.kind == "assistant")
         return [*self.fields[:-1], "show_payload" if may_see else "show_plain"]

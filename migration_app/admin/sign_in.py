@@ -9,9 +9,8 @@ person signed in lately by failing under other names there, or from elsewhere.
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from axes.handlers.database import AxesDatabaseHandler
 from axes.helpers import get_client_username
 from axes.models import AccessAttempt, AccessLog
 from django.conf import settings
@@ -26,6 +25,19 @@ from console.client_address import client_address
 from migration_app.contracts import Actor
 from migration_app.services.audit import audit_record
 
+if TYPE_CHECKING:
+
+    class _AxesHandler:
+        """Stands for django-axes' handler, which carries no annotations."""
+
+        def get_user_attempts(self, request: HttpRequest, credentials: Any) -> list[Any]: ...
+        def filter_user_attempts(self, request: HttpRequest, credentials: Any) -> list[Any]: ...
+        def user_login_failed(self, sender: Any, credentials: Any, request: Any, **kwargs: Any) -> None: ...
+        def user_logged_in(self, sender: Any, request: HttpRequest, user: Any, **kwargs: Any) -> None: ...
+        def user_logged_out(self, sender: Any, request: HttpRequest, user: Any, **kwargs: Any) -> None: ...
+else:
+    from axes.handlers.database import AxesDatabaseHandler as _AxesHandler
+
 ADDRESS_PATIENCE = 4
 """So many times the limit before an address is locked out whatever the names: many people may share one."""
 NAME_PATIENCE = 10
@@ -35,7 +47,7 @@ KNOWN_FOR = dt.timedelta(days=30)
 _NAME_SHOWN = 64
 
 
-class SignInHandler(AxesDatabaseHandler):  # type: ignore[misc] - django-axes carries no annotations
+class SignInHandler(_AxesHandler):
     """What django-axes does at each sign-in, sign-out and failure, with our limits and the audit trail."""
 
     def get_failures(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:

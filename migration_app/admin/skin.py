@@ -13,7 +13,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
@@ -50,13 +50,15 @@ else:
 class TickedRows:
     """A list whose actions refuse what can be no row's key: Django would fail on it."""
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseBase | None:
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], *where: Any, **options: Any
+    ) -> HttpResponse | None:
         """Do the action, if each of the rows that are ticked can be one."""
         if not all(row_key(text) is not None for text in request.POST.getlist(ACTION_CHECKBOX_NAME)):
             messages.error(request, "What is ticked did not arrive whole: tick it again.")
             return None
         parent: Any = super()
-        response: HttpResponseBase | None = parent.response_action(request, queryset)
+        response: HttpResponse | None = parent.response_action(request, queryset, *where, **options)
         return response
 
 
