@@ -186,7 +186,7 @@ def _export(
         urlencode({"selection": asked["selection"], "reason": "bench"}),
         {
             "Content-Type": "application/x-www-form-urlencoded",
-            "Cookie": f"{asked['cookie']}={asked['session']}; csrftoken={token}",
+            "Cookie": f"{asked['cookie']}={asked['session']}; {asked['csrf_cookie']}={token}",
             "X-CSRFToken": token,
         },
     )

@@ -81,6 +81,7 @@ def export_request() -> dict[str, Any]:
     return {
         "session": request.session.session_key,
         "cookie": settings.SESSION_COOKIE_NAME,
+        "csrf_cookie": settings.CSRF_COOKIE_NAME,
         "selection": selection_seal(selection),
         "statement": statement if isinstance(statement, str) else statement.decode(),
     }
