@@ -120,8 +120,13 @@ def test_no_page_of_the_job_queues_breaks_the_policy(
 def test_actions_in_a_list_of_jobs_still_work(open_as: OpenAs, console: LiveServer, queue: Any) -> None:
     page = open_as("superuser")
     page.goto(console.url + reverse("django_rq:jobs", args=[DEFAULT]))
-    page.locator("#action-toggle").check()
-    expect(page.locator("input.action-select")).to_be_checked()
+    page.locator("input.action-select").check()
+    page.locator("select[name=action]").select_option("delete")
+    page.get_by_role("button", name="Go").click()
+    page.wait_for_url(console.url + reverse("django_rq:confirm_action", args=[DEFAULT]))
+    page.locator("#content-main input[type=submit], #content-main button[type=submit]").first.click()
+    page.wait_for_url(console.url + reverse("django_rq:jobs", args=[DEFAULT]))
+    assert queue.get_job_ids() == []
 
 
 def test_the_sign_in_page_and_the_lock_out_keep_to_the_policy(
