@@ -78,9 +78,9 @@ class SignInHandler(_AxesHandler):
             # What else stood in the form is nobody's business.
             AccessAttempt.objects.filter(ip_address=state.axes_ip_address).update(get_data="", post_data="")
             name = name_words(get_client_username(state, credentials))
-            _record("user.sign_in_failed", name, state, Actor("anonymous"))
+            _record("user.sign_in_failed", name, state, Actor("nobody signed in"))
             if state.axes_locked_out:
-                _record("user.locked_out", name, state, Actor("anonymous"))
+                _record("user.locked_out", name, state, Actor("nobody signed in"))
 
     def user_logged_in(self, sender: Any, request: HttpRequest, user: User, **kwargs: Any) -> None:
         """Record it, and let the session end at a fixed time, however busy it is."""

@@ -146,7 +146,7 @@ def test_sign_ins_sign_outs_and_failures_stand_in_the_audit_trail() -> None:
     client.post("/admin/logout/", REMOTE_ADDR="192.0.2.1")
     assert verbs() == ["user.sign_in_failed", "user.signed_in", "user.signed_out"]
     failed, signed_in, _out = AuditEvent.objects.filter(subject_kind="user").order_by("id")
-    assert (failed.actor, failed.actor_user_id, failed.subject_id) == ("anonymous", None, "ada")
+    assert (failed.actor, failed.actor_user_id, failed.subject_id) == ("nobody signed in", None, "ada")
     assert (signed_in.actor, signed_in.actor_user_id) == ("ada", User.objects.get().pk)
     assert {failed.reason, signed_in.reason} == {"from 192.0.2.1"}
 
