@@ -14,7 +14,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import path, reverse
 from django.views.decorators.csrf import csrf_protect
@@ -28,6 +28,10 @@ from migration_app.admin.site import is_superuser
 
 logger = logging.getLogger(__name__)
 View = Callable[..., HttpResponseBase]
+_NOTHING_THERE = (
+    *(LookupError, ValueError, TypeError, NoSuchJobError, InvalidJobOperation),
+    ImproperlyConfigured,  # a page of rq-scheduler, which is not installed
+)
 _INLINE = re.compile(rb' onclick="[^"]*"|<script type="text/javascript">.*?</script>', re.DOTALL)
 
 
@@ -42,7 +46,7 @@ def superusers_only(view: View) -> View:
             raise PermissionDenied
         try:
             return _without_inline_scripts(csrf_protect(view)(request, *args, **kwargs))
-        except (LookupError, ValueError, TypeError, NoSuchJobError, InvalidJobOperation) as error:
+        except _NOTHING_THERE as error:
             # django-rq looks no number or id up before it uses it; its pages change nothing in the database.
             logger.info(
                 "a page of the job queues has nothing for %s: %s", view.__name__, type(error).__name__

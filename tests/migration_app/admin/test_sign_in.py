@@ -37,8 +37,11 @@ def sign_in(password: str, name: str = "ada", address: str = "192.0.2.1", **head
     return Client().post(LOGIN, data, REMOTE_ADDR=address, **headers)
 
 
-def verbs(**fields: Any) -> list[str]:
-    rows = AuditEvent.objects.filter(subject_kind="user", **fields)
+VERBS = ("user.signed_in", "user.signed_out", "user.sign_in_failed", "user.locked_out")
+
+
+def verbs() -> list[str]:
+    rows = AuditEvent.objects.filter(verb__in=VERBS)
     return list(rows.order_by("id").values_list("verb", flat=True))
 
 
@@ -145,7 +148,7 @@ def test_sign_ins_sign_outs_and_failures_stand_in_the_audit_trail() -> None:
     client.post(LOGIN, {"username": "ada", "password": RIGHT}, REMOTE_ADDR="192.0.2.1")
     client.post("/admin/logout/", REMOTE_ADDR="192.0.2.1")
     assert verbs() == ["user.sign_in_failed", "user.signed_in", "user.signed_out"]
-    failed, signed_in, _out = AuditEvent.objects.filter(subject_kind="user").order_by("id")
+    failed, signed_in, _out = AuditEvent.objects.filter(verb__in=VERBS).order_by("id")
     assert (failed.actor, failed.actor_user_id, failed.subject_id) == ("nobody signed in", None, "ada")
     assert (signed_in.actor, signed_in.actor_user_id) == ("ada", User.objects.get().pk)
     assert {failed.reason, signed_in.reason} == {"from 192.0.2.1"}
