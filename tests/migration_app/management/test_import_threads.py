@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from migration_app.management import imports
 from migration_app.models import SourceImport, Thread
 
 pytestmark = pytest.mark.django_db
@@ -50,12 +51,10 @@ def test_a_reject_file_without_room_fails_the_import_with_what_to_do(
         def write(self, _text: str, /) -> int:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    real = Path.open
+    def opened(_path: Path, *_arguments: Any, **_keywords: Any) -> Any:
+        return Full()
 
-    def opened(path: Path, *arguments: Any, **keywords: Any) -> Any:
-        return Full() if "rejects" in path.name and "w" in arguments else real(path, *arguments, **keywords)
-
-    monkeypatch.setattr(Path, "open", opened)
+    monkeypatch.setattr(imports, "private_open", opened)
     path = tmp_path / "ids.csv"
     path.write_text("thread_id\nthread_1\na b\n")
     with pytest.raises(CommandError, match="could not be imported"):
