@@ -94,7 +94,10 @@ WSGI_APPLICATION = "console.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "console" / "templates"],
+        # In a checkout they stand at the top; installed, inside this package (setup.py).
+        "DIRS": [
+            BASE_DIR / ("console/templates" if (BASE_DIR / "console/templates").is_dir() else "templates")
+        ],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

@@ -115,7 +115,7 @@ RUN_STATUS: Mapping[str, str] = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Badge:
-    """A coloured word; see console/templates/migration_app/badge.html."""
+    """A coloured word; see templates/migration_app/badge.html."""
 
     text: str
     type: str = ""

@@ -28,9 +28,9 @@ SETTINGS = {
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `pip wheel .` makes, in a copy: it leaves folders of its own beside the sources."""
     sources = tmp_path_factory.mktemp("sources of a wheel")
-    for name in ("console", "migration_app", "requirements"):
+    for name in ("console", "migration_app", "requirements", "templates"):
         shutil.copytree(ROOT / name, sources / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE", "manage.py"):
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "manage.py"):
         shutil.copy(ROOT / name, sources)
     subprocess.run(
         [

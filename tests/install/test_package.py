@@ -16,11 +16,12 @@ from tests.install.pins import REQUIREMENTS, ROOT, asked_for
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
-def test_every_file_of_the_two_packages_is_in_the_wheel(wheel: Path) -> None:
+def test_every_file_of_the_two_packages_and_their_templates_is_in_the_wheel(wheel: Path) -> None:
+    installed_in = {"console": "console", "migration_app": "migration_app", "templates": "console/templates"}
     ours = {
-        path.relative_to(ROOT).as_posix()
-        for package in ("console", "migration_app")
-        for path in (ROOT / package).rglob("*")
+        f"{place}/{path.relative_to(ROOT / folder).as_posix()}"
+        for folder, place in installed_in.items()
+        for path in (ROOT / folder).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
