@@ -423,7 +423,7 @@ def test_too_many_threads_for_a_page_are_told_with_the_command_that_counts_them(
 # --- preflight and mapping ------------------------------------------------------------------------
 
 
-def test_the_preflight_can_be_downloaded_and_creates_nothing_but_its_audit_row(
+def test_the_preflight_can_be_downloaded_and_leaves_its_audit_row(
     log_in: LogIn, enqueued: list[int]
 ) -> None:
     thread_made(status="snapshotted", item_count=7, chunk_count=1, finding_counts={"message_empty": 1})
