@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Relative paths throughout: the folder's own name may hold spaces.
 STAMP := .venv/.installed
 
-.PHONY: wheels demo test check lint types imports migrations deploy-check coverage requirements bench help
+.PHONY: wheels demo test check lint types imports migrations deploy-check coverage requirements bench mutants help
 
 help:
 	@echo "make demo           the console with embedded servers, a sandbox and sample data (ARGS=--once: no browser)"
@@ -13,6 +13,7 @@ help:
 	@echo "make check          lint, types, import contract, migrations, deployment check, coverage and every test"
 	@echo "make bench          what it costs, as ratios in one run (ARGS=--quick: two minutes; docs/performance.md)"
 	@echo "make wheels         fetch every package into wheels/: from then on, and in a copy of it, no network is needed"
+	@echo "make mutants        small mistakes in a copy of the code: which does no test notice? (ARGS='--seed N --count N --rooms …')"
 	@echo "make requirements   compile requirements/*.in (ARGS=--upgrade renews every pin, ARGS='--upgrade-package NAME' one)"
 
 # What was released since must change nothing: no dependency is resolved here, each file is one of those whose hashes are
@@ -69,6 +70,9 @@ check: lint types imports migrations deploy-check coverage test
 # In processes and a database of its own; never part of the tests.
 bench: $(STAMP)
 	$(BIN)/python -m bench $(ARGS)
+
+mutants: $(STAMP)
+	$(BIN)/python -m bench.mutants $(ARGS)
 
 # uv stands in an environment of its own: pins must be renewable also where the install of today's is broken.
 requirements: .venv-uv/.installed
