@@ -11,10 +11,17 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Min, Q
+from django.db.models import Exists, Min, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
-from migration_app.models import Batch, OrphanConversation, SourceImport, Thread
+from migration_app.models import (
+    Batch,
+    Conversation,
+    FormerConversation,
+    OrphanConversation,
+    SourceImport,
+    Thread,
+)
 from migration_app.services.claims import threads_claimable, threads_pending
 from migration_app.services.reconciliation.kinds import Found, Looked
 
@@ -222,11 +229,36 @@ def _import_faults() -> Iterator[Found]:
 
 
 def orphans_look() -> Looked:
-    """Say how many entries of the orphan ledger are open, as far as they are counted."""
-    count = OrphanConversation.objects.filter(state="open").order_by()[: COUNTED_UP_TO + 1].count()
-    words = f"more than {COUNTED_UP_TO:,}" if count > COUNTED_UP_TO else f"{count:,}"
-    found = (Found("orphans_open", subject="orphan ledger", found=f"{words} open"),) if count else ()
-    return Looked(count, found)
+    """Say what is left at the target that no thread points to, each kind as far as it is counted."""
+    given_up = FormerConversation.objects.filter(fate="given_up", deleted_at__isnull=True)
+    kinds: tuple[tuple[str, str, QuerySet[Any]], ...] = (
+        ("orphans_open", "orphan ledger", OrphanConversation.objects.filter(state="open")),
+        ("given_up_stays", "conversations given up", given_up.filter(delete_after__isnull=True)),
+        ("given_up_late", "conversations given up", given_up.filter(delete_after__lt=Now() - _long())),
+        (
+            "given_up_in_use",
+            "conversations given up",
+            given_up.filter(Exists(Conversation.objects.filter(conversation_id=OuterRef("conversation_id")))),
+        ),
+    )
+    counts = {code: rows.order_by()[: COUNTED_UP_TO + 1].count() for code, _subject, rows in kinds}
+    found = [
+        Found(code, subject=subject, found=f"{_up_to(counts[code])} {_OPEN.get(code, 'open')}")
+        for code, subject, _rows in kinds
+        if counts[code]
+    ]
+    return Looked(sum(counts.values()), tuple(found))
+
+
+_OPEN = {
+    "given_up_stays": "that the target does not delete",
+    "given_up_late": "that should have been deleted by now",
+    "given_up_in_use": "that a thread points to",
+}
+
+
+def _up_to(count: int) -> str:
+    return f"more than {COUNTED_UP_TO:,}" if count > COUNTED_UP_TO else f"{count:,}"
 
 
 def _quiet_words(sign: dt.datetime | None) -> str:

@@ -18,7 +18,7 @@ CHECKS: Mapping[str, str] = {
     "work": "leases, batches and imports that nobody works on",
     "records": "statuses, conversations and chunks against each other",
     "tallies": "the counters of lists and dashboard against the rows",
-    "orphans": "creates whose answer was lost and that nobody has dealt with",
+    "orphans": "what is left at the target that no thread points to: lost creates, conversations given up in doubt",
     "snapshots": "stored pages against their digests and the counts of their thread",
     "objects": "stored assistants, files and vector stores against their digests",
     "target": "verified and backfilled conversations, read back from the target",
@@ -222,6 +222,21 @@ KINDS: Mapping[str, Kind] = {
         _INFORMATION,
         "Creates whose answer was lost, and nobody has dealt with: empty conversations may exist.",
         "Open the orphan ledger; close each entry with a note.",
+    ),
+    "given_up_stays": Kind(
+        _WARNING,
+        "Conversations were given up in doubt, and the target has no way to delete them.",
+        "Former conversations says what stays of each. Ask who runs the target.",
+    ),
+    "given_up_late": Kind(
+        _WARNING,
+        "Conversations were given up in doubt, and are still not deleted.",
+        "Start a worker (manage.py rqworker); its log says what the target answers.",
+    ),
+    "given_up_in_use": Kind(
+        _ERROR,
+        "A conversation that was given up in doubt is that of a thread.",
+        "It is not deleted. Report this as a fault.",
     ),
 }
 

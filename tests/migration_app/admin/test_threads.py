@@ -423,9 +423,7 @@ def test_too_many_threads_for_a_page_are_told_with_the_command_that_counts_them(
 # --- preflight and mapping ------------------------------------------------------------------------
 
 
-def test_the_preflight_can_be_downloaded_and_leaves_its_audit_row(
-    log_in: LogIn, enqueued: list[int]
-) -> None:
+def test_the_preflight_can_be_downloaded_and_leaves_its_audit_row(log_in: LogIn, enqueued: list[int]) -> None:
     thread_made(status="snapshotted", item_count=7, chunk_count=1, finding_counts={"message_empty": 1})
     thread_made(status="verified")
     response = confirm(log_in("operator"), "preflight", selection_of_filters({}), reason="")

@@ -7,7 +7,15 @@ from collections.abc import Callable
 import pytest
 from django.utils import timezone
 
-from migration_app.models import Batch, Chunk, Conversation, OrphanConversation, SourceImport, Thread
+from migration_app.models import (
+    Batch,
+    Chunk,
+    Conversation,
+    FormerConversation,
+    OrphanConversation,
+    SourceImport,
+    Thread,
+)
 from migration_app.services.reconciliation.database import orphans_look, records_look, work_look
 from tests.factories import BatchFactory, ConversationFactory, SourceImportFactory, ThreadFactory
 
@@ -267,3 +275,39 @@ def test_open_entries_of_the_orphan_ledger_are_told_in_one_line() -> None:
         )
     (found,) = orphans_look().found
     assert (found.code, found.found) == ("orphans_open", "2 open")
+
+
+def test_conversations_given_up_that_are_not_gone_when_they_should_be_are_told() -> None:
+    now = timezone.now()
+    for number, fields in enumerate(
+        (
+            {"delete_after": now + dt.timedelta(hours=1)},
+            {"delete_after": now - dt.timedelta(days=2)},
+            {"deleted_at": now},
+            {},
+        )
+    ):
+        FormerConversation.objects.create(
+            thread=ThreadFactory.create(),
+            conversation_id=f"conv_{number}",
+            fate="given_up",
+            actor="w",
+            **fields,
+        )
+    assert {(found.code, found.found) for found in orphans_look().found} == {
+        ("given_up_stays", "1 that the target does not delete"),
+        ("given_up_late", "1 that should have been deleted by now"),
+    }
+
+
+def test_a_conversation_given_up_that_a_thread_points_to_is_an_error() -> None:
+    held = conversation("verified")
+    FormerConversation.objects.create(
+        thread=held.thread,
+        conversation_id=held.conversation_id,
+        fate="given_up",
+        actor="w",
+        delete_after=timezone.now() + dt.timedelta(hours=1),
+    )
+    (found,) = orphans_look().found
+    assert (found.code, found.found) == ("given_up_in_use", "1 that a thread points to")
