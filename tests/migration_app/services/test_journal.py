@@ -146,7 +146,8 @@ def test_a_chunk_announced_anew_is_what_was_announced_last(batch: Batch) -> None
     first, second = Entry(thread), Entry(thread)
     first.parts["sending"] = chunk(0)
     apply(first)
-    before = Chunk.objects.get().sent_at
+    long_ago = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    Chunk.objects.update(sent_at=long_ago)
     second.parts["sending"] = chunk(0) | {
         "first_item": 1,
         "item_count": 1,
@@ -156,9 +157,74 @@ def test_a_chunk_announced_anew_is_what_was_announced_last(batch: Batch) -> None
     apply(second)
     row = Chunk.objects.get()
     assert (row.first_item, row.item_count, row.digest, row.source_ids) == (1, 1, "1" * 64, ["c"])
-    assert before is not None
     assert row.sent_at is not None
-    assert row.sent_at >= before
+    assert row.sent_at > long_ago
+
+
+@pytest.mark.parametrize(("part", "state"), [("withdrawn", "sending"), ("deleted", "deleting")])
+def test_one_chunk_goes_and_no_other_of_its_conversation_or_of_anothers(
+    batch: Batch, part: str, state: str
+) -> None:
+    threads = [held(batch, number) for number in (1, 2)]
+    for thread in threads:
+        conversation = Conversation.objects.create(
+            thread=thread, conversation_id=f"conv_{thread.pk}", state="open", intended_at=Now()
+        )
+        for sequence in (0, 1):
+            Chunk.objects.create(
+                conversation=conversation, **(chunk(sequence) | {"item_ids": [], "state": state})
+            )
+    entry = Entry(threads[0])
+    entry.parts[part] = 1
+    apply(entry)
+    left = Chunk.objects.order_by("pk").values_list("conversation__thread__thread_id", "sequence")
+    assert list(left) == [("thread_1", 0), ("thread_2", 0), ("thread_2", 1)]
+
+
+@pytest.mark.parametrize("part", ["withdrawn", "deleted"])
+def test_a_chunk_that_the_target_has_acknowledged_is_neither_withdrawn_nor_taken_for_deleted(
+    batch: Batch, part: str
+) -> None:
+    thread = held(batch)
+    conversation = Conversation.objects.create(
+        thread=thread, conversation_id="conv_1", state="open", intended_at=Now()
+    )
+    Chunk.objects.create(
+        conversation=conversation, **(chunk(0) | {"item_ids": ["msg_1"], "state": "appended"})
+    )
+    entry = Entry(thread)
+    entry.parts[part] = 0
+    apply(entry)
+    assert Chunk.objects.get().state == "appended"
+
+
+def test_a_change_of_a_conversation_keeps_what_it_does_not_name(batch: Batch) -> None:
+    thread = held(batch)
+    known = {
+        "conversation_id": "conv_1",
+        "create_request_id": "req_1",
+        "state": "open",
+        "replacements": [{"position": 3}],
+        "item_count": 4,
+        "fingerprint": "f" * 64,
+        "continued_after": 2,
+    }
+    Conversation.objects.create(thread=thread, intended_at=Now(), **known)
+    changes: dict[str, Any] = {
+        "conversation_id": "conv_2",
+        "create_request_id": "req_2",
+        "state": "complete",
+        "replacements": [{"position": 5}],
+        "item_count": 6,
+        "fingerprint": "e" * 64,
+        "continued_after": 1,
+    }
+    for name, value in changes.items():
+        entry = Entry(thread)
+        entry.parts["conversation"] = {name: value}
+        apply(entry)
+        known[name] = value
+        assert Conversation.objects.values(*known).get() == known
 
 
 def test_times_of_a_conversation_are_set_by_what_happened_and_by_nothing_else(batch: Batch) -> None:
