@@ -139,6 +139,42 @@ def test_an_assistant_is_fetched_again_where_a_source_is_configured(
     assert (assistant.look, assistant.look_asked_by_name, calls) == ("asked", "operator", ["looks"])
 
 
+@pytest.mark.parametrize(
+    ("role", "source", "offered"),
+    [
+        ("operator", "http://source.example/v1", True),
+        ("operator", "", False),
+        ("viewer", "http://source.example/v1", False),
+    ],
+)
+def test_fetching_again_is_offered_where_it_would_be_done(
+    role: str, source: str, offered: bool, log_in: LogIn, settings: Settings
+) -> None:
+    settings.SOURCE_BASE_URL = source
+    assistant = stored()
+    page = log_in(role).get(reverse("admin:migration_app_assistant_change", args=[assistant.pk]))
+    assert (b'id="look-form"' in page.content) == offered
+
+
+@pytest.mark.parametrize(
+    ("look", "colour"),
+    [
+        ("asked", "primary"),
+        ("same", "success"),
+        ("changed", "warning"),
+        ("missing", "warning"),
+        ("failed", "danger"),
+    ],
+)
+def test_what_fetching_again_found_has_the_colour_of_its_urgency(
+    look: str, colour: str, log_in: LogIn
+) -> None:
+    assistant = stored()
+    Assistant.objects.filter(pk=assistant.pk).update(look=look)
+    page = log_in("viewer").get(reverse("admin:migration_app_assistant_change", args=[assistant.pk]))
+    assert page.context["look"].type == colour
+
+
 @pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("newcomer", 403), ("anonymous", 302)])
 @pytest.mark.parametrize("act", ["look", "use", "keep"])
 def test_others_decide_nothing(role: str, status: int, act: str, log_in: LogIn) -> None:
