@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from django.conf import settings
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = (ROOT / "docs/deploy/compose.yaml").read_text()
@@ -85,7 +86,10 @@ def test_nothing_but_what_runs_is_copied_into_the_image() -> None:
         "manage.py",
         "gunicorn.conf.py",
         "requirements/production.txt",
+        "templates",
     }
+    (pages,) = settings.TEMPLATES[0]["DIRS"]
+    assert pages.relative_to(ROOT).parts[0] in taken
     assert all((ROOT / name).exists() for name in taken)
     assert rest[-2:] == ["**/__pycache__", "**/.env*"]
 
