@@ -54,7 +54,7 @@ class Behaviour:
             if self._database is not None:
                 await self._database.run(list_lag_record, self._target, seconds)
 
-    async def probe(self, connection: Callable[[], Connection], actor: Actor) -> None:
+    async def probe(self, connect: Callable[[], Connection], actor: Actor) -> None:
         """Find out what the target does with a repeated append, if that is due and no other worker does."""
         database = self._database
         if database is None or not await database.run(probe_claim, self._target):
@@ -64,7 +64,7 @@ class Behaviour:
         def scratch(conversation_id: str) -> Coroutine[None, None, None]:
             return database.run(probe_scratch, self._target, conversation_id)
 
-        found = await repeats_probe(connection(), left=row.scratch_id, scratch=scratch)
+        found = await repeats_probe(connect, left=row.scratch_id, scratch=scratch)
         await database.run(probe_record, self._target, found.repeats, found.note, actor=actor)
         await self.load()
 

@@ -14,6 +14,7 @@ from migration_app.contracts import Actor
 from migration_app.gateways.connection import Connection
 from migration_app.gateways.errors import GatewayError, Outcome
 from migration_app.gateways.target import (
+    NO_SUCH_METHOD,
     conversation_delete,
     conversation_is_there,
     item_delete,
@@ -25,7 +26,6 @@ from migration_app.services.given_up import given_up_claim, given_up_gone, given
 _DELETES_AT_ONCE = 8
 _NO_IDS = frozenset({"", ".", ".."})
 """As the last part of an address these would name the list, or the conversation."""
-_NO_SUCH_METHOD = frozenset({405, 501})
 
 
 def given_up_work(*, actor: Actor, apis: Connections, stop: Callable[[], bool]) -> None:
@@ -50,36 +50,44 @@ def given_up_work(*, actor: Actor, apis: Connections, stop: Callable[[], bool]) 
 
 async def _deleted(connection: Connection, former: FormerConversation) -> str:
     """Delete all of it; what stays, in words. Raises GatewayError: then it is to be tried again."""
-    conversation_id = former.conversation_id
     try:
-        ids = set(former.item_ids)
-        async for page in items_pages(connection, conversation_id=conversation_id):
-            ids |= {str(item.get("id", "")) for item in page}
-        wanted = sorted(ids - _NO_IDS)
-        for start in range(0, len(wanted), _DELETES_AT_ONCE):
-            await asyncio.gather(
-                *(
-                    item_delete(connection, conversation_id=conversation_id, item_id=item_id)
-                    for item_id in wanted[start : start + _DELETES_AT_ONCE]
-                )
-            )
+        await _empty(connection, former)
     except GatewayError as error:
         if error.code == "not_found":
             return ""
-        if error.status in _NO_SUCH_METHOD:
+        if error.status in NO_SUCH_METHOD:
             return f"The target has no way to delete items of a conversation ({error.status}): they stay."
         raise
     try:
-        await conversation_delete(connection, conversation_id=conversation_id)
+        await conversation_delete(connection, conversation_id=former.conversation_id)
     except GatewayError as error:
-        if error.status in _NO_SUCH_METHOD:
+        if error.status in NO_SUCH_METHOD:
             return f"The target has no way to delete a conversation ({error.status}): it stays, empty."
         raise
-    if await conversation_is_there(connection, conversation_id=conversation_id):
-        raise GatewayError(
-            "not_deleted",
-            "The target answered the delete, but still knows the conversation.",
-            outcome=Outcome.UNKNOWN,
-            permanent=True,
-        )
+    if await conversation_is_there(connection, conversation_id=former.conversation_id):
+        raise _not_deleted("The target answered the delete, but still knows the conversation.")
     return ""
+
+
+async def _empty(connection: Connection, former: FormerConversation) -> None:
+    """Delete what is listed and what was recorded: deleting the conversation would not delete its items."""
+    wanted = sorted(set(former.item_ids) | await _listed(connection, former.conversation_id))
+    for start in range(0, len(wanted), _DELETES_AT_ONCE):
+        await asyncio.gather(
+            *(
+                item_delete(connection, conversation_id=former.conversation_id, item_id=item_id)
+                for item_id in wanted[start : start + _DELETES_AT_ONCE]
+            )
+        )
+    if await _listed(connection, former.conversation_id):
+        raise _not_deleted("The target answered the deletes, but still lists items.")
+
+
+async def _listed(connection: Connection, conversation_id: str) -> set[str]:
+    pages = [page async for page in items_pages(connection, conversation_id=conversation_id)]
+    return {str(item.get("id", "")) for page in pages for item in page} - _NO_IDS
+
+
+def _not_deleted(text: str) -> GatewayError:
+    # Of this conversation alone: the others may well be deleted.
+    return GatewayError("not_deleted", text, outcome=Outcome.UNKNOWN, permanent=True)

@@ -154,8 +154,8 @@ async def _append(work: Work, conversation: Conversation, *, resumed: bool) -> b
     an item and all its fallbacks: then the plan is blocked.
     """
     position, sequence, doubtful = await _sent_before(work, conversation)
-    if resumed and position < len(work.items):
-        # Somebody may have continued it since: its application, if it was in the mapping.
+    if resumed and doubtful is None and position < len(work.items):
+        # Somebody may have continued it since: its application, if it was in the mapping. A doubt was just read.
         await _prefix_only(work, conversation, position)
     parts = deque(await work.apart(chunk_items, work.items, doubtful.stop if doubtful else position))
     if doubtful:
@@ -168,7 +168,10 @@ async def _append(work: Work, conversation: Conversation, *, resumed: bool) -> b
         try:
             appended = await _send(work, conversation, sequence, part, digest, again=part == doubtful)
         except GatewayError as error:
-            if not (is_about_items(error) or await _is_unknown_kind(work, conversation, error)):
+            if error.code == "not_found" and not await _is_there(work, conversation):
+                raise behind(work, conversation, None) from None
+            # A compatible server answers 404 to kinds of items that it does not know.
+            if not (is_about_items(error) or error.code == "not_found"):
                 raise
             if part == doubtful:
                 # In parts, or with other items, it might not be refused any more when the first one arrives.
@@ -253,11 +256,8 @@ async def _send(
         raise
 
 
-async def _is_unknown_kind(work: Work, conversation: Conversation, error: GatewayError) -> bool:
-    """Tell whether a 404 speaks of the items: a compatible server answers so to kinds it does not know."""
-    return error.code == "not_found" and await conversation_is_there(
-        work.connection, conversation_id=conversation.conversation_id
-    )
+async def _is_there(work: Work, conversation: Conversation) -> bool:
+    return await conversation_is_there(work.connection, conversation_id=conversation.conversation_id)
 
 
 async def _replace(work: Work, conversation: Conversation, part: range, error: GatewayError) -> None:

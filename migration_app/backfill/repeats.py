@@ -45,12 +45,13 @@ class Probed:
     note: str
 
 
-async def repeats_probe(connection: Connection, *, left: str, scratch: Scratch) -> Probed:
+async def repeats_probe(connect: Callable[[], Connection], *, left: str, scratch: Scratch) -> Probed:
     """Try it out. ``scratch`` keeps the conversation's id; ``left`` is one that an earlier probe could not delete.
 
     Raises no GatewayError: then nothing was found out, and the note says why.
     """
     try:
+        connection = connect()
         if left:
             await _delete(connection, left)
             await scratch("")

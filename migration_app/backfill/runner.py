@@ -141,6 +141,7 @@ class Turn:
         self._loaded_bytes = 0
         self._ready: collections.deque[Loaded] = collections.deque()
         self._in_flight: set[asyncio.Task[None]] = set()
+        self._learning: asyncio.Task[None] | None = None
         self._looked_up: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._opened: dict[Callable[[], Connection], Connection] = {}
 
@@ -156,7 +157,6 @@ class Turn:
                 name = self._connections.target_name
                 self._behaviour = Behaviour(name, self._looks) if name else Behaviour()
                 watching = asyncio.create_task(self._watch())
-                probing = asyncio.create_task(self._learn_behaviour())
                 try:
                     if self._stop.is_set():
                         self._stop_soon()
@@ -164,7 +164,7 @@ class Turn:
                         await self._look()
                     await self._fill()
                 finally:
-                    for task in (watching, probing):
+                    for task in filter(None, (watching, self._learning)):
                         task.cancel()
                         with contextlib.suppress(asyncio.CancelledError):
                             await task
@@ -216,10 +216,13 @@ class Turn:
         room = self._window + group - len(self._in_flight) - len(self._ready)
         return room if room >= group else 0
 
-    async def _learn_behaviour(self) -> None:
+    async def _learn(self) -> None:
         """Load what is known of the target, and find out more if that is due; no thread waits for it."""
-        await self._behaviour.load()
-        await self._behaviour.probe(lambda: self._connection(self._connections.target), self._actor)
+        try:
+            await self._behaviour.load()
+            await self._behaviour.probe(lambda: self._connection(self._connections.target), self._actor)
+        except (OperationalError, InterfaceError) as error:
+            self._fail(error)
 
     async def _load(self, count: int) -> list[Loaded]:
         asked_at = now()
@@ -305,6 +308,8 @@ class Turn:
         at_source = loaded.thread.pending_work == W.SNAPSHOT
         pk, token = loaded.thread.pk, loaded.thread.lease_token
         connection = self._connection(self._connections.source if at_source else self._connections.target)
+        if loaded.thread.pending_work == W.BACKFILL and self._learning is None:
+            self._learning = asyncio.create_task(self._learn())
         return Work(
             thread=loaded.thread,
             planned=loaded.plan,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ import pytest
 from django.utils import timezone
 
 from console.sandbox.testing import RunningSandbox
-from migration_app.backfill import readback
+from migration_app.backfill import doubts, protocol, readback
 from migration_app.backfill.behaviour import Behaviour
 from migration_app.backfill.protocol import thread_backfill
 from migration_app.backfill.work import Work
@@ -184,6 +185,51 @@ def test_a_target_that_forgets_what_it_acknowledged_is_tried_later_and_then_star
     assert [tried(thread) for _ in range(4)] == ["list_behind"] * 3 + [""]
     assert thread.status == S.VERIFIED
     assert FormerConversation.objects.count() == 1
+    assert_conversation_holds_exactly_the_thread(thread, sandbox)
+
+
+@pytest.mark.parametrize(
+    ("fault", "seconds", "conversations"), [("create_lag", 0.5, 1), ("forgets_conversation", 0.0, 2)]
+)
+def test_a_conversation_that_is_acknowledged_and_not_known_is_tried_later_before_the_thread_starts_over(
+    make_thread: MakeThread, sandbox: RunningSandbox, fault: str, seconds: float, conversations: int
+) -> None:
+    sandbox.control.add_fault(fault, "POST /conversations$", times=1, seconds=seconds)
+    thread = make_thread(messages=3)
+    start("backfill", thread)
+    thread.refresh_from_db()
+    codes = []
+    while code := tried(thread):
+        codes.append(code)
+        time.sleep(0.3)
+    assert set(codes) <= {"list_behind"}
+    assert thread.status == S.VERIFIED
+    assert_conversation_holds_exactly_the_thread(thread, sandbox)
+    assert 1 + FormerConversation.objects.count() == conversations
+
+
+def test_what_arrives_while_a_doubt_is_settled_does_not_send_the_thread_to_a_person(
+    make_thread: MakeThread, sandbox: RunningSandbox
+) -> None:
+    sandbox.control.add_fault("reset_act_late", LOST, times=1, after=1, seconds=1.0)
+    thread = claim(start("backfill", make_thread(messages=45)))
+    with pytest.raises(GatewayError):
+        backfilled(thread)
+    doubtful = Conversation.objects.get().conversation_id
+    settle = doubts.settle
+
+    async def arriving(work: Work, conversation: Conversation, chunk: Chunk) -> bool:
+        found = await settle(work, conversation, chunk)
+        await asyncio.to_thread(wait_until_stored, sandbox, doubtful, 40)
+        return found
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(protocol, "settle", arriving)
+        with pytest.raises(GatewayError) as caught:
+            resumed(thread, repeats_refused=True)
+    assert caught.value.code == "append_in_doubt"
+    thread = resumed(thread, repeats_refused=True)
+    assert thread.status == S.VERIFIED
     assert_conversation_holds_exactly_the_thread(thread, sandbox)
 
 
