@@ -188,8 +188,9 @@ class Turn:
                 poll_at = 0.0 if found else time.monotonic() + _IDLE_POLL
             while self._ready and not self._stopping and len(self._in_flight) < self._allowed():
                 self._start(self._ready.popleft())
-            busy = bool(self._in_flight or self._ready or loading)
-            if busy:
+            working = bool(self._in_flight or self._ready)
+            busy = working or loading is not None
+            if working:  # a claim under way is none: however slow, a turn that finds nothing comes to its end
                 idle_until = time.monotonic() + _IDLE_SECONDS
             if self._stopping and not self._in_flight and loading is None:
                 break

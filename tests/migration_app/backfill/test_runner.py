@@ -504,6 +504,38 @@ def test_a_turn_ends_while_others_hold_the_rest(
     assert (free.status, held.status) == (S.VERIFIED, S.QUEUED)
 
 
+def test_a_turn_ends_when_nothing_was_handed_back_for_a_while(
+    make_thread: Callable[..., Thread], sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = {"ahead": 0.0}
+    monkeypatch.setattr(
+        runner, "time", types.SimpleNamespace(monotonic=lambda: time.monotonic() + clock["ahead"])
+    )
+    monkeypatch.setattr(runner, "_IDLE_SECONDS", 30_000.0)
+    thread = make_thread(messages=1)
+    batch = start("backfill", thread)
+    held_by_another(thread)
+    stop = threading.Event()
+    found_nothing: list[bool] = []
+
+    def claiming(**keywords: Any) -> list[Thread]:
+        claimed = threads_claim(**keywords)
+        if not claimed:
+            found_nothing.append(True)
+            clock["ahead"] += 10_000.0
+        if len(found_nothing) == 12:
+            stop.set()
+        return claimed
+
+    monkeypatch.setattr(runner, "threads_claim", claiming)
+    connections = Connections(
+        source=lambda: source_connection(base_url=sandbox.base_url, api_version="", timeout_seconds=5),
+        target=lambda: target_connection(timeout_seconds=5),
+    )
+    assert batch_work(batch_pk=batch.pk, actor=ACTOR, connections=connections, seconds=1e6, stop=stop) is True
+    assert len(found_nothing) < 12
+
+
 def test_a_turn_stays_a_while_for_what_others_hand_back_however_long_it_worked_before(
     make_thread: Callable[..., Thread], sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
