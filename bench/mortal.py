@@ -21,6 +21,7 @@ from console.devservers import postgres, processes, running, valkey, volatile_st
 _PROJECT = Path(__file__).resolve().parent.parent
 _FAMILY = "CONSOLE_WORKER_FAMILY"
 _STOP_SECONDS = 60.0
+_RESTART_PAUSE_SECONDS = 2.0
 
 
 class Servers:
@@ -153,6 +154,7 @@ class Workers:
         family = uuid.uuid4().hex
         command = [sys.executable, "-m", "bench.worker_process"]
         command += ["--sweep", str(self._sweep_seconds), "--clock", str(clock)]
+        command += ["--restart-pause", str(_RESTART_PAUSE_SECONDS)]
         command += [argument for freeze in freezes for argument in ("--freeze", freeze)]
         environment = {**os.environ, **self._environment, **own, _FAMILY: family}
         return subprocess.Popen(command, env=environment, cwd=_PROJECT), family, clock

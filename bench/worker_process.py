@@ -1,6 +1,8 @@
 """`python -m bench.worker_process`: a worker as `manage.py rqworker default` starts it, told what tests need to tell.
 
 --sweep SECONDS   how often it looks into the database for lost work, instead of every 20
+--restart-pause SECONDS
+                  how long a thread waits first that was started over often, instead of a minute
 --clock SECONDS   how wrong its wall clock is, ahead or behind
 --freeze BOUNDARY:NUMBER
                   freeze worker and job (SIGSTOP) when a boundary is passed for the n-th time, until somebody
@@ -29,6 +31,7 @@ def main(arguments: Sequence[str]) -> None:
     """Work until told to stop."""
     parser = argparse.ArgumentParser(prog="python -m bench.worker_process")
     parser.add_argument("--sweep", type=int, required=True)
+    parser.add_argument("--restart-pause", type=float, required=True)
     parser.add_argument("--clock", type=float, default=0.0)
     parser.add_argument("--freeze", action="append", default=[], type=freezing.freeze_of)
     options = parser.parse_args(arguments)
@@ -36,6 +39,7 @@ def main(arguments: Sequence[str]) -> None:
     django.setup()
     worker = importlib.import_module("migration_app.worker")  # models can't be imported before
     vars(worker)["SWEEP_SECONDS"] = options.sweep
+    vars(importlib.import_module("migration_app.backfill.doubts"))["_FIRST_PAUSE"] = options.restart_pause
     if options.clock:
         set_wrong(options.clock)
     if options.freeze:
