@@ -154,7 +154,7 @@ AUTH_PASSWORD_VALIDATORS = [
 # Signing in. The first backend refuses whoever failed too often before the second one looks at a password.
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
+    "migration_app.admin.sign_in.PasswordBackend",
 ]
 SIGN_IN_FAILURES = positive_int(env, "SIGN_IN_FAILURES", default=5)
 SIGN_IN_LOCK_MINUTES = positive_int(env, "SIGN_IN_LOCK_MINUTES", default=15)

@@ -9,12 +9,16 @@ person signed in lately by failing under other names there, or from elsewhere.
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from typing import TYPE_CHECKING, Any
 
 from axes.helpers import get_client_username
 from axes.models import AccessAttempt, AccessLog
 from django.conf import settings
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -45,6 +49,10 @@ NAME_PATIENCE = 10
 KNOWN_FOR = dt.timedelta(days=30)
 """An address from which somebody signed in counts as theirs for so long; so long such records are kept."""
 _NAME_SHOWN = 64
+_LOOKING = threading.Lock()
+_IN_LINE = threading.BoundedSemaphore(3)
+"""Of each server process: one password is looked at, two wait. So the other threads serve pages."""
+_BUSY_SECONDS = 5
 
 
 class SignInHandler(_AxesHandler):
@@ -71,31 +79,61 @@ class SignInHandler(_AxesHandler):
         """Count a failure. One that was refused unread is neither counted nor recorded: the lock-out was."""
         state: Any = request
         refused = state is not None and state.axes_locked_out
+        # In no transaction of ours: it would hold the row that this failure is counted in while it waits for those of
+        # others, who wait for it.
+        super().user_login_failed(sender, credentials, request, **kwargs)
+        if state is None or refused:
+            return
+        typed = get_client_username(state, credentials)
+        # What else stood in the form is nobody's business.
+        AccessAttempt.objects.filter(
+            username=typed, ip_address=state.axes_ip_address, user_agent=state.axes_user_agent
+        ).update(get_data="", post_data="")
         with transaction.atomic():
-            super().user_login_failed(sender, credentials, request, **kwargs)
-            if state is None or refused:
-                return
-            # What else stood in the form is nobody's business.
-            AccessAttempt.objects.filter(ip_address=state.axes_ip_address).update(get_data="", post_data="")
-            name = name_words(get_client_username(state, credentials))
-            _record("user.sign_in_failed", name, state, Actor("nobody signed in"))
+            _record("user.sign_in_failed", name_words(typed), state, Actor("nobody signed in"))
             if state.axes_locked_out:
-                _record("user.locked_out", name, state, Actor("nobody signed in"))
+                _record("user.locked_out", name_words(typed), state, Actor("nobody signed in"))
 
     def user_logged_in(self, sender: Any, request: HttpRequest, user: User, **kwargs: Any) -> None:
         """Record it, and let the session end at a fixed time, however busy it is."""
-        with transaction.atomic():
-            super().user_logged_in(sender, request, user, **kwargs)
-            AccessLog.objects.filter(attempt_time__lt=timezone.now() - KNOWN_FOR).delete()
-            _record("user.signed_in", user.get_username(), request, _actor(user))
+        super().user_logged_in(sender, request, user, **kwargs)
+        AccessLog.objects.filter(attempt_time__lt=timezone.now() - KNOWN_FOR).delete()
+        _record("user.signed_in", user.get_username(), request, _actor(user))
         request.session.set_expiry(timezone.now() + dt.timedelta(seconds=settings.SESSION_COOKIE_AGE))
 
     def user_logged_out(self, sender: Any, request: HttpRequest, user: User | None, **kwargs: Any) -> None:
         """Record it, if anybody was signed in."""
-        with transaction.atomic():
-            super().user_logged_out(sender, request, user, **kwargs)
-            if user is not None:
-                _record("user.signed_out", user.get_username(), request, _actor(user))
+        super().user_logged_out(sender, request, user, **kwargs)
+        if user is not None:
+            _record("user.signed_out", user.get_username(), request, _actor(user))
+
+
+class PasswordBackend(ModelBackend):
+    """Django's, but few passwords are looked at together: each takes a core for a third of a second.
+
+    Those who come from elsewhere, and are locked out nowhere yet, would otherwise slow down every page.
+    """
+
+    def authenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,
+    ) -> AbstractBaseUser | None:
+        """Look at a password when it is its turn. PermissionDenied, uncounted, where too many wait already."""
+        if not _IN_LINE.acquire(blocking=False):
+            if request is not None:
+                told: Any = request
+                told.axes_locked_out = told.is_sign_in_busy = (
+                    True  # answered as a lock-out is, and as little recorded
+                )
+            raise PermissionDenied("too many passwords are being looked at")
+        try:
+            with _LOOKING:
+                return super().authenticate(request, username, password, **kwargs)
+        finally:
+            _IN_LINE.release()
 
 
 def locked_out(
@@ -103,10 +141,11 @@ def locked_out(
     _original: HttpResponseBase | None = None,
     _credentials: dict[str, Any] | None = None,
 ) -> HttpResponse:
-    """The page for whoever is made to wait."""
+    """The page for whoever is made to wait: for minutes after failures, for seconds where too many come together."""
+    busy = getattr(request, "is_sign_in_busy", False)
     minutes = settings.SIGN_IN_LOCK_MINUTES
-    response = render(request, "admin/locked_out.html", {"minutes": minutes}, status=429)
-    response["Retry-After"] = str(minutes * 60)
+    response = render(request, "admin/locked_out.html", {"minutes": minutes, "busy": busy}, status=429)
+    response["Retry-After"] = str(_BUSY_SECONDS if busy else minutes * 60)
     return response
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -10,10 +11,13 @@ from axes.models import AccessAttempt, AccessLog
 from django.contrib.auth import hashers
 from django.contrib.auth.models import User
 from django.core.management import call_command
+from django.db import connection
+from django.db.models import Sum
 from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
+from migration_app.admin import sign_in as sign_in_module
 from migration_app.models import AuditEvent
 
 LOGIN = "/admin/login/"
@@ -204,3 +208,39 @@ def test_a_password_has_twelve_characters(password: str, status: int) -> None:
     client.post(LOGIN, {"username": "ada", "password": RIGHT})
     data = {"username": "grace", "password1": password, "password2": password, "usable_password": "true"}
     assert client.post("/admin/auth/user/add/", data).status_code == status
+
+
+def test_more_sign_ins_at_once_than_can_wait_are_sent_away_unread_and_uncounted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    places = [sign_in_module._IN_LINE.acquire(blocking=False) for _ in range(3)]
+    monkeypatch.setattr(hashers.MD5PasswordHasher, "verify", pytest.fail)
+    try:
+        refused = sign_in(RIGHT)
+    finally:
+        for _ in places:
+            sign_in_module._IN_LINE.release()
+    assert (refused.status_code, refused["Retry-After"]) == (429, "5")
+    assert b"Try again in a few seconds" in refused.content
+    assert verbs() == []
+    assert not AccessAttempt.objects.exists()
+    monkeypatch.undo()
+    assert sign_in(RIGHT).status_code == 302
+
+
+@pytest.mark.django_db(transaction=True)
+def test_failures_that_come_together_are_all_counted(settings: Settings) -> None:
+    """In connections of their own, as a server's threads have them: none may hold what another one waits for."""
+    settings.SIGN_IN_FAILURES = settings.AXES_FAILURE_LIMIT = 1_000
+
+    def fail(number: int) -> list[int]:
+        try:
+            return [sign_in("wrong", f"user{number}").status_code for _ in range(8)]
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = [status for found in pool.map(fail, range(8)) for status in found]
+    assert set(answers) <= {200, 429}
+    counted = AccessAttempt.objects.aggregate(total=Sum("failures_since_start"))["total"]
+    assert counted == answers.count(200) == len(verbs())
