@@ -31,7 +31,7 @@ PERMISSIONS_POLICY = ", ".join(
         *("accelerometer", "autoplay", "browsing-topics", "camera", "display-capture", "encrypted-media"),
         *("fullscreen", "geolocation", "gyroscope", "hid", "idle-detection", "local-fonts", "magnetometer"),
         *("microphone", "midi", "payment", "picture-in-picture", "publickey-credentials-create"),
-        *("publickey-credentials-get", "screen-wake-lock", "serial", "storage-access", "usb", "web-share"),
+        *("publickey-credentials-get", "screen-wake-lock", "serial", "storage-access", "usb"),
         "xr-spatial-tracking",
     )
 )

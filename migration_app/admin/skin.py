@@ -6,7 +6,7 @@ Typed as Django's own ModelAdmin: django-unfold carries no annotations.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -47,8 +47,25 @@ else:
         """django-unfold's TabularInline."""
 
 
-class TickedRows:
-    """A list whose actions refuse what can be no row's key: Django would fail on it."""
+class OfferedOnly:
+    """A list that takes no filter but its own, and no row but one that can be.
+
+    Django lets an address ask for any lookup on any local field: a regular expression of somebody's own, run in the
+    database, or a value that fails there.
+    """
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Allow what the list's filters ask for, as far as a column can hold it."""
+        parent: Any = super()
+        if "\x00" in str(value) or not parent.lookup_allowed(lookup, value, request):
+            return False
+        offered: set[str] = set()
+        for entry in cast("admin.ModelAdmin[Any]", self).get_list_filter(request):
+            if isinstance(entry, str):
+                offered |= {f"{entry}__exact", f"{entry}__isnull", f"{entry}__id__exact"}
+            else:
+                offered.add(str(getattr(entry, "parameter_name", "")))
+        return lookup in offered
 
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any], *where: Any, **options: Any
@@ -67,7 +84,7 @@ def row_key(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < _LONGEST_NUMBER else None
 
 
-class ReadOnlyAdmin(TickedRows, SkinAdmin[M]):
+class ReadOnlyAdmin(OfferedOnly, SkinAdmin[M]):
     """A list and a page a row, and nothing to add, change or delete."""
 
     show_full_result_count = False

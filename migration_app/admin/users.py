@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
 
 from migration_app.admin.site import is_superuser
-from migration_app.admin.skin import TickedRows
+from migration_app.admin.skin import OfferedOnly
 
 if TYPE_CHECKING:
     from django.contrib.auth.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -30,7 +30,7 @@ admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
-class _SuperusersOnly(TickedRows):
+class _SuperusersOnly(OfferedOnly):
     """Permissions that no group can give."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:

@@ -19,7 +19,9 @@ from migration_app.gateways.error_codes import KNOWN_CODES
 
 _WORDS_KEPT = 300
 _BYTES_LOOKED_AT = 4_096
-_REQUEST_ID = re.compile("[A-Za-z0-9._:/+=-]{1,128}")
+# As servers make them: hexadecimal or a UUID, maybe with a short name before it or a place behind it; or "req_…".
+# Anything else may quote what was sent, and would stand in a trail that can't be erased.
+_REQUEST_ID = re.compile(r"(?:[a-z]{2,10}[_-])?[0-9A-Fa-f-]{1,64}(?:-[A-Z]{3})?|req_[0-9A-Za-z]{1,40}")
 
 _NEVER_LEFT = (
     aiohttp.ClientConnectorError,  # name, address, TLS handshake, or the way to a proxy

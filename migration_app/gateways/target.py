@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from urllib.parse import quote
 
@@ -21,6 +22,8 @@ CONVERSATION_READS = 1
 
 NO_SUCH_METHOD = frozenset({405, 501})
 """What a server answers that has no way to do a thing."""
+
+_CONVERSATION_ID = re.compile(r"[A-Za-z0-9._~:=+@-]{1,128}")
 
 _NOT_HERE = frozenset({404, 405, 410})
 """What a server answers to an address that means nothing to it."""
@@ -64,7 +67,8 @@ async def conversation_create(connection: Connection, *, metadata: Mapping[str, 
     # A proxy that mixes answers up must not make us write into somebody else's conversation.
     if isinstance(shown, dict) and any(shown.get(name, value) != value for name, value in metadata.items()):
         raise unreadable_answer("another conversation's metadata", answer.request_id)
-    if not isinstance(conversation_id, str) or not conversation_id:
+    # It stands in the mapping and in the trail, and must not be words that the server quotes.
+    if not isinstance(conversation_id, str) or not _CONVERSATION_ID.fullmatch(conversation_id):
         raise unreadable_answer("no conversation id", answer.request_id)
     return Created(conversation_id, answer.request_id)
 

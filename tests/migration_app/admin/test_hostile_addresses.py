@@ -46,6 +46,19 @@ OF_EVERY_LIST = (
     *("p", "q", "o", "all", "e", "below", "_facets", "_popup", "_to_field", "_changelist_filters"),
     *("id", "id__exact", "pk__in", "id__in", "id__isnull", "nothing__exact", "at_to", "at_from"),
 )
+# Any lookup on any field of a list, which Django lets an address ask for.
+LOOKUPS = (
+    "exact",
+    "regex",
+    "iregex",
+    "year",
+    "range",
+    "unaccent",
+    "trigram_similar",
+    "has_key",
+    "contains",
+    "gt",
+)
 KEYS = ("0", "9" * 30, "abc", "_00", "-1", "٣", "\x00")
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "pk": (0, 1, 2**31, 2**63, 10**30),
@@ -132,6 +145,27 @@ def test_no_query_string_breaks_a_list(name: str, client: Client) -> None:
     broken = [
         (param, value)
         for param, value in asked
+        if not served(client, "get", f"/admin/{name}/?{query(**{param: value})}")
+    ]
+    assert broken == []
+
+
+@pytest.mark.parametrize("name", lists())
+def test_no_list_looks_up_what_its_filters_do_not_ask_for(name: str, client: Client) -> None:
+    offered = set(filters_of(name))
+    (model,) = [
+        found for found in admin.site._registry if f"{found._meta.app_label}/{found._meta.model_name}" == name
+    ]
+    asked = [
+        param
+        for field in model._meta.concrete_fields
+        for param in (field.name, *(f"{field.name}__{lookup}" for lookup in LOOKUPS))
+        if param not in offered
+    ]
+    broken = [
+        (param, value)
+        for param in asked
+        for value in ("((", "a\x00b")
         if not served(client, "get", f"/admin/{name}/?{query(**{param: value})}")
     ]
     assert broken == []
