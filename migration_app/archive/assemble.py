@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 
 from migration_app.archive.clues import listed, message_clues, step_clues
+from migration_app.archive.covering import Tellers, covered, transcript_contradicts, words_of
 from migration_app.archive.ids import MessageIds
 from migration_app.archive.listed import Clues, Listed
 from migration_app.archive.losses import object_rejected, states_disagree
@@ -37,6 +38,7 @@ from migration_app.archive.versions import Verdict, merged_states, rank_of
 from migration_app.contracts import Finding, JsonObject, ListingOrder, Severity, SourceKind, SourceThread
 from migration_app.spill import FINDING_BYTES, FINDINGS, JSON, Gathering
 
+_TRANSCRIPTS = frozenset({"transcript", "transcript_csv"})
 _WORDS: Mapping[SourceKind, str] = {"message": "messages", "run": "runs", "step": "steps"}
 
 
@@ -126,15 +128,15 @@ def assemble_thread(
     known, lists = sights.known, sights.lists
     runs = listings_merged(lists.listings("run", known))
     parts = _by_run(lists.listings("step", known), [run.id for run in runs.objects])
+    contradiction = _transcript_settled(thread_id, sights, runs.objects, parts)
     pages_of = {kind: lists.pages(kind, known) for kind in LISTED}
-    messages = listings_merged(
-        lists.listings("message", known),
-        lambda: message_clues(known["message"], runs.objects, parts, _cut_out(pages_of["message"])),
-    )
+    messages = _messages_ordered(lists, known["message"], runs.objects, parts)
     steps = _steps_ordered(parts, known, messages.objects, by_run(pages_of["step"]))
     findings = Gathering(FINDINGS, spill=sights.values.is_spilled)
     for finding in sights.findings():
         findings.append(finding, FINDING_BYTES)
+    if contradiction is not None:
+        findings.append(contradiction)
     if messages.uncertain:
         findings.append(_order_finding(thread_id))
     elif messages.sorted_by_time:
@@ -173,14 +175,17 @@ class _Sights:
         self.conflicts: dict[tuple[SourceKind, str], None] = {}
         self.known: dict[SourceKind, dict[str, Listed]] = {kind: {} for kind in LISTED}
         self.lists = SeenLists()
+        self.tellers = Tellers()
         self.disagreements: dict[tuple[SourceKind, str], dict[str, None]] = {}  # with their places
         self.marks = OpenMarks()
         self.deleted: set[tuple[str, str]] = set()
         self._origin = ""
+        self._is_transcript = False
 
     def turn_to(self, page: PageContent) -> None:
         """What comes next stands in this page."""
         self._origin = page.origin
+        self._is_transcript = page.kind in _TRANSCRIPTS
         if page.kind != "rejects":
             self.lists.turn_to(page.origin, page.order, live=page.kind == "live")
         self.values.grow(len(page.payload))
@@ -236,6 +241,8 @@ class _Sights:
                 if latest is not value:
                     known[found.id] = self._kept(found.kind, latest)
             self.lists.see(found)
+            if found.kind == "message":
+                self.tellers.see(found, is_transcript=self._is_transcript)
 
     def sequence(self, objects: Sequence[Listed]) -> Sequence[JsonObject]:
         """The objects themselves, in this order."""
@@ -249,6 +256,47 @@ class _Sights:
             self.conflicts[found.kind, found.id] = None
         if disagreements:
             self.disagreements.setdefault((found.kind, found.id), {}).update(dict.fromkeys(disagreements))
+
+
+def _transcript_settled(
+    thread_id: str, sights: _Sights, runs: Sequence[Listed], parts: Mapping[str, Sequence[Listing]]
+) -> Finding | None:
+    """Let API messages stand for those of a transcript that say the same. If it is another talk, nothing of it counts,
+    and what is returned says so.
+    """
+    told = sights.tellers.only_told()
+    if not told:
+        return None
+    known = sights.known["message"]
+    archived = {name: found for name, found in known.items() if name not in told}
+    talk = _messages_ordered(
+        sights.lists, {name: found for name, found in known.items() if name in told}, runs, parts
+    )
+    result = covered(
+        talk.objects,
+        _messages_ordered(sights.lists, archived, runs, parts),
+        lambda found: words_of(sights.values[found.number]),
+    )
+    if result.differs_at is None:
+        known.update({**result.same, **result.behind})
+        return None
+    for name in told:
+        del known[name]
+    return transcript_contradicts(thread_id, len(told), result.differs_at)
+
+
+def _messages_ordered(
+    lists: SeenLists,
+    known: Mapping[str, Listed],
+    runs: Sequence[Listed],
+    parts: Mapping[str, Sequence[Listing]],
+) -> Ordered:
+    """These messages, oldest first."""
+    messages: Mapping[SourceKind, Mapping[str, Listed]] = {"message": known}
+    return listings_merged(
+        lists.listings("message", messages),
+        lambda: message_clues(known, runs, parts, _cut_out(lists.pages("message", messages))),
+    )
 
 
 def _by_run(listings: Sequence[Listing], run_ids: Sequence[str]) -> dict[str, list[Listing]]:

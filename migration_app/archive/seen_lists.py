@@ -46,7 +46,10 @@ class _Page:
 
 
 class SeenLists:
-    """Which objects stand in which list, in which order. Ids only: what is known of an object is handed in."""
+    """Which objects stand in which list, in which order. Ids only: what is known of an object is handed in.
+
+    Two ids may be known as one object. Ids of which nothing is known are passed over.
+    """
 
     def __init__(self) -> None:
         self._origins: dict[str, _Origin] = {}
@@ -87,7 +90,7 @@ class SeenLists:
         """What each origin lists of a kind, every object in its latest state."""
         return [
             Listing(
-                [known[kind][object_id] for object_id in origin.listed[kind]],
+                _known(origin.listed[kind], known[kind]),
                 _direction(origin, known),
                 origin.live,
                 [page.objects for page in _seen(origin, kind, known) if len(page.objects) > 1],
@@ -102,17 +105,19 @@ class SeenLists:
 
     def loose(self, kind: SourceKind, known: _Known) -> list[list[Listed]]:
         """What stands in no list page, by origin, in its order."""
-        return [
-            [known[kind][object_id] for object_id in dict.fromkeys(origin.loose[kind])]
-            for origin in self._origins.values()
-        ]
+        return [_known(origin.loose[kind], known[kind]) for origin in self._origins.values()]
+
+
+def _known(ids: Iterable[str], known: Mapping[str, Listed]) -> list[Listed]:
+    found = (known[object_id] for object_id in ids if object_id in known)
+    return list({one.id: one for one in found}.values())
 
 
 def _direction(origin: _Origin, known: _Known) -> ListingOrder:
     """The lists of an origin go in the direction that the times of its messages show, if they show one."""
     if origin.live:
         return origin.order
-    messages = (known["message"][object_id] for object_id in origin.listed["message"])
+    messages = _known(origin.listed["message"], known["message"])
     rising, falling = times_evidence(found.time for found in messages)
     return origin.order if bool(rising) == bool(falling) else "asc" if rising else "desc"
 
@@ -120,7 +125,7 @@ def _direction(origin: _Origin, known: _Known) -> ListingOrder:
 def _seen(origin: _Origin, kind: SourceKind, known: _Known) -> Iterator[SeenPage]:
     for page in origin.pages:
         if page.kind == kind:
-            objects = [known[kind][object_id] for object_id in page.ids]
+            objects = _known(page.ids, known[kind])
             yield SeenPage(objects, page.goes_on, origin.live)
 
 

@@ -38,6 +38,7 @@ SNAPSHOT_FINDINGS: Mapping[str, Severity] = {
     "message_order_uncertain": Severity.TRANSFORMED,
     "object_conflict": Severity.LOSSY,
     "step_order_uncertain": Severity.TRANSFORMED,
+    "transcript_contradicts": Severity.LOSSY,
 }
 """Findings of putting snapshots in order (``archive.assemble``), which conversion does not make."""
 
