@@ -128,15 +128,13 @@ def assemble_thread(
     known, lists = sights.known, sights.lists
     runs = listings_merged(lists.listings("run", known))
     parts = _by_run(lists.listings("step", known), [run.id for run in runs.objects])
-    contradiction = _transcript_settled(thread_id, sights, runs.objects, parts)
+    sights.contradiction = _transcript_settled(thread_id, sights, runs.objects, parts)
     pages_of = {kind: lists.pages(kind, known) for kind in LISTED}
     messages = _messages_ordered(lists, known["message"], runs.objects, parts)
     steps = _steps_ordered(parts, known, messages.objects, by_run(pages_of["step"]))
     findings = Gathering(FINDINGS, spill=sights.values.is_spilled)
     for finding in sights.findings():
         findings.append(finding, FINDING_BYTES)
-    if contradiction is not None:
-        findings.append(contradiction)
     if messages.uncertain:
         findings.append(_order_finding(thread_id))
     elif messages.sorted_by_time:
@@ -176,6 +174,7 @@ class _Sights:
         self.known: dict[SourceKind, dict[str, Listed]] = {kind: {} for kind in LISTED}
         self.lists = SeenLists()
         self.tellers = Tellers()
+        self.contradiction: Finding | None = None
         self.disagreements: dict[tuple[SourceKind, str], dict[str, None]] = {}  # with their places
         self.marks = OpenMarks()
         self.deleted: set[tuple[str, str]] = set()
@@ -210,6 +209,8 @@ class _Sights:
         for (kind, object_id), places in self.disagreements.items():
             yield states_disagree(kind, object_id, tuple(places))
         yield from map(object_rejected, self.marks.unresolved(self.rank))
+        if self.contradiction is not None:
+            yield self.contradiction
 
     def deleted_messages(self) -> frozenset[str]:
         """Ids of the messages that are known and were deleted."""

@@ -60,7 +60,7 @@ class Covered:
     """What API messages cover of a transcript: by the id of its message, that of the API's.
 
     ``behind``: what continues the API's messages, by its id, later than all of these whatever the transcript's clock
-    says. ``differs_at``: the place of the first message that says something else; then nothing of the transcript counts.
+    says. ``differs_at``: the place of the first message that says something else; then nothing of it counts.
     """
 
     same: Mapping[str, Listed] = dataclasses.field(default_factory=dict)
