@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+import inspect
 import json
-import pathlib
 import re
 from typing import Any
 
@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from console.sandbox.testing import RunningSandbox
-from migration_app.archive import assemble
+from migration_app.archive import assemble, covering
 from migration_app.backfill.runner import Connections, batch_work
 from migration_app.contracts import policies_from, policy_choices
 from migration_app.gateways.connection import target_connection
@@ -230,6 +230,6 @@ def test_retry_counts_no_calls_for_what_is_blocked_fetched_or_only_taken_back() 
 
 
 def test_findings_of_snapshots_have_the_severity_that_they_are_made_with() -> None:
-    text = pathlib.Path(assemble.__file__).read_text(encoding="utf-8")
+    text = inspect.getsource(assemble) + inspect.getsource(covering)
     made = re.findall(r'code="(\w+)",\s+severity=Severity\.(\w+)', text)
     assert {code: severity.lower() for code, severity in made} == dict(SNAPSHOT_FINDINGS)
