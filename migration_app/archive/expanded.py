@@ -72,6 +72,7 @@ class Refused:
     ids: tuple[str, ...] = ()
     place: int = -1
     beside: str = ""
+    is_note: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -23,8 +23,12 @@ class ListPage:
 
 
 def goes_on_said(page: JsonObject) -> bool | None:
-    """What a list page's ``has_more`` says, None if it says nothing; hand-made pages write it as a string."""
-    said = page.get("has_more")
+    """What a list page's ``has_more`` says, None if it says nothing."""
+    return said_yes(page.get("has_more"))
+
+
+def said_yes(said: Any) -> bool | None:
+    """What a field that is true or false says, None if it says nothing; hand-made files write it as a string."""
     if isinstance(said, str):
         return said.strip().lower() not in {"", "false", "0", "no"}
     return None if said is None else bool(said)

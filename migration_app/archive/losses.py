@@ -30,7 +30,17 @@ def states_disagree(kind: SourceKind, object_id: str, places: Sequence[str]) -> 
 
 
 def object_rejected(mark: Mark) -> Finding:
-    """An import rejected something of the thread, and none has brought it since."""
+    """An import rejected something of the thread, and none has brought it since; or met fields that nobody knows."""
+    if mark.is_note:
+        return Finding(
+            code="fields_unknown",
+            severity=Severity.NOTE,
+            source_kind="thread",
+            source_id="",
+            place="",
+            text=f"Beside the objects of this thread stand fields that the console does not know: {mark.reason}.",
+            advice="Tell the developers if any of them holds content.",
+        )
     what = f"{len(mark.likes)} messages" if len(mark.likes) > 1 else f"A {mark.kind}"
     if mark.kind == "thread":
         what = "Something of this thread"

@@ -32,7 +32,7 @@ class Mark:
 
     ``name`` is the same whenever the same file is imported. ``likes``: what tells each rejected object again that has
     no id. ``place``, from 0: that of one message of a transcript of which the others were taken. ``rank``: how far its
-    state was.
+    state was. ``is_note``: nothing was rejected; ``reason`` has the names of fields that nobody knows.
     """
 
     kind: SourceKind
@@ -43,6 +43,7 @@ class Mark:
     likes: tuple[str, ...] = ()
     place: int = -1
     rank: int = 0
+    is_note: bool = False
 
     def written(self) -> bytes:
         """The mark as a stored document."""
@@ -84,8 +85,10 @@ class MarkMaker:
         object_id = "" if id_fault(known.get("id")) else str(known["id"])
         likes = tuple(likeness(value) for value in refused.values)
         told = json.dumps([refused.thread_id, refused.kind, object_id, likes, refused.place])
+        if refused.is_note:
+            told = json.dumps([refused.thread_id, refused.reason])  # one note, however often it is said
         digest = hashlib.blake2b(told.encode(), digest_size=16).digest()
-        self._seen[digest] += 1
+        self._seen[digest] += not refused.is_note
         return Mark(
             kind=refused.kind or "thread",
             id=object_id,
@@ -95,6 +98,7 @@ class MarkMaker:
             likes=likes,
             place=refused.place,
             rank=rank_of(refused.kind, known) if refused.kind else 0,
+            is_note=refused.is_note,
         )
 
 

@@ -23,8 +23,21 @@ from migration_app.archive.expanded import (
     SourceObject,
 )
 from migration_app.archive.ids import MessageIds, id_fault
-from migration_app.archive.list_pages import ListPage, elements_in, goes_on_said, is_page, lists_in
+from migration_app.archive.list_pages import ListPage, elements_in, goes_on_said, is_page, lists_in, said_yes
+from migration_app.archive.siblings import (
+    LISTS,
+    holds_objects,
+    is_of_thread,
+    is_said,
+    opened,
+    others,
+    says_more,
+    says_something,
+    text_read,
+    unknown_fields,
+)
 from migration_app.archive.transcripts import (
+    USER_REFERENCES,
     TranscriptLines,
     is_transcript,
     message_shaped,
@@ -65,6 +78,10 @@ _PARTS: Final[dict[str, SourceKind]] = {
     "runs": "run",
     "run_steps": "step",
     "steps": "step",
+    "message": "message",
+    "run": "run",
+    "run_step": "step",
+    "step": "step",
     "assistant": "assistant",
     "assistants": "assistant",
     "file": "file",
@@ -87,7 +104,8 @@ _BARE = frozenset({"id", "object", "thread_id", "deleted"})
 _MARKED = frozenset({"thread", "thread.message"})
 _MAX_NESTING = 8
 # An object with one of these may be an event, a list, a bundle or the answer to a deletion.
-_MORE = frozenset({"event", "data", "deleted", "messages", "runs", "run_steps", "steps"})
+_MORE = LISTS | {"event", "data", "deleted", "message", "run", "run_step", "step"}
+_OF_TRANSCRIPTS = frozenset({"thread_id", "messages", "metadata", *USER_REFERENCES})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -170,6 +188,8 @@ def _whole(value: Any, run_id: str, page: ListPage | None) -> SourceObject | Non
         return None
     if kind == "step" and run_id and not value.get("run_id"):
         return None
+    if says_more(value):
+        return None
     return SourceObject(kind, str(object_id), str(thread_id), value, page=page)
 
 
@@ -181,7 +201,9 @@ def _expand_slowly(value: Any, place: _Place) -> Iterator[Expanded]:
             value = None
     if not isinstance(value, dict):
         yield place.refused("Among the objects stands something that is no object.", value)
-    elif place.depth > _MAX_NESTING:
+        return
+    value = opened(value)
+    if place.depth > _MAX_NESTING:
         yield place.refused("Lists and bundles are nested too deeply.", value)
     elif is_transcript(value):
         yield from _transcript(value, place)
@@ -190,6 +212,7 @@ def _expand_slowly(value: Any, place: _Place) -> Iterator[Expanded]:
         if value["event"].endswith(_DELETED) and "object" not in inside:
             inside = {**inside, "object": value["event"]}
         yield from _expand(inside, dataclasses.replace(place, depth=place.depth + 1))
+        yield from _beside(value, place, ("event", "data"), (inside,))
     elif isinstance(value.get("data"), list) and value.get("object") not in OBJECT_NAMES.values():
         yield from _elements(value, dataclasses.replace(place, depth=place.depth + 1), None)
     elif _is_bundle(value, place):
@@ -206,6 +229,23 @@ def _elements(part: JsonObject | list[Any], place: _Place, goes_on: bool | None)
         yield from _expand(element, inside)
     if not elements and inside.page is not None and inside.page.goes_on:
         yield EmptyPage(place.kind, place.thread_id, place.run_id)
+    if isinstance(part, dict):
+        yield from _beside(part, place, ("data",), elements)
+
+
+def _beside(
+    value: JsonObject, place: _Place, taken: Iterable[str], objects: Iterable[Any]
+) -> Iterator[Expanded]:
+    """What stands beside the objects of a page, an event or a transcript; ``objects`` may tell its thread."""
+    rest = others(value, taken)
+    if rest:
+        named = _thread_of_bundle({**rest, "thread_id": value.get("thread_id")}) or place.thread_id
+        thread_id = named or _only_thread(objects)
+        bundle = place.bundle or ("" if id_fault(value.get("thread_id")) else thread_id)
+        inner = dataclasses.replace(
+            place, kind=None, thread_id=thread_id, bundle=bundle, ids=None, depth=place.depth + 1, page=None
+        )
+        yield from _parts(rest, inner, None, None)
 
 
 def _transcript(value: JsonObject, place: _Place) -> Iterator[Expanded]:
@@ -229,6 +269,7 @@ def _transcript(value: JsonObject, place: _Place) -> Iterator[Expanded]:
             yield Refused(reason, thread_id=thread["id"], kind="message", place=number)
         else:
             yield from _identified_or_deleted(message, inside)
+    yield from _beside(value, _Place(thread_id=thread["id"]), _OF_TRANSCRIPTS, ())
 
 
 def _is_bundle(value: JsonObject, place: _Place) -> bool:
@@ -238,8 +279,10 @@ def _is_bundle(value: JsonObject, place: _Place) -> bool:
         "run",
     ):  # a tuple: an archive may hold a list here
         return any(
-            isinstance(value.get(part), list | dict) for part in ("messages", "runs", "run_steps", "steps")
-        )
+            isinstance(value.get(part), list | dict) or (part in LISTS and says_something(value.get(part)))
+            for part, kind in _PARTS.items()
+            if kind in _OF_THREADS
+        ) or any(map(holds_objects, others(value, _PARTS).values()))
     return (
         name is None
         and place.kind is None
@@ -273,11 +316,25 @@ def _bundle(value: JsonObject, place: _Place) -> Iterator[Expanded]:
         page=None,
         beside=(),
     )
-    goes_on = goes_on_said(value)  # of the messages, if it stands beside a bare list of them
+    yield from _parts(value, inner, kind, goes_on_said(value))
+
+
+def _parts(
+    value: JsonObject, inner: _Place, kind: SourceKind | None, goes_on: bool | None
+) -> Iterator[Expanded]:
+    """The parts of a bundle, and what stands beside them.
+
+    ``kind`` is what the bundle itself is; ``goes_on`` is said of the messages, if it stands beside a bare list of them.
+    """
+    thread_id = inner.thread_id
     for key, part_kind in _PARTS.items():
         if kind in {"thread", "run"} and part_kind not in _OF_THREADS:
             continue
         of_part = dataclasses.replace(inner, kind=part_kind)
+        if key in LISTS and not isinstance(value.get(key), list | dict) and says_something(value.get(key)):
+            reason = f'Under "{key}" stands a {type(value[key]).__name__} that is no list of objects.'
+            yield of_part.refused(reason, value[key])
+            continue
         if key == "messages" and thread_id:
             elements = elements_in(value.get(key))
             named, unnamed = _by_name(elements)
@@ -291,6 +348,39 @@ def _bundle(value: JsonObject, place: _Place) -> Iterator[Expanded]:
                 yield from _elements(part, of_part, goes_on if key == "messages" else None)
             else:
                 yield from _expand(part, of_part)
+    yield from _unnamed(value, inner, kind)
+
+
+def _unnamed(value: JsonObject, inner: _Place, kind: SourceKind | None) -> Iterator[Expanded]:
+    """What stands in a bundle under names that nobody knows: objects are read or refused, the rest is named."""
+    unknown: list[str] = []
+    for key, said in others(
+        value, [name for name in _PARTS if isinstance(value.get(name), list | dict)]
+    ).items():
+        if key in LISTS:
+            continue
+        part = text_read(said) if isinstance(said, str) else said
+        elements = elements_in(part)
+        if not any(map(is_of_thread, elements)):
+            if holds_objects(part):
+                reason = f'Under "{key[:80]}", which the console does not know, stand objects that it can\'t place.'
+                yield inner.refused(reason, part)
+            else:
+                unknown.append(key)
+            continue
+        for each in lists_in(part):
+            page = inner.inside(each, None) if isinstance(each, list) or is_page(each) else inner
+            for element in elements_in(each):
+                if not is_said(element):
+                    yield from _expand(element, page)
+                elif id_fault(element.get("id")):
+                    reason = f'Under "{key[:80]}", which the console does not know, stands a message without an id.'
+                    yield page.refused(reason, element, "message")
+                else:
+                    yield from _expand(element, dataclasses.replace(page, kind="message"))
+    # Of a thread the conversion names them.
+    if unknown and kind is None and not id_fault(inner.thread_id):
+        yield Refused(unknown_fields(unknown), thread_id=inner.thread_id, is_note=True)
 
 
 def _thread_of_bundle(value: JsonObject) -> str:
@@ -325,7 +415,7 @@ def _identified_or_deleted(value: JsonObject, place: _Place) -> Iterator[Expande
     """One object, the word that one was deleted, or both: some dumps mark what was deleted and keep it."""
     found = _identified(value, place)
     yield found
-    if isinstance(found, SourceObject) and value.get("deleted") is True:
+    if isinstance(found, SourceObject) and said_yes(value.get("deleted")):
         if found.kind == "message":
             yield Deletion("message", found.id, found.thread_id)
         elif found.kind == "thread":
@@ -370,8 +460,8 @@ def _identified(value: JsonObject, place: _Place) -> Expanded:
 def _deleted(name: str, value: JsonObject) -> Literal["thread", "message"] | None:
     """Whether an object only says that a thread or a message was deleted, and which of the two."""
     kind = KINDS.get(name.removesuffix(_DELETED))
-    says_so = name.endswith(_DELETED) or (value.get("deleted") is True and value.keys() <= _BARE)
-    if not says_so or value.get("deleted") is False:
+    says_so = name.endswith(_DELETED) or (said_yes(value.get("deleted")) and value.keys() <= _BARE)
+    if not says_so or said_yes(value.get("deleted")) is False:
         return None
     return "thread" if kind == "thread" else "message" if kind == "message" else None
 
@@ -388,7 +478,7 @@ def _deletion(kind: Literal["thread", "message"], value: JsonObject, place: _Pla
 def _left_out(name: str, value: JsonObject) -> str:
     """Why an object is passed over on purpose, empty if it isn't."""
     # DELETE of a file answers as "file" with nothing but id and deleted.
-    is_marked = value.get("deleted") is True and "created_at" not in value
+    is_marked = said_yes(value.get("deleted")) and "created_at" not in value
     if name.endswith(_DELETED) or (is_marked and name not in _MARKED):
         return f"The answer to a deletion ({name})."
     if name.endswith(".delta"):

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from migration_app.archive.elements import array_elements
+from migration_app.archive.siblings import opened
 from migration_app.archive.streams import (
     REJECT_BYTES,
     ByteReader,
@@ -92,7 +93,7 @@ def decode_document(raw: bytes, *, max_bytes: int | None = None) -> JsonObject:
         value = {"object": "list", "data": value}
     if not isinstance(value, dict):
         raise DocumentUnreadableError(f"An API object is expected here, this is a JSON {_kind_name(value)}.")
-    return value
+    return opened(value)
 
 
 def _values_check(raw: bytes, max_bytes: int | None) -> None:

@@ -16,7 +16,7 @@ from migration_app.archive.ids import MessageIds, id_fault
 from migration_app.contracts import JsonObject
 
 _NO_TRANSCRIPTS = ("runs", "run_steps", "steps")
-_USER_REFERENCES = ("user_ref", "user_id", "user")
+USER_REFERENCES = ("user_ref", "user_id", "user")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def transcript_thread(value: JsonObject) -> tuple[JsonObject | str, list[JsonObj
             messages.append(f"Message {number}: {taken}" if isinstance(taken, str) else taken)
         else:
             messages.append(f"Message {number} is no JSON object.")
-    reference = next((value[name] for name in _USER_REFERENCES if value.get(name) is not None), "")
+    reference = next((value[name] for name in USER_REFERENCES if value.get(name) is not None), "")
     return thread, messages, _id_text(reference) if isinstance(reference, str | int) else ""
 
 

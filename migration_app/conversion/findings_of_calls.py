@@ -167,6 +167,9 @@ STEP_KINDS: dict[str, FindingKind] = {
 
 RUN_KINDS: dict[str, FindingKind] = {
     "run_unreadable": FindingKind(LOSSY, "The run is not an object but {shape}.", IN_SNAPSHOT),
+    "required_action_unreadable": FindingKind(
+        LOSSY, "What the run waited for cannot be read: {reason}.", IN_SNAPSHOT
+    ),
     "run_not_completed": FindingKind(
         NOTE,
         "The run's last known status is {status}{reason}; that stays in the console.",

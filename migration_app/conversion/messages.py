@@ -39,7 +39,7 @@ _KNOWN = frozenset(
         "run_id",
         "role",
     }
-    | {"status", "incomplete_details", "content", "attachments", "file_ids", "metadata"}
+    | {"status", "incomplete_details", "content", "attachments", "file_ids", "metadata", "deleted"}
 )
 
 

@@ -34,7 +34,19 @@ def run_findings(run: object, position: int) -> tuple[Finding, ...]:
             status=label(status),
             reason=f" ({label(reason)})" if reason else "",
         )
+    _note_action(source.get("required_action"), notes)
     return tuple(notes.findings)
+
+
+def _note_action(action: object, notes: Notes) -> None:
+    """Findings where what a run waited for can't be read: its calls would be missing in silence."""
+    if action and not isinstance(action, dict):
+        notes.add("required_action_unreadable", "required_action", reason=f"it is {shape_of(action)}")
+    for name, part in as_object(action).items():
+        calls = part.get("tool_calls") if isinstance(part, dict) else part
+        if name != "type" and calls and not isinstance(calls, list):
+            place = f"required_action.{label(name)}"
+            notes.add("required_action_unreadable", place, reason=f"its tool calls are {shape_of(calls)}")
 
 
 def unfinished_runs(runs: Iterable[object]) -> frozenset[str]:

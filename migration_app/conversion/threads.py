@@ -22,7 +22,7 @@ from migration_app.conversion.timeline import Timeline, created_message_id, plac
 from migration_app.conversion.tool_calls import call_ids_of, convert_step, note_status
 from migration_app.spill import FINDING_BYTES, FINDINGS, ITEMS, Gathering, is_spilled
 
-_KNOWN = frozenset({"id", "object", "created_at", "metadata", "tool_resources"})
+_KNOWN = frozenset({"id", "object", "created_at", "metadata", "tool_resources", "deleted"})
 _DEFAULTS = Policies()
 
 

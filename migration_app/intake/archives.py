@@ -241,7 +241,8 @@ class _Intake:
         self._refuse(reject.line_number, reject.raw, refused)
 
     def _refuse(self, line_number: int, raw: bytes, refused: Refused) -> None:
-        self._tally.reject(Reject(line_number, refused.reason, raw[:REJECT_BYTES]))
+        if not refused.is_note:
+            self._tally.reject(Reject(line_number, refused.reason, raw[:REJECT_BYTES]))
         for thread_id in filter(None, (refused.thread_id, refused.beside)):
             mark = self._talks.marks.mark_of(dataclasses.replace(refused, thread_id=thread_id), line_number)
             self._add(thread_id, Entry(K.REJECTS, b"", redacted=False, mark=mark, said=refused.ids))

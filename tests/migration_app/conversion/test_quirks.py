@@ -359,6 +359,21 @@ def test_quirk_37_an_approval_that_a_run_waits_for_is_a_note() -> None:
     assert codes(plan.findings) == ["function_call_as_note", "run_not_completed"]
 
 
+@pytest.mark.parametrize(
+    "action",
+    [
+        '{"type": "submit_tool_outputs"}',
+        {"type": "submit_tool_outputs", "submit_tool_outputs": '{"tool_calls": []}'},
+        {"submit_tool_outputs": {"tool_calls": {"0": {"id": "call_9", "type": "function"}}}},
+        {"submit_tool_outputs": {"tool_calls": "[]"}},
+    ],
+)
+def test_quirk_37_what_a_run_waits_for_and_cannot_be_read_is_said(action: Any) -> None:
+    plan = converted(ASK, runs=[{"id": "run_1", "created_at": 5, "required_action": action}])
+    assert codes(plan.findings) == ["required_action_unreadable"]
+    assert plan.fidelity == Fidelity.LOSSY
+
+
 def test_quirk_38_activities_that_list_tools_say_nothing() -> None:
     activity = {"type": "mcp_list_tools", "server_label": "harbour", "tools": {"tide": {"parameters": {}}}}
     listing = {
