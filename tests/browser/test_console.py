@@ -40,6 +40,7 @@ def snapshotted(*texts: str, thread_id: str) -> Thread:
         {
             "id": f"msg_{number}",
             "object": "thread.message",
+            "thread_id": thread_id,
             "created_at": 1_700_000_000 + number,
             "role": "user" if number % 2 == 0 else "assistant",
             "content": [{"type": "text", "text": {"value": text, "annotations": []}}],
@@ -157,7 +158,13 @@ def test_an_operator_chooses_policies_counts_again_and_starts_under_them(
         thread_id="thread_one", status="snapshotted", snapshot_at=timezone.now(), fidelity="lossy"
     )
     image = {"type": "image_file", "image_file": {"file_id": "file-a"}}
-    answer = {"id": "msg_1", "object": "thread.message", "role": "assistant", "content": [image]}
+    answer = {
+        "id": "msg_1",
+        "object": "thread.message",
+        "thread_id": "thread_one",
+        "role": "assistant",
+        "content": [image],
+    }
     page_made(thread, [json.dumps(answer).encode()])
     Thread.objects.filter(pk=thread.pk).update(item_count=1, finding_counts={"image_on_assistant": 1})
     page = open_as("operator")
@@ -202,10 +209,18 @@ def test_a_run_s_call_is_copied_and_its_items_lead_to_their_place(
     open_as: OpenAs, console: LiveServer
 ) -> None:
     thread = thread_made(thread_id="thread_one", status="snapshotted", snapshot_at=timezone.now())
-    run = {"id": "run_1", "object": "thread.run", "status": "completed", "model": "gpt-4o", "created_at": 1}
+    run = {
+        "id": "run_1",
+        "object": "thread.run",
+        "thread_id": "thread_one",
+        "status": "completed",
+        "model": "gpt-4o",
+        "created_at": 1,
+    }
     said = {
         "id": "msg_1",
         "object": "thread.message",
+        "thread_id": "thread_one",
         "role": "assistant",
         "run_id": "run_1",
         "content": "hi",
