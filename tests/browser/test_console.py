@@ -181,7 +181,7 @@ def test_an_operator_chooses_policies_counts_again_and_starts_under_them(
     expect(page.get_by_text("Will be blocked")).to_have_count(0)
     expect(page.get_by_label("Reason")).to_have_value("ticket 12")
     page.get_by_role("button", name="Start backfill").click()
-    expect(page.get_by_text("assistant_images=developer_note (version 1)")).to_be_visible()
+    expect(page.get_by_text("assistant_images=developer_note (version 2)")).to_be_visible()
     assert Batch.objects.get().settings["policies"]["assistant_images"] == "developer_note"
 
 
