@@ -26,7 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -37,7 +37,7 @@ from psycopg import sql
 from redis import Redis
 
 from bench.mutations import Mutant, mutants_of, mutated
-from console.devservers import running, volatile_state
+from console.devservers import DevServerError, running, volatile_state
 
 ROOMS = ("backfill", "services", "gateways", "intake", "archive", "conversion", "admin")
 _ROOT = Path(__file__).resolve().parent.parent
@@ -82,6 +82,8 @@ class Bench:
         self.tree = tree
         self._limit = limit
         self._writes = 0
+        self._process: subprocess.Popen[str] | None = None
+        self._stopped = False
         self._name = f"{_DATABASE}_{number}"
         self._admin_url = urls["DATABASE_URL"]
         self._redis_url = urlsplit(urls["REDIS_URL"])._replace(path=f"/{number}").geturl()
@@ -113,6 +115,8 @@ class Bench:
         ``more``: further variables of its environment.
         """
         self._fresh()
+        if self._stopped:
+            return None, ""
         with subprocess.Popen(
             [sys.executable, *_PYTEST, *arguments],
             cwd=self.tree,
@@ -124,15 +128,20 @@ class Bench:
             errors="replace",
             start_new_session=True,
         ) as process:
+            self._process = process
             try:
                 output, _ = process.communicate(timeout=limit)
-            except BaseException as error:
+            except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
-                if not isinstance(error, subprocess.TimeoutExpired):
-                    raise
                 return None, ""
         return process.returncode, output
+
+    def stop(self) -> None:
+        """Let what is running end at once, and nothing begin any more."""
+        self._stopped = True
+        if self._process is not None and self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def _write(self, path: Path, source: str) -> None:
         """Write it with a time of its own, in whole seconds: compiled modules are told apart by size and that."""
@@ -167,10 +176,13 @@ class Reach:
         self.failing: dict[str, list[str]] = {}
         self._tests: dict[str, dict[int, set[str]]] = {}
 
-    def measure(self, bench: Bench, room: str) -> None:
-        """Run a room's tests once. MutantsError if they can't be run."""
-        data = bench.tree / f".coverage.{room}"
-        options = [f"--cov=migration_app/{room}", "--cov-context=test", "--cov-report=", "--timeout", "600"]
+    def measure(self, bench: Bench, room: str, paths: Collection[str]) -> None:
+        """Run a room's tests once, and see which of them reach these modules. MutantsError if they can't be run."""
+        data, settings = bench.tree / f".coverage.{room}", bench.tree / f".coveragerc.{room}"
+        # Nothing but what is asked for: to write down each test's lines of every module takes longer than the tests.
+        settings.write_text("\n    ".join(["[run]\nbranch = False\ninclude =", *sorted(paths)]))
+        options = ["--cov=", f"--cov-config={settings}", "--cov-context=test", "--cov-report="]
+        options += ["--timeout", str(_BASE_SECONDS)]
         more = {"COVERAGE_FILE": str(data)}
         code, output = bench.run([*options, f"tests/migration_app/{room}"], _BASE_SECONDS, more)
         if code not in (0, _FAILED_TESTS):
@@ -268,9 +280,11 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     try:
         results, failing = _tried(chosen, options)
-    except MutantsError as error:
+    except (MutantsError, DevServerError) as error:
         sys.stderr.write(f"bench.mutants: {error}\n")
         return 1
+    except KeyboardInterrupt:
+        return 130
     found = summary(results, seed=seed, tree=_digest(_ROOT, options.rooms), failing=failing)
     for test in failing:
         sys.stdout.write(f"fails without a change, left out: {test}\n")
@@ -321,7 +335,7 @@ def _tried(chosen: Sequence[Mutant], options: argparse.Namespace) -> tuple[list[
         def measure(room: str) -> None:
             bench = benches.get()
             try:
-                reach.measure(bench, room)
+                reach.measure(bench, room, {one.path for one in chosen if Path(one.path).parts[1] == room})
                 sys.stderr.write(f"… the tests of {room} are measured\n")
             finally:
                 benches.put(bench)
@@ -340,6 +354,12 @@ def _tried(chosen: Sequence[Mutant], options: argparse.Namespace) -> tuple[list[
             rooms = sorted({Path(mutant.path).parts[1] for mutant in chosen})
             list(pool.map(measure, rooms))
             results = list(pool.map(try_out, chosen))
+        except BaseException:  # a Ctrl-C too: what runs has a session of its own and does not hear of it
+            pool.shutdown(wait=False, cancel_futures=True)
+            for bench in made:
+                bench.stop()
+            pool.shutdown()
+            raise
         finally:
             for bench in made:
                 bench.drop()
