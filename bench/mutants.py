@@ -2,10 +2,11 @@
 
     python -m bench.mutants [--seed N] [--count N] [--rooms NAME…] [--at PATH[:LINE]] [--workers N] [--limit SECONDS]
 
-Each is made in a copy of the tree. The tests that reach its line are run, those of the module first (`tests/` mirrors
-the modules), then those of its room; which tests reach a line is measured first, by one run of each room. Tests that
-fail without any change are named and left out. PostgreSQL and Valkey are shared; each run has a fresh copy of the
-migrated database. A seed and a tree give the same mutants. The last line is the result as JSON.
+Each is made in a copy of the tree. The tests that reach its line are run: those of the module first (`tests/` mirrors
+the modules), then those of its room, and of its name in other rooms. Which of them reach a line is measured before, by
+one run of each room; tests that fail without any change are named and left out. PostgreSQL and Valkey are shared; each
+run has a fresh copy of the migrated database. A seed and a tree give the same mutants. The last line is the result as
+JSON.
 Exit code 0 whenever everything could be tried: what survives is for a person to judge. Must not import Django.
 """
 
@@ -184,7 +185,11 @@ class Reach:
         options = ["--cov=", f"--cov-config={settings}", "--cov-context=test", "--cov-report="]
         options += ["--timeout", str(_BASE_SECONDS)]
         more = {"COVERAGE_FILE": str(data)}
-        code, output = bench.run([*options, f"tests/migration_app/{room}"], _BASE_SECONDS, more)
+        tests = [
+            f"tests/migration_app/{room}",
+            *(name for path in paths for name in namesakes(bench.tree, path)),
+        ]
+        code, output = bench.run([*options, *dict.fromkeys(sorted(tests))], _BASE_SECONDS, more)
         if code not in (0, _FAILED_TESTS):
             raise MutantsError(f"the tests of {room} can't be run: {output[-2000:] or 'they take too long'}")
         self.failing[room] = sorted(set(_FAILED.findall(output)))
@@ -206,6 +211,7 @@ class Reach:
         if not reached:  # or only a process of its own does, whose lines are not measured
             folder = root / "tests" / "migration_app" / room
             reached = {str(file.relative_to(root)) for file in folder.rglob("test_*.py")}
+            reached.update(namesakes(root, mutant.path))
         mirrored = mirror_of(mutant.path)
         failing = set(self.failing.get(room, ()))
         return sorted(reached - failing, key=lambda test: (not test.startswith(mirrored), test))
@@ -215,6 +221,14 @@ def mirror_of(path: str) -> str:
     """How the paths of a module's own tests begin."""
     module = Path(path)
     return str(Path("tests") / module.parent / f"test_{module.stem}")
+
+
+def namesakes(root: Path, path: str) -> list[str]:
+    """Tests of the module's name in other rooms: some services are tried out by what calls them."""
+    room, name = Path(path).parts[1], Path(path).stem
+    files = (root / "tests" / "migration_app").rglob(f"test_{name}.py")
+    found = (file.relative_to(root) for file in files)
+    return sorted(str(file) for file in found if file.parts[2] != room)
 
 
 def candidates(root: Path, rooms: Sequence[str]) -> list[Mutant]:

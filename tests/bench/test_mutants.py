@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.mutants import ROOMS, Result, candidates, drawn, main, mirror_of, summary
+from bench.mutants import ROOMS, Result, candidates, drawn, main, mirror_of, namesakes, summary
 from bench.mutations import KINDS, mutants_of, mutated
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -119,6 +119,11 @@ def test_a_place_can_be_named_instead(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_tests_mirror_the_modules() -> None:
     assert mirror_of("migration_app/services/journal.py") == "tests/migration_app/services/test_journal"
+
+
+def test_tests_of_the_same_name_in_another_room_are_asked_too() -> None:
+    found = namesakes(ROOT, "migration_app/services/assistant_looks.py")
+    assert found == ["tests/migration_app/backfill/test_assistant_looks.py"]
 
 
 def test_a_timeout_is_noticed_and_what_survives_is_not() -> None:

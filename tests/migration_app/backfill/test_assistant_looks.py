@@ -61,6 +61,7 @@ def look(assistant: Assistant, says: Any) -> Assistant:
 
 def test_an_unchanged_assistant_is_the_same(assistant: Assistant) -> None:
     look(assistant, DESK)
+    assert assistant.look_text == ""
     assert (assistant.look, SourceObject.objects.count()) == ("same", 1)
     assert assistant.looked_at is not None
     verbs = list(AuditEvent.objects.order_by("id").values_list("verb", "actor"))

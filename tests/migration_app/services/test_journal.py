@@ -207,6 +207,7 @@ def test_a_change_of_a_conversation_keeps_what_it_does_not_name(batch: Batch) ->
         "replacements": [{"position": 3}],
         "item_count": 4,
         "fingerprint": "f" * 64,
+        "not_shown": "attachments",
         "continued_after": 2,
     }
     Conversation.objects.create(thread=thread, intended_at=Now(), **known)
@@ -217,6 +218,7 @@ def test_a_change_of_a_conversation_keeps_what_it_does_not_name(batch: Batch) ->
         "replacements": [{"position": 5}],
         "item_count": 6,
         "fingerprint": "e" * 64,
+        "not_shown": "phases",
         "continued_after": 1,
     }
     for name, value in changes.items():
