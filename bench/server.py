@@ -28,6 +28,7 @@ class World:
     def __init__(self, latency: float = 0.0) -> None:
         self.latency = latency
         self.conversations: dict[str, list[tuple[str, bytes]]] = {}
+        self.metadata: dict[str, dict[str, str]] = {}
         self.arrivals: list[float] = []
         self.cpu_before = time.process_time()
         self._number = 0
@@ -62,7 +63,7 @@ def answer(world: World, method: str, target: str, body: bytes) -> bytes | None:
         case ["GET", "conversations", conversation_id, "items"]:
             return _items_list(world, conversation_id, query)
         case ["GET", "conversations", conversation_id] if conversation_id in world.conversations:
-            return _conversation(conversation_id)
+            return _conversation(world, conversation_id)
         case ["GET", "threads", thread_id]:
             return estate.thread_document(thread_id)
         case ["GET", "threads", thread_id, "messages"]:
@@ -78,15 +79,22 @@ def answer(world: World, method: str, target: str, body: bytes) -> bytes | None:
 
 def _conversation_create(world: World, body: bytes) -> bytes:
     conversation_id = f"conv_{world.next_number():048x}"
+    asked = json.loads(body or b"{}")
     world.conversations[conversation_id] = []
-    if items := json.loads(body or b"{}").get("items"):
+    world.metadata[conversation_id] = asked.get("metadata") or {}
+    if items := asked.get("items"):
         _store(world, conversation_id, items)
-    return _conversation(conversation_id)
+    return _conversation(world, conversation_id)
 
 
-def _conversation(conversation_id: str) -> bytes:
+def _conversation(world: World, conversation_id: str) -> bytes:
     return _encode(
-        {"id": conversation_id, "object": "conversation", "created_at": estate.CREATED_AT, "metadata": {}}
+        {
+            "id": conversation_id,
+            "object": "conversation",
+            "created_at": estate.CREATED_AT,
+            "metadata": world.metadata[conversation_id],
+        }
     ).encode()
 
 

@@ -59,7 +59,7 @@ BAD: list[JsonObject] = [
     message("m2", 120) | {"id": "x" * 256},
     message("m2", 120) | {"id": "a\0b"},
     message("m2", 120, metadata=deep(MAX_JSON_DEPTH)),
-    message("m2", 120, metadata=deep(950)),
+    message("m2", 120, metadata=deep(600)),
     message("m2", 120) | {"object": "thread.message.sketch"},
     message("m2", 120) | {"object": None},
     STEP | {"id": None},

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from migration_app.contracts import Policies, policies_as_dict
+from migration_app.contracts import POLICIES_VERSION, Policies, policies_as_dict
 from migration_app.management import batches
 from migration_app.models import AuditEvent, Batch, Thread
 from migration_app.services import preflight as preflight_module
@@ -124,7 +124,7 @@ def test_a_backfill_keeps_the_policies_given_and_the_audit_trail_names_them(
 ) -> None:
     backfill(monkeypatch, "--policy", "assistant_images=block", "--policy", "file_search=native")
     chosen = policies_as_dict(Policies(assistant_images="block", file_search="native"))
-    assert Batch.objects.get().settings == {"policies": chosen, "policies_version": 1}
+    assert Batch.objects.get().settings == {"policies": chosen, "policies_version": POLICIES_VERSION}
     reason = AuditEvent.objects.get(verb="batch.backfill_started").reason
     assert reason == "manage.py backfill [assistant_images=block, file_search=native]"
 

@@ -49,7 +49,7 @@ def test_an_estate_that_is_well_ends_with_zero(sandbox: RunningSandbox) -> None:
     assert code == 0
     assert "a sample of 1,000" in out
     assert "finished: error: 0, warning: 0, information: 0" in out
-    assert "1 reading calls to the target for 1 conversations." in err
+    assert "2 reading calls to the target for 1 conversations." in err
 
 
 def test_an_error_is_shown_with_what_to_do_and_ends_with_one(gone: Thread) -> None:
@@ -64,7 +64,7 @@ def test_an_error_is_shown_with_what_to_do_and_ends_with_one(gone: Thread) -> No
 def test_counting_reads_nothing_and_changes_nothing(gone: Thread, sandbox: RunningSandbox) -> None:
     before = len(sandbox.control.requests())
     code, out, _err = run("--whole", "--count")
-    assert (code, out) == (0, "2 reading calls to the target for 2 conversations.")
+    assert (code, out) == (0, "4 reading calls to the target for 2 conversations.")
     assert len(sandbox.control.requests()) == before
     assert not Reconciliation.objects.exists()
 
