@@ -23,6 +23,7 @@ def test_an_operator_copies_the_instructions_line_by_line_as_they_are(open_as: O
     page.get_by_role("link", name="Prompts").click()
     page.get_by_role("link", name="kitchen-desk", exact=True).click()
     page.get_by_role("link", name="Hand off").click()
+    page.wait_for_load_state()  # the button copies once its deferred script has run
     page.get_by_role("button", name="Copy Instructions").click()
     expect(page.get_by_text("Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == text

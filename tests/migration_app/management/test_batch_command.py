@@ -153,4 +153,4 @@ def test_waiting_for_a_batch_ends_when_nobody_works_on_it(state: str, said: str)
 
 
 def test_workers_that_a_command_starts_serve_urgent_batches_first() -> None:
-    assert batches._worker_command()[2:5] == ["rqworker", "urgent", "default"]
+    assert batches._worker_command()[1:6] == ["-m", "console", "rqworker", "urgent", "default"]
