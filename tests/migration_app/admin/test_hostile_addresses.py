@@ -253,12 +253,12 @@ def filled(route: str) -> Iterator[str]:
         choices.append(values)
     for turn in range(2 * max(map(len, choices))):
         # Each value twice, beside others each time.
-        values = [
+        beside = [
             choice[(turn + place * (turn // len(choice))) % len(choice)]
             for place, choice in enumerate(choices)
         ]
         url = route
-        for name, value in zip(names, values, strict=True):
+        for name, value in zip(names, beside, strict=True):
             url = url.replace(f"<{name}>", urlencode({"k": value})[2:], 1)
         yield f"/{url}"
 
