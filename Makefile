@@ -77,7 +77,7 @@ bench: $(STAMP)
 	$(BIN)/python -m bench $(ARGS)
 
 mutants: $(STAMP)
-	$(BIN)/python -m bench.mutants $(ARGS)
+	$(BIN)/python -m tests.mutation.mutants $(ARGS)
 
 # uv stands in an environment of its own: pins must be renewable also where the install of today's is broken.
 requirements: .venv-uv/.installed

@@ -7,6 +7,7 @@ setup(
     package_dir={"console.templates": "templates"},
     package_data={
         "console.templates": ["**/*"],
-        "migration_app": ["static/**/*", "sample/*"],
+        "console": ["sample/*"],
+        "migration_app": ["static/**/*"],
     },
 )

@@ -24,13 +24,13 @@ from bench.children import answer_commands  # noqa: E402
 from bench.measure import Spending, postmaster_of  # noqa: E402
 from bench.sampling import Sampling  # noqa: E402
 from migration_app.archive.sequence import payload_compress, payload_sha256, sequence_pack  # noqa: E402
+from migration_app.batches.batches import batch_create  # noqa: E402
 from migration_app.contracts import Actor  # noqa: E402
 from migration_app.jobs import batch_enqueue, batch_job, workers_alive  # noqa: E402
 from migration_app.models import Batch, Conversation, SnapshotPage, Thread  # noqa: E402
 from migration_app.models.guards import GUARDED  # noqa: E402
-from migration_app.services.assessments import threads_assess  # noqa: E402
-from migration_app.services.batches import batch_create  # noqa: E402
-from migration_app.services.selections import selection_of_filters  # noqa: E402
+from migration_app.threads.assessments import threads_assess  # noqa: E402
+from migration_app.threads.selections import selection_of_filters  # noqa: E402
 
 ACTOR = Actor("bench")
 _PAGE = 100

@@ -23,14 +23,14 @@ from django.db import connection  # noqa: E402
 from django.http import HttpRequest  # noqa: E402
 
 from bench.children import answer_commands  # noqa: E402
-from migration_app.admin.confirm import selection_seal  # noqa: E402
+from migration_app.admin.base.confirm import selection_seal  # noqa: E402
 from migration_app.archive.sequence import payload_compress, payload_sha256, sequence_pack  # noqa: E402
 from migration_app.contracts import Actor  # noqa: E402
 from migration_app.intake.imports import import_create, import_read  # noqa: E402
-from migration_app.mapping import mapping_statement  # noqa: E402
 from migration_app.models import SnapshotPage, SourceImport, Thread  # noqa: E402
-from migration_app.services.page_writing import snapshot_pages_write  # noqa: E402
-from migration_app.services.selections import selection_of_filters  # noqa: E402
+from migration_app.snapshots.page_writing import snapshot_pages_write  # noqa: E402
+from migration_app.threads.mapping import mapping_statement  # noqa: E402
+from migration_app.threads.selections import selection_of_filters  # noqa: E402
 
 ACTOR = Actor("bench")
 _THREADS = """

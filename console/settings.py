@@ -81,8 +81,8 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     # Nothing before it reads a body: not even the look for a CSRF token, which comes with the view.
-    "migration_app.admin.body_limit.BodyLimitMiddleware",
-    "migration_app.admin.actors.acting_middleware",
+    "migration_app.admin.base.body_limit.BodyLimitMiddleware",
+    "migration_app.admin.base.actors.acting_middleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -154,13 +154,13 @@ AUTH_PASSWORD_VALIDATORS = [
 # Signing in. The first backend refuses whoever failed too often before the second one looks at a password.
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
-    "migration_app.admin.sign_in.PasswordBackend",
+    "migration_app.admin.accounts.sign_in.PasswordBackend",
 ]
 SIGN_IN_FAILURES = positive_int(env, "SIGN_IN_FAILURES", default=5)
 SIGN_IN_LOCK_MINUTES = positive_int(env, "SIGN_IN_LOCK_MINUTES", default=15)
 # How many proxies of ours append to X-Forwarded-For; 0: the connection alone says where a request comes from.
 TRUSTED_PROXIES = whole_number(env, "TRUSTED_PROXIES", default=0)
-AXES_HANDLER = "migration_app.admin.sign_in.SignInHandler"
+AXES_HANDLER = "migration_app.admin.accounts.sign_in.SignInHandler"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "ip_address", "username"]  # as the handler counts them
 AXES_FAILURE_LIMIT = SIGN_IN_FAILURES
 AXES_COOLOFF_TIME = dt.timedelta(minutes=SIGN_IN_LOCK_MINUTES)
@@ -168,8 +168,8 @@ AXES_COOLOFF_TIME = dt.timedelta(minutes=SIGN_IN_LOCK_MINUTES)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
 AXES_CLIENT_IP_CALLABLE = "console.client_address.lockout_address"
-AXES_CLIENT_STR_CALLABLE = "migration_app.admin.sign_in.client_words"
-AXES_LOCKOUT_CALLABLE = "migration_app.admin.sign_in.locked_out"
+AXES_CLIENT_STR_CALLABLE = "migration_app.admin.accounts.sign_in.client_words"
+AXES_LOCKOUT_CALLABLE = "migration_app.admin.accounts.sign_in.locked_out"
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 
@@ -193,7 +193,7 @@ IMPORT_MAX_REJECTS = positive_int(env, "IMPORT_MAX_REJECTS", default=100_000)
 IMPORT_MAX_ATTEMPTS = positive_int(env, "IMPORT_MAX_ATTEMPTS", default=3)
 # A prompt's instructions, 128 tools and schemas come in one form.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10_485_760
-# Edited prompts come back by the directory; how much a request may weigh says migration_app.admin.body_limit.
+# Edited prompts come back by the directory; how much a request may weigh says migration_app.admin.base.body_limit.
 DATA_UPLOAD_MAX_NUMBER_FILES = 1_000
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
-_SITE = "migration_app.admin.site"
+_SITE = "migration_app.admin.base.site"
 
 
 def _style(_request: HttpRequest) -> str:
@@ -40,7 +40,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "6px",
-    "DASHBOARD_CALLBACK": "migration_app.admin.dashboard.dashboard_context",
+    "DASHBOARD_CALLBACK": "migration_app.admin.operation.dashboard.dashboard_context",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _favicon}],
     "STYLES": [_style],
     "SCRIPTS": [_script],

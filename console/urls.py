@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from migration_app.admin.queues import no_public_page
+from migration_app.admin.operation.queues import no_public_page
 
 
 def healthz(_request: HttpRequest) -> HttpResponse:
@@ -17,7 +17,7 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("healthz", healthz),
-    path("admin/rq/", include("migration_app.admin.queues")),
+    path("admin/rq/", include("migration_app.admin.operation.queues")),
     path("admin/r/<path:_rest>", no_public_page),
     path("admin/", admin.site.urls),
     path("", RedirectView.as_view(pattern_name="admin:index", permanent=False)),

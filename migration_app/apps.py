@@ -17,8 +17,8 @@ class MigrationAppConfig(AppConfig):
     def ready(self) -> None:
         """Watch accounts and database connections; fill the groups after each migrate: permissions exist only then."""
         from migration_app import checks  # noqa: F401, PLC0415 - registers itself
-        from migration_app.services.accounts import accounts_watch  # noqa: PLC0415 - needs loaded models
-        from migration_app.services.groups import groups_update  # noqa: PLC0415 - needs loaded models
+        from migration_app.audit.accounts import accounts_watch  # noqa: PLC0415 - needs loaded models
+        from migration_app.audit.groups import groups_update  # noqa: PLC0415 - needs loaded models
 
         connections_watch()
         accounts_watch()

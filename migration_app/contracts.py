@@ -123,7 +123,7 @@ class Policies:
     """What an operator chooses for a batch: the fate of what the target has no place for.
 
     The first choice of each is the default; docs/conversion.md and ``conversion.policies`` say why. A *note* is
-    an assistant message that the migration writes, told apart by its first line (``conversion.migrated``).
+    an assistant message that the migration writes, told apart by its first line (``conversion.items.migrated``).
     ``block`` always means: leave a blocking finding, so that the thread is not sent.
     """
 

@@ -28,33 +28,33 @@ from rq.job import Job, get_current_job
 from rq.serializers import DefaultSerializer, JSONSerializer
 
 from migration_app import silence
-from migration_app.backfill.assistant_looks import looks_work
-from migration_app.backfill.given_up import given_up_work
-from migration_app.backfill.outcomes import bug_place
-from migration_app.backfill.readiness import readiness_work
-from migration_app.backfill.reconcile import Watch, reconcile_work
-from migration_app.backfill.runner import BugsMetError, Connections, batch_work
-from migration_app.backfill.trials import TrialWatch, trial_work
+from migration_app.batches.batches import batch_fail, batch_finish, batch_prepare_piece
+from migration_app.batches.cancel import batch_take_back
+from migration_app.batches.claims import threads_claimable
+from migration_app.batches.control import WORKED_ON, batch_control, urgent_work_waits
 from migration_app.contracts import Actor
+from migration_app.counters import tallies_fold
+from migration_app.engine.given_up import given_up_work
+from migration_app.engine.outcomes import bug_place
+from migration_app.engine.runner import BugsMetError, Connections, batch_work
+from migration_app.engine.target_behaviour import target_name
 from migration_app.gateways.connection import source_connection, target_base_url, target_connection
-from migration_app.gateways.limits import Limiter
+from migration_app.gateways.limits.limits import Limiter
 from migration_app.intake.imports import import_run, imports_tidy, imports_waiting
 from migration_app.models import Assistant, Batch, Reconciliation, Trial
 from migration_app.models.batch import MAX_WINDOW
-from migration_app.services.assistants import assistant_convert_next
-from migration_app.services.batch_cancel import batch_take_back
-from migration_app.services.batch_control import WORKED_ON, batch_control, urgent_work_waits
-from migration_app.services.batches import batch_fail, batch_finish, batch_prepare_piece
-from migration_app.services.claims import threads_claimable
-from migration_app.services.given_up import given_up_due
-from migration_app.services.readiness_checks import checks_waiting
-from migration_app.services.reconciliation.records import reconciliation_schedule, reconciliations_waiting
-from migration_app.services.reconciliation.review import review_send
-from migration_app.services.run_totals import run_totals_fold
-from migration_app.services.selections import SelectionError
-from migration_app.services.tallies import tallies_fold
-from migration_app.services.target_behaviour import target_name
-from migration_app.services.trials import trials_waiting
+from migration_app.prompts.assistant_check_work import looks_work
+from migration_app.prompts.assistants import assistant_convert_next
+from migration_app.readiness.checks import checks_waiting
+from migration_app.readiness.work import readiness_work
+from migration_app.reconciliation.records import reconciliation_schedule, reconciliations_waiting
+from migration_app.reconciliation.review import review_send
+from migration_app.reconciliation.work import Watch, reconcile_work
+from migration_app.snapshots.run_totals import run_totals_fold
+from migration_app.threads.given_up import given_up_due
+from migration_app.threads.selections import SelectionError
+from migration_app.trials.trials import trials_waiting
+from migration_app.trials.work import TrialWatch, trial_work
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,8 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from migration_app.contracts import Finding, JsonObject, PlannedItem, Replacement, ThreadPlan
-from migration_app.conversion.migrated import (
+from migration_app.conversion.findings.notes import Notes
+from migration_app.conversion.items.migrated import (
     attachment_words,
     call_words,
     citation_words,
@@ -25,7 +26,6 @@ from migration_app.conversion.migrated import (
     text_message,
     text_part,
 )
-from migration_app.conversion.notes import Notes
 from migration_app.conversion.text import as_id
 from migration_app.spill import replaced, selected
 

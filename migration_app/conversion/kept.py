@@ -6,8 +6,8 @@ Imports only ``contracts``, the table of findings and this package.
 from __future__ import annotations
 
 from migration_app.contracts import Finding, ThreadPlan
-from migration_app.conversion.canonical import fingerprint
-from migration_app.conversion.notes import Notes
+from migration_app.conversion.comparison.canonical import fingerprint
+from migration_app.conversion.findings.notes import Notes
 
 
 def kept_findings(plan: ThreadPlan, kept: int, kept_fingerprint: str) -> tuple[Finding, ...]:

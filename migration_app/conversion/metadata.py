@@ -7,7 +7,7 @@ this package.
 from __future__ import annotations
 
 from migration_app.contracts import MAX_METADATA_KEY, MAX_METADATA_PAIRS, MAX_METADATA_VALUE
-from migration_app.conversion.notes import Notes
+from migration_app.conversion.findings.notes import Notes
 from migration_app.conversion.text import clean_text, copy_json, json_text, label, parse_json, shape_of
 
 THREAD_ID_KEY = "thread_id"

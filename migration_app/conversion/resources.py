@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from migration_app.contracts import Finding, JsonObject, SourceKind, SourceThread
-from migration_app.conversion.notes import Notes
+from migration_app.conversion.findings.notes import Notes
 from migration_app.conversion.text import (
     as_id,
     as_list,

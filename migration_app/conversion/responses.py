@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from migration_app.contracts import Finding, JsonObject
-from migration_app.conversion.assistants import convert_settings
+from migration_app.conversion.findings.notes import Notes
 from migration_app.conversion.metadata import convert_metadata
-from migration_app.conversion.notes import Notes
+from migration_app.conversion.prompts.assistants import convert_settings
 from migration_app.conversion.resources import resource_ids
 from migration_app.conversion.text import (
     as_id,

@@ -11,15 +11,25 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from migration_app.contracts import Finding, PlannedItem, Policies, SourceThread, ThreadPlan
-from migration_app.conversion.context import Context
-from migration_app.conversion.messages import convert_message
+from migration_app.conversion.findings.notes import Notes
+from migration_app.conversion.items.context import Context
+from migration_app.conversion.items.messages import convert_message
+from migration_app.conversion.items.runs import (
+    convert_waiting,
+    run_findings,
+    unfinished_runs,
+    waiting_calls,
+)
+from migration_app.conversion.items.timeline import (
+    Timeline,
+    created_message_id,
+    place_steps,
+    step_type,
+)
+from migration_app.conversion.items.tool_calls import call_ids_of, convert_step, note_status
 from migration_app.conversion.metadata import add_thread_id, convert_metadata
-from migration_app.conversion.notes import Notes
 from migration_app.conversion.resources import resource_ids, resource_words
-from migration_app.conversion.runs import convert_waiting, run_findings, unfinished_runs, waiting_calls
 from migration_app.conversion.text import as_id, as_object, label, labels, source_id_of, unknown_fields
-from migration_app.conversion.timeline import Timeline, created_message_id, place_steps, step_type
-from migration_app.conversion.tool_calls import call_ids_of, convert_step, note_status
 from migration_app.spill import FINDING_BYTES, FINDINGS, ITEMS, Gathering, is_spilled
 
 _KNOWN = frozenset({"id", "object", "created_at", "metadata", "tool_resources", "deleted"})

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from migration_app.contracts import JsonObject, SourceThread, ThreadPlan
-from migration_app.conversion.function_calls import function_name
-from migration_app.conversion.runs import waiting_calls
+from migration_app.conversion.items.function_calls import function_name
+from migration_app.conversion.items.runs import waiting_calls
+from migration_app.conversion.items.tool_calls import call_ids_of
 from migration_app.conversion.text import (
     as_id,
     as_list,
@@ -26,7 +27,6 @@ from migration_app.conversion.text import (
     source_id_of,
 )
 from migration_app.conversion.threads import Place, thread_places
-from migration_app.conversion.tool_calls import call_ids_of
 
 _MAX_COUNT = 2**53
 

@@ -173,7 +173,7 @@ def item_id(item: JsonObject, *, conversation_id: str, position: int) -> str:
     The id depends on conversation and position only. So the real service refuses an append that is repeated
     (`item_already_in_conversation`, recorded), while a new conversation never meets an id of an older one, whose
     old content the API would return instead (recorded). Compatible servers differ: some append again, some replace
-    the id. So what a target does with a repeat is found out (``backfill.repeats``), never assumed.
+    the id. So what a target does with a repeat is found out (``engine.repeats``), never assumed.
     """
     prefix = own_id_prefix(item)
     if not prefix:

@@ -36,14 +36,14 @@ from migration_app.intake.store import newest_page_pk, registered_reason, thread
 from migration_app.intake.talks import Talks
 from migration_app.intake.tally import Progress, RejectSink, Tally
 from migration_app.models import AuditEvent, SnapshotPage, Thread
-from migration_app.services.assessments import threads_assess
-from migration_app.services.deletions import deletions_keep, deletions_search
-from migration_app.services.source_objects import (
+from migration_app.snapshots.deletions import deletions_keep, deletions_search
+from migration_app.snapshots.source_objects import (
     LooseObject,
     loose_object,
     newest_source_object_pk,
     source_objects_store,
 )
+from migration_app.threads.assessments import threads_assess
 
 K = SnapshotPage.Kind
 

@@ -7,10 +7,10 @@ from django.db.models import Exists, Q
 from django.db.models.functions import Now
 
 from migration_app.archive.ids import storable_text
+from migration_app.audit.trail import audit_record
 from migration_app.contracts import Actor
 from migration_app.intake.imports import OPEN, PARTS
 from migration_app.models import ImportPart, SourceImport
-from migration_app.services.audit import audit_record
 
 _S = SourceImport.State
 

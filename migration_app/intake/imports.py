@@ -18,6 +18,7 @@ from django.db.models.functions import Now
 
 from migration_app.archive.ids import storable_text
 from migration_app.archive.streams import ArchiveUnreadableError, ByteReader
+from migration_app.audit.trail import audit_record
 from migration_app.contracts import Actor
 from migration_app.intake.archives import archive_import
 from migration_app.intake.disk import AGAIN_WORDS, DiskFullError, disk_full_words
@@ -25,8 +26,7 @@ from migration_app.intake.holding import Hold, ImportHandedBackError, ImportStop
 from migration_app.intake.tally import Progress, RejectSink
 from migration_app.intake.thread_ids import thread_ids_import
 from migration_app.models import ImportPart, ImportReject, SnapshotPage, SourceImport
-from migration_app.services.assessments import threads_assess
-from migration_app.services.audit import audit_record
+from migration_app.threads.assessments import threads_assess
 
 logger = logging.getLogger(__name__)
 

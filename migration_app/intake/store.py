@@ -27,14 +27,14 @@ from migration_app.archive.streams import REJECT_BYTES
 from migration_app.archive.talk import KnownTalk
 from migration_app.archive.unfinished import LIST_GOES_ON
 from migration_app.archive.versions import KnownObjects, Verdict, digest_of
+from migration_app.audit.trail import audit_event
 from migration_app.contracts import Actor, ListingOrder
 from migration_app.intake.news import Entry, ThreadNews, documents_written
 from migration_app.intake.talks import Talks, of_talk, other_mark, other_talk, row_differs, talk_differs
 from migration_app.models import AuditEvent, SnapshotPage, SourceImport, Thread
-from migration_app.services.audit import audit_event
-from migration_app.services.deletions import deletion_document, deletions_are_kept, deletions_of
-from migration_app.services.page_writing import snapshot_pages_write
-from migration_app.services.pages import page_content, pages_made
+from migration_app.snapshots.deletions import deletion_document, deletions_are_kept, deletions_of
+from migration_app.snapshots.page_writing import snapshot_pages_write
+from migration_app.snapshots.pages import page_content, pages_made
 
 _GROUP_THREADS = 500
 _GROUP_BYTES = 32 << 20

@@ -15,14 +15,14 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from migration_app.audit.command_line import command_actor
+from migration_app.batches.batches import batch_create, speed_check
+from migration_app.batches.progress import batch_progress
 from migration_app.contracts import Policies, policies_as_dict, policies_from, policy_choices
 from migration_app.jobs import batch_enqueue, workers_missing
 from migration_app.models import Batch, Thread
 from migration_app.models.batch import DEFAULT_WINDOW, MAX_WINDOW
-from migration_app.services.batches import batch_create, speed_check
-from migration_app.services.command_line import command_actor
-from migration_app.services.progress import batch_progress
-from migration_app.services.selections import selection_of_filters, selection_of_pks
+from migration_app.threads.selections import selection_of_filters, selection_of_pks
 
 _POLL_SECONDS = 0.5
 _WORKER_END_SECONDS = 30

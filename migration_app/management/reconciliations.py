@@ -20,8 +20,8 @@ from rich.text import Text
 
 from migration_app.management.private_files import private_open
 from migration_app.models import Reconciliation
-from migration_app.services.reconciliation.records import discrepancies, scope_words, totals_words
-from migration_app.services.reconciliation.report import (
+from migration_app.reconciliation.records import discrepancies, scope_words, totals_words
+from migration_app.reconciliation.report import (
     HEADER,
     check_rows,
     csv_rows,

@@ -84,7 +84,7 @@ class Chunk(models.Model):
 
     Lifecycle: *sending* is written before the call, *appended* with the item ids after it. A chunk found in
     *sending* by a later worker is a doubt: the conversation is read, and a chunk that is not there may still be on its
-    way (``backfill.doubts``). The row of a refused append (which adds nothing) is taken away. A roll back writes
+    way (``engine.steps.doubts``). The row of a refused append (which adds nothing) is taken away. A roll back writes
     *deleting*, with the item ids as just read, before it deletes the first of them; the row goes when the last one is
     deleted.
     """

@@ -56,7 +56,7 @@ class PromptVersion(models.Model):
 
     Lifecycle: *draft* → *in_review* → *approved* (by another person, where configured) → *active*; one version of
     a prompt is active at most, and the one before it becomes *retired*, from where a roll back activates it again.
-    A version in review may be *rejected*. The allowed edges are the table in ``services.prompt_review``.
+    A version in review may be *rejected*. The allowed edges are the table in ``prompts.review``.
 
     ``spec_json`` is ASCII JSON text with sorted keys: unlike JSONB it holds ``\\u0000`` and hashes stably.
     """

@@ -81,7 +81,7 @@ class Reconciliation(models.Model):
 class Discrepancy(models.Model):
     """One place where the database and the truth differ. Words without message content.
 
-    ``code`` is a kind of ``services.reconciliation.kinds``, which says what it means and what to do.
+    ``code`` is a kind of ``reconciliation.kinds``, which says what it means and what to do.
     """
 
     class Severity(models.TextChoices):

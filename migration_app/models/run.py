@@ -1,10 +1,10 @@
 """Runs of the source, a row each, and counters of their tokens, kept by triggers.
 
 The rows are read out of the snapshots, which stay the truth: they can be written again at any time
-(``services.runs``). What a run said (its own instructions, its error's text) is content and stays in the snapshot.
+(``snapshots.runs``). What a run said (its own instructions, its error's text) is content and stays in the snapshot.
 
 The counters work as those of threads do (``models.tally``): a statement that changes runs adds a few rows of
-differences in its own transaction, ``services.run_totals.run_totals_fold`` adds them into totals now and then, and
+differences in its own transaction, ``snapshots.run_totals.run_totals_fold`` adds them into totals now and then, and
 who reads adds up both. Nothing else writes these two tables.
 """
 

@@ -1,7 +1,7 @@
 """Counters of threads, kept by triggers, so that no page has to count millions of rows.
 
 Every statement that changes threads adds a few rows of differences (``TallyChange``) in its own transaction: it
-only appends, so workers never wait for each other here. ``services.tallies.tallies_fold`` adds them into totals
+only appends, so workers never wait for each other here. ``counters.tallies_fold`` adds them into totals
 (``Tally``) now and then; who reads adds up both. Nothing else writes these tables. The triggers stand in migration
 0011: a change of KEYS or MEASURES needs a migration that writes them again.
 """

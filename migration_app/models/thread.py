@@ -17,7 +17,7 @@ class Thread(models.Model):
 
     Lifecycle: registered → snapshotted (or blocked) → queued → backfilling → backfilled → verified; aside
     stand failed, needs_review, source_missing, excluded and rolled_back. The allowed edges are the table in
-    ``services.threads``; nothing else writes ``status``.
+    ``threads.statuses``; nothing else writes ``status``.
 
     A batch gives a thread *pending work*. A worker takes it by a lease (token and expiry) and keeps the
     lease alive; a lease that ran out is free for the next worker.

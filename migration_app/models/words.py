@@ -12,7 +12,7 @@ class ServerWords(models.Model):
 
     A refusal may quote the message that it refuses, so the words are content: shown with ``view_content`` only, in
     no list and no export, never in the audit trail, and gone for good when somebody erases them
-    (``services.server_words``). ``item`` is the number of the refused item, 0 where the words are not about one.
+    (``threads.server_words``). ``item`` is the number of the refused item, 0 where the words are not about one.
     """
 
     thread = models.ForeignKey(Thread, on_delete=models.PROTECT, related_name="server_words", db_index=False)

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from migration_app.models import PromptVersion, TargetModel
 from tests.browser.conftest import OpenAs
-from tests.migration_app.services.prompt_rows import SPEC, prompt_made, version_made
+from tests.migration_app.prompts.prompt_rows import SPEC, prompt_made, version_made
 
 pytestmark = pytest.mark.browser
 

@@ -13,9 +13,9 @@ from pytest_django.live_server_helper import LiveServer
 
 from migration_app.contracts import Actor
 from migration_app.models import Assistant, AuditEvent, Prompt, PromptVersion
-from migration_app.services.assistants import assistant_convert_next, conversions_request
-from migration_app.services.prompt_review import version_activate, version_approve, version_submit
-from migration_app.services.prompt_versions import version_create
+from migration_app.prompts.assistants import assistant_convert_next, conversions_request
+from migration_app.prompts.review import version_activate, version_approve, version_submit
+from migration_app.prompts.versions import version_create
 from tests.browser.conftest import OpenAs
 from tests.migration_app.admin.estate import assistant_made, object_made
 

@@ -10,7 +10,7 @@ import pytest
 from django.core.management import get_commands, load_command_class
 from django.db import connection
 
-from migration_app.mapping import mapping_columns
+from migration_app.threads.mapping import mapping_columns
 from tests.factories import ConversationFactory, ThreadFactory
 
 TEXT = (Path(__file__).parents[2] / "docs" / "cutover.md").read_text(encoding="utf-8")

@@ -13,17 +13,17 @@ import django_rq
 from django.conf import settings
 from django.db import connection
 
-from bench.mortal import Workers
+from migration_app.batches.batches import batch_create
+from migration_app.batches.control import batch_resume
 from migration_app.contracts import Actor
 from migration_app.jobs import batch_enqueue, workers_alive
 from migration_app.models import Batch, Thread
-from migration_app.services.assessments import thread_assess
-from migration_app.services.batch_control import batch_resume
-from migration_app.services.batches import batch_create
-from migration_app.services.selections import selection_of_filters
+from migration_app.threads.assessments import thread_assess
+from migration_app.threads.selections import selection_of_filters
+from tests.chaos.killable import Workers
 from tests.end_to_end.foreign_target import ForeignTarget
 from tests.end_to_end.verdicts import TextsOf, Verdict, judged
-from tests.migration_app.backfill.conftest import add_page, message, objects_of
+from tests.migration_app.engine.conftest import add_page, message, objects_of
 
 ACTOR = Actor("ada")
 LEAST_SHARE = 0.95

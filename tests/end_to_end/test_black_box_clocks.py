@@ -9,8 +9,8 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from bench.silence import SilentProxy, silent_proxy
 from migration_app.models import Thread
+from tests.chaos.silence import SilentProxy, silent_proxy
 from tests.end_to_end.black_box import TIMEOUT_SECONDS, assert_kept, quiet, run_at, settled
 from tests.end_to_end.foreign_target import Behaviour, foreign_target
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bench.freezing import BOUNDARIES
 from migration_app.models import Conversation, FormerConversation, OrphanConversation
+from tests.chaos.freezing import BOUNDARIES
 from tests.end_to_end.black_box import TIMEOUT_SECONDS, assert_kept, quiet, run_at, settled
 from tests.end_to_end.foreign_target import Behaviour, foreign_target
 

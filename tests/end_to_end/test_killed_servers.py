@@ -21,17 +21,17 @@ from django.utils import timezone
 from pytest_django.plugin import DjangoDbBlocker
 
 from bench import console
-from bench.mortal import Servers, Workers, own_servers
-from bench.wholeness import estate_troubles, unheld_conversations
 from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
 from migration_app import worker as worker_module
+from migration_app.batches.batches import batch_create
 from migration_app.contracts import Actor
 from migration_app.models import AuditEvent, Batch, OrphanConversation, Thread
-from migration_app.services.batches import batch_create
-from migration_app.services.selections import selection_of_filters
-from tests.migration_app.backfill.conftest import make_thread
+from migration_app.threads.selections import selection_of_filters
+from tests.chaos.invariants import estate_troubles, unheld_conversations
+from tests.chaos.killable import Servers, Workers, own_servers
 from tests.migration_app.conftest import sandbox
+from tests.migration_app.engine.conftest import make_thread
 
 __all__ = ["make_thread", "sandbox"]  # fixtures, used by name
 

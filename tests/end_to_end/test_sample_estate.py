@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
+from console.sample import sample_path
 from console.sandbox.testing import RunningSandbox
-from migration_app.backfill.runner import Connections, batch_work
+from migration_app.batches.batches import batch_create, batch_prepare
+from migration_app.batches.preflight import preflight_of
 from migration_app.contracts import Actor
+from migration_app.engine.runner import Connections, batch_work
 from migration_app.gateways.connection import target_connection
 from migration_app.models import Thread
-from migration_app.sample import sample_path
-from migration_app.services.batches import batch_create, batch_prepare
-from migration_app.services.preflight import preflight_of
-from migration_app.services.selections import selection_of_filters
-from tests.migration_app.backfill.conftest import assert_conversation_holds_exactly_the_thread
+from migration_app.threads.selections import selection_of_filters
 from tests.migration_app.conftest import sandbox
 from tests.migration_app.conversion.support import validator
+from tests.migration_app.engine.conftest import assert_conversation_holds_exactly_the_thread
 
 __all__ = ["sandbox"]  # a fixture, used by name
 ACTOR = Actor("ada")

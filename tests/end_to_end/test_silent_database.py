@@ -10,18 +10,18 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from bench.silence import SilentProxy
-from bench.wholeness import estate_troubles
 from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
+from migration_app.batches.batches import batch_create
 from migration_app.contracts import Actor
 from migration_app.intake.imports import import_receive
 from migration_app.models import Batch, SourceImport, Thread
-from migration_app.services.batches import batch_create
-from migration_app.services.selections import selection_of_filters
+from migration_app.threads.selections import selection_of_filters
+from tests.chaos.invariants import estate_troubles
+from tests.chaos.silence import SilentProxy
 from tests.end_to_end.test_killed_workers import kill, wait_until, worker_environment
-from tests.migration_app.backfill.conftest import make_thread
 from tests.migration_app.conftest import sandbox
+from tests.migration_app.engine.conftest import make_thread
 
 __all__ = ["make_thread", "sandbox", "worker_environment"]  # fixtures, used by name
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -12,15 +12,15 @@ from django.utils import timezone
 
 from console.sandbox.testing import RunningSandbox
 from migration_app.contracts import Actor, PlannedItem, ThreadPlan
-from migration_app.conversion.canonical import fingerprint
 from migration_app.conversion.chunking import chunk_items
+from migration_app.conversion.comparison.canonical import fingerprint
 from migration_app.conversion.threads import convert_thread
 from migration_app.gateways.connection import Connection, target_connection
 from migration_app.gateways.target import conversation_create, items_append
 from migration_app.models import Chunk, Conversation, Thread
-from migration_app.services.assessments import thread_assess
-from migration_app.services.pages import load_source_thread
-from migration_app.services.snapshots import snapshot_pages_append
+from migration_app.snapshots.pages import load_source_thread
+from migration_app.threads.assessments import thread_assess
+from migration_app.threads.snapshots import snapshot_pages_append
 
 ACTOR = Actor("ada")
 

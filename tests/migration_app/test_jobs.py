@@ -21,20 +21,20 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from rq import SimpleWorker, Worker
 from rq.job import Job
 
+from console.sample import sample_path
 from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
 from migration_app import worker as worker_module
-from migration_app.backfill import runner
+from migration_app.batches import batches
+from migration_app.batches.batches import batch_create, batch_prepare
+from migration_app.batches.control import batch_cancel, batch_pause, batch_resume
 from migration_app.contracts import Actor
+from migration_app.engine import runner
 from migration_app.intake.imports import import_receive
 from migration_app.models import Assistant, AuditEvent, Batch, ImportPart, SourceImport, Thread
-from migration_app.sample import sample_path
-from migration_app.services import batches
-from migration_app.services.assistants import conversions_request
-from migration_app.services.batch_control import batch_cancel, batch_pause, batch_resume
-from migration_app.services.batches import batch_create, batch_prepare
-from migration_app.services.selections import selection_of_filters
-from tests.migration_app.backfill.conftest import (
+from migration_app.prompts.assistants import conversions_request
+from migration_app.threads.selections import selection_of_filters
+from tests.migration_app.engine.conftest import (
     assert_conversation_holds_exactly_the_thread,
     claim,
     expire_leases,

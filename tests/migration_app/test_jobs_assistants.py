@@ -15,8 +15,8 @@ from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
 from migration_app.contracts import Actor
 from migration_app.models import Assistant, AuditEvent
-from migration_app.services.assistant_looks import looks_request
-from migration_app.services.assistants import conversions_request
+from migration_app.prompts.assistant_checks import looks_request
+from migration_app.prompts.assistants import conversions_request
 from tests.factories import AssistantFactory, SourceObjectFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -15,7 +15,7 @@ from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
 from migration_app.contracts import Actor
 from migration_app.models import AuditEvent, ReadinessCheck, TargetModel
-from migration_app.services.readiness_checks import check_claim, check_request
+from migration_app.readiness.checks import check_claim, check_request
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -15,8 +15,8 @@ from rq import SimpleWorker
 from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
 from migration_app.models import AuditEvent, Reconciliation
-from migration_app.services.reconciliation.records import reconciliation_create
-from migration_app.services.reconciliation.review import review_ask
+from migration_app.reconciliation.records import reconciliation_create
+from migration_app.reconciliation.review import review_ask
 from tests.factories import BatchFactory
 from tests.migration_app.copied import ACTOR, copied_thread, delete_conversation
 
@@ -139,7 +139,7 @@ def test_a_fault_of_the_console_ends_it_instead_of_repeating_it(
     def broken(_pks: object) -> None:
         raise RuntimeError("a row with private words")
 
-    monkeypatch.setattr("migration_app.backfill.reconcile.records_look", broken)
+    monkeypatch.setattr("migration_app.reconciliation.work.records_look", broken)
     copied_thread()
     row = asked()
     work_off(queue)

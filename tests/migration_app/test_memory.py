@@ -13,8 +13,8 @@ from migration_app import spill
 from migration_app.archive.assemble import PageContent, assemble_thread
 from migration_app.archive.sequence import sequence_pack
 from migration_app.contracts import JsonObject, Replacement, SourceThread
-from migration_app.conversion.canonical import ItemsComparison, fingerprint, read_back_includes
 from migration_app.conversion.chunking import chunk_items, plan_size
+from migration_app.conversion.comparison.canonical import ItemsComparison, fingerprint, read_back_includes
 from migration_app.conversion.fallbacks import apply_replacements
 from migration_app.conversion.resources import thread_resources
 from migration_app.conversion.threads import convert_thread

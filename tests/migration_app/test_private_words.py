@@ -20,16 +20,17 @@ from rq import SimpleWorker
 
 from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
-from migration_app.backfill import protocol, runner
-from migration_app.mapping import mapping_chunks
+from migration_app.batches.batches import batch_create
+from migration_app.batches.control import batch_resume
+from migration_app.engine import runner
+from migration_app.engine.steps import protocol
 from migration_app.models import Batch, ServerWords, Thread
-from migration_app.services.batch_control import batch_resume
-from migration_app.services.batches import batch_create
-from migration_app.services.readiness_checks import check_request
-from migration_app.services.reconciliation.records import reconciliation_create
-from migration_app.services.selections import selection_of_filters
-from tests.migration_app.backfill.conftest import ACTOR, expire_leases, message, objects_of
-from tests.migration_app.trial_estate import thread_stored, trial_made
+from migration_app.readiness.checks import check_request
+from migration_app.reconciliation.records import reconciliation_create
+from migration_app.threads.mapping import mapping_chunks
+from migration_app.threads.selections import selection_of_filters
+from tests.migration_app.engine.conftest import ACTOR, expire_leases, message, objects_of
+from tests.migration_app.trials.estate import thread_stored, trial_made
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MARKER = "zanzibarnights"

@@ -26,8 +26,8 @@ from console.demo import (
     sandbox_running,
     workers_and_web,
 )
+from console.sample import sample_path
 from migration_app.models import Assistant, Chunk, Conversation, PromptVersion, Thread
-from migration_app.sample import sample_path
 
 _ACCOUNTS = {"viewer": "viewer", "operator": "operator", "admin": "admin", "approver": "admin"}
 """Each with its group. Two admins: what one of them asks for, the other may have to approve."""

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.db.models import Count
 
+from migration_app.batches.kinds import batch_eligible
 from migration_app.management.batches import (
     add_policy_argument,
     add_selection_arguments,
@@ -15,8 +16,7 @@ from migration_app.management.batches import (
     selection_from,
 )
 from migration_app.models import Batch, Thread
-from migration_app.services.batch_kinds import batch_eligible
-from migration_app.services.selections import selection_threads
+from migration_app.threads.selections import selection_threads
 
 
 class Command(BaseCommand):

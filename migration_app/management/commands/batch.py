@@ -10,18 +10,18 @@ from django.db import transaction
 from rich.console import Console
 from rich.table import Table
 
-from migration_app.jobs import batch_enqueue
-from migration_app.management.batches import add_speed_arguments
-from migration_app.models import Batch
-from migration_app.services.batch_control import (
+from migration_app.audit.command_line import command_actor
+from migration_app.batches.control import (
     BatchRefusedError,
     batch_cancel,
     batch_change,
     batch_pause,
     batch_resume,
 )
-from migration_app.services.command_line import command_actor
-from migration_app.services.progress import batch_progress
+from migration_app.batches.progress import batch_progress
+from migration_app.jobs import batch_enqueue
+from migration_app.management.batches import add_speed_arguments
+from migration_app.models import Batch
 
 _LISTED = 20
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from migration_app.services.command_line import command_actor
-from migration_app.services.runs import Collected, runs_collect
+from migration_app.audit.command_line import command_actor
+from migration_app.snapshots.runs import Collected, runs_collect
 
 
 class Command(BaseCommand):

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from migration_app.audit.command_line import command_actor
 from migration_app.models import Assistant
-from migration_app.services.assistants import assistant_convert_next, conversions_request
-from migration_app.services.command_line import command_actor
+from migration_app.prompts.assistants import assistant_convert_next, conversions_request
 
 
 class Command(BaseCommand):

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from migration_app.audit.command_line import command_actor
 from migration_app.management.batches import add_which_arguments, selection_from
-from migration_app.services.command_line import command_actor
-from migration_app.services.server_words import server_words_erase
+from migration_app.threads.server_words import server_words_erase
 
 
 class Command(BaseCommand):

@@ -9,12 +9,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from migration_app.audit.command_line import command_actor
+from migration_app.audit.trail import audit_record
 from migration_app.management.private_files import private_open
-from migration_app.mapping import mapping_chunks, mapping_columns
 from migration_app.models import Thread
-from migration_app.services.audit import audit_record
-from migration_app.services.command_line import command_actor
-from migration_app.services.selections import selection_of_filters
+from migration_app.threads.mapping import mapping_chunks, mapping_columns
+from migration_app.threads.selections import selection_of_filters
 
 
 class Command(BaseCommand):

@@ -7,10 +7,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from migration_app.audit.command_line import command_actor
+from migration_app.audit.trail import audit_record
 from migration_app.models import Prompt
-from migration_app.services.audit import audit_record
-from migration_app.services.command_line import command_actor
-from migration_app.services.prompt_files import (
+from migration_app.prompts.files import (
     FORMATS,
     Standing,
     directory_standing,

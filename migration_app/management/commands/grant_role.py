@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from migration_app.services.database_role import RoleRefusedError, database_role_grant
+from migration_app.audit.database_role import RoleRefusedError, database_role_grant
 
 
 class Command(BaseCommand):

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from migration_app.archive.shape import Replayed, Shape, file_shape
 from migration_app.archive.streams import ArchiveUnreadableError
+from migration_app.audit.command_line import command_actor
 from migration_app.management.imports import (
     RejectFile,
     file_import,
@@ -17,7 +18,6 @@ from migration_app.management.imports import (
     summary_print,
 )
 from migration_app.models import SourceImport
-from migration_app.services.command_line import command_actor
 
 
 class Command(BaseCommand):

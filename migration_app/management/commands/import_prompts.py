@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from migration_app.services.command_line import command_actor
-from migration_app.services.prompt_import import PromptFileError, files_of, prompts_import
+from migration_app.audit.command_line import command_actor
+from migration_app.prompts.imports import PromptFileError, files_of, prompts_import
 
 
 class Command(BaseCommand):

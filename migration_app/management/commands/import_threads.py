@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from migration_app.audit.command_line import command_actor
 from migration_app.management.imports import RejectFile, file_import, files_checked, reject_path
 from migration_app.models import SourceImport
-from migration_app.services.command_line import command_actor
 
 
 class Command(BaseCommand):

@@ -10,6 +10,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from migration_app.audit.command_line import command_actor
+from migration_app.audit.trail import audit_record
+from migration_app.batches.preflight import Preflight, preflight_of
+from migration_app.batches.preflight_report import HEADER, basis_words, preflight_rows
 from migration_app.management.batches import (
     add_policy_argument,
     add_which_arguments,
@@ -18,11 +22,7 @@ from migration_app.management.batches import (
 )
 from migration_app.management.private_files import private_open
 from migration_app.models import Batch
-from migration_app.services.audit import audit_record
-from migration_app.services.command_line import command_actor
-from migration_app.services.preflight import Preflight, preflight_of
-from migration_app.services.preflight_report import HEADER, basis_words, preflight_rows
-from migration_app.services.selections import SelectionError, selection_of_filters, selection_threads
+from migration_app.threads.selections import SelectionError, selection_of_filters, selection_threads
 
 
 class Command(BaseCommand):

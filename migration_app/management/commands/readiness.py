@@ -8,19 +8,19 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from migration_app.audit.command_line import command_actor
 from migration_app.jobs import readiness_run
 from migration_app.models import ReadinessCheck
-from migration_app.services.command_line import command_actor
-from migration_app.services.function_calls import HEADER, function_uses
-from migration_app.services.model_replace import (
+from migration_app.prompts.model_replace import (
     MOST_AT_ONCE,
     ReplacementRefusedError,
     model_replace,
     versions_with_model,
 )
-from migration_app.services.prompt_needs import needs_fill, versions_that_count
-from migration_app.services.readiness import readiness_of
-from migration_app.services.readiness_checks import check_request
+from migration_app.prompts.needs import needs_fill, versions_that_count
+from migration_app.readiness.checklist import readiness_of
+from migration_app.readiness.checks import check_request
+from migration_app.readiness.function_calls import HEADER, function_uses
 
 _A_FETCH = 100
 Kind = ReadinessCheck.Kind

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from migration_app.services.command_line import command_actor
-from migration_app.services.tallies import tallies_differences, tallies_rebuild
+from migration_app.audit.command_line import command_actor
+from migration_app.counters import tallies_differences, tallies_rebuild
 
 _SHOWN = 20
 

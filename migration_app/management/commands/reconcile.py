@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from migration_app.backfill.reconcile import Watch
+from migration_app.audit.command_line import command_actor
 from migration_app.jobs import reconcile_enqueue, reconcile_run, workers_missing
 from migration_app.management.reconciliations import (
     report_csv,
@@ -21,17 +21,17 @@ from migration_app.management.reconciliations import (
     stop_at_signals,
 )
 from migration_app.models import Reconciliation
-from migration_app.services.command_line import command_actor
-from migration_app.services.reconciliation.estimate import calls_estimate
-from migration_app.services.reconciliation.kinds import CHECKS, DEFAULT_CHECKS
-from migration_app.services.reconciliation.records import (
+from migration_app.reconciliation.estimate import calls_estimate
+from migration_app.reconciliation.kinds import CHECKS, DEFAULT_CHECKS
+from migration_app.reconciliation.records import (
     DEFAULT_SAMPLE,
     ReconciliationRefusedError,
     reconciliation_create,
     reconciliation_resume,
     totals,
 )
-from migration_app.services.reconciliation.review import review_ask, review_send
+from migration_app.reconciliation.review import review_ask, review_send
+from migration_app.reconciliation.work import Watch
 
 _S = Reconciliation.State
 _STOPPED = 130

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from migration_app.batches.kinds import FOREIGN_TOO
 from migration_app.management.batch_command import BatchCommand
 from migration_app.models import Batch
-from migration_app.services.batch_kinds import FOREIGN_TOO
 
 
 class Command(BatchCommand):

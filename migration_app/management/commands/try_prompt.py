@@ -9,14 +9,18 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from migration_app.backfill.trials import TrialWatch
+from migration_app.audit.command_line import command_actor
 from migration_app.jobs import trial_enqueue, trial_run, workers_missing
 from migration_app.management.private_files import private_open
 from migration_app.management.reconciliations import stop_at_signals
 from migration_app.models import PromptVersion, Thread, Trial, TrialResult
-from migration_app.services.command_line import command_actor
-from migration_app.services.trial_judging import CSV_HEADER, JudgingRefusedError, trial_tally, verdict_rows
-from migration_app.services.trial_plan import (
+from migration_app.trials.judging import (
+    CSV_HEADER,
+    JudgingRefusedError,
+    trial_tally,
+    verdict_rows,
+)
+from migration_app.trials.plan import (
     DEFAULT_TURNS,
     FIRST,
     LAST,
@@ -28,13 +32,14 @@ from migration_app.services.trial_plan import (
     trial_plan,
     version_named,
 )
-from migration_app.services.trials import (
+from migration_app.trials.trials import (
     results_of,
     scratches_left,
     trial_clean,
     trial_create,
     trial_resume,
 )
+from migration_app.trials.work import TrialWatch
 
 _STOPPED = 130
 """Exit code of a command that was told to stop, as shells have it for Ctrl-C."""

@@ -12,8 +12,8 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
+from migration_app.audit.accounts import accounts_unaudited
 from migration_app.models import Thread
-from migration_app.services.accounts import accounts_unaudited
 from tests.migration_app.admin.estate import page_made, thread_made
 
 LogIn = Callable[[str], Client]

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from console.sample import sample_path
 from migration_app import spill
 from migration_app.archive import objects
 from migration_app.archive.assemble import PageContent, assemble_thread
@@ -22,7 +23,6 @@ from migration_app.archive.ordering import Listing, listings_merged
 from migration_app.archive.sequence import sequence_pack
 from migration_app.archive.versions import KnownObjects, Verdict
 from migration_app.contracts import JsonObject, SourceThread
-from migration_app.sample import sample_path
 from migration_app.spill import is_spilled
 
 MESSAGE: JsonObject = {"id": "m1", "object": "thread.message", "thread_id": "thread_1", "created_at": 5}

@@ -8,8 +8,8 @@ import pathlib
 import pytest
 
 from migration_app.contracts import PlannedItem, Replacement, ThreadPlan, policies_from
-from migration_app.conversion.assistants import convert_assistant
 from migration_app.conversion.fallbacks import apply_replacements
+from migration_app.conversion.prompts.assistants import convert_assistant
 from migration_app.conversion.threads import convert_thread
 from tests.migration_app.conversion.support import (
     assert_acceptable,

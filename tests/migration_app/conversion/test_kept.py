@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from migration_app.contracts import PlannedItem, Severity, ThreadPlan
-from migration_app.conversion.canonical import fingerprint
+from migration_app.conversion.comparison.canonical import fingerprint
 from migration_app.conversion.kept import kept_findings
 
 

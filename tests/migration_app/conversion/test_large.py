@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from migration_app.contracts import Policies, Replacement, SourceThread, ThreadPlan
-from migration_app.conversion.canonical import compare_items, fingerprint
 from migration_app.conversion.chunking import chunk_items, plan_size
+from migration_app.conversion.comparison.canonical import compare_items, fingerprint
 from migration_app.conversion.fallbacks import apply_replacements
 from migration_app.conversion.resources import thread_resources
 from migration_app.conversion.threads import convert_thread, thread_places

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from migration_app.contracts import Fidelity, ThreadPlan
-from migration_app.conversion.assistants import convert_assistant
-from migration_app.conversion.parts import MAX_IMAGE_URL, MAX_TEXT
+from migration_app.conversion.items.parts import MAX_IMAGE_URL, MAX_TEXT
+from migration_app.conversion.prompts.assistants import convert_assistant
 from migration_app.conversion.threads import convert_thread
 from tests.migration_app.conversion.support import assert_acceptable, codes, thread_of
 

@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from migration_app.contracts import MAX_ITEMS_PER_CALL, Policies, Replacement, SourceThread, ThreadPlan
-from migration_app.conversion.assistants import convert_assistant
-from migration_app.conversion.canonical import compare_items, fingerprint
 from migration_app.conversion.chunking import chunk_items
+from migration_app.conversion.comparison.canonical import compare_items, fingerprint
 from migration_app.conversion.fallbacks import apply_replacements
-from migration_app.conversion.migrated import plain
+from migration_app.conversion.items.migrated import plain
+from migration_app.conversion.prompts.assistants import convert_assistant
 from migration_app.conversion.resources import liveness_findings, thread_resources
 from migration_app.conversion.responses import run_record
 from migration_app.conversion.text import as_list, as_object, clean_text, source_id_of

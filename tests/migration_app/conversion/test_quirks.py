@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from migration_app.contracts import Fidelity, ThreadPlan
-from migration_app.conversion.assistants import convert_assistant
+from migration_app.conversion.prompts.assistants import convert_assistant
 from migration_app.conversion.resources import thread_resources
 from migration_app.conversion.responses import run_record
 from migration_app.conversion.threads import convert_thread

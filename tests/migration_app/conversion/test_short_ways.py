@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from migration_app.contracts import Difference, JsonObject, Policies
-from migration_app.conversion import canonical, messages
-from migration_app.conversion.canonical import ItemsComparison, canonical_item, fingerprint
-from migration_app.conversion.context import Context
-from migration_app.conversion.messages import convert_message
+from migration_app.conversion.comparison import canonical
+from migration_app.conversion.comparison.canonical import ItemsComparison, canonical_item, fingerprint
+from migration_app.conversion.items import messages
+from migration_app.conversion.items.context import Context
+from migration_app.conversion.items.messages import convert_message
 from tests.migration_app.conversion.strategies import ANY_JSON, TEXTS, WORDS, damaged, policies
 from tests.migration_app.conversion.test_properties import EVERY_ITEM, fixed
 

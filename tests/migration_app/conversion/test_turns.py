@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from migration_app.contracts import SourceThread
-from migration_app.conversion.answers import read_answer
+from migration_app.conversion.comparison.answers import read_answer
 from migration_app.conversion.threads import convert_thread
 from migration_app.conversion.turns import (
     RecordedAnswer,

@@ -11,8 +11,8 @@ from migration_app.archive.versions import KnownObjects
 from migration_app.contracts import JsonObject
 from migration_app.intake import archives, store
 from migration_app.models import Assistant, AuditEvent, ImportReject, SnapshotPage, SourceImport, Thread
-from migration_app.services.pages import page_content
-from migration_app.services.snapshots import load_source_thread
+from migration_app.snapshots.pages import page_content
+from migration_app.threads.snapshots import load_source_thread
 from tests.factories import BatchFactory, ThreadFactory
 from tests.migration_app.intake.support import (
     ACTOR,

@@ -10,8 +10,8 @@ import pytest
 from migration_app.contracts import Actor, JsonObject, policies_from
 from migration_app.intake import archives
 from migration_app.models import AuditEvent, Conversation, SnapshotPage, SourceDeletion, Thread
-from migration_app.services.plans import plan_of
-from migration_app.services.snapshots import live_snapshot_store, load_source_thread
+from migration_app.threads.plans import plan_of
+from migration_app.threads.snapshots import live_snapshot_store, load_source_thread
 from tests.factories import ConversationFactory, ThreadFactory
 from tests.migration_app.intake.support import (
     ACTOR,

@@ -21,7 +21,7 @@ from migration_app.intake.imports import (
     imports_waiting,
 )
 from migration_app.models import AuditEvent, ImportPart, SnapshotPage, SourceImport, SourceObject, Thread
-from migration_app.services.page_writing import snapshot_pages_write
+from migration_app.snapshots.page_writing import snapshot_pages_write
 from tests.migration_app.intake.support import ACTOR, assistant, lines, message, stored_messages
 
 pytestmark = pytest.mark.django_db

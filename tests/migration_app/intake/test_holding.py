@@ -40,7 +40,7 @@ from migration_app.models import (
     SourceObject,
     Thread,
 )
-from migration_app.services.assessments import threads_assess
+from migration_app.threads.assessments import threads_assess
 from tests.migration_app.intake.support import ACTOR, assistant, lines, message
 
 pytestmark = pytest.mark.django_db

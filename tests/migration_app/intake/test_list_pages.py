@@ -8,7 +8,7 @@ import pytest
 
 from migration_app.contracts import JsonObject
 from migration_app.models import SnapshotPage
-from migration_app.services.snapshots import live_snapshot_store
+from migration_app.threads.snapshots import live_snapshot_store
 from tests.migration_app.archive.support import listed
 from tests.migration_app.intake.support import ACTOR, imported, lines, message, run, the_thread, thread
 

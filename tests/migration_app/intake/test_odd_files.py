@@ -9,7 +9,7 @@ import pytest
 from migration_app.archive.streams import ArchiveUnreadableError
 from migration_app.contracts import JsonObject
 from migration_app.models import ImportReject
-from migration_app.services.snapshots import load_source_thread
+from migration_app.threads.snapshots import load_source_thread
 from tests.migration_app.intake.support import (
     assistant,
     imported,

@@ -9,7 +9,7 @@ import pytest
 
 from migration_app.intake import archives
 from migration_app.models import AuditEvent, ImportReject
-from migration_app.services.snapshots import load_source_thread
+from migration_app.threads.snapshots import load_source_thread
 from tests.migration_app.intake.support import imported, lines, the_thread, undone
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,7 @@ import pytest
 from migration_app.contracts import MAX_JSON_DEPTH, Finding, JsonObject
 from migration_app.intake import archives
 from migration_app.models import SnapshotPage, SourceImport
-from migration_app.services.snapshots import load_source_thread
+from migration_app.threads.snapshots import load_source_thread
 from tests.migration_app.intake.support import (
     imported,
     lines,

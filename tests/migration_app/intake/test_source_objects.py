@@ -8,7 +8,7 @@ import pytest
 
 from migration_app.contracts import JsonObject
 from migration_app.models import Assistant, AuditEvent, SourceObject
-from migration_app.services.pages import source_object_value, source_objects
+from migration_app.snapshots.pages import source_object_value, source_objects
 from tests.migration_app.intake.support import assistant, imported, lines, message
 
 pytestmark = pytest.mark.django_db

@@ -15,7 +15,7 @@ from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
 from migration_app.management import batches
 from migration_app.models import AuditEvent, Batch, Thread
-from tests.migration_app.backfill.conftest import make_thread
+from tests.migration_app.engine.conftest import make_thread
 
 __all__ = ["make_thread"]  # a fixture, used by name
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -9,7 +9,7 @@ from django.core.management import call_command
 
 from migration_app.models import Run
 from tests.migration_app.intake.support import message
-from tests.migration_app.services.test_runs import run, snapshotted
+from tests.migration_app.snapshots.test_runs import run, snapshotted
 
 pytestmark = pytest.mark.django_db
 

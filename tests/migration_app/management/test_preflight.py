@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from migration_app.batches import preflight as preflight_module
+from migration_app.batches.preflight_report import preflight_command
 from migration_app.contracts import POLICIES_VERSION, Policies, policies_as_dict
 from migration_app.management import batches
 from migration_app.models import AuditEvent, Batch, Thread
-from migration_app.services import preflight as preflight_module
-from migration_app.services.preflight_report import preflight_command
-from migration_app.services.selections import selection_of_filters
+from migration_app.threads.selections import selection_of_filters
 
 pytestmark = pytest.mark.django_db
 

@@ -12,7 +12,7 @@ from django.core.management import call_command
 from console.devservers import processes
 from migration_app.contracts import Actor
 from migration_app.management.private_files import private_open
-from migration_app.services.reconciliation.records import reconciliation_create
+from migration_app.reconciliation.records import reconciliation_create
 from tests.migration_app.admin.estate import thread_made
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from migration_app.models import AuditEvent, PromptVersion
-from tests.migration_app.services.prompt_rows import prompt_made, version_made
+from tests.migration_app.prompts.prompt_rows import prompt_made, version_made
 
 pytestmark = pytest.mark.django_db
 

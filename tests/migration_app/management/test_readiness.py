@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 
 from console.sandbox.testing import RunningSandbox
 from migration_app.models import PromptVersion
-from tests.migration_app.services.prompt_rows import SPEC, prompt_made, version_made
+from tests.migration_app.prompts.prompt_rows import SPEC, prompt_made, version_made
 
 pytestmark = pytest.mark.django_db
 

@@ -5,8 +5,8 @@ import io
 import pytest
 from django.core.management import call_command
 
+from migration_app.counters import tallies_differences, tallies_fold
 from migration_app.models import AuditEvent, Tally
-from migration_app.services.tallies import tallies_differences, tallies_fold
 from tests.migration_app.admin.estate import thread_made
 
 pytestmark = pytest.mark.django_db

@@ -17,7 +17,7 @@ from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
 from migration_app.management.commands import reconcile as command_module
 from migration_app.models import AuditEvent, Reconciliation, Thread
-from migration_app.services.reconciliation.records import reconciliation_create
+from migration_app.reconciliation.records import reconciliation_create
 from tests.migration_app.copied import ACTOR, copied_thread, delete_conversation
 
 pytestmark = pytest.mark.django_db

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, connection, models, transaction
 
+from migration_app.audit.trail import audit_record
 from migration_app.contracts import Actor
 from migration_app.models import Assistant, AuditEvent, Prompt, PromptVersion, SnapshotPage, SourceObject
 from migration_app.models.guards import GUARDED
-from migration_app.services.audit import audit_record
-from migration_app.services.prompt_versions import version_create
+from migration_app.prompts.versions import version_create
 from tests.factories import SnapshotPageFactory, SourceObjectFactory
 from tests.guards import OPERATIONS
 

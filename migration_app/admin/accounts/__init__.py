@@ -1,0 +1,1 @@
+"""Pages of people: users, groups, sign-in, and the audit trail."""

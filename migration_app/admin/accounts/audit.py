@@ -1,0 +1,97 @@
+"""The audit trail, for reading."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.text import Truncator
+
+from migration_app.admin.base.filters import day_filter, text_filter, values_filter
+from migration_app.admin.base.model_admin import ReadOnlyAdmin
+from migration_app.models import AuditEvent
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
+    """Who did what, when, and why."""
+
+    list_display = ("show_at", "actor", "verb", "show_subject", "show_change", "show_batch", "show_reason")
+    list_filter = (
+        values_filter("verb", AuditEvent, "verb"),
+        day_filter("first day (UTC, YYYY-MM-DD)", "at", "gte"),
+        day_filter("last day (UTC, YYYY-MM-DD)", "at", "lt"),
+        text_filter("batch", "batch_pk"),
+    )
+    search_fields = ("subject_id",)
+    search_help_text = "Exact id of a thread, batch, assistant …"
+    ordering = ("-at", "-id")
+    list_indexes = (("batch_pk",), ("verb",), ())
+    list_order = ("at", "id")
+    list_per_page = 100
+    fields = (
+        "show_at",
+        "actor",
+        "verb",
+        "subject_kind",
+        "subject_id",
+        "before",
+        "after",
+        "reason",
+        "show_batch",
+        "job_id",
+        "request_id",
+    )
+    readonly_fields = fields
+
+    def get_search_results(
+        self,
+        request: HttpRequest,  # noqa: ARG002 - Django's signature
+        queryset: QuerySet[Any],
+        search_term: str,
+    ) -> tuple[QuerySet[Any], bool]:
+        """Search by exact subject id."""
+        words = search_term.strip().replace("\x00", "")
+        return (queryset.filter(subject_id=words) if words else queryset), False
+
+    @admin.display(description="when (UTC)")
+    def show_at(self, event: AuditEvent) -> str:
+        """To the second."""
+        return format_html('<span class="mc-nowrap">{}</span>', f"{event.at:%Y-%m-%d %H:%M:%S}")
+
+    @admin.display(description="subject")
+    def show_subject(self, event: AuditEvent) -> str:
+        """What it speaks of."""
+        shown = Truncator(event.subject_id).chars(34)
+        return format_html(
+            '<span class="mc-nowrap">{} <bdi class="mc-mono" title="{}">{}</bdi></span>',
+            event.subject_kind,
+            event.subject_id,
+            shown,
+        )
+
+    @admin.display(description="change")
+    def show_change(self, event: AuditEvent) -> str:
+        """Status before and after."""
+        if not event.after:
+            return "–"
+        change = f"{event.before or '–'} → {event.after}"
+        shown = Truncator(change).chars(32)
+        return format_html('<span class="mc-nowrap" title="{}">{}</span>', change, shown)
+
+    @admin.display(description="batch")
+    def show_batch(self, event: AuditEvent) -> str:
+        """Link to the batch."""
+        if event.batch_pk is None:
+            return "–"
+        url = reverse("admin:migration_app_batch_change", args=[event.batch_pk])
+        return format_html('<a class="mc-link" href="{}">{}</a>', url, event.batch_pk)
+
+    @admin.display(description="reason")
+    def show_reason(self, event: AuditEvent) -> str:
+        """The beginning of the reason; the whole of it on the event's page."""
+        return event.reason if len(event.reason) <= 80 else f"{event.reason[:79]}…"

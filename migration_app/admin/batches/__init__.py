@@ -1,0 +1,1 @@
+"""Pages of batches and what can be done with one."""

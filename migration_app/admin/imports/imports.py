@@ -1,0 +1,394 @@
+"""Imports: the upload, its progress, and what could not be read."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    JsonResponse,
+    StreamingHttpResponse,
+)
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+
+from migration_app.admin.base.actors import actor_of
+from migration_app.admin.base.badges import badge_html, progress_badge
+from migration_app.admin.base.body_limit import content_length
+from migration_app.admin.base.confirm import bytes_words
+from migration_app.admin.base.filters import choice_filter
+from migration_app.admin.base.model_admin import RowPageAdmin, progress_json
+from migration_app.admin.base.pagination import slice_of
+from migration_app.admin.base.workers import workers_state
+from migration_app.audit.trail import audit_record
+from migration_app.intake.control import import_cancel, import_cancellable, import_restart, import_restartable
+from migration_app.intake.disk import DiskFullError, disk_full_words
+from migration_app.intake.imports import import_receive
+from migration_app.jobs import import_enqueue
+from migration_app.models import ImportReject, SourceImport
+
+IMPORT = "migration_app.import_archive"
+CONTENT = "migration_app.view_content"
+OPEN_STATES = (SourceImport.State.WAITING, SourceImport.State.RUNNING)
+_PART_BYTES = 1 << 20
+_FORM_BYTES = 1 << 16  # what the request holds besides the file
+_RAW_SHOWN = 2_000
+
+
+class Echo:
+    """A file for the csv module that hands each row on instead of keeping it."""
+
+    def write(self, row: str) -> str:
+        """Return what was written."""
+        return row
+
+
+class UploadForm(forms.Form):
+    """A file, what it holds, and why it is imported."""
+
+    kind = forms.ChoiceField(choices=SourceImport.Kind.choices, label="What it holds")
+    file = forms.FileField(label="File", max_length=512)
+    reason = forms.CharField(label="Reason", max_length=2000, strip=True)
+
+    def clean_file(self) -> UploadedFile[bytes]:
+        """Refuse what is too large, in case the request did not tell its size."""
+        file: UploadedFile[bytes] = self.cleaned_data["file"]
+        if (file.size or 0) > upload_limit():
+            raise forms.ValidationError(too_large_words())
+        return file
+
+
+class CancelForm(forms.Form):
+    """Why an import is cancelled."""
+
+    reason = forms.CharField(max_length=2000, strip=True)
+
+
+def upload_limit() -> int:
+    """Largest upload in bytes."""
+    return settings.UPLOAD_MAX_MB * 1_000_000
+
+
+def too_large_words() -> str:
+    """Say what to do with a file that is too large."""
+    return (
+        f"The file is larger than {settings.UPLOAD_MAX_MB} MB, the most that can be uploaded (UPLOAD_MAX_MB). "
+        "Import it on the server instead: manage.py import_archive PATH (thread ids: manage.py import_threads)."
+    )
+
+
+def import_percent(row: SourceImport) -> int:
+    """Share of the file that was read."""
+    if row.state == SourceImport.State.FINISHED:
+        return 100
+    return min(99, row.bytes_read * 100 // row.file_bytes) if row.file_bytes else 0
+
+
+def import_progress_words(row: SourceImport) -> str:
+    """Say how far an import is."""
+    if row.state == SourceImport.State.WAITING:
+        return "Waiting for a worker."
+    words = f"{bytes_words(row.bytes_read)} of {bytes_words(row.file_bytes)} read"
+    rejected = f", {row.reject_count:,} rejected" if row.reject_count else ""
+    again = (
+        f" Try {row.attempts} of {settings.IMPORT_MAX_ATTEMPTS}: the worker before this one ended early."
+        if row.state == SourceImport.State.RUNNING and row.attempts > 1
+        else ""
+    )
+    return f"{words}{rejected}.{again}"
+
+
+@admin.register(SourceImport)
+class SourceImportAdmin(RowPageAdmin[SourceImport]):
+    """What came in by file."""
+
+    list_display = (
+        "show_name",
+        "kind",
+        "show_state",
+        "show_size",
+        "show_threads",
+        "show_rejects",
+        "show_by",
+        "show_created",
+    )
+    list_filter = (
+        choice_filter("state", "state", list(SourceImport.State.choices)),
+        choice_filter("kind", "kind", list(SourceImport.Kind.choices)),
+    )
+    ordering = ("-id",)
+    row_name = "import"
+    change_list_template = "migration_app/import_list.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add upload, progress and rejects."""
+        wrap = self.admin_site.admin_view
+        return [
+            path("upload/", wrap(self.upload_view), name="migration_app_sourceimport_upload"),
+            path(
+                "<int:pk>/progress.json", wrap(self.progress_view), name="migration_app_sourceimport_progress"
+            ),
+            path("<int:pk>/again/", wrap(self.again_view), name="migration_app_sourceimport_again"),
+            path("<int:pk>/cancel/", wrap(self.cancel_view), name="migration_app_sourceimport_cancel"),
+            path("<int:pk>/rejects.csv", wrap(self.rejects_view), name="migration_app_sourceimport_rejects"),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Add the upload button for those who may import."""
+        return super().changelist_view(
+            request, {**(extra_context or {}), "may_import": request.user.has_perm(IMPORT)}
+        )
+
+    @admin.display(description="import")
+    def show_name(self, row: SourceImport) -> str:
+        """Number and file name."""
+        return f"{row.pk}: {row.file_name}"
+
+    @admin.display(description="state")
+    def show_state(self, row: SourceImport) -> str:
+        """Coloured state."""
+        return badge_html(progress_badge(row.state))
+
+    @admin.display(description="size")
+    def show_size(self, row: SourceImport) -> str:
+        """Size of the file."""
+        return bytes_words(row.file_bytes)
+
+    @admin.display(description="threads")
+    def show_threads(self, row: SourceImport) -> str:
+        """Threads that the file named."""
+        threads = row.counts.get("threads") if isinstance(row.counts, dict) else None
+        return f"{threads:,}" if isinstance(threads, int) else "–"
+
+    @admin.display(description="rejected")
+    def show_rejects(self, row: SourceImport) -> str:
+        """Lines that could not be taken."""
+        return f"{row.reject_count:,}" if row.reject_count else "–"
+
+    @admin.display(description="by")
+    def show_by(self, row: SourceImport) -> str:
+        """Who asked for it."""
+        return row.created_by_name
+
+    @admin.display(description="started")
+    def show_created(self, row: SourceImport) -> str:
+        """When it was asked for, UTC."""
+        return f"{row.created_at:%Y-%m-%d %H:%M}"
+
+    # --- upload -----------------------------------------------------------------------------------
+
+    @csrf_exempt
+    def upload_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Refuse a body that is too large before it is read; only then look for the token, which reads it."""
+        if not (request.user.has_perm(IMPORT) and self.has_view_permission(request)):
+            raise PermissionDenied
+        if request.method == "POST" and content_length(request) > upload_limit() + _FORM_BYTES:
+            return self._upload_page(request, UploadForm(), error=too_large_words(), status=413)
+        try:
+            return csrf_protect(self._upload)(request)
+        except (DiskFullError, OSError) as error:
+            # Looking for the token reads the body into the temporary directory; keeping it fills the database's disk.
+            words = str(error) if isinstance(error, DiskFullError) else disk_full_words(error)
+            if not words:
+                raise
+            return self._full_page(words)
+
+    def _upload(self, request: HttpRequest) -> HttpResponse:
+        if request.method != "POST":
+            return self._upload_page(request, UploadForm(initial={"kind": SourceImport.Kind.ARCHIVE}))
+        form = UploadForm(request.POST, request.FILES)
+        if not form.is_valid():
+            return self._upload_page(request, form)
+        file: UploadedFile[bytes] = form.cleaned_data["file"]
+        with transaction.atomic():
+            row = import_receive(
+                kind=form.cleaned_data["kind"],
+                file_name=(file.name or "upload")[:512],
+                chunks=file.chunks(_PART_BYTES),
+                actor=actor_of(request),
+                reason=form.cleaned_data["reason"],
+            )
+            import_enqueue(row.pk)
+        messages.success(request, f"{row.file_name} was uploaded; a worker will read it.")
+        return HttpResponseRedirect(reverse("admin:migration_app_sourceimport_change", args=[row.pk]))
+
+    def _full_page(self, words: str) -> HttpResponse:
+        # Without the form: its token would be looked for in the body, which could not be kept.
+        text = f"{words}\nNothing of this upload was kept. When there is room, go back and upload the file again.\n"
+        return HttpResponse(text, content_type="text/plain; charset=utf-8", status=507)
+
+    def _upload_page(
+        self, request: HttpRequest, form: UploadForm, *, error: str = "", status: int = 200
+    ) -> HttpResponse:
+        response = self.page(
+            request,
+            "upload.html",
+            title="Import a file",
+            form=form,
+            error=error,
+            kinds=SourceImport.Kind.choices,
+            chosen_kind=form.data.get("kind") or SourceImport.Kind.ARCHIVE,
+            reason=form.data.get("reason", ""),
+            max_bytes=upload_limit(),
+            max_mb=settings.UPLOAD_MAX_MB,
+            too_large=too_large_words(),
+            workers=workers_state(),
+            back_url=self.list_url(),
+        )
+        response.status_code = status
+        return response
+
+    # --- one import -------------------------------------------------------------------------------
+
+    def progress_view(self, request: HttpRequest, pk: int) -> JsonResponse:
+        """Tell the page's script how far the import is."""
+        row = self.row_for(request, pk)
+        return progress_json(
+            is_open=row.state in OPEN_STATES,
+            state=row.state,
+            percent=import_percent(row),
+            text=import_progress_words(row),
+            counts=row.counts if isinstance(row.counts, dict) else {},
+        )
+
+    def row_page(self, request: HttpRequest, row: SourceImport) -> HttpResponse:
+        """Show an import. Rejected lines are content: seeing them writes an audit row."""
+        may_see = request.user.has_perm(CONTENT)
+        rejects = slice_of(request, "rejects", row.rejects.order_by("pk"), size=50, total=row.rejects.count())
+        if may_see and rejects.rows:
+            audit_record(
+                actor=actor_of(request),
+                verb="import.rejects_viewed",
+                subject_kind="import",
+                subject_id=str(row.pk),
+                reason=f"lines {rejects.first}–{rejects.last} of {rejects.total}",
+            )
+        is_open = row.state in OPEN_STATES
+        return self.page(
+            request,
+            "import.html",
+            title=f"import {row.pk}",
+            obj=row,
+            row=row,
+            state=progress_badge(row.state),
+            is_open=is_open,
+            percent=import_percent(row),
+            progress_words=import_progress_words(row),
+            progress_url=reverse("admin:migration_app_sourceimport_progress", args=[row.pk]),
+            again_url=reverse("admin:migration_app_sourceimport_again", args=[row.pk])
+            if request.user.has_perm(IMPORT) and import_restartable(row)
+            else "",
+            cancel_url=reverse("admin:migration_app_sourceimport_cancel", args=[row.pk])
+            if request.user.has_perm(IMPORT) and import_cancellable(row)
+            else "",
+            rejects_url=reverse("admin:migration_app_sourceimport_rejects", args=[row.pk]),
+            size=bytes_words(row.file_bytes),
+            counts=[
+                {"name": name, "label": name.replace("_", " "), "count": count}
+                for name, count in (row.counts if isinstance(row.counts, dict) else {}).items()
+            ],
+            rejects=rejects,
+            rejects_not_kept=max(0, row.reject_count - rejects.total) if not is_open else 0,
+            raws=[(reject, _raw_words(reject) if may_see else "") for reject in rejects.rows],
+            may_see=may_see,
+            workers=workers_state() if is_open else None,
+        )
+
+    def again_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """POST: let a failed import, whose file is still kept, wait for a worker again."""
+        if not request.user.has_perm(IMPORT):
+            raise PermissionDenied
+        row = self.row_for(request, pk)
+        if request.method == "POST":
+            with transaction.atomic():
+                restarted = import_restart(
+                    source_import_pk=row.pk, actor=actor_of(request), reason="Started again from its page."
+                )
+                if restarted:
+                    import_enqueue(row.pk)
+            if restarted:
+                messages.success(request, "The import waits for a worker again.")
+            else:
+                messages.error(
+                    request, "It has not failed, or its file is no longer kept: upload the file again."
+                )
+        return HttpResponseRedirect(reverse("admin:migration_app_sourceimport_change", args=[row.pk]))
+
+    def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """POST with a reason: end an import that waits or is being read, and delete its upload."""
+        if not request.user.has_perm(IMPORT):
+            raise PermissionDenied
+        row = self.row_for(request, pk)
+        if request.method == "POST":
+            form = CancelForm(request.POST)
+            if not form.is_valid():
+                messages.error(request, "Say why the import is cancelled: it is kept in the audit trail.")
+            else:
+                with transaction.atomic():
+                    cancelled = import_cancel(
+                        source_import_pk=row.pk,
+                        actor=actor_of(request),
+                        reason=form.cleaned_data["reason"],
+                    )
+                    if cancelled:
+                        import_enqueue(row.pk)  # to assess what it has stored
+                if cancelled:
+                    messages.success(
+                        request, "The import is cancelled and its upload deleted. What it has stored stays."
+                    )
+                else:
+                    messages.error(request, "The import was over already.")
+        return HttpResponseRedirect(reverse("admin:migration_app_sourceimport_change", args=[row.pk]))
+
+    def rejects_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        """POST: download the reject file; with the lines themselves for those who may see content."""
+        row = self.row_for(request, pk)
+        if request.method != "POST":
+            return HttpResponseRedirect(reverse("admin:migration_app_sourceimport_change", args=[row.pk]))
+        may_see = request.user.has_perm(CONTENT)
+        audit_record(
+            actor=actor_of(request),
+            verb="import.rejects_exported",
+            subject_kind="import",
+            subject_id=str(row.pk),
+            reason="with the lines" if may_see else "without the lines",
+        )
+        return StreamingHttpResponse(
+            _reject_rows(row, may_see=may_see),
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="import-{row.pk}-rejects.csv"'},
+        )
+
+
+def _raw_words(reject: ImportReject) -> str:
+    raw = bytes(reject.raw)
+    text = raw[:_RAW_SHOWN].decode("utf-8", errors="replace")
+    return f"{text}… ({len(raw):,} bytes in all)" if len(raw) > _RAW_SHOWN else text
+
+
+def _reject_rows(row: SourceImport, *, may_see: bool) -> Iterator[str]:
+    writer = csv.writer(Echo())
+    yield str(writer.writerow(["line_number", "reason", *(["raw"] if may_see else [])]))
+    rejects = row.rejects.order_by("pk")
+    for reject in (rejects if may_see else rejects.defer("raw")).iterator(chunk_size=500):
+        raw = [_safe_cell(bytes(reject.raw).decode("utf-8", errors="replace"))] if may_see else []
+        yield str(writer.writerow([reject.line_number, _safe_cell(reject.reason), *raw]))
+
+
+def _safe_cell(text: str) -> str:
+    """Disarm what a spreadsheet would run as a formula (OWASP, CSV injection)."""
+    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text

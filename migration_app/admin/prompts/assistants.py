@@ -1,0 +1,345 @@
+"""Assistants of the source, and the action that makes prompts of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+    JsonResponse,
+)
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.http import urlencode
+
+from migration_app.admin.base.actors import actor_of
+from migration_app.admin.base.badges import (
+    Badge,
+    assistant_badge,
+    badge_html,
+    fidelity_badge,
+    severity_badge,
+)
+from migration_app.admin.base.confirm import selection_seal, selection_unseal
+from migration_app.admin.base.filters import FidelityFilter, choice_filter
+from migration_app.admin.base.model_admin import RowPageAdmin, progress_json, row_key
+from migration_app.admin.base.rendering import pretty_json
+from migration_app.admin.base.workers import workers_state
+from migration_app.jobs import conversions_enqueue, looks_enqueue
+from migration_app.models import Assistant, AuditEvent, Prompt, SourceObject
+from migration_app.prompts.assistant_checks import looks_request
+from migration_app.prompts.assistants import Conversions, conversions_newest, conversions_request
+from migration_app.prompts.drift import DriftError, assistant_other_dismiss, assistant_other_use
+from migration_app.threads.selections import SelectionError
+from migration_app.threads.snapshots import source_object_value
+
+CONVERT = "migration_app.convert_assistant"
+_SHOWN_FOR = dt.timedelta(hours=1)
+"""How long the list tells how the last conversions ended."""
+
+
+@admin.register(Assistant)
+class AssistantAdmin(RowPageAdmin[Assistant]):
+    """Assistants that were imported, or that some thread named."""
+
+    list_display = (
+        "show_name",
+        "assistant_id",
+        "model",
+        "show_status",
+        "show_fidelity",
+        "show_outcome",
+        "show_prompt",
+        "show_threads",
+    )
+    list_filter = (
+        choice_filter("status", "status", list(Assistant.Status.choices)),
+        choice_filter("outcome", "outcome", list(Assistant.Outcome.choices)),
+        FidelityFilter,
+    )
+    change_list_template = "migration_app/assistant_list.html"
+    list_select_related = ("prompt",)
+    search_fields = ("assistant_id", "name")
+    search_help_text = "Part of the name, or the id"
+    ordering = ("-id",)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the confirm page's target."""
+        view = self.admin_site.admin_view(self.convert_view)
+        progress = self.admin_site.admin_view(self.progress_view)
+        act = self.admin_site.admin_view(self.act_view)
+        return [
+            path("convert/", view, name="migration_app_assistant_convert"),
+            path("progress.json", progress, name="migration_app_assistant_progress"),
+            path("<int:pk>/<slug:act>/act/", act, name="migration_app_assistant_act"),
+            *super().get_urls(),
+        ]
+
+    @admin.display(description="assistant")
+    def show_name(self, assistant: Assistant) -> str:
+        """Name, or id where none is known."""
+        return format_html("<bdi>{}</bdi>", str(assistant))
+
+    @admin.display(description="status")
+    def show_status(self, assistant: Assistant) -> str:
+        """Coloured status."""
+        return badge_html(assistant_badge(assistant.status))
+
+    @admin.display(description="fidelity")
+    def show_fidelity(self, assistant: Assistant) -> str:
+        """Coloured grade."""
+        return badge_html(fidelity_badge(assistant.fidelity))
+
+    @admin.display(description="last conversion")
+    def show_outcome(self, assistant: Assistant) -> str:
+        """How the last conversion ended."""
+        return format_html(
+            '{} <span class="mc-small">{}</span>',
+            badge_html(_outcome_badge(assistant)),
+            assistant.outcome_text,
+        )
+
+    @admin.display(description="prompt")
+    def show_prompt(self, assistant: Assistant) -> str:
+        """Link to the prompt made of it."""
+        prompt = getattr(assistant, "prompt", None)
+        if prompt is None:
+            return "–"
+        url = reverse("admin:migration_app_prompt_change", args=[prompt.pk])
+        return format_html('<a class="mc-link" href="{}">{}</a>', url, prompt.slug)
+
+    @admin.display(description="threads")
+    def show_threads(self, assistant: Assistant) -> str:
+        """Link to its threads; counting them for each row would cost a query each."""
+        return format_html('<a class="mc-link" href="{}">threads</a>', _threads_url(assistant))
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Offer the conversion to those who may start it."""
+        if not request.user.has_perm(CONVERT):
+            return {}
+        return {"convert": (AssistantAdmin.confirm_conversion, "convert", "Convert to prompts")}
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Refuse the action without its permission aloud."""
+        if request.POST.get("action") == "convert" and not request.user.has_perm(CONVERT):
+            raise PermissionDenied
+        newest = conversions_newest()
+        is_recent = newest is not None and (
+            newest.waiting > 0 or timezone.now() - newest.requested_at < _SHOWN_FOR
+        )
+        more = {
+            "conversions": newest if is_recent else None,
+            "conversions_words": _words(newest) if newest else "",
+            "workers": workers_state() if newest and newest.waiting else None,
+        }
+        return super().changelist_view(request, {**(extra_context or {}), **more})
+
+    def progress_view(self, request: HttpRequest) -> JsonResponse:
+        """Tell the list's script how far the conversions are that were asked for last."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        newest = conversions_newest()
+        if newest is None:
+            raise Http404("No conversion was asked for yet.")
+        is_open = newest.waiting > 0
+        return progress_json(
+            is_open=is_open,
+            state="running" if is_open else "finished",
+            percent=newest.percent,
+            text=_words(newest),
+            counts={},
+        )
+
+    def act_view(self, request: HttpRequest, pk: int, act: str) -> HttpResponse:
+        """POST: look at it in the live source, or decide about other content that came in under its id."""
+        if not (request.user.has_perm(CONVERT) and self.has_view_permission(request)):
+            raise PermissionDenied
+        assistant = Assistant.objects.filter(pk=pk).first()
+        if assistant is None or act not in ("look", "use", "keep"):
+            raise Http404("There is no such assistant, or no such act.")
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        url = reverse("admin:migration_app_assistant_change", args=[pk])
+        reason = request.POST.get("reason", "").replace("\x00", "").strip()[:2_000]
+        if not reason:
+            messages.error(request, "Say why: the reason is kept in the audit trail.")
+        elif act == "look":
+            self._look(request, assistant, reason)
+        else:
+            self._decide(request, assistant, act, reason)
+        return HttpResponseRedirect(url)
+
+    def _look(self, request: HttpRequest, assistant: Assistant, reason: str) -> None:
+        if not settings.SOURCE_BASE_URL:
+            messages.error(request, "No live source is configured (SOURCE_BASE_URL).")
+            return
+        with transaction.atomic():
+            looks_request(assistant_pks=[assistant.pk], actor=actor_of(request), reason=reason)
+            looks_enqueue()
+        messages.success(request, "A worker asks the source; this page shows what it said when reloaded.")
+
+    def _decide(self, request: HttpRequest, assistant: Assistant, act: str, reason: str) -> None:
+        other = row_key(request.POST.get("other", "")) or 0
+        mine = SourceObject.objects.filter(pk=other, object_id=assistant.assistant_id).exists()
+        decide = assistant_other_use if act == "use" else assistant_other_dismiss
+        try:
+            with transaction.atomic():
+                decide(source_object_pk=other if mine else 0, actor=actor_of(request), reason=reason)
+                if act == "use":
+                    conversions_request(assistant_pks=[assistant.pk], actor=actor_of(request), reason=reason)
+                    conversions_enqueue()
+        except DriftError as error:
+            messages.error(request, str(error))
+        else:
+            words = "The newer content is used from now on; a new draft is being made of it."
+            messages.success(request, words if act == "use" else "The snapshot stays as it is.")
+
+    def confirm_conversion(
+        self, request: HttpRequest, assistants: QuerySet[Assistant]
+    ) -> HttpResponse | None:
+        """Show what would be converted."""
+        if request.POST.get("select_across") == "1":
+            pks = list(assistants.values_list("pk", flat=True))
+        else:
+            ticked = [row_key(text) for text in request.POST.getlist(ACTION_CHECKBOX_NAME)]
+            pks = [pk for pk in ticked if pk is not None]
+        return self._confirm(request, {"ids": pks})
+
+    def _confirm(self, request: HttpRequest, selection: dict[str, Any], error: str = "") -> HttpResponse:
+        chosen = Assistant.objects.filter(pk__in=selection["ids"])
+        ready = (
+            chosen.filter(source__isnull=False).exclude(status=Assistant.Status.QUEUED).order_by("name", "pk")
+        )
+        count = ready.count()
+        return self.page(
+            request,
+            "confirm_assistants.html",
+            title="Convert to prompts",
+            selection=selection_seal(selection),
+            ready=list(ready[:20]),
+            ready_count=count,
+            ready_more=max(0, count - 20),
+            without_snapshot=chosen.filter(source__isnull=True).count(),
+            queued=chosen.filter(status=Assistant.Status.QUEUED).count(),
+            error=error,
+            reason=request.POST.get("reason", ""),
+            act_url=reverse("admin:migration_app_assistant_convert"),
+            back_url=self.list_url(),
+            workers=workers_state(),
+        )
+
+    def convert_view(self, request: HttpRequest) -> HttpResponse:
+        """POST with a reason: ask for the conversion. GET ?id=…: the confirm page for one assistant."""
+        if not (request.user.has_perm(CONVERT) and self.has_view_permission(request)):
+            raise PermissionDenied
+        if request.method != "POST":
+            pk = row_key(request.GET.get("id", ""))
+            return self._confirm(request, {"ids": [] if pk is None else [pk]})
+        try:
+            selection = selection_unseal(request.POST.get("selection", ""))
+        except SelectionError as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(self.list_url())
+        reason = request.POST.get("reason", "").replace("\x00", "").strip()
+        if not reason:
+            return self._confirm(request, selection, error="Say why: the reason is kept in the audit trail.")
+        with transaction.atomic():
+            count = conversions_request(
+                assistant_pks=selection["ids"], actor=actor_of(request), reason=reason
+            )
+            conversions_enqueue()
+        many = "1 assistant is" if count == 1 else f"{count:,} assistants are"
+        messages.success(request, f"{many} on the way to a prompt. This list shows when that is done.")
+        return HttpResponseRedirect(self.list_url())
+
+    def row_page(self, request: HttpRequest, assistant: Assistant) -> HttpResponse:
+        """Show the stored object and what became of it."""
+        prompt = Prompt.objects.filter(assistant=assistant).first()
+        version = prompt.current_version if prompt else None
+        other = (
+            SourceObject.objects.filter(
+                kind="assistant", object_id=assistant.assistant_id, state=SourceObject.State.CONFLICT
+            )
+            .order_by("-pk")
+            .first()
+        )
+        convert_url = f"{reverse('admin:migration_app_assistant_convert')}?{urlencode({'id': assistant.pk})}"
+        may_convert = request.user.has_perm(CONVERT) and assistant.source is not None
+        return self.page(
+            request,
+            "assistant.html",
+            title=str(assistant),
+            obj=assistant,
+            assistant=assistant,
+            status=assistant_badge(assistant.status),
+            fidelity=fidelity_badge(assistant.fidelity),
+            payload=pretty_json(source_object_value(assistant.source)) if assistant.source else "",
+            prompt=prompt,
+            version=version,
+            findings=finding_rows(version.findings) if version else [],
+            threads_url=_threads_url(assistant),
+            outcome=_outcome_badge(assistant),
+            look=_look_badge(assistant),
+            other=other,
+            other_payload=pretty_json(source_object_value(other)) if other else "",
+            may_decide=request.user.has_perm(CONVERT),
+            may_look=request.user.has_perm(CONVERT) and bool(settings.SOURCE_BASE_URL),
+            act_urls={
+                act: reverse("admin:migration_app_assistant_act", args=[assistant.pk, act])
+                for act in ("look", "use", "keep")
+            },
+            workers=workers_state() if assistant.look == Assistant.Look.ASKED else None,
+            convert_url=convert_url if may_convert and assistant.status != Assistant.Status.QUEUED else "",
+            audit=AuditEvent.objects.filter(
+                subject_kind="assistant", subject_id=assistant.assistant_id
+            ).order_by("-id")[:10],
+        )
+
+
+def _words(conversions: Conversions) -> str:
+    """How far it is, and how it ended so far."""
+    parts = [f"{conversions.total - conversions.waiting:,} of {conversions.total:,} done"]
+    for count, word in (
+        (conversions.created, "with a new version"),
+        (conversions.unchanged, "unchanged, so without a new version"),
+        (conversions.failed, "failed"),
+    ):
+        if count:
+            parts.append(f"{count:,} {word}")
+    return ": ".join([parts[0], ", ".join(parts[1:])]) if parts[1:] else parts[0]
+
+
+def _outcome_badge(assistant: Assistant) -> Badge | None:
+    colours = {"created": "success", "unchanged": "", "failed": "danger"}
+    return Badge(assistant.get_outcome_display(), colours[assistant.outcome]) if assistant.outcome else None
+
+
+def _look_badge(assistant: Assistant) -> Badge | None:
+    colours = {"asked": "primary", "same": "success", "changed": "warning", "missing": "warning"}
+    return (
+        Badge(assistant.get_look_display(), colours.get(assistant.look, "danger")) if assistant.look else None
+    )
+
+
+def finding_rows(findings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Stored findings with their colours."""
+    return [{**finding, "badge": severity_badge(str(finding.get("severity", "")))} for finding in findings]
+
+
+def _threads_url(assistant: Assistant) -> str:
+    query = urlencode({"assistant__id__exact": assistant.pk})
+    return f"{reverse('admin:migration_app_thread_changelist')}?{query}"

@@ -1,0 +1,208 @@
+"""A prompt's way out and back: downloads for source control, blocks to copy into the dashboard, edited files taken in.
+
+``PromptAdmin`` adds ``prompt_file_urls`` to its own. A download is a POST: it leaves an audit row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+
+from migration_app.admin.base.actors import actor_of
+from migration_app.admin.base.badges import prompt_badge
+from migration_app.admin.base.rendering import pretty_json
+from migration_app.admin.prompts.pages import dashboard_words
+from migration_app.audit.trail import audit_record
+from migration_app.conversion.text import clean_text, label
+from migration_app.models import Prompt, PromptVersion
+from migration_app.prompts.files import (
+    export_zip,
+    prompt_document,
+    prompt_module,
+    prompts_export,
+)
+from migration_app.prompts.imports import MAX_FILE_BYTES, PromptFileError, prompts_import
+from migration_app.prompts.module import module_stems
+
+if TYPE_CHECKING:
+    from migration_app.admin.prompts.prompts import PromptAdmin
+
+EXPORT = "migration_app.export_prompts"
+CHANGE = "migration_app.change_prompt"
+_MOST_FILES = 1_000
+_MOST_BYTES = 64 << 20
+
+
+def prompt_file_urls(admin: PromptAdmin) -> list[URLPattern]:
+    """Addresses of the views here, below the list of prompts."""
+    wrap = admin.admin_site.admin_view
+
+    def zip_view(request: HttpRequest) -> HttpResponse:
+        return _zip(admin, request)
+
+    def import_view(request: HttpRequest) -> HttpResponse:
+        return _import(admin, request)
+
+    def hand_off_view(request: HttpRequest, pk: int) -> HttpResponse:
+        return _hand_off(admin, request, pk)
+
+    def download_view(request: HttpRequest, pk: int, number: int, kind: str) -> HttpResponse:
+        return _download(admin, request, pk, number, kind)
+
+    return [
+        path("files/zip/", wrap(zip_view), name="migration_app_prompt_zip"),
+        path("files/import/", wrap(import_view), name="migration_app_prompt_import"),
+        path("<int:pk>/hand-off/", wrap(hand_off_view), name="migration_app_prompt_handoff"),
+        path(
+            "<int:pk>/files/<int:number>/<slug:kind>/",
+            wrap(download_view),
+            name="migration_app_prompt_download",
+        ),
+    ]
+
+
+def zip_response(request: HttpRequest, prompts: QuerySet[Prompt]) -> HttpResponse | None:
+    """The active versions of these prompts as a zip, audited one by one; None, and told so, if none is active."""
+    export = prompts_export(prompts)
+    if export.left_out:
+        shown = ", ".join(export.left_out[:10]) + (" …" if len(export.left_out) > 10 else "")
+        messages.warning(request, f"Left out, since no version of them is active: {shown}.")
+    if not export.files:
+        messages.error(request, "No prompt has an active version, so there is nothing to export.")
+        return None
+    for slug in prompts.exclude(slug__in=export.left_out).order_by("slug").values_list("slug", flat=True):
+        audit_record(actor=actor_of(request), verb="prompt.exported", subject_kind="prompt", subject_id=slug)
+    return _file("prompts.zip", "application/zip", export_zip(export))
+
+
+def _zip(admin: PromptAdmin, request: HttpRequest) -> HttpResponse:
+    """POST: download every active prompt."""
+    if not (request.user.has_perm(EXPORT) and admin.has_view_permission(request)):
+        raise PermissionDenied
+    made = zip_response(request, Prompt.objects.all()) if request.method == "POST" else None
+    return made or HttpResponseRedirect(admin.list_url())
+
+
+def _download(admin: PromptAdmin, request: HttpRequest, pk: int, number: int, kind: str) -> HttpResponse:
+    """POST: download one version as JSON or as a module, whatever its state: to be edited and brought back."""
+    prompt = admin.row_for(request, pk, EXPORT)
+    if request.method != "POST":
+        return HttpResponseRedirect(reverse("admin:migration_app_prompt_handoff", args=[pk]))
+    version = _version(prompt, number)
+    if kind not in ("json", "py"):
+        raise Http404("There is no such file.")
+    audit_record(
+        actor=actor_of(request),
+        verb="prompt.exported",
+        subject_kind="prompt",
+        subject_id=prompt.slug,
+        reason=f"version {version.number} as {kind}",
+    )
+    if kind == "json":
+        return _file(f"{prompt.slug}.json", "application/json", prompt_document(version))
+    stem = module_stems(Prompt.objects.values_list("slug", flat=True))[prompt.slug]
+    return _file(f"{stem}.py", "text/x-python; charset=utf-8", prompt_module(version))
+
+
+def _hand_off(admin: PromptAdmin, request: HttpRequest, pk: int) -> HttpResponse:
+    """Show what can be downloaded and copied; the active version unless ?version=N."""
+    prompt = admin.row_for(request, pk)
+    asked = request.GET.get("version", "")
+    if asked:
+        version: PromptVersion | None = _version(
+            prompt, int(asked) if asked.isdecimal() and len(asked) < 9 else 0
+        )
+    else:
+        version = prompt.active_version or prompt.current_version
+    words, ended = dashboard_words()
+    return admin.page(
+        request,
+        "prompt_hand_off.html",
+        title=f"Hand-off of {prompt.slug}",
+        obj=prompt,
+        prompt=prompt,
+        version=version,
+        badge=prompt_badge(version.state) if version else None,
+        is_active=version is not None and version.state == PromptVersion.State.ACTIVE,
+        blocks=_blocks(version) if version else [],
+        may_export=request.user.has_perm(EXPORT),
+        may_change=request.user.has_perm(CHANGE),
+        dashboard_words=words,
+        dashboard_ended=ended,
+    )
+
+
+def _blocks(version: PromptVersion) -> list[dict[str, Any]]:
+    """What the dashboard's form asks for, each to be copied by itself."""
+    spec = version.spec
+    named = [("Instructions", spec.pop("instructions", "")), ("Model", spec.pop("model", ""))]
+    tools = spec.pop("tools", [])
+    blocks = [
+        {"title": title, "text": clean_text(value) if isinstance(value, str) else pretty_json(value)}
+        for title, value in named
+    ]
+    blocks.append({"title": "Tools", "text": pretty_json(tools) if tools else ""})
+    for key in sorted(spec):
+        value = spec[key]
+        blocks.append(
+            {"title": label(key), "text": clean_text(value) if isinstance(value, str) else pretty_json(value)}
+        )
+    return [{"id": f"block-{number}", **block} for number, block in enumerate(blocks) if block["text"]]
+
+
+def _import(admin: PromptAdmin, request: HttpRequest) -> HttpResponse:
+    """Show the form; POST: take edited files in, all or none."""
+    if not (request.user.has_perm(CHANGE) and admin.has_view_permission(request)):
+        raise PermissionDenied
+    error, imported = "", None
+    if request.method == "POST":
+        files = request.FILES.getlist("files")
+        try:
+            imported = prompts_import(files=_contents(files), author=actor_of(request))
+        except PromptFileError as refused:
+            error = f"{refused} Nothing was imported."
+    slugs = [each.slug for each in imported or []]
+    pks = dict(Prompt.objects.filter(slug__in=slugs).values_list("slug", "pk"))
+    return admin.page(
+        request,
+        "prompt_import.html",
+        title="Import edited prompts",
+        error=error,
+        imported=[(each, pks[each.slug]) for each in imported or []],
+        made=sum(each.version is not None for each in imported or []),
+        was_imported=imported is not None,
+        back_url=admin.list_url(),
+    )
+
+
+def _contents(files: Sequence[Any]) -> list[tuple[str, bytes]]:
+    if not files:
+        raise PromptFileError("Choose at least one .json or .py file.")
+    if len(files) > _MOST_FILES or sum(file.size for file in files) > _MOST_BYTES:
+        raise PromptFileError(
+            f"At most {_MOST_FILES} files and {_MOST_BYTES >> 20} MiB at once: use manage.py import_prompts instead."
+        )
+    for file in files:
+        if file.size > MAX_FILE_BYTES:
+            raise PromptFileError(f"{label(file.name)}: it is larger than any prompt.")
+    return [(file.name, file.read()) for file in files]
+
+
+def _version(prompt: Prompt, number: int) -> PromptVersion:
+    version = prompt.versions.filter(number=number).first() if number < 2**31 else None
+    if version is None:
+        raise Http404("There is no such version.")
+    version.prompt = prompt
+    return version
+
+
+def _file(name: str, kind: str, content: bytes) -> HttpResponse:
+    return HttpResponse(
+        content, content_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'}
+    )

@@ -1,0 +1,255 @@
+"""Readiness: which models prompts name and how long these stay, what is gone, functions that nobody may implement.
+
+The page reads what a job last learnt; asking anew and counting are jobs. A model is replaced here for many prompts at
+once: chosen, previewed, then written into a draft of each.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
+from django.urls import URLPattern, path, reverse
+from django.utils.http import urlencode
+
+from migration_app.admin.base.actors import actor_of
+from migration_app.admin.base.badges import Badge, prompt_badge
+from migration_app.admin.base.model_admin import ReadOnlyAdmin
+from migration_app.admin.base.workers import workers_state
+from migration_app.admin.imports.imports import Echo
+from migration_app.audit.trail import audit_record
+from migration_app.jobs import readiness_enqueue
+from migration_app.models import ReadinessCheck, TargetModel
+from migration_app.prompts.model_replace import (
+    MOST_AT_ONCE,
+    ReplacementRefusedError,
+    model_check,
+    model_replace,
+    model_replacements,
+    versions_with_model,
+)
+from migration_app.prompts.needs import needs_fill, versions_that_count
+from migration_app.readiness.checklist import Readiness, models_in_use, readiness_of
+from migration_app.readiness.checks import check_request
+from migration_app.readiness.function_calls import HEADER, function_uses
+from migration_app.readiness.target_models import NEAR_DAYS, Problem, models_to_choose
+
+SEE = "migration_app.view_prompt"
+CHANGE = "migration_app.change_prompt"
+
+_READ_AT_ONCE = 200
+"""Specs that a page reads itself; more are left to a job."""
+_JUDGED = 2_000
+_SHOWN = 100
+_A_FETCH = 200
+_COLOURS: Mapping[str, str] = {"error": "danger", "warning": "warning", "unknown": "", "ready": "success"}
+_WORDS: Mapping[str, str] = {
+    "error": "not usable",
+    "warning": "soon not",
+    "unknown": "not known",
+    "ready": "ready",
+}
+_ORDER = tuple(_WORDS)
+_DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
+
+
+@admin.register(TargetModel)
+class ReadinessAdmin(ReadOnlyAdmin[TargetModel]):
+    """One page in place of a list, and the way to another model."""
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add asking, replacing and the CSV of functions."""
+        wrap = self.admin_site.admin_view
+        return [
+            path("look/<slug:kind>/", wrap(self.look_view), name="migration_app_readiness_look"),
+            path("replace/", wrap(self.replace_view), name="migration_app_readiness_replace"),
+            path("functions.csv", wrap(self.csv_view), name="migration_app_readiness_functions"),
+            *super().get_urls(),
+        ]
+
+    def has_view_permission(self, request: HttpRequest, obj: TargetModel | None = None) -> bool:  # noqa: ARG002 - Django's
+        """Whoever may see prompts may see how they stand."""
+        return request.user.has_perm(SEE)
+
+    def changelist_view(
+        self,
+        request: HttpRequest,
+        extra_context: dict[str, Any] | None = None,  # noqa: ARG002 - Django's signature
+    ) -> HttpResponse:
+        """Show how everything stands."""
+        self._allow(request)
+        left = needs_fill(most=_READ_AT_ONCE)
+        ready = _worst_first()
+        functions = function_uses()
+        checks = {row.kind: row for row in ReadinessCheck.objects.all()}
+        return self.page(
+            request,
+            "readiness.html",
+            title="Readiness",
+            workers=workers_state(),
+            target=checks.get("target"),
+            calls=checks.get("calls"),
+            left_to_read=left,
+            near_days=NEAR_DAYS,
+            models=[
+                {"use": use, "badge": _problem_badge(use.problem), "url": _replace_url(use.model)}
+                for use in models_in_use()[:_SHOWN]
+            ],
+            figures=[
+                (Badge(_WORDS[grade], _COLOURS[grade]), sum(each.grade == grade for each in ready))
+                for grade in _ORDER
+            ],
+            prompts=[_prompt_row(each) for each in ready if each.grade != "ready"][:_SHOWN],
+            shown_most=_SHOWN,
+            judged_most=_JUDGED if len(ready) == _JUDGED else 0,
+            functions=functions[:_SHOWN],
+            functions_more=len(functions[_SHOWN:]),
+            may_change=request.user.has_perm(CHANGE),
+        )
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,  # noqa: ARG002 - Django's signature
+        form_url: str = "",  # noqa: ARG002 - Django's signature
+        extra_context: dict[str, Any] | None = None,  # noqa: ARG002 - Django's signature
+    ) -> HttpResponse:
+        """A model has no page of its own."""
+        self._allow(request)
+        return HttpResponseRedirect(self.list_url())
+
+    def look_view(self, request: HttpRequest, kind: str) -> HttpResponse:
+        """POST: have the target asked, or calls counted, by a job."""
+        self._allow(request, CHANGE)
+        if kind not in ReadinessCheck.Kind.values:
+            raise Http404("There is no such check.")
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        with transaction.atomic():
+            check_request(kind=kind, actor=actor_of(request))
+            readiness_enqueue()
+        messages.success(request, "A worker does it: this page shows what it learns once it is through.")
+        return HttpResponseRedirect(self.list_url())
+
+    def replace_view(self, request: HttpRequest) -> HttpResponse:
+        """Choose a model, see what would change; POST: make the drafts."""
+        self._allow(request, CHANGE)
+        old = request.GET.get("model", "").replace("\x00", "")[:255]
+        new, error, reason = request.GET.get("to", ""), "", ""
+        if request.method == "POST":
+            new, reason = (
+                request.POST.get("to", ""),
+                request.POST.get("reason", "").replace("\x00", "")[:2_000],
+            )
+            pks = [int(pk) for pk in request.POST.getlist("version") if pk.isdecimal() and len(pk) < 19]
+            try:
+                made, left = model_replace(
+                    old=old, new=new, version_pks=pks, reason=reason, author=actor_of(request)
+                )
+            except ReplacementRefusedError as refused:
+                error = str(refused)
+            else:
+                return self._replaced(request, len(made), left)
+        versions = list(versions_with_model(old)[: MOST_AT_ONCE + 1])
+        try:
+            name = model_check(new) if new else ""
+        except ReplacementRefusedError as refused:
+            name, error = "", error or str(refused)
+        return self.page(
+            request,
+            "readiness_replace.html",
+            title=f"Replace {old}",
+            old=old,
+            new=name,
+            error=error,
+            reason=reason,
+            choices=models_to_choose(),
+            row=TargetModel.objects.filter(model_id=name).first() if name.isprintable() else None,
+            replacements=[
+                {"each": each, "badge": prompt_badge(each.version.state)}
+                for each in model_replacements(versions=versions[:MOST_AT_ONCE], model=name)
+            ]
+            if name
+            else [],
+            count=len(versions[:MOST_AT_ONCE]),
+            more=len(versions) > MOST_AT_ONCE,
+            back_url=self.list_url(),
+        )
+
+    def _replaced(self, request: HttpRequest, made: int, left: list[str]) -> HttpResponse:
+        if made:
+            words = "1 draft was made. It is" if made == 1 else f"{made} drafts were made. Each is"
+            messages.success(request, f"{words} reviewed and activated like any other.")
+        if left:
+            shown = ", ".join(left[:10]) + (" …" if len(left) > 10 else "")
+            messages.warning(request, f"Left as they are, changed meanwhile or done before: {shown}.")
+        return HttpResponseRedirect(reverse("admin:migration_app_prompt_changelist"))
+
+    def csv_view(self, request: HttpRequest) -> HttpResponseBase:
+        """POST: download every function with its calls."""
+        self._allow(request)
+        if request.method != "POST":
+            return HttpResponseRedirect(self.list_url())
+        audit_record(
+            actor=actor_of(request),
+            verb="readiness.functions_exported",
+            subject_kind="target",
+            subject_id="functions",
+        )
+        return StreamingHttpResponse(
+            _csv(),
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": 'attachment; filename="functions.csv"'},
+        )
+
+    def _allow(self, request: HttpRequest, permission: str = SEE) -> None:
+        if not (self.has_view_permission(request) and request.user.has_perm(permission)):
+            raise PermissionDenied
+
+
+def _worst_first() -> list[Readiness]:
+    versions = versions_that_count().select_related("prompt").defer("spec_json", "findings")
+    versions = versions.order_by("prompt__slug")[:_JUDGED]
+    judged = readiness_of(versions)
+    return sorted(judged, key=lambda each: _ORDER.index(each.grade))
+
+
+def _prompt_row(ready: Readiness) -> dict[str, Any]:
+    return {
+        "ready": ready,
+        "state": prompt_badge(ready.version.state),
+        "grade": Badge(_WORDS[ready.grade], _COLOURS[ready.grade]),
+    }
+
+
+def _problem_badge(problem: Problem | None) -> Badge:
+    grade = problem.severity if problem else "ready"
+    return Badge(_WORDS[grade] if problem else "stays", _COLOURS[grade])
+
+
+def _replace_url(model: str) -> str:
+    return f"{reverse('admin:migration_app_readiness_replace')}?{urlencode({'model': model})}"
+
+
+def _csv() -> Iterator[str]:
+    writer = csv.writer(Echo())
+    yield str(writer.writerow(HEADER))
+    for use in function_uses():
+        name, *figures = dataclasses.astuple(use)
+        # A spreadsheet would take such a name for a formula.
+        shown = f"'{name}" if name.startswith(_DANGEROUS) else name
+        yield str(writer.writerow([shown, *("" if figure is None else figure for figure in figures)]))

@@ -1,0 +1,346 @@
+"""Reconciliations: start one with its calls counted first, follow it, read and download what it found."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+    JsonResponse,
+    StreamingHttpResponse,
+)
+from django.urls import URLPattern, path, reverse
+
+from migration_app.admin.base.actors import actor_of
+from migration_app.admin.base.badges import Badge, badge_html
+from migration_app.admin.base.filters import choice_filter
+from migration_app.admin.base.model_admin import RowPageAdmin, progress_json
+from migration_app.admin.base.pagination import slice_of
+from migration_app.admin.base.workers import workers_state
+from migration_app.admin.imports.imports import Echo
+from migration_app.admin.reconciliation.form import Asked, asked_for, form_context
+from migration_app.audit.trail import audit_record
+from migration_app.counters import tallies_rebuild
+from migration_app.jobs import reconcile_enqueue
+from migration_app.models import Discrepancy, Reconciliation
+from migration_app.reconciliation.kinds import KINDS
+from migration_app.reconciliation.records import (
+    KEPT_PER_KIND,
+    ReconciliationRefusedError,
+    discrepancies,
+    reconciliation_create,
+    reconciliation_resume,
+    reconciliation_stop,
+    scope_words,
+    totals,
+)
+from migration_app.reconciliation.report import (
+    HEADER,
+    check_rows,
+    csv_rows,
+    kind_rows,
+)
+from migration_app.reconciliation.review import review_ask, review_count
+
+RUN = "migration_app.run_reconciliation"
+VERIFY = "migration_app.verify_thread"
+_S = Reconciliation.State
+OPEN_STATES = (_S.QUEUED, _S.RUNNING)
+_STATE_COLOURS: Mapping[str, str] = {
+    _S.QUEUED: "",
+    _S.RUNNING: "primary",
+    _S.STOPPED: "warning",
+    _S.FINISHED: "success",
+    _S.FAILED: "danger",
+}
+_COLOURS: Mapping[str, str] = {"error": "danger", "warning": "warning", "information": "info"}
+
+
+def reconciliation_percent(row: Reconciliation) -> int:
+    """Share that is done: checks count alike, and the one at hand by how far its keys are."""
+    if row.state == _S.FINISHED:
+        return 100
+    if row.check_name not in row.checks:
+        return 0
+    within = row.counts.get(row.check_name, {}).get("within")
+    share = 0.0
+    if row.sample_size and within:
+        share = row.cursor / row.sample_size
+    elif within and within[1] >= within[0]:
+        share = (row.cursor - within[0] + 1) / (within[1] - within[0] + 1)
+    done = row.checks.index(row.check_name) + min(max(share, 0.0), 1.0)
+    return min(99, int(done * 100 / len(row.checks)))
+
+
+def reconciliation_words(row: Reconciliation) -> str:
+    """Say how far it is."""
+    if row.state == _S.QUEUED and not row.check_name:
+        return "Waiting for a worker."
+    words = f"{totals(row)['looked']:,} rows looked at"
+    return f"{words}; now: {row.check_name}." if row.state in OPEN_STATES else f"{words}."
+
+
+@admin.register(Reconciliation)
+class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
+    """What the database claims, held against what is there."""
+
+    list_display = (
+        "show_name",
+        "show_state",
+        "show_scope",
+        "show_found",
+        "show_by",
+        "show_created",
+        "show_finished",
+    )
+    list_filter = (choice_filter("state", "state", list(_S.choices)),)
+    ordering = ("-id",)
+    change_list_template = "migration_app/reconciliation_list.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add starting, progress, the download and the acts."""
+        wrap, name = self.admin_site.admin_view, "migration_app_reconciliation"
+        return [
+            path("start/", wrap(self.start_view), name=f"{name}_start"),
+            path("<int:pk>/progress.json", wrap(self.progress_view), name=f"{name}_progress"),
+            path("<int:pk>/discrepancies.csv", wrap(self.csv_view), name=f"{name}_csv"),
+            path("<int:pk>/act/<slug:act>/", wrap(self.act_view), name=f"{name}_act"),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Add the start button for those who may."""
+        return super().changelist_view(
+            request, {**(extra_context or {}), "may_run": request.user.has_perm(RUN)}
+        )
+
+    @admin.display(description="reconciliation")
+    def show_name(self, row: Reconciliation) -> str:
+        """Its number."""
+        return f"{row.pk}"
+
+    @admin.display(description="state")
+    def show_state(self, row: Reconciliation) -> str:
+        """Coloured state."""
+        return badge_html(state_badge(row))
+
+    @admin.display(description="looks at")
+    def show_scope(self, row: Reconciliation) -> str:
+        """How much of the estate."""
+        return scope_words(row)
+
+    @admin.display(description="found")
+    def show_found(self, row: Reconciliation) -> str:
+        """Errors and warnings."""
+        found = totals(row)
+        return f"{found['error']:,} errors, {found['warning']:,} warnings"
+
+    @admin.display(description="by")
+    def show_by(self, row: Reconciliation) -> str:
+        """Who asked for it."""
+        return f"{row.created_by_name} (regular)" if row.scheduled else row.created_by_name
+
+    @admin.display(description="asked for (UTC)")
+    def show_created(self, row: Reconciliation) -> str:
+        """When it was asked for."""
+        return f"{row.created_at:%Y-%m-%d %H:%M}"
+
+    @admin.display(description="finished (UTC)")
+    def show_finished(self, row: Reconciliation) -> str:
+        """When it was over."""
+        return f"{row.finished_at:%Y-%m-%d %H:%M}" if row.finished_at else "–"
+
+    # --- starting ---------------------------------------------------------------------------------
+
+    def start_view(self, request: HttpRequest) -> HttpResponse:
+        """GET: count the calls of what is asked for. POST: start it."""
+        if not (request.user.has_perm(RUN) and self.has_view_permission(request)):
+            raise PermissionDenied
+        asked = asked_for(request.POST if request.method == "POST" else request.GET)
+        if request.method != "POST":
+            return self._start_page(request, asked)
+        if asked.error:
+            return self._start_page(request, asked, status=400)
+        try:
+            with transaction.atomic():
+                row = reconciliation_create(
+                    checks=asked.checks,
+                    sample_size=asked.sample_size,
+                    seed=asked.seed,
+                    quick=asked.quick,
+                    reason=asked.reason,
+                    actor=actor_of(request),
+                )
+                reconcile_enqueue(row.pk)
+        except ReconciliationRefusedError as error:
+            return self._start_page(request, asked, error=str(error), status=400)
+        messages.success(request, f"Reconciliation {row.pk} is in the queue; a worker will run it.")
+        return HttpResponseRedirect(_url(row.pk))
+
+    def _start_page(
+        self, request: HttpRequest, asked: Asked, *, error: str = "", status: int = 200
+    ) -> HttpResponse:
+        response = self.page(
+            request,
+            "reconcile.html",
+            title="Reconcile",
+            workers=workers_state(),
+            back_url=self.list_url(),
+            every_hours=settings.RECONCILE_EVERY_HOURS,
+            error=error or asked.error,
+            **form_context(asked),
+        )
+        response.status_code = status
+        return response
+
+    # --- one reconciliation -----------------------------------------------------------------------
+
+    def progress_view(self, request: HttpRequest, pk: int) -> JsonResponse:
+        """Tell the page's script how far it is."""
+        row = self.row_for(request, pk)
+        return progress_json(
+            is_open=row.state in OPEN_STATES,
+            state=row.state,
+            percent=reconciliation_percent(row),
+            text=reconciliation_words(row),
+            counts=totals(row),
+        )
+
+    def row_page(self, request: HttpRequest, row: Reconciliation) -> HttpResponse:
+        """Show what was looked at and what was found."""
+        severity, code = _narrowed(request)
+        kinds = kind_rows(row)
+        kept = [
+            min(kind.count, KEPT_PER_KIND)
+            for kind in kinds
+            if severity in ("", kind.severity) and code in ("", kind.code)
+        ]
+        rows = slice_of(
+            request, "page", discrepancies(row, severity=severity, code=code), size=50, total=sum(kept)
+        )
+        is_open, may_run = row.state in OPEN_STATES, request.user.has_perm(RUN)
+        reviewable = review_count(row) if row.state == _S.FINISHED and not row.review_asked_at else 0
+        return self.page(
+            request,
+            "reconciliation.html",
+            title=str(row),
+            obj=row,
+            row=row,
+            state=state_badge(row),
+            scope=scope_words(row),
+            is_open=is_open,
+            workers=workers_state() if is_open else None,
+            percent=reconciliation_percent(row),
+            progress_words=reconciliation_words(row),
+            progress_url=reverse("admin:migration_app_reconciliation_progress", args=[row.pk]),
+            totals=totals(row),
+            checks=check_rows(row),
+            kinds=[{"kind": kind, "badge": severity_badge(kind.severity)} for kind in kinds],
+            found=[
+                {"row": entry, "badge": severity_badge(entry.severity), "kind": KINDS.get(entry.code)}
+                for entry in rows.rows
+            ],
+            rows=rows,
+            severity=severity,
+            code=code,
+            not_kept=any(kind.count > KEPT_PER_KIND for kind in kinds),
+            may_stop=may_run and is_open,
+            may_go_on=may_run and row.state in (_S.STOPPED, _S.FAILED),
+            may_review=may_run and request.user.has_perm(VERIFY) and reviewable > 0,
+            reviewable=reviewable,
+            may_rebuild=may_run and not is_open and any(kind.code == "tally_differs" for kind in kinds),
+            act_urls={name: _url(row.pk, name) for name in ("stop", "resume", "review", "rebuild")},
+            csv_url=reverse("admin:migration_app_reconciliation_csv", args=[row.pk]),
+        )
+
+    def csv_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        """POST: download every discrepancy that was kept."""
+        row = self.row_for(request, pk)
+        if request.method != "POST":
+            return HttpResponseRedirect(_url(row.pk))
+        audit_record(
+            actor=actor_of(request),
+            verb="reconciliation.exported",
+            subject_kind="reconciliation",
+            subject_id=str(row.pk),
+        )
+        return StreamingHttpResponse(
+            _csv(row),
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="reconciliation-{row.pk}.csv"'},
+        )
+
+    def act_view(self, request: HttpRequest, pk: int, act: str) -> HttpResponse:
+        """POST: stop it, resume it, send what differs to review, or rebuild the counters that are off."""
+        row = self.row_for(request, pk)
+        if act not in ("stop", "resume", "review", "rebuild"):
+            raise Http404("There is no such act.")
+        if not request.user.has_perm(RUN) or (act == "review" and not request.user.has_perm(VERIFY)):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        with transaction.atomic():
+            done, words = _act(request, row, act)
+            if done and act in ("resume", "review"):
+                reconcile_enqueue(row.pk)
+        (messages.success if done else messages.error)(request, words)
+        return HttpResponseRedirect(_url(row.pk))
+
+
+def _act(request: HttpRequest, row: Reconciliation, act: str) -> tuple[bool, str]:
+    """Do it; whether it was done, and what to say."""
+    actor = actor_of(request)
+    if act == "stop":
+        done = reconciliation_stop(pk=row.pk, actor=actor)
+        return done, "It is stopped, and can go on where it is." if done else "It was over already."
+    if act == "resume":
+        done = reconciliation_resume(pk=row.pk, actor=actor)
+        return done, "It goes on where it was." if done else "There is nothing to go on with."
+    reason = request.POST.get("reason", "").replace("\x00", "").strip()[:2_000]
+    if not reason:
+        return False, "Say why: the reason is kept in the audit trail."
+    if act == "rebuild":
+        tallies_rebuild(actor=actor, reason=reason)
+        return True, "The counters were rebuilt. Reconcile again to see that none is off."
+    done = review_ask(pk=row.pk, reason=reason, actor=actor)
+    return done, "A worker sends the threads to review." if done else "That was asked for before."
+
+
+def state_badge(row: Reconciliation) -> Badge:
+    """Coloured state."""
+    return Badge(row.get_state_display(), _STATE_COLOURS.get(row.state, ""))
+
+
+def severity_badge(severity: str) -> Badge:
+    """Coloured severity of a discrepancy."""
+    return Badge(severity, _COLOURS.get(severity, ""))
+
+
+def _narrowed(request: HttpRequest) -> tuple[str, str]:
+    severity, code = request.GET.get("severity", ""), request.GET.get("code", "")
+    return severity if severity in Discrepancy.Severity.values else "", code if code in KINDS else ""
+
+
+def _csv(row: Reconciliation) -> Iterator[str]:
+    writer = csv.writer(Echo())
+    yield str(writer.writerow(HEADER))
+    for line in csv_rows(row):
+        yield str(writer.writerow(line))
+
+
+def _url(pk: int, act: str = "") -> str:
+    name = "admin:migration_app_reconciliation_"
+    return reverse(f"{name}act", args=[pk, act]) if act else reverse(f"{name}change", args=[pk])

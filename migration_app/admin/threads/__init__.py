@@ -1,0 +1,1 @@
+"""Pages of threads and their conversations, of runs and of what a person decides."""

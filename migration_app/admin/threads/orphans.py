@@ -1,0 +1,209 @@
+"""The orphan ledger: creates whose answer was lost, what is known of each, and closing an entry with a note."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+
+from migration_app.admin.base.actors import actor_of
+from migration_app.admin.base.badges import Badge, badge_html
+from migration_app.admin.base.filters import choice_filter
+from migration_app.admin.base.model_admin import RowPageAdmin
+from migration_app.admin.threads.conversations import thread_link
+from migration_app.audit.trail import audit_record
+from migration_app.models import OrphanConversation, Thread
+from migration_app.threads.orphans import (
+    OrphanRefusedError,
+    orphan_close,
+    orphan_counts,
+    orphan_mark,
+    orphan_metadata,
+    orphan_reopen,
+)
+
+CLOSE = "migration_app.close_orphan"
+CONTENT = "migration_app.view_content"
+_S = OrphanConversation.State
+_COLOURS: Mapping[str, str] = {_S.OPEN: "warning", _S.DELETED: "success", _S.ACCEPTED: ""}
+
+
+def orphan_badge(orphan: OrphanConversation) -> Badge:
+    """Coloured state of an entry."""
+    return Badge(orphan.get_state_display(), _COLOURS.get(orphan.state, ""))
+
+
+@admin.register(OrphanConversation)
+class OrphanConversationAdmin(RowPageAdmin[OrphanConversation]):
+    """Creates whose answer was lost: an empty conversation may exist that nobody can find."""
+
+    list_display = (
+        "show_intended",
+        "show_thread",
+        "show_state",
+        "show_mark",
+        "reason",
+        "show_request",
+        "show_note",
+    )
+    list_select_related = row_related = ("thread",)
+    row_name = "entry"
+    list_filter = (choice_filter("state", "state", list(_S.choices)),)
+    search_fields = ("thread__thread_id",)
+    search_help_text = "Exact thread id"
+    ordering = ("-id",)
+    list_indexes = (("state",), ())
+    change_list_template = "migration_app/orphan_list.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the two acts."""
+        wrap = self.admin_site.admin_view
+        return [
+            path("<int:pk>/close/", wrap(self.close_view), name="migration_app_orphanconversation_close"),
+            path("<int:pk>/reopen/", wrap(self.reopen_view), name="migration_app_orphanconversation_reopen"),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Add the entries by state."""
+        counts = orphan_counts()
+        figures = [
+            {
+                "badge": Badge(label, _COLOURS[value]),
+                "count": counts[value],
+                "query": f"?state__exact={value}",
+            }
+            for value, label in _S.choices
+        ]
+        return super().changelist_view(request, {**(extra_context or {}), "figures": figures})
+
+    def get_search_results(
+        self,
+        request: HttpRequest,  # noqa: ARG002 - Django's signature
+        queryset: QuerySet[Any],
+        search_term: str,
+    ) -> tuple[QuerySet[Any], bool]:
+        """Search by exact thread id."""
+        words = search_term.strip().replace("\x00", "")
+        if not words:
+            return queryset, False
+        thread_pk = Thread.objects.filter(thread_id=words).values_list("pk", flat=True).first()
+        return queryset.filter(thread_id=thread_pk), False
+
+    @admin.display(description="create sent (UTC)")
+    def show_intended(self, orphan: OrphanConversation) -> str:
+        """When the create was sent, UTC."""
+        return f"{orphan.intended_at:%Y-%m-%d %H:%M:%S}"
+
+    @admin.display(description="thread")
+    def show_thread(self, orphan: OrphanConversation) -> str:
+        """Link to the thread."""
+        return thread_link(orphan.thread)
+
+    @admin.display(description="state")
+    def show_state(self, orphan: OrphanConversation) -> str:
+        """Coloured state."""
+        return badge_html(orphan_badge(orphan))
+
+    @admin.display(description="recognised by")
+    def show_mark(self, orphan: OrphanConversation) -> str:
+        """The pair that names the thread, else the keys that were sent."""
+        return orphan_mark(orphan) or ", ".join(orphan.metadata_keys) or "no metadata"
+
+    @admin.display(description="request id")
+    def show_request(self, orphan: OrphanConversation) -> str:
+        """The request's id, where any answer brought one."""
+        return orphan.request_id or "–"
+
+    @admin.display(description="note")
+    def show_note(self, orphan: OrphanConversation) -> str:
+        """The beginning of the note."""
+        return (orphan.note if len(orphan.note) <= 60 else f"{orphan.note[:59]}…") or "–"
+
+    # --- one entry --------------------------------------------------------------------------------
+
+    def row_page(self, request: HttpRequest, orphan: OrphanConversation) -> HttpResponse:
+        """Show an entry. Metadata values are an application's own: seeing them writes an audit row."""
+        return self._show(request, orphan)
+
+    def close_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """POST: close the entry with a note."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        orphan = self.row_for(request, pk, CLOSE)
+        note, state = _posted(request, "note"), _posted(request, "state")
+        try:
+            orphan_close(pk=orphan.pk, state=state, note=note, actor=actor_of(request))
+        except OrphanRefusedError as error:
+            return self._show(request, orphan, error=str(error), note=note, state=state, status=400)
+        messages.success(request, "The entry is closed.")
+        return HttpResponseRedirect(_url(orphan))
+
+    def reopen_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """POST: open a closed entry again."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        orphan = self.row_for(request, pk, CLOSE)
+        try:
+            orphan_reopen(pk=orphan.pk, note=_posted(request, "note"), actor=actor_of(request))
+        except OrphanRefusedError as error:
+            return self._show(request, orphan, error=str(error), status=400)
+        messages.success(request, "The entry is open again.")
+        return HttpResponseRedirect(_url(orphan))
+
+    def _show(
+        self,
+        request: HttpRequest,
+        orphan: OrphanConversation,
+        *,
+        error: str = "",
+        note: str = "",
+        state: str = "",
+        status: int = 200,
+    ) -> HttpResponse:
+        may_see = request.user.has_perm(CONTENT)
+        pairs = orphan_metadata(orphan) if may_see and orphan.metadata_keys else None
+        if pairs:
+            audit_record(
+                actor=actor_of(request),
+                verb="orphan.metadata_viewed",
+                subject_kind="thread",
+                subject_id=orphan.thread.thread_id,
+            )
+        response = self.page(
+            request,
+            "orphan.html",
+            title=str(orphan),
+            obj=orphan,
+            orphan=orphan,
+            badge=orphan_badge(orphan),
+            thread=thread_link(orphan.thread),
+            mark=orphan_mark(orphan),
+            pairs=[(key, (pairs or {}).get(key)) for key in orphan.metadata_keys],
+            may_see=may_see,
+            others=OrphanConversation.objects.filter(thread_id=orphan.thread_id).exclude(pk=orphan.pk)[:20],
+            may_close=request.user.has_perm(CLOSE),
+            is_open=orphan.state == _S.OPEN,
+            close_url=reverse("admin:migration_app_orphanconversation_close", args=[orphan.pk]),
+            reopen_url=reverse("admin:migration_app_orphanconversation_reopen", args=[orphan.pk]),
+            choices=[(value, label) for value, label in _S.choices if value != _S.OPEN],
+            error=error,
+            note=note,
+            chosen=state,
+        )
+        response.status_code = status
+        return response
+
+
+def _posted(request: HttpRequest, name: str) -> str:
+    return request.POST.get(name, "").replace("\x00", "").strip()[:2_000]
+
+
+def _url(orphan: OrphanConversation) -> str:
+    return reverse("admin:migration_app_orphanconversation_change", args=[orphan.pk])

@@ -1,0 +1,301 @@
+"""Runs of the source: the list, a page a run with the request that does the same now, and totals of tokens.
+
+What a run said is content: whoever may see it leaves an audit row, as on the thread's page.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from django.utils.text import Truncator
+
+from migration_app.admin.base.actors import actor_of
+from migration_app.admin.base.badges import badge_html, run_badge, severity_badge
+from migration_app.admin.base.filters import text_filter, values_filter
+from migration_app.admin.base.model_admin import RowPageAdmin
+from migration_app.admin.base.pagination import slice_of
+from migration_app.admin.base.rendering import Sight, pretty_json
+from migration_app.admin.imports.imports import Echo
+from migration_app.admin.threads.conversations import thread_link
+from migration_app.audit.trail import audit_record
+from migration_app.models import Assistant, Prompt, Run
+from migration_app.prompts.run_requests import RunRequest, run_request
+from migration_app.snapshots.run_totals import (
+    HEADER,
+    RunTotal,
+    Span,
+    run_totals,
+    run_totals_rows,
+    run_totals_sum,
+)
+
+_TOTALS_SHOWN = 5_000
+_TOTALS_A_PAGE = 100
+_ID_SHOWN = 24
+
+
+@admin.register(Run)
+class RunAdmin(RowPageAdmin[Run]):
+    """What is known of each run besides what it said."""
+
+    list_display = (
+        "show_run",
+        "show_status",
+        "show_assistant",
+        "show_model",
+        "show_created",
+        "show_tokens",
+        "show_calls",
+        "show_thread",
+    )
+    list_filter = (
+        values_filter("status", Run, "status"),
+        values_filter("error code", Run, "error_code"),
+        text_filter("assistant id", "assistant_id"),
+        text_filter("number of the thread", "thread_id"),
+    )
+    list_select_related = ("thread",)
+    list_indexes = (("thread_id",), ("error_code",), ("assistant_id",), ("status",), ())
+    search_fields = ("run_id",)
+    search_help_text = "Exact run id"
+    ordering = ("-id",)
+    change_list_template = "migration_app/run_list.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the totals and their download."""
+        wrap, name = self.admin_site.admin_view, "migration_app_run"
+        return [
+            path("totals/", wrap(self.totals_view), name=f"{name}_totals"),
+            path("totals.csv", wrap(self.totals_csv_view), name=f"{name}_totals_csv"),
+            *super().get_urls(),
+        ]
+
+    def get_search_results(
+        self,
+        request: HttpRequest,  # noqa: ARG002 - Django's signature
+        queryset: QuerySet[Any],
+        search_term: str,
+    ) -> tuple[QuerySet[Any], bool]:
+        """Search by exact id."""
+        words = search_term.strip().replace("\x00", "")
+        return (queryset.filter(run_id=words) if words else queryset), False
+
+    @admin.display(description="run")
+    def show_run(self, run: Run) -> str:
+        """Its id, cut where it is long."""
+        return format_html(
+            '<bdi class="mc-mono mc-nowrap mc-link" title="{}">{}</bdi>',
+            run.run_id,
+            Truncator(run.run_id).chars(_ID_SHOWN),
+        )
+
+    @admin.display(description="status")
+    def show_status(self, run: Run) -> str:
+        """Coloured status; below it why it did not end well."""
+        badge = badge_html(run_badge(run.status))
+        why = run.error_code or run.incomplete_reason
+        return format_html('{}<div class="mc-small mc-soft mc-break">{}</div>', badge, why) if why else badge
+
+    @admin.display(description="assistant")
+    def show_assistant(self, run: Run) -> str:
+        """Link to its other runs."""
+        if not run.assistant_id:
+            return "–"
+        url = self.list_url(urlencode({"assistant_id__exact": run.assistant_id}))
+        return format_html(
+            '<a class="mc-link mc-mono" href="{}" title="{}"><bdi>{}</bdi></a>',
+            url,
+            run.assistant_id,
+            Truncator(run.assistant_id).chars(_ID_SHOWN),
+        )
+
+    @admin.display(description="model")
+    def show_model(self, run: Run) -> str:
+        """The model that answered."""
+        return format_html("<bdi>{}</bdi>", Truncator(run.model).chars(_ID_SHOWN)) if run.model else "–"
+
+    @admin.display(description="created (UTC)")
+    def show_created(self, run: Run) -> str:
+        """When it was made."""
+        return f"{run.created_at:%Y-%m-%d %H:%M:%S}" if run.created_at else "–"
+
+    @admin.display(description="tokens")
+    def show_tokens(self, run: Run) -> str:
+        """All it used, with what was read and written."""
+        if run.total_tokens is None:
+            return "–"
+        parts = f"{_number(run.prompt_tokens)} in, {_number(run.completion_tokens)} out"
+        return format_html('<span class="mc-nowrap" title="{}">{}</span>', parts, f"{run.total_tokens:,}")
+
+    @admin.display(description="tool calls")
+    def show_calls(self, run: Run) -> str:
+        """Calls by kind."""
+        return _calls(run) or "–"
+
+    @admin.display(description="thread")
+    def show_thread(self, run: Run) -> str:
+        """Link to its thread."""
+        return thread_link(run.thread)
+
+    # --- one run ----------------------------------------------------------------------------------
+
+    def row_page(self, request: HttpRequest, run: Run) -> HttpResponse:
+        """Show what the run was, and what does the same now."""
+        sight = Sight(request.user.has_perm("migration_app.view_content"))
+        found = run_request(run)
+        if sight.content and found is not None:
+            audit_record(
+                actor=actor_of(request),
+                verb="thread.content_viewed",
+                subject_kind="thread",
+                subject_id=run.thread.thread_id,
+                reason=f"run {run.run_id}",
+            )
+        assistant = (
+            Assistant.objects.filter(assistant_id=run.assistant_id).first() if run.assistant_id else None
+        )
+        return self.page(
+            request,
+            "run.html",
+            title=run.run_id,
+            obj=run,
+            run=run,
+            badge=run_badge(run.status),
+            calls=_calls(run),
+            took=_took(run),
+            tokens=[
+                ("in", _number(run.prompt_tokens)),
+                ("out", _number(run.completion_tokens)),
+                ("together", _number(run.total_tokens)),
+            ],
+            assistant=assistant,
+            prompt=Prompt.objects.filter(assistant=assistant).first() if assistant else None,
+            may_see=sight.content,
+            **_request_context(found, sight),
+            thread_runs_url=self.list_url(urlencode({"thread_id__exact": run.thread_id})),
+            totals_url=f"{reverse('admin:migration_app_run_totals')}?{urlencode({'assistant': run.assistant_id})}",
+        )
+
+    # --- totals -----------------------------------------------------------------------------------
+
+    def totals_view(self, request: HttpRequest) -> HttpResponse:
+        """Show runs and tokens by month, assistant and model."""
+        span, asked, error = self._span(request)
+        totals = run_totals(span, limit=_TOTALS_SHOWN + 1) if span else []
+        more = len(totals) > _TOTALS_SHOWN
+        page = slice_of(request, "page", totals[:_TOTALS_SHOWN], size=_TOTALS_A_PAGE)
+        names = dict(
+            Assistant.objects.filter(
+                assistant_id__in={total.assistant_id for total in page.rows}
+            ).values_list("assistant_id", "name")
+        )
+        response = self.page(
+            request,
+            "run_totals.html",
+            title="Tokens by month",
+            asked=asked,
+            error=error,
+            more=f"{_TOTALS_SHOWN:,}" if more else "",
+            totals=dataclasses.replace(
+                page,
+                rows=[(total, names.get(total.assistant_id, ""), _columns(total)) for total in page.rows],
+            ),
+            sums=_figures(run_totals_sum(totals)) if totals and not more else [],
+            csv_url=f"{reverse('admin:migration_app_run_totals_csv')}?{urlencode(asked)}" if span else "",
+            runs_url=self.list_url(),
+        )
+        response.status_code = 400 if error else 200
+        return response
+
+    def totals_csv_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Download the same as CSV, all of it."""
+        span, asked, error = self._span(request)
+        if span is None:
+            return HttpResponse(error, status=400, content_type="text/plain; charset=utf-8")
+        audit_record(
+            actor=actor_of(request),
+            verb="run.totals_exported",
+            subject_kind="run",
+            subject_id="csv",
+            reason=", ".join(f"{name} {value}" for name, value in asked.items() if value),
+        )
+        return StreamingHttpResponse(
+            _csv(span),
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": 'attachment; filename="tokens-by-month.csv"'},
+        )
+
+    def _span(self, request: HttpRequest) -> tuple[Span | None, dict[str, str], str]:
+        """What is asked for: as a span, as it was typed, and what is wrong with it."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        asked = {
+            name: request.GET.get(name, "").replace("\x00", "").strip()
+            for name in ("assistant", "from", "to")
+        }
+        try:
+            return Span(asked["assistant"], asked["from"], asked["to"]), asked, ""
+        except ValueError as error:
+            return None, asked, str(error)
+
+
+def _request_context(found: RunRequest | None, sight: Sight) -> dict[str, Any]:
+    if found is None:
+        return {"found": False}
+    record = found.record
+    own = record.instructions_override
+    return {
+        "found": True,
+        "version": found.version,
+        "code": found.code(content=sight.content),
+        "conversation_id": found.conversation_id,
+        "findings": [(severity_badge(finding.severity), finding) for finding in record.findings],
+        "error_text": sight.part("error", record.reason_text) if record.reason_text else None,
+        "instructions": sight.part("own instructions", own) if own else None,
+        "raw": pretty_json(found.run) if sight.content else "",
+    }
+
+
+def _csv(span: Span) -> Iterator[str]:
+    writer = csv.writer(Echo())
+    for row in run_totals_rows(span):
+        yield writer.writerow(row)
+
+
+def _figures(total: RunTotal) -> list[tuple[str, str]]:
+    return [
+        ("runs", f"{total.runs:,}"),
+        ("completed", f"{total.completed:,}"),
+        ("tokens in", f"{total.prompt_tokens:,}"),
+        ("tokens out", f"{total.completion_tokens:,}"),
+        ("tokens together", f"{total.total_tokens:,}"),
+        ("runs whose tokens are not known", f"{total.runs - total.runs_with_usage:,}"),
+    ]
+
+
+def _columns(total: RunTotal) -> list[str]:
+    return [f"{getattr(total, name):,}" for name in HEADER[3:]]
+
+
+def _number(count: int | None) -> str:
+    return "–" if count is None else f"{count:,}"
+
+
+def _calls(run: Run) -> str:
+    return ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in sorted(run.tool_calls.items()))
+
+
+def _took(run: Run) -> str:
+    if run.started_at is None or run.ended_at is None:
+        return ""
+    return f"{(run.ended_at - run.started_at).total_seconds():,.0f} s"

@@ -1,0 +1,390 @@
+"""Try-outs: started after their calls were counted and confirmed, followed, judged by people, compared blind."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Q
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+    JsonResponse,
+    QueryDict,
+    StreamingHttpResponse,
+)
+from django.urls import URLPattern, path, reverse
+
+from migration_app.admin.base.actors import actor_of
+from migration_app.admin.base.badges import badge_html
+from migration_app.admin.base.filters import choice_filter
+from migration_app.admin.base.model_admin import RowPageAdmin, progress_json
+from migration_app.admin.base.pagination import slice_of
+from migration_app.admin.base.workers import workers_state
+from migration_app.admin.imports.imports import Echo
+from migration_app.admin.trials.form import (
+    asked_for,
+    form_context,
+    unseal,
+    whole_number,
+)
+from migration_app.admin.trials.pages import (
+    scratch_badge,
+    state_badge,
+    trial_choices,
+    trial_counts,
+    trial_foretold,
+    trial_percent,
+    trial_progress_words,
+    turn_context,
+    turn_rows,
+)
+from migration_app.audit.trail import audit_record
+from migration_app.contracts import Actor
+from migration_app.jobs import trial_enqueue
+from migration_app.models import Trial, TrialResult, TrialScratch, TrialTurn
+from migration_app.trials.judging import (
+    CSV_HEADER,
+    JudgingRefusedError,
+    judgeable_turns,
+    trial_reveal,
+    trial_tally,
+    turn_judge,
+    verdict_rows,
+)
+from migration_app.trials.plan import TrialRefusedError, trial_plan
+from migration_app.trials.trials import (
+    ENDED,
+    OPEN,
+    results_of,
+    scratches_left,
+    trial_clean,
+    trial_create,
+    trial_resume,
+    trial_stop,
+)
+
+TRY = "migration_app.try_prompt"
+CONTENT = "migration_app.view_content"
+_S = Trial.State
+_R = TrialResult.State
+_NAME = "migration_app_trial"
+_TURNS_A_PAGE = 50
+
+
+@admin.register(Trial)
+class TrialAdmin(RowPageAdmin[Trial]):
+    """Prompt versions, tried out on real turns."""
+
+    list_display = ("show_name", "show_state", "show_versions", "show_answers", "show_by", "show_created")
+    list_filter = (choice_filter("state", "state", list(_S.choices)),)
+    list_select_related = row_related = ("version_a__prompt", "version_b__prompt")
+    row_name = "try-out"
+    ordering = ("-id",)
+    change_list_template = "migration_app/trial_list.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add starting, progress, acts, turns and the download."""
+        wrap = self.admin_site.admin_view
+        return [
+            path("start/", wrap(self.start_view), name=f"{_NAME}_start"),
+            path("<int:pk>/progress.json", wrap(self.progress_view), name=f"{_NAME}_progress"),
+            path("<int:pk>/verdicts.csv", wrap(self.csv_view), name=f"{_NAME}_csv"),
+            path("<int:pk>/act/<slug:act>/", wrap(self.act_view), name=f"{_NAME}_act"),
+            path("<int:pk>/turns/<int:position>/", wrap(self.turn_view), name=f"{_NAME}_turn"),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Add the start button for those who may."""
+        return super().changelist_view(
+            request, {**(extra_context or {}), "may_try": request.user.has_perm(TRY)}
+        )
+
+    @admin.display(description="try-out")
+    def show_name(self, row: Trial) -> str:
+        """Its number."""
+        return f"{row.pk}"
+
+    @admin.display(description="state")
+    def show_state(self, row: Trial) -> str:
+        """Coloured state."""
+        return badge_html(state_badge(row))
+
+    @admin.display(description="versions")
+    def show_versions(self, row: Trial) -> str:
+        """One, or two."""
+        return f"{row.version_a} against {row.version_b}" if row.is_ab else str(row.version_a)
+
+    @admin.display(description="turns")
+    def show_answers(self, row: Trial) -> str:
+        """How many there are."""
+        return f"{row.foretold.get('turns', 0):,}"
+
+    @admin.display(description="by")
+    def show_by(self, row: Trial) -> str:
+        """Who started it."""
+        return row.created_by_name
+
+    @admin.display(description="asked for (UTC)")
+    def show_created(self, row: Trial) -> str:
+        """When it was started."""
+        return f"{row.created_at:%Y-%m-%d %H:%M}"
+
+    # --- starting ---------------------------------------------------------------------------------
+
+    def start_view(self, request: HttpRequest) -> HttpResponse:
+        """GET: choose, and count the calls. POST: start what was counted."""
+        if not (request.user.has_perm(TRY) and self.has_view_permission(request)):
+            raise PermissionDenied
+        if request.method != "POST":
+            return self._start_page(request, request.GET)
+        try:
+            row = _started(request)
+        except TrialRefusedError as error:
+            return self._start_page(request, request.GET, error=str(error), status=400)
+        messages.success(request, f"Try-out {row.pk} is in the queue; a worker will run it.")
+        return HttpResponseRedirect(_url(row.pk))
+
+    def _start_page(
+        self, request: HttpRequest, data: QueryDict, *, error: str = "", status: int = 200
+    ) -> HttpResponse:
+        asked = asked_for(data)
+        context = form_context(asked)
+        if request.method == "POST":
+            context |= {
+                name: request.POST.get(name, "")[:2_000] for name in ("max_calls", "max_tokens", "reason")
+            }
+        response = self.page(
+            request,
+            "trial_start.html",
+            title="Try a prompt out",
+            workers=workers_state(),
+            back_url=self.list_url(),
+            error=error or asked.error,
+            **context,
+        )
+        response.status_code = status
+        return response
+
+    # --- one try-out ------------------------------------------------------------------------------
+
+    def progress_view(self, request: HttpRequest, pk: int) -> JsonResponse:
+        """Tell the page's script how far it is."""
+        row = self.row_for(request, pk)
+        return progress_json(
+            is_open=row.state in OPEN,
+            state=row.state,
+            percent=trial_percent(row),
+            text=trial_progress_words(row),
+            counts=trial_counts(row),
+        )
+
+    def row_page(self, request: HttpRequest, row: Trial) -> HttpResponse:
+        """Show what was asked, what it cost, and what is left to judge."""
+        turns = TrialTurn.objects.filter(trial=row).select_related("thread").prefetch_related("results")
+        shown = slice_of(request, "page", turns.order_by("position"), size=_TURNS_A_PAGE)
+        may_try, ended = request.user.has_perm(TRY), row.state in ENDED
+        again = results_of(row).filter(Q(state=_R.PENDING) | Q(state=_R.FAILED, turn__verdict="")).count()
+        left = list(scratches_left(row).select_related("thread")[:200]) if ended else []
+        to_judge = judgeable_turns(row).filter(verdict="").first()
+        return self.page(
+            request,
+            "trial.html",
+            title=str(row),
+            obj=row,
+            row=row,
+            state=state_badge(row),
+            is_open=row.state in OPEN,
+            workers=workers_state() if row.state in OPEN else None,
+            percent=trial_percent(row),
+            progress_words=trial_progress_words(row),
+            progress_url=reverse(f"admin:{_NAME}_progress", args=[row.pk]),
+            counts=trial_counts(row),
+            foretold=trial_foretold(row),
+            left_out=sorted(row.foretold.get("left_out", {}).items()),
+            rows=turn_rows(row, shown.rows),
+            slice=shown,
+            tally=trial_tally(row),
+            next_to_judge=_turn_url(to_judge) if to_judge and not row.revealed_at else "",
+            may_see=request.user.has_perm(CONTENT),
+            may_stop=may_try and row.state in (_S.QUEUED, _S.RUNNING),
+            may_go_on=may_try and ended and again > 0,
+            again=again,
+            left=[(scratch, scratch_badge(scratch)) for scratch in left],
+            may_clean=may_try and any(scratch.state != TrialScratch.State.LOST for scratch in left),
+            may_reveal=may_try and row.is_blind and ended,
+            act_urls={name: _url(row.pk, name) for name in ("stop", "resume", "clean", "reveal")},
+            csv_url=reverse(f"admin:{_NAME}_csv", args=[row.pk]),
+        )
+
+    def turn_view(self, request: HttpRequest, pk: int, position: int) -> HttpResponse:
+        """GET: the answers side by side. POST: judge them."""
+        row = self.row_for(request, pk)
+        turn = TrialTurn.objects.select_related("trial", "thread").prefetch_related("results")
+        found = turn.filter(trial=row, position=position).first()
+        if found is None:
+            raise Http404("There is no such turn.")
+        may_see = request.user.has_perm(CONTENT)
+        if request.method == "POST":
+            if not may_see:
+                raise PermissionDenied
+            return self._judged(request, row, found)
+        if may_see:
+            audit_record(
+                actor=actor_of(request),
+                verb="trial.content_viewed",
+                subject_kind="trial",
+                subject_id=str(row.pk),
+                reason=f"turn {position + 1}, thread {found.thread.thread_id}",
+            )
+        judgeable = judgeable_turns(row)
+        neighbours = {
+            "previous": position - 1 if position else None,
+            "following": position + 1 if position + 1 < row.foretold.get("turns", 0) else None,
+        }
+        return self.page(
+            request,
+            "trial_turn.html",
+            title=f"Turn {position + 1} of {row}",
+            obj=row,
+            row=row,
+            turn=found,
+            may_see=may_see,
+            may_judge=may_see and row.revealed_at is None and judgeable.filter(pk=found.pk).exists(),
+            choices=trial_choices(row),
+            trial_url=_url(row.pk),
+            thread_url=reverse("admin:migration_app_thread_change", args=[found.thread_id]),
+            neighbours={
+                name: reverse(f"admin:{_NAME}_turn", args=[row.pk, place]) if place is not None else ""
+                for name, place in neighbours.items()
+            },
+            **turn_context(row, found, may_see=may_see),
+        )
+
+    def _judged(self, request: HttpRequest, row: Trial, turn: TrialTurn) -> HttpResponse:
+        try:
+            turn_judge(
+                turn_pk=turn.pk,
+                choice=request.POST.get("verdict", ""),
+                comment=request.POST.get("comment", ""),
+                actor=actor_of(request),
+            )
+        except JudgingRefusedError as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(_turn_url(turn))
+        waiting = judgeable_turns(row).filter(verdict="")
+        following = waiting.filter(position__gt=turn.position).first() or waiting.first()
+        if following is None:
+            messages.success(request, "Every turn that can be judged is judged.")
+            return HttpResponseRedirect(_url(row.pk))
+        messages.success(request, "Judged. This is the next turn.")
+        return HttpResponseRedirect(_turn_url(following))
+
+    def csv_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
+        """POST: download the verdicts, without content."""
+        row = self.row_for(request, pk)
+        if request.method != "POST":
+            return HttpResponseRedirect(_url(row.pk))
+        if row.is_blind:
+            messages.error(request, "Reveal the versions first: the file names them.")
+            return HttpResponseRedirect(_url(row.pk))
+        audit_record(
+            actor=actor_of(request), verb="trial.exported", subject_kind="trial", subject_id=str(row.pk)
+        )
+        return StreamingHttpResponse(
+            _csv(row),
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="try-out-{row.pk}.csv"'},
+        )
+
+    def act_view(self, request: HttpRequest, pk: int, act: str) -> HttpResponse:
+        """POST: stop it, let it go on, delete what is left, or name the versions."""
+        row = self.row_for(request, pk)
+        if act not in ("stop", "resume", "clean", "reveal"):
+            raise Http404("There is no such act.")
+        if not request.user.has_perm(TRY):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        try:
+            with transaction.atomic():
+                done, words = _act(request.POST, row, act, actor_of(request))
+                if done and act != "reveal":
+                    trial_enqueue(row.pk)
+        except TrialRefusedError as error:
+            done, words = False, str(error)
+        (messages.success if done else messages.error)(request, words)
+        return HttpResponseRedirect(_url(row.pk))
+
+
+def _started(request: HttpRequest) -> Trial:
+    """Start exactly what was counted. TrialRefusedError if it would cost something else by now."""
+    confirmed = unseal(request.POST.get("sealed", ""))
+    versions = [found for found in (confirmed.version_a, confirmed.version_b) if found is not None]
+    plan = trial_plan(threads=confirmed.threads, versions=versions, chosen=confirmed.chosen)
+    if plan.costs != confirmed.costs:
+        raise TrialRefusedError(
+            "The snapshots have changed since these calls were counted. Count again, then start."
+        )
+    with transaction.atomic():
+        row = trial_create(
+            version_a=confirmed.version_a,
+            version_b=confirmed.version_b,
+            plan=plan,
+            chosen=confirmed.chosen,
+            max_calls=whole_number(request.POST, "max_calls", "The budget of calls"),
+            max_tokens=whole_number(request.POST, "max_tokens", "The budget of tokens"),
+            reason=request.POST.get("reason", ""),
+            actor=actor_of(request),
+        )
+        trial_enqueue(row.pk)
+    return row
+
+
+def _act(data: QueryDict, row: Trial, act: str, actor: Actor) -> tuple[bool, str]:
+    """Do it; whether it was done, and what to say."""
+    if act == "stop":
+        done = trial_stop(pk=row.pk, actor=actor)
+        return done, "No more is asked; a worker deletes what was made." if done else "It was over already."
+    if act == "clean":
+        done = trial_clean(pk=row.pk, actor=actor)
+        return done, "A worker tries again to delete what is left." if done else "There is nothing to delete."
+    if act == "reveal":
+        done = trial_reveal(pk=row.pk, actor=actor)
+        return done, "The versions are named; judging has ended." if done else "There is nothing to reveal."
+    done = trial_resume(
+        pk=row.pk,
+        max_calls=whole_number(data, "max_calls", "The budget of calls"),
+        max_tokens=whole_number(data, "max_tokens", "The budget of tokens"),
+        reason=data.get("reason", ""),
+        actor=actor,
+    )
+    return done, "It goes on where it was." if done else "There is nothing to go on with."
+
+
+def _csv(row: Trial) -> Iterator[str]:
+    writer = csv.writer(Echo())
+    yield str(writer.writerow(CSV_HEADER))
+    for line in verdict_rows(row):
+        yield str(writer.writerow(line))
+
+
+def _turn_url(turn: TrialTurn) -> str:
+    return reverse(f"admin:{_NAME}_turn", args=[turn.trial_id, turn.position])
+
+
+def _url(pk: int, act: str = "") -> str:
+    return (
+        reverse(f"admin:{_NAME}_act", args=[pk, act]) if act else reverse(f"admin:{_NAME}_change", args=[pk])
+    )

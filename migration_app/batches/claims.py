@@ -1,0 +1,94 @@
+"""Leases: which worker holds which thread. Conditional updates only; the database's clock, never a worker's.
+
+A lease is a token and an expiry. Whoever holds the token may change the thread; whoever lost it stops.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import uuid
+from collections.abc import Iterator, Mapping
+
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+
+from migration_app.models import Thread
+from migration_app.threads.statuses import LeaseLostError
+
+# By primary key: there is no index on tokens, and a million threads to search.
+_RENEW = """
+UPDATE migration_app_thread SET lease_until = statement_timestamp() + make_interval(secs => %s)
+WHERE id = ANY(%s) AND lease_token = ANY(%s)
+RETURNING id
+"""
+
+
+def _free() -> Q:
+    return Q(lease_until__isnull=True) | Q(lease_until__lt=Now())
+
+
+def _due() -> Q:
+    return Q(not_before__isnull=True) | Q(not_before__lte=Now())
+
+
+def threads_pending(batch_pk: int) -> QuerySet[Thread]:
+    """Return the threads of a batch whose work is not over, claimed or not."""
+    return Thread.objects.filter(~Q(pending_work=""), batch_id=batch_pk)
+
+
+def threads_claimable(batch_pk: int) -> QuerySet[Thread]:
+    """Return the threads of a batch that a worker may take now."""
+    return threads_pending(batch_pk).filter(_free(), _due())
+
+
+def threads_claim(*, batch_pk: int, lease: dt.timedelta, count: int) -> list[Thread]:
+    """Take up to ``count`` threads of the batch that may be taken now, oldest first; all get one token.
+
+    SKIP LOCKED: workers that claim at once take different rows instead of waiting for each other.
+    """
+    token = uuid.uuid4()
+    with transaction.atomic():
+        pks = list(
+            threads_claimable(batch_pk)
+            .select_for_update(skip_locked=True, no_key=True)
+            .order_by("id")
+            .values_list("pk", flat=True)[:count]
+        )
+        if not pks:
+            return []
+        Thread.objects.filter(pk__in=pks).update(lease_token=token, lease_until=Now() + lease)
+        return list(Thread.objects.select_related("batch").filter(pk__in=pks).order_by("pk"))
+
+
+def leases_renew(*, held: Mapping[int, uuid.UUID], lease: dt.timedelta) -> frozenset[int]:
+    """Prolong the leases of threads, given by primary key with their tokens. Returns those that are still held."""
+    with connection.cursor() as cursor:
+        cursor.execute(_RENEW, [lease.total_seconds(), list(held), list(set(held.values()))])
+        return frozenset(pk for (pk,) in cursor.fetchall())
+
+
+def leases_give_back(*, held: Mapping[int, uuid.UUID]) -> int:
+    """Hand back threads that nothing was done with. Returns how many were still held."""
+    return _held(held).update(lease_token=None, lease_until=None)
+
+
+def _held(held: Mapping[int, uuid.UUID]) -> QuerySet[Thread]:
+    # By primary key: there is no index on tokens, and a million threads to search.
+    return Thread.objects.filter(pk__in=list(held), lease_token__in=set(held.values()))
+
+
+@contextlib.contextmanager
+def lease_held(thread: Thread) -> Iterator[None]:
+    """Open one transaction in which the thread is locked and still ours. LeaseLostError if it is not."""
+    with transaction.atomic():
+        held = (
+            Thread.objects.select_for_update(no_key=True)
+            .filter(pk=thread.pk, lease_token=thread.lease_token)
+            .values_list("pk", flat=True)
+            .first()
+        )
+        if held is None:
+            raise LeaseLostError(f"Another worker holds thread {thread.thread_id} now.")
+        yield

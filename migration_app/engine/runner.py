@@ -1,0 +1,435 @@
+"""A worker's turn at a batch: a window of threads in flight, filled as they end, until there is nothing to take.
+
+The turn also ends when it is told to: by the clock, by SIGTERM (``stop``), because its batch is paused or
+cancelled, because urgent work waits, or because the breaker trips. Threads then stop after the chunk at hand
+and are handed back. Must not import jobs or rq.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import dataclasses
+import datetime as dt
+import gc
+import logging
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import Any
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+
+from migration_app.batches.batches import batch_finish
+from migration_app.batches.claims import leases_give_back, threads_claim, threads_pending
+from migration_app.batches.control import batch_control, batch_hold, urgent_work_waits
+from migration_app.contracts import Actor
+from migration_app.counters import tallies_fold
+from migration_app.engine import outcomes
+from migration_app.engine.behaviour import Behaviour
+from migration_app.engine.breaker import Breaker
+from migration_app.engine.commits import Commits
+from migration_app.engine.database import DatabaseThread
+from migration_app.engine.journal import Entry
+from migration_app.engine.leases import LeaseKeeper, now
+from migration_app.engine.loading import Loaded, threads_load
+from migration_app.engine.outcomes import bug_place
+from migration_app.engine.steps.protocol import thread_backfill, thread_verify
+from migration_app.engine.steps.resources import thread_check_resources
+from migration_app.engine.steps.review import thread_begin_anew, thread_keep
+from migration_app.engine.steps.snapshot import thread_snapshot
+from migration_app.engine.steps.undo import thread_rollback
+from migration_app.engine.work import HandBackError, Work
+from migration_app.gateways.connection import Connection
+from migration_app.gateways.errors import GatewayError, LeaseUncertainError, StoppedError
+from migration_app.gateways.limits.limits import Limiter
+from migration_app.models import Thread
+from migration_app.spill import TemporarySpaceError
+from migration_app.threads.statuses import LeaseLostError
+
+logger = logging.getLogger(__name__)
+
+W = Thread.Work
+_IDLE_SECONDS = 5.0
+_IDLE_POLL = 0.25
+_LOOK_SECONDS = 1.0
+_STOP_POLL = 0.1
+_PROBE_SECONDS = 1.0
+_FOLD_SECONDS = 10.0
+_COLLECT_AFTER = 50_000
+_LOADED_BYTES = 64 << 20
+"""Threads are claimed while those in hand hold less than this, in bytes of JSON: in memory it is several times that."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Connections:
+    """How to reach the two APIs, and the part in the target's limit that the turn's connection to it takes.
+
+    ``target_name``: under which what is found out about the target is kept; empty to keep nothing.
+    """
+
+    source: Callable[[], Connection]
+    target: Callable[[], Connection]
+    limiter: Limiter | None = None
+    target_name: str = ""
+
+
+class BugsMetError(Exception):
+    """Some threads failed by a fault of this program; each of them says so. Raised when the turn is over."""
+
+
+def batch_work(
+    *,
+    batch_pk: int,
+    actor: Actor,
+    connections: Connections,
+    seconds: float,
+    stop: threading.Event | None = None,
+) -> bool:
+    """Work on a batch's threads until none is left to take, ``seconds`` have passed, or ``stop`` is set.
+
+    Returns whether the batch has work left, here or in other workers' hands. Raises BugsMetError at the end
+    if a thread met a bug; database errors at once (leases run out, and the work is found again).
+    """
+    turn = Turn(batch_pk, actor, connections, time.monotonic() + seconds, stop or threading.Event())
+    with _seldom_collecting():
+        asyncio.run(turn.run())
+    left = threads_pending(batch_pk).exists()
+    if not left:
+        batch_finish(batch_pk=batch_pk, actor=actor)
+    if turn.bugs:
+        raise BugsMetError(f"{turn.bugs} threads failed by a fault of the console; see their pages.")
+    return left
+
+
+@contextlib.contextmanager
+def _seldom_collecting() -> Iterator[None]:
+    """Look for cycles of garbage less often: decoded JSON makes many objects and no cycles.
+
+    With the default thresholds that search is a fifth of a worker's CPU (measured). What stood before the turn
+    is left out of it altogether.
+    """
+    thresholds = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER, *thresholds[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
+
+
+class Turn:
+    """The state of one turn: what is loaded, what is in flight, and whether to stop. Lives in one event loop."""
+
+    def __init__(
+        self, batch_pk: int, actor: Actor, connections: Connections, end: float, stop: threading.Event
+    ) -> None:
+        self.bugs = 0
+        self._batch_pk = batch_pk
+        self._actor = actor
+        self._connections = connections
+        self._end = end
+        self._stop = stop
+        self._lease = dt.timedelta(seconds=settings.LEASE_SECONDS)
+        self._breaker = Breaker(settings.BREAKER_FAILURES)
+        self._window = 1
+        self._stopping = False
+        self._failure: BaseException | None = None
+        self._loaded_bytes = 0
+        self._ready: collections.deque[Loaded] = collections.deque()
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._learning: asyncio.Task[None] | None = None
+        self._looked_up: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._opened: dict[Callable[[], Connection], Connection] = {}
+
+    async def run(self) -> None:
+        """Fill the window until there is nothing to take or the turn is over."""
+        self._wake = asyncio.Event()
+        with LeaseKeeper(self._lease).running() as self._keeper:
+            async with (
+                Commits(self._actor) as self._commits,
+                DatabaseThread() as self._database,
+                DatabaseThread() as self._looks,
+            ):
+                name = self._connections.target_name
+                self._behaviour = Behaviour(name, self._looks) if name else Behaviour()
+                watching = asyncio.create_task(self._watch())
+                try:
+                    if self._stop.is_set():
+                        self._stop_soon()
+                    else:
+                        await self._look()
+                    await self._fill()
+                finally:
+                    for task in filter(None, (watching, self._learning)):
+                        task.cancel()
+                        with contextlib.suppress(asyncio.CancelledError):
+                            await task
+                    for connection in self._opened.values():
+                        await connection.close()
+                    if self._connections.limiter is not None:
+                        await self._connections.limiter.close()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _fill(self) -> None:
+        idle_until = time.monotonic() + _IDLE_SECONDS
+        poll_at = 0.0
+        dry = False
+        loading: asyncio.Task[list[Loaded]] | None = None
+        while True:
+            if loading is not None and loading.done():
+                found, loading = self._result(loading), None
+                self._ready += found
+                dry = not found
+                poll_at = 0.0 if found else time.monotonic() + _IDLE_POLL
+            while self._ready and not self._stopping and len(self._in_flight) < self._allowed():
+                self._start(self._ready.popleft())
+            working = bool(self._in_flight or self._ready)
+            busy = working or loading is not None
+            if working:  # a claim under way is none: however slow, a turn that finds nothing comes to its end
+                idle_until = time.monotonic() + _IDLE_SECONDS
+            if self._stopping and not self._in_flight and loading is None:
+                break
+            if not busy and dry and (time.monotonic() > idle_until or not await self._pending()):
+                break  # nothing is left, or others hold the rest, or it waits for later: the sweeper looks again
+            want = self._wanted()
+            if loading is None and want and time.monotonic() >= poll_at:
+                loading = asyncio.create_task(self._load(want))
+                loading.add_done_callback(lambda _: self._wake.set())
+            await self._rest()
+        await self._give_back()
+
+    def _allowed(self) -> int:
+        """How many threads may be in flight: one while the breaker wonders whether the target is back."""
+        return 1 if self._breaker.probing else self._window
+
+    def _wanted(self) -> int:
+        """How many threads to claim now: by the group, and some ahead, so that the window never runs dry."""
+        if self._loaded_bytes >= _LOADED_BYTES:
+            return 0
+        if self._stopping or self._breaker.probing:
+            return 0 if self._stopping or self._ready or self._in_flight else 1
+        group = max(1, self._window // 4)
+        room = self._window + group - len(self._in_flight) - len(self._ready)
+        return room if room >= group else 0
+
+    async def _learn(self) -> None:
+        """Load what is known of the target, and find out more if that is due; no thread waits for it."""
+        try:
+            await self._behaviour.load()
+            await self._behaviour.probe(lambda: self._connection(self._connections.target), self._actor)
+        except (OperationalError, InterfaceError) as error:
+            self._fail(error)
+
+    async def _load(self, count: int) -> list[Loaded]:
+        asked_at = now()
+        claimed = await self._database.run(
+            threads_claim, batch_pk=self._batch_pk, lease=self._lease, count=count
+        )
+        if not claimed:
+            return []
+        # Before they are loaded: a large thread may take longer than its lease to convert.
+        self._keeper.keep(claimed, asked_at=asked_at)
+        room = _LOADED_BYTES - self._loaded_bytes
+        loaded = await self._database.run(threads_load, claimed, room=room)
+        self._loaded_bytes += sum(entry.weight for entry in loaded)
+        await self._hand_back(claimed[len(loaded) :])
+        return loaded
+
+    def _result(self, loading: asyncio.Task[list[Loaded]]) -> list[Loaded]:
+        error = loading.exception()
+        if error is not None:
+            self._fail(error)
+            return []
+        return loading.result()
+
+    def _fail(self, error: BaseException) -> None:
+        """The turn can't go on: what is in flight stops, and the error is raised when it has."""
+        self._failure = self._failure or error
+        self._stop_soon()
+
+    def _stop_soon(self) -> None:
+        """Take no more threads; those in flight stop after the call at hand, and none waits for a permit any more."""
+        self._stopping = True
+        if self._connections.limiter is not None:
+            self._connections.limiter.stop()
+
+    def _start(self, loaded: Loaded) -> None:
+        task = asyncio.create_task(self._thread(loaded))
+        self._in_flight.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._in_flight.discard(task)
+        if (error := task.exception()) is not None:
+            self._fail(error)
+        self._wake.set()
+
+    async def _thread(self, loaded: Loaded) -> None:
+        """See one thread through, whatever happens on its way."""
+        thread, entry = loaded.thread, Entry(loaded.thread)
+        token = thread.lease_token  # the row loses it with its last entry
+        try:
+            try:
+                work = self._work(loaded)
+                try:
+                    await _STEPS[thread.pending_work](work)
+                finally:
+                    entry = work.entry
+            except (HandBackError, StoppedError, LeaseUncertainError) as end:
+                if isinstance(end, LeaseUncertainError):
+                    # This worker was stopped, or the database away: what it holds may be others' by now.
+                    logger.warning("thread %s: its lease may have run out; the turn ends", thread.pk)
+                    self._stop_soon()
+                outcomes.hand_back(entry)
+                await self._commits.write(entry)
+            except GatewayError as error:
+                await self._call_failed(entry, error)
+            except TemporarySpaceError as error:
+                outcomes.no_space(entry, error)
+                await self._commits.write(entry)
+            else:
+                self._breaker.succeeded()
+        except LeaseLostError:
+            logger.warning("thread %s: lease lost, left to its new holder", thread.pk)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as bug:  # noqa: BLE001 - one bad thread never costs a batch; recorded, logged, raised at the end
+            await self._met_bug(thread, bug)
+        finally:
+            self._loaded_bytes -= loaded.weight
+            self._keeper.drop(thread.pk, token)
+
+    def _work(self, loaded: Loaded) -> Work:
+        loaded.convert()
+        at_source = loaded.thread.pending_work == W.SNAPSHOT
+        pk, token = loaded.thread.pk, loaded.thread.lease_token
+        connection = self._connection(self._connections.source if at_source else self._connections.target)
+        if loaded.thread.pending_work == W.BACKFILL and self._learning is None:
+            self._learning = asyncio.create_task(self._learn())
+        return Work(
+            thread=loaded.thread,
+            planned=loaded.plan,
+            conversation=loaded.conversation,
+            chunks=loaded.chunks,
+            connection=connection.fenced(lambda: self._keeper.holds(pk, token)),
+            commits=self._commits,
+            database=self._database,
+            stopping=lambda: self._stopping,
+            entry=Entry(loaded.thread),
+            actor=self._actor,
+            trouble=loaded.trouble,
+            snapshot_seen=loaded.snapshot_seen,
+            looks=self._looked_up,
+            behaviour=self._behaviour,
+        )
+
+    async def _call_failed(self, entry: Entry, error: GatewayError) -> None:
+        self._breaker.failed(entry.thread.pk, error, now=time.monotonic())
+        reason = self._breaker.tripped(now=time.monotonic())
+        if reason and not self._stopping:
+            self._stop_soon()
+            await self._looks.run(batch_hold, batch_pk=self._batch_pk, actor=self._actor, reason=reason)
+        if reason:
+            outcomes.hand_back(entry, error)
+        else:
+            outcomes.call_failed(entry, error)
+        await self._commits.write(entry)
+
+    async def _met_bug(self, thread: Thread, bug: Exception) -> None:
+        self.bugs += 1
+        logger.error("thread %s met a bug: %s", thread.pk, bug_place(bug))
+        entry = Entry(thread)  # what was not durable yet is in doubt like an answer that was lost
+        outcomes.met_bug(entry, bug)
+        try:
+            await self._commits.write(entry)
+        except LeaseLostError:
+            logger.warning("thread %s: lease lost before its bug was recorded", thread.pk)
+
+    def _connection(self, connect: Callable[[], Connection]) -> Connection:
+        """Open a connection once a turn, when the first thread needs it: most batches need only one of the two."""
+        if connect not in self._opened:
+            self._opened[connect] = connect()
+        return self._opened[connect]
+
+    async def _pending(self) -> bool:
+        return await self._database.run(lambda: threads_pending(self._batch_pk).exists())
+
+    async def _give_back(self) -> None:
+        """Hand back what was claimed and not begun."""
+        if self._failure is None:
+            await self._hand_back([entry.thread for entry in self._ready])
+        self._ready.clear()
+
+    async def _hand_back(self, threads: Sequence[Thread]) -> None:
+        held = {thread.pk: thread.lease_token for thread in threads if thread.lease_token}
+        for thread in threads:
+            self._keeper.drop(thread.pk, thread.lease_token)
+        if held:
+            await self._database.run(leases_give_back, held=held)
+
+    async def _rest(self) -> None:
+        """Wait until something ended, for a moment at most; while probing, always as long as a probe's pause."""
+        if self._breaker.probing:
+            await asyncio.sleep(_PROBE_SECONDS)
+        else:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_IDLE_POLL):
+                    await self._wake.wait()
+        self._wake.clear()
+
+    async def _watch(self) -> None:
+        """Hear of SIGTERM within a moment, look at the batch once a second, and keep the counters short."""
+        looking: asyncio.Task[None] | None = None
+        look_at = time.monotonic() + _LOOK_SECONDS
+        fold_at = time.monotonic() + _FOLD_SECONDS
+        try:
+            while not self._stopping:
+                await asyncio.sleep(_STOP_POLL)
+                now = time.monotonic()
+                if self._stop.is_set() or now >= self._end:
+                    self._stop_soon()
+                elif now >= look_at and (looking is None or looking.done()):
+                    # Apart: the database may not answer, and a stop is to be heard all the same.
+                    looking = asyncio.create_task(self._look_and_fold(fold=now >= fold_at))
+                    looking.add_done_callback(self._looked)
+                    look_at = now + _LOOK_SECONDS
+                    fold_at = now + _FOLD_SECONDS if now >= fold_at else fold_at
+            self._wake.set()
+        finally:
+            if looking is not None:
+                looking.cancel()
+
+    def _looked(self, looking: asyncio.Task[None]) -> None:
+        if not looking.cancelled() and (error := looking.exception()) is not None:
+            self._fail(error)
+
+    async def _look_and_fold(self, *, fold: bool) -> None:
+        await self._look()
+        if fold:
+            await self._looks.run(tallies_fold)
+
+    async def _look(self) -> None:
+        """Read what the operator wants of the batch by now."""
+        control = await self._looks.run(batch_control, self._batch_pk)
+        self._window = control.window
+        if self._connections.limiter is not None:
+            self._connections.limiter.set_batch_rate(control.requests_per_minute)
+        urgent = not control.urgent and await self._looks.run(urgent_work_waits, self._batch_pk)
+        if urgent or not control.goes_on:
+            self._stop_soon()
+
+
+_STEPS: dict[str, Callable[[Work], Coroutine[Any, Any, None]]] = {
+    W.SNAPSHOT: thread_snapshot,
+    W.BACKFILL: thread_backfill,
+    W.VERIFY: thread_verify,
+    W.RESOURCES: thread_check_resources,
+    W.ROLLBACK: thread_rollback,
+    W.KEEP: thread_keep,
+    W.ANEW: thread_begin_anew,
+}

@@ -1,0 +1,145 @@
+"""What of a conversation is ours: told from the chunks and from reading it, without the plan.
+
+Needed where the plan is of no use: it may have changed since it was sent, and the application may have gone on
+with the conversation. An item is ours if its chunk stands as it was sent (by digest), or if it has an id that the
+target gave to an item that we sent. Sends nothing. Must not import jobs or rq.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections import deque
+from collections.abc import AsyncIterator
+
+from migration_app.contracts import JsonObject
+from migration_app.conversion.comparison.canonical import Fingerprinting
+from migration_app.conversion.comparison.conversations import listed_id
+from migration_app.engine.steps.records import NeedsReviewError
+from migration_app.engine.work import Work
+from migration_app.gateways.errors import GatewayError
+from migration_app.gateways.target import items_pages
+from migration_app.models import Chunk, Conversation
+
+# All that must be asked for to see any item whole: without the plan nobody knows which kinds there are.
+_INCLUDE = ("code_interpreter_call.outputs", "file_search_call.results", "message.input_image.image_url")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Found:
+    """A chunk as it was found: the ids of those of its items that are there, as just listed.
+
+    ``as_sent``: all of its items are there, and say what they said when they were sent. ``as_named``: none of these
+    is called otherwise than the target called it when it was appended; ids that either side lacks tell nothing.
+    """
+
+    chunk: Chunk
+    item_ids: tuple[str, ...]
+    as_sent: bool
+    as_named: bool
+
+
+@dataclasses.dataclass(slots=True)
+class Standing:
+    """What reading a conversation found. ``listed`` counts its items, ``foreign`` those that are not ours.
+
+    ``intact`` items from the first on stand as they were sent, in whole chunks; ``fingerprint`` is theirs.
+    """
+
+    chunks: list[Found] = dataclasses.field(default_factory=list)
+    listed: int = 0
+    foreign: int = 0
+    intact: int = 0
+    fingerprint: str = ""
+
+
+async def conversation_standing(work: Work, conversation: Conversation) -> Standing:
+    """Read the conversation, and tell which of its items are ours. GatewayError ``not_found`` if it is gone."""
+    standing, stands = Standing(), Fingerprinting()
+    unbroken = True
+    async with contextlib.aclosing(_Reader(work, conversation)) as reader:
+        for chunk in work.chunks:
+            items = await reader.ahead(chunk.item_count)
+            trial = stands.copy()
+            as_sent = len(items) == chunk.item_count and trial.add(items) == chunk.digest
+            taken = len(items) if as_sent else _leading(items, set(chunk.item_ids) - {""})
+            listed = tuple(listed_id(item) for item in items[:taken])
+            as_named = all(
+                not known or not found or known == found
+                for known, found in zip(chunk.item_ids, listed, strict=False)
+            )
+            standing.chunks.append(Found(chunk, listed, as_sent, as_named))
+            standing.listed += taken
+            reader.take(taken)
+            unbroken = unbroken and as_sent
+            if unbroken:
+                standing.intact += taken
+                stands = trial
+        ours = {item_id for chunk in work.chunks for item_id in chunk.item_ids} - {""}
+        while items := await reader.ahead(1):
+            standing.listed += 1
+            standing.foreign += listed_id(items[0]) not in ours
+            reader.take(1)
+    standing.fingerprint = stands.whole
+    return standing
+
+
+async def intact_or_review(work: Work, conversation: Conversation) -> Standing:
+    """Read the conversation; NeedsReviewError unless all chunks whose append was answered stand as they were sent."""
+    try:
+        standing = await conversation_standing(work, conversation)
+    except GatewayError as error:
+        if error.code != "not_found":
+            raise
+        raise NeedsReviewError(
+            "conversation_missing", "The target no longer knows the conversation."
+        ) from None
+    for found in standing.chunks:
+        if not (found.as_sent and found.as_named) and found.chunk.state != Chunk.State.SENDING:
+            last = found.chunk.first_item + found.chunk.item_count
+            raise NeedsReviewError(
+                "difference",
+                f"Items {found.chunk.first_item + 1} to {last} (chunk {found.chunk.sequence + 1}) are not all there "
+                "as they were sent, or others that say the same stand in their place. Begin anew, or roll the "
+                "thread back.",
+            )
+    return standing
+
+
+async def first_page(work: Work, conversation: Conversation) -> list[JsonObject]:
+    """The oldest items that the target lists now, 100 at most. GatewayError ``not_found`` if it is gone."""
+    pages = items_pages(work.connection, conversation_id=conversation.conversation_id)
+    async with contextlib.aclosing(pages) as reading:  # type: ignore[type-var]  # an async generator, typed as iterator
+        async for page in reading:
+            return page
+    return []
+
+
+def _leading(items: list[JsonObject], known: set[str]) -> int:
+    """How many items from the start have ids that we know."""
+    return next((number for number, item in enumerate(items) if listed_id(item) not in known), len(items))
+
+
+class _Reader:
+    """The conversation's items, oldest first, a page of them in memory; some may be looked at before they are taken."""
+
+    def __init__(self, work: Work, conversation: Conversation) -> None:
+        self._pages: AsyncIterator[list[JsonObject]] = items_pages(
+            work.connection, conversation_id=conversation.conversation_id, include=_INCLUDE
+        )
+        self._items: deque[JsonObject] = deque()
+
+    async def ahead(self, count: int) -> list[JsonObject]:
+        """The next items, ``count`` of them, or as many as there still are."""
+        while len(self._items) < count and (page := await anext(self._pages, None)) is not None:
+            self._items += page
+        return [self._items[place] for place in range(min(count, len(self._items)))]
+
+    def take(self, count: int) -> None:
+        """Go past so many items."""
+        for _ in range(count):
+            self._items.popleft()
+
+    async def aclose(self) -> None:
+        """Let go of what was not read."""
+        await self._pages.aclose()  # type: ignore[attr-defined]  # an async generator, typed as iterator

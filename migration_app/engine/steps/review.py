@@ -1,0 +1,84 @@
+"""What a person decides about a thread in review: to keep its conversation as it is, or to begin anew.
+
+Neither sends anything to the old conversation. Must not import jobs or rq.
+"""
+
+from __future__ import annotations
+
+from migration_app.contracts import ThreadPlan
+from migration_app.engine.steps import records
+from migration_app.engine.steps.ownership import intact_or_review
+from migration_app.engine.steps.records import NeedsReviewError
+from migration_app.engine.work import Work
+from migration_app.gateways.target import Appended
+from migration_app.models import Chunk, Conversation, Thread
+from migration_app.threads.given_up import doubt_seconds_left
+from migration_app.threads.plans import PlanLostError, conversation_policies, plan_of
+from migration_app.threads.snapshots import load_source_thread
+
+_S = Conversation.State
+
+
+async def thread_keep(work: Work) -> None:
+    """Keep a claimed thread's conversation: ours as far as it was sent, from there on its application's.
+
+    What was sent must still stand as it was sent, else the thread stays in review. Raises GatewayError and
+    LeaseLostError.
+    """
+    try:
+        await _keep(work)
+    except NeedsReviewError as review:
+        records.thread_to_review(work.entry, work.conversation, review)
+    await work.write()
+
+
+async def _keep(work: Work) -> None:
+    conversation = work.conversation
+    if conversation is None or conversation.state == _S.CREATING:
+        raise NeedsReviewError("conversation_missing", "There is no conversation that could be kept.")
+    if conversation.state == _S.DELETING:
+        raise records.not_whole()
+    standing = await intact_or_review(work, conversation)
+    if not standing.intact:
+        raise NeedsReviewError(
+            "difference", "Nothing of what was sent stands in the conversation: begin anew, or roll it back."
+        )
+    for found in standing.chunks:
+        if found.chunk.state == Chunk.State.SENDING and not found.as_sent:
+            left = await work.database.run(doubt_seconds_left, found.chunk.pk)
+            if left > 0:
+                raise NeedsReviewError(
+                    "append_in_doubt",
+                    "The answer to an append was lost, and it may still arrive. "
+                    f"Keep the conversation in {left:.0f} s, or begin anew.",
+                )
+    for found in standing.chunks:
+        if found.chunk.state == Chunk.State.SENDING and found.as_sent:
+            records.chunk_appended(work.entry, found.chunk.sequence, Appended(found.item_ids, request_id=""))
+        elif found.chunk.state == Chunk.State.SENDING:
+            records.chunk_withdrawn(work.entry, found.chunk.sequence)
+    conversation.continued_after = standing.intact
+    conversation.fingerprint = standing.fingerprint
+    plan = await work.database.run(_plan, work.thread, conversation)
+    records.thread_kept(work.entry, conversation, plan, foreign=standing.foreign)
+
+
+def _plan(thread: Thread, conversation: Conversation) -> ThreadPlan | None:
+    """The plan with what is left out named among its findings; None if the one that was sent is lost."""
+    try:
+        return plan_of(load_source_thread(thread), conversation_policies(conversation), conversation)
+    except PlanLostError:
+        return None
+
+
+async def thread_begin_anew(work: Work) -> None:
+    """Part a claimed thread from its conversation, which stays at the target, and have it backfilled anew.
+
+    One write: the row of the new conversation comes with the backfill. Raises LeaseLostError.
+    """
+    conversation = work.conversation
+    if conversation is not None and conversation.state == _S.CREATING:
+        conversation = None  # the backfill finds the row, and takes its lost create to the orphan ledger
+    sent = sum(chunk.item_count for chunk in work.chunks if chunk.state == Chunk.State.APPENDED)
+    records.thread_begun_anew(work.entry, conversation, sent)
+    await work.write()

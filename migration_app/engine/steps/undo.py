@@ -1,0 +1,315 @@
+"""How one thread is rolled back: items first, then the conversation, resumable at every step.
+
+    look:    GET  …/items                                        →  what is ours, as listed now
+    begin:   conversation "deleting", thread "needs review"  ┐
+    chunk:   row "deleting" with listed and recorded ids     ┘   →  DELETE …/items/{id}, one by one    (per chunk)
+                                                                    GET …/items/{id}: each of them gone
+    empty:   last chunk's row gone   →  GET …/items: nothing     →  DELETE /conversations/{id}
+    end:     GET /conversations/{id}: gone                       →  rows gone, former conversation, "rolled back"
+
+The rule is that of ``engine.steps.protocol``: ``work.write()`` before every delete, and what a delete taught stands
+in the next entry. A worker that takes the thread up again begins with the look, whatever happened before it: a
+delete whose answer was lost shows there, and what is deleted already is not in the list. A delete of what is gone
+does no harm. Only ids are deleted that ``engine.steps.ownership`` tells to be ours: what is listed now, and what was
+recorded when it was appended, for a list may lag behind. What is not ours stops the roll back before its first
+delete, unless the operator chose otherwise. Nothing is called gone that was not asked for by its id and found gone:
+what remains is the *residue*.
+
+Must not import jobs or rq.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence, Set
+
+from django.conf import settings
+
+from migration_app.batches.kinds import FOREIGN_TOO
+from migration_app.contracts import JsonObject, Policies, ThreadPlan
+from migration_app.engine.steps import records
+from migration_app.engine.steps.ownership import (
+    Found,
+    Standing,
+    conversation_standing,
+    first_page,
+)
+from migration_app.engine.steps.readback import pauses
+from migration_app.engine.steps.records import NeedsReviewError
+from migration_app.engine.work import Work
+from migration_app.gateways.errors import GatewayError, Outcome
+from migration_app.gateways.target import (
+    NO_SUCH_METHOD,
+    conversation_delete,
+    conversation_is_there,
+    item_delete,
+    item_is_there,
+)
+from migration_app.models import Conversation, OrphanConversation, Thread
+from migration_app.threads.plans import PlanLostError, plan_of, thread_plan
+from migration_app.threads.snapshots import load_source_thread
+
+_TRIES_BEFORE_GIVING_UP = 3
+_NO_IDS = frozenset({"", ".", ".."})
+"""As the last part of an address these would name the list, or the conversation."""
+_ASKED_AT_ONCE = 8
+_UNASKED = "The target gives no single items: that ours are gone is what its list says. "
+
+
+async def thread_rollback(work: Work) -> None:
+    """Delete what was sent for a claimed thread, as far as it is ours, and confirm it by reading.
+
+    Raises GatewayError, LeaseLostError and HandBackError, as ``protocol.thread_backfill``.
+    """
+    conversation = work.conversation
+    try:
+        if conversation is None or conversation.state == Conversation.State.CREATING:
+            await _nothing_to_delete(work, conversation)
+        else:
+            await _roll_back(work, conversation)
+    except NeedsReviewError as review:
+        records.thread_to_review(work.entry, conversation, review)
+        await work.write()
+
+
+async def _nothing_to_delete(work: Work, conversation: Conversation | None) -> None:
+    if conversation is not None:
+        plan = await work.database.run(_plan, work.thread)
+        lost = "The thread was rolled back when its create had not been answered."
+        records.create_lost(work.entry, plan, lost)
+        records.create_failed(work.entry)
+    await _end(work, conversation, residue="")
+
+
+async def _roll_back(work: Work, conversation: Conversation) -> None:
+    last = work.chunks[-1] if work.chunks else None
+    if conversation.state != Conversation.State.DELETING:
+        conversation.item_count = last.first_item + last.item_count if last is not None else 0
+    try:
+        standing = await conversation_standing(work, conversation)
+        foreign_too = _foreign_too(work.thread)
+        if standing.foreign and not foreign_too:
+            raise _continued(conversation, standing)
+        if conversation.state != Conversation.State.DELETING:
+            records.rollback_begun(work.entry, conversation, foreign=standing.foreign)
+            await work.write()
+        unasked = await _delete_items(work, conversation, standing)
+        await _delete_rest(work, conversation, standing, foreign_too=foreign_too)
+    except GatewayError as error:
+        if error.code != "not_found":
+            raise
+        # There is no way to list the items of a conversation that is gone, nor to delete them.
+        left = (
+            f"The target no longer knew the conversation before all was deleted: what became of {_items(sent)} "
+            "in it, reading can't tell."
+            if (sent := sum(chunk.item_count for chunk in work.chunks))
+            else ""
+        )
+        await _end(work, conversation, residue=left)
+        return
+    await _delete_conversation(work, conversation, residue=unasked)
+
+
+async def _delete_items(work: Work, conversation: Conversation, standing: Standing) -> str:
+    """Delete the chunks from the first on, each announced with the ids of its items, and ask for each by its id.
+
+    Returns what could not be asked, in words: a target may have no way to give one item.
+    """
+    can_ask: bool | None = None
+    for number, found in enumerate(standing.chunks):
+        work.step()
+        wanted = _listed_or_recorded(found)
+        records.chunk_deleting(work.entry, found.chunk.sequence, wanted)
+        await work.write()
+        if can_ask is None and found.item_ids:
+            can_ask = await _is_item_there(work, conversation, found.item_ids[0]) is True
+        for item_id in wanted:
+            work.step()
+            await _delete_item(work, conversation, item_id)
+        if number == 0 and wanted:
+            # A server that says yes and deletes nothing is found out here, not after a thousand chunks.
+            await _gone_or_error(work, conversation, set(wanted))
+        if can_ask is not False:
+            await _asked_and_gone(work, conversation, wanted)
+        records.chunk_deleted(work.entry, found.chunk.sequence)
+        work.chunks.remove(found.chunk)
+    return (
+        ""
+        if can_ask is not False
+        else "The target gives no single items: that ours are gone is what its list says. "
+    )
+
+
+def _listed_or_recorded(found: Found) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*found.item_ids, *found.chunk.item_ids]))
+
+
+async def _asked_and_gone(work: Work, conversation: Conversation, item_ids: Sequence[str]) -> None:
+    """Ask for each item by its id. Raises as ``_not_again`` if one is still there."""
+    left = [item_id for item_id in item_ids if item_id not in _NO_IDS]
+    for pause in (*pauses(work), 0.0):
+        left = [item_id for item_id, there in await _asked(work, conversation, left) if there]
+        if not left:
+            return
+        work.step()
+        await asyncio.sleep(pause)
+    await _not_again(work, [{"id": item_id} for item_id in left], set(left))
+
+
+async def _asked(
+    work: Work, conversation: Conversation, item_ids: Sequence[str]
+) -> list[tuple[str, bool | None]]:
+    answers: list[bool | None] = []
+    for start in range(0, len(item_ids), _ASKED_AT_ONCE):
+        work.step()
+        group = item_ids[start : start + _ASKED_AT_ONCE]
+        answers += await asyncio.gather(*(_is_item_there(work, conversation, item_id) for item_id in group))
+    return list(zip(item_ids, answers, strict=True))
+
+
+async def _is_item_there(work: Work, conversation: Conversation, item_id: str) -> bool | None:
+    """Whether the target gives the item; None if it has no way to give one."""
+    if item_id in _NO_IDS:
+        return None
+    try:
+        return await item_is_there(
+            work.connection, conversation_id=conversation.conversation_id, item_id=item_id
+        )
+    except GatewayError as error:
+        if error.status not in NO_SUCH_METHOD:
+            raise
+        return None
+
+
+async def _delete_rest(
+    work: Work, conversation: Conversation, standing: Standing, *, foreign_too: bool
+) -> None:
+    """Read until the list is empty: that is how the deletes are confirmed. Delete what is left if it was chosen."""
+    deleted = {item_id for found in standing.chunks for item_id in _listed_or_recorded(found)}
+    while page := await _gone_or_error(work, conversation, deleted):
+        if not foreign_too:
+            raise _continued(conversation, Standing(listed=len(page), foreign=len(page)))
+        deleted = set()
+        for item in page:
+            work.step()
+            await _delete_item(work, conversation, str(item.get("id", "")))
+            deleted.add(str(item.get("id", "")))
+
+
+async def _delete_item(work: Work, conversation: Conversation, item_id: str) -> None:
+    if item_id in _NO_IDS:
+        raise NeedsReviewError("not_deleted", "The target lists items without ids, so they can't be deleted.")
+    try:
+        await item_delete(work.connection, conversation_id=conversation.conversation_id, item_id=item_id)
+    except GatewayError as error:
+        if error.status not in NO_SUCH_METHOD:
+            raise
+        raise NeedsReviewError(
+            "not_deleted",
+            f"The target has no way to delete items of a conversation ({error.status}): "
+            f"{_items(sum(chunk.item_count for chunk in work.chunks))} stay in {conversation.conversation_id}.",
+        ) from None
+
+
+async def _gone_or_error(work: Work, conversation: Conversation, deleted: Set[str]) -> list[JsonObject]:
+    """Read the first page, which must list none of these; a list that lags is read again for a while."""
+    page = await first_page(work, conversation)
+    for pause in pauses(work):
+        if not any(str(item.get("id", "")) in deleted for item in page):
+            break
+        work.step()
+        await asyncio.sleep(pause)
+        page = await first_page(work, conversation)
+    await _not_again(work, page, deleted)
+    return page
+
+
+async def _not_again(work: Work, page: list[JsonObject], deleted: Set[str]) -> None:
+    """Raise if the page lists what was deleted: at first to be tried later, in the end for a person."""
+    still = sum(str(item.get("id", "")) in deleted for item in page)
+    if not still:
+        return
+    text = f"The target answered the deletes, but still lists {_items(still)} of those that were to go."
+    if work.thread.attempts < min(_TRIES_BEFORE_GIVING_UP, settings.MAX_ATTEMPTS - 1):
+        raise GatewayError("not_deleted", text, outcome=Outcome.UNKNOWN, permanent=False)
+    raise NeedsReviewError("not_deleted", text)
+
+
+async def _delete_conversation(work: Work, conversation: Conversation, *, residue: str) -> None:
+    records.conversation_deleting(work.entry, conversation)
+    await work.write()
+    refused = ""
+    try:
+        await conversation_delete(work.connection, conversation_id=conversation.conversation_id)
+    except GatewayError as error:
+        if error.status not in NO_SUCH_METHOD:
+            raise
+        refused = f"The target has no way to delete a conversation ({error.status}). "
+    if not refused and await _is_there(work, conversation):
+        if work.thread.attempts < min(_TRIES_BEFORE_GIVING_UP, settings.MAX_ATTEMPTS - 1):
+            text = "The target answered the delete, but still knows the conversation."
+            raise GatewayError("not_deleted", text, outcome=Outcome.UNKNOWN, permanent=False)
+        refused = "The target answered its delete, but still knows it. "
+    if refused:
+        residue += f"{refused}The conversation itself, read as empty, is still there."
+    await _end(work, conversation, residue=residue.strip())
+
+
+async def _is_there(work: Work, conversation: Conversation) -> bool:
+    """Ask for the conversation, or where a server can't be asked that, for its items."""
+    try:
+        return await conversation_is_there(work.connection, conversation_id=conversation.conversation_id)
+    except GatewayError as error:
+        if error.status not in NO_SUCH_METHOD:
+            raise
+    try:
+        await first_page(work, conversation)
+    except GatewayError as error:
+        if error.code != "not_found":
+            raise
+        return False
+    return True
+
+
+async def _end(work: Work, conversation: Conversation | None, *, residue: str) -> None:
+    orphans, plan = await work.database.run(_afterwards, work.thread, conversation)
+    records.rolled_back(work.entry, conversation, residue=residue, orphans=orphans, plan=plan)
+    await work.write()
+
+
+def _afterwards(thread: Thread, conversation: Conversation | None) -> tuple[int, ThreadPlan | None]:
+    """Creates on the orphan ledger; and today's plan, where what is counted on the row was that conversation's."""
+    orphans = OrphanConversation.objects.filter(thread=thread, state=OrphanConversation.State.OPEN).count()
+    own = conversation is not None and (
+        conversation.continued_after is not None or bool(conversation.replacements)
+    )
+    return orphans, plan_of(load_source_thread(thread), Policies(), None) if own else None
+
+
+def _plan(thread: Thread) -> ThreadPlan:
+    """The plan whose metadata a lost create carried."""
+    try:
+        return thread_plan(thread).plan
+    except PlanLostError:
+        return plan_of(load_source_thread(thread), Policies(), None)
+
+
+def _foreign_too(thread: Thread) -> bool:
+    return thread.batch is not None and bool(thread.batch.settings.get(FOREIGN_TOO))
+
+
+def _continued(conversation: Conversation, standing: Standing) -> NeedsReviewError:
+    begun = (
+        "A roll back had begun, so it is not whole."
+        if conversation.state == Conversation.State.DELETING
+        else "Nothing was deleted."
+    )
+    return NeedsReviewError(
+        "conversation_continued",
+        f"The conversation holds {_items(standing.foreign)} that are not ours: its application has gone on with "
+        f"it. {begun} Keep it, begin anew, or roll it back and choose to delete these too.",
+    )
+
+
+def _items(count: int) -> str:
+    return "1 item" if count == 1 else f"{count} items"

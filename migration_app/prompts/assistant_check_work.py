@@ -1,0 +1,79 @@
+"""Asking the live source what assistants say today. Reads only; must not import jobs or rq."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+from migration_app.archive.objects import SourceObject as Found
+from migration_app.archive.objects import expand
+from migration_app.archive.redact import redacted_document
+from migration_app.contracts import Actor
+from migration_app.gateways.connection import Answer, Connection
+from migration_app.gateways.errors import GatewayError, NotConfiguredError
+from migration_app.gateways.source import loose_document
+from migration_app.models import Assistant
+from migration_app.prompts.assistant_checks import look_end, look_record, looks_waiting
+
+_GROUP = 20
+
+Asked = tuple[str, Answer | GatewayError]
+
+
+def looks_work(*, connect: Callable[[], Connection], actor: Actor, stop: threading.Event) -> None:
+    """Look at every assistant that waits for it. A look that fails is recorded: asking again tries again."""
+    while not stop.is_set():
+        ids = looks_waiting(_GROUP)
+        if not ids:
+            return
+        try:
+            answers = asyncio.run(_ask(connect, ids))
+        except NotConfiguredError as error:
+            for assistant_id in ids:
+                _fail(assistant_id, str(error), "not_configured", actor)
+            continue
+        for assistant_id, answer in answers:
+            _record(assistant_id, answer, actor)
+
+
+async def _ask(connect: Callable[[], Connection], ids: list[str]) -> list[Asked]:
+    async with connect() as connection:
+
+        async def one(assistant_id: str) -> Asked:
+            try:
+                return assistant_id, await loose_document(
+                    connection, kind="assistant", object_id=assistant_id
+                )
+            except GatewayError as error:
+                return assistant_id, error
+
+        return list(await asyncio.gather(*map(one, ids)))
+
+
+def _record(assistant_id: str, answer: Answer | GatewayError, actor: Actor) -> None:
+    if isinstance(answer, GatewayError):
+        if answer.code == "not_found":
+            words = "The source has no such assistant any more."
+            look = Assistant.Look.MISSING
+            look_end(assistant_id=assistant_id, look=look, words=words, code=answer.code, actor=actor)
+        else:
+            _fail(assistant_id, answer.text, answer.code, actor)
+        return
+    raw, value, redacted = redacted_document(answer.raw, answer.value)
+    for found in expand(value):
+        if isinstance(found, Found) and found.kind == "assistant" and found.id == assistant_id:
+            look_record(assistant_id=assistant_id, found=found, raw=raw, redacted=redacted, actor=actor)
+            return
+    words = "The source answered with something that is not this assistant."
+    _fail(assistant_id, words, "unreadable_answer", actor)
+
+
+def _fail(assistant_id: str, words: str, code: str, actor: Actor) -> None:
+    look_end(
+        assistant_id=assistant_id,
+        look=Assistant.Look.FAILED,
+        words=words.replace("\x00", ""),
+        code=code,
+        actor=actor,
+    )

@@ -1,0 +1,97 @@
+"""Looking again at assistants in the live source: who asked, what waits, what was found.
+
+The look itself is ``prompts.assistant_check_work``; this only keeps its records. Must not import jobs or rq.
+"""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.utils import timezone
+
+from migration_app.archive.objects import SourceObject as Found
+from migration_app.archive.versions import contradicts, digest_of
+from migration_app.audit.trail import audit_event
+from migration_app.contracts import Actor
+from migration_app.models import Assistant, AuditEvent, SourceObject
+from migration_app.snapshots.pages import source_object_value
+from migration_app.snapshots.source_objects import loose_object, source_objects_store
+
+L = Assistant.Look
+
+
+def looks_request(*, assistant_pks: Sequence[int], actor: Actor, reason: str) -> int:
+    """Ask for these assistants to be looked at in the live source. Returns how many."""
+    with transaction.atomic():
+        assistants = list(
+            Assistant.objects.select_for_update()
+            .filter(pk__in=assistant_pks)
+            .exclude(look=L.ASKED)
+            .order_by("pk")
+        )
+        AuditEvent.objects.bulk_create(
+            audit_event(
+                actor=actor,
+                verb="assistant.look_asked",
+                subject_kind="assistant",
+                subject_id=assistant.assistant_id,
+                reason=reason,
+            )
+            for assistant in assistants
+        )
+        return Assistant.objects.filter(pk__in=[assistant.pk for assistant in assistants]).update(
+            look=L.ASKED, look_asked_by_name=actor.name[:255], look_text="", updated_at=timezone.now()
+        )
+
+
+def looks_waiting(limit: int) -> list[str]:
+    """Ids of assistants that are to be looked at."""
+    waiting = Assistant.objects.filter(look=L.ASKED).order_by("pk")
+    return list(waiting.values_list("assistant_id", flat=True)[:limit])
+
+
+def look_record(*, assistant_id: str, found: Found, raw: bytes, redacted: bool, actor: Actor) -> None:
+    """Store what the source says today. Other content is kept as a conflict: a person decides about it."""
+    with transaction.atomic():
+        source_objects_store(
+            objects=[loose_object(found, raw, redacted=redacted)],
+            source_import=None,
+            actor=actor,
+            counts=collections.Counter(),
+        )
+        assistant = Assistant.objects.select_related("source").get(assistant_id=assistant_id)
+        current = source_object_value(assistant.source) if assistant.source else found.value
+        changed = contradicts(current, found.value)
+        if changed:
+            _open_again(assistant_id, found)
+        words = "The source says something else than the snapshot." if changed else ""
+        look = L.CHANGED if changed else L.SAME
+        look_end(assistant_id=assistant_id, look=look, words=words, code="", actor=actor)
+
+
+def look_end(*, assistant_id: str, look: str, words: str, code: str, actor: Actor) -> None:
+    """Record how a look ended. ``words`` may quote the source and stand on the page only, ``code`` in the audit."""
+    with transaction.atomic():
+        Assistant.objects.filter(assistant_id=assistant_id).update(
+            look=look, look_text=words[:255], looked_at=timezone.now(), updated_at=timezone.now()
+        )
+        audit_event(
+            actor=actor,
+            verb="assistant.looked_at",
+            subject_kind="assistant",
+            subject_id=assistant_id,
+            after=look,
+            reason=code,
+        ).save(force_insert=True)
+
+
+def _open_again(assistant_id: str, found: Found) -> None:
+    """Put content that was decided about before, and that the source shows again, before a person once more."""
+    rows = SourceObject.objects.filter(
+        kind="assistant", object_id=assistant_id, state=SourceObject.State.SUPERSEDED
+    )
+    for row in rows:
+        if digest_of(source_object_value(row)) == digest_of(found.value):
+            SourceObject.objects.filter(pk=row.pk).update(state=SourceObject.State.CONFLICT)

@@ -1,0 +1,353 @@
+"""A reconciliation's run: check after check, page after page, written down with the place where it goes on.
+
+A page's claims are made from the database, then the API is asked for all of them, a window at a time; then what
+differs is looked up in the database once more: a thread that the engine has touched meanwhile is not judged. Reads
+only, and through connections that keep to the target's limits. Must not import jobs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+
+from migration_app.contracts import Actor
+from migration_app.engine.breaker import LASTING
+from migration_app.engine.runner import Connections
+from migration_app.engine.steps.readback import conversation_read
+from migration_app.gateways.connection import Connection
+from migration_app.gateways.errors import GatewayError
+from migration_app.gateways.newest import newest_message_id
+from migration_app.models import Reconciliation, Thread
+from migration_app.reconciliation.claims import (
+    Comparison,
+    ConversationClaim,
+    SnapshotClaim,
+    conversation_claim,
+    conversation_rests,
+    snapshot_behind,
+    snapshot_claim,
+)
+from migration_app.reconciliation.counters import tallies_look
+from migration_app.reconciliation.database import orphans_look, records_look, work_look
+from migration_app.reconciliation.kinds import Found, Looked
+from migration_app.reconciliation.population import (
+    POPULATIONS,
+    bounds,
+    next_pks,
+    sample_pks,
+)
+from migration_app.reconciliation.records import (
+    Place,
+    RunLostError,
+    checks_left,
+    is_sampled,
+    place_of,
+    reconciliation_claim,
+    reconciliation_fail,
+    reconciliation_finish,
+    reconciliation_pause,
+    step_next,
+    step_record,
+)
+from migration_app.reconciliation.snapshots import objects_look, snapshots_look
+
+_STRANGERS = 100
+"""So many conversations unknown to the target, and not one known: rather the wrong project's key than a loss."""
+
+_PAGE_SIZES = {"records": 2_000, "objects": 200, "snapshots": 50, "live": 200}
+_WINDOWS_A_PAGE = 4
+_WAVE_BYTES = 16 << 20
+"""Bytes of items, as JSON, that are planned at once; what is larger alone goes to a file (``migration_app.spill``)."""
+
+_Claim = TypeVar("_Claim", ConversationClaim, SnapshotClaim)
+_Answer = TypeVar("_Answer")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Watch:
+    """What goes on around a run: whether it shall stop, and who wants to hear how far it is."""
+
+    stop: Callable[[], bool] = bool
+    progress: Callable[[Reconciliation], None] = lambda _row: None
+
+
+class _StopError(Exception):
+    """The run shall stop; the page at hand is not written down, and is looked at anew by the next run."""
+
+
+class _GiveUpError(Exception):
+    """An API can't be asked any further. The words are for operators."""
+
+
+@dataclasses.dataclass(slots=True)
+class _Run:
+    """One run of one reconciliation, in the hands of this process."""
+
+    row: Reconciliation
+    apis: Connections
+    watch: Watch
+    loop: asyncio.Runner
+    opened: dict[str, Connection] = dataclasses.field(default_factory=dict)
+    failures: int = 0  # of the API, one after another
+
+    def connection(self, name: str) -> Connection:
+        """Connect once a run. Raises GatewayError if the environment does not say where to."""
+        if name not in self.opened:
+            self.opened[name] = (self.apis.target if name == "target" else self.apis.source)()
+        return self.opened[name]
+
+
+def reconcile_work(
+    *, pk: int, actor: Actor, apis: Connections, watch: Watch | None = None, stopped: str = "queued"
+) -> bool:
+    """Take a reconciliation and run it to its end, or until ``watch.stop``. Returns whether work is left.
+
+    One that was told to stop is left in the state ``stopped``: queued for any worker, or stopped for a person.
+    """
+    row = reconciliation_claim(pk)
+    if row is None:
+        return False
+    try:
+        with _running(row, apis, watch or Watch()) as run:
+            for name in checks_left(row, place_of(row).check):
+                if name != row.check_name:
+                    step_next(row, check=name)
+                _check(run, name)
+        reconciliation_finish(row, actor=actor)
+    except RunLostError:
+        return False  # stopped by a person, or in other hands
+    except _StopError:
+        with contextlib.suppress(RunLostError):
+            reconciliation_pause(row, state=stopped)
+        return True
+    except _GiveUpError as reason:
+        reconciliation_fail(row, error_text=str(reason), actor=actor)
+    except (OperationalError, InterfaceError):
+        raise  # it stays as it is, and is taken up again when the database is back
+    except Exception as bug:
+        fault = f"A fault of the console ({type(bug).__name__}); its log says where. Nothing was changed."
+        with contextlib.suppress(RunLostError):
+            reconciliation_fail(row, error_text=fault, actor=actor)
+        raise
+    return False
+
+
+@contextlib.contextmanager
+def _running(row: Reconciliation, apis: Connections, watch: Watch) -> Iterator[_Run]:
+    with asyncio.Runner() as loop:
+        run = _Run(row, apis, watch, loop)
+        try:
+            yield run
+        finally:
+            for connection in run.opened.values():
+                loop.run(connection.close())
+            if apis.limiter is not None:
+                loop.run(apis.limiter.close())
+
+
+def _check(run: _Run, name: str) -> None:
+    """Run one check from where it is to its end."""
+    begun = place_of(run.row).cursor > 0
+    once = _ONCE.get(name)
+    if once is not None:
+        _pause_point(run.watch)
+        if not begun:
+            step_record(run.row, place=Place(name, 1), looked=once())
+        return
+    for place, pks in _pages(run, name):
+        step_record(run.row, place=place, looked=_LOOKS[name](run, pks))
+        run.watch.progress(run.row)
+        if name == "target" and not begun:
+            _strangers_check(run.row)
+
+
+def _strangers_check(row: Reconciliation) -> None:
+    """Give up where the target knows none of many; who lets it go on has seen that, and gets them all listed."""
+    entry = row.counts["target"]
+    missing = entry.get("codes", {}).get("conversation_missing", 0)
+    if missing == entry["looked"] >= _STRANGERS:
+        raise _GiveUpError(
+            f"The target knows none of the first {missing} conversations. Check that OPENAI_API_KEY and "
+            "OPENAI_BASE_URL are those of the project that they were created in. If they are really gone, let the "
+            "reconciliation go on: it then lists them all."
+        )
+
+
+def _pages(run: _Run, name: str) -> Iterator[tuple[Place, list[int]]]:
+    """The rest of the check's rows, each page with the place behind it."""
+    row, population = run.row, POPULATIONS[name]
+    place = place_of(row)
+    within = place.within or bounds(population)
+    cursor = place.cursor
+    size = _PAGE_SIZES.get(name, row.window * _WINDOWS_A_PAGE)
+    if within[1] < within[0]:
+        return
+    while True:
+        _pause_point(run.watch)
+        if is_sampled(row, name) and row.sample_size is not None:
+            stop = min(cursor + size, row.sample_size)
+            pieces = range(cursor, stop)
+            pks = sample_pks(population, within=within, size=row.sample_size, seed=row.seed, pieces=pieces)
+            over, cursor = stop >= row.sample_size, stop
+        else:
+            pks = next_pks(population, after=cursor, upto=within[1], size=size)
+            over, cursor = len(pks) < size, pks[-1] if pks else cursor
+        yield Place(name, cursor, within), pks
+        if over:
+            return
+
+
+def _pause_point(watch: Watch) -> None:
+    if watch.stop():
+        raise _StopError
+
+
+def _target_look(run: _Run, pks: Sequence[int]) -> Looked:
+    found, looked, skipped = [], 0, 0
+    for wave in _waves(_threads(pks)):
+        made = [conversation_claim(thread, quick=run.row.quick) for thread in wave]
+        claims = [claim for claim in made if claim is not None]
+        looked, skipped = looked + len(claims), skipped + len(made) - len(claims)
+        for claim, answer in zip(claims, _ask(run, "target", claims, _conversation_read), strict=True):
+            if isinstance(answer, GatewayError):
+                found.append(
+                    Found("target_unreadable", claim.thread_pk, claim.conversation_id, found=answer.code)
+                )
+            elif answer is not None and conversation_rests(claim):
+                found.append(answer)
+    return Looked(looked, tuple(found), skipped)
+
+
+def _live_look(run: _Run, pks: Sequence[int]) -> Looked:
+    made = [snapshot_claim(thread) for thread in _threads(pks)]
+    claims = [claim for claim in made if claim is not None]
+    found: list[Found] = []
+    for claim, answer in zip(claims, _ask(run, "source", claims, _newest_read), strict=True):
+        if isinstance(answer, GatewayError):
+            found.append(Found("source_unreadable", claim.thread_pk, found=answer.code))
+        elif isinstance(answer, Found):
+            found.append(answer)
+        elif answer is not None and (behind := snapshot_behind(claim, answer)) is not None:
+            found.append(behind)
+    return Looked(len(claims), tuple(found), len(made) - len(claims))
+
+
+def _threads(pks: Sequence[int]) -> list[Thread]:
+    return list(Thread.objects.filter(pk__in=pks).order_by("pk"))
+
+
+def _waves(threads: Sequence[Thread]) -> Iterator[list[Thread]]:
+    """As many threads as their plans may be in memory together."""
+    wave: list[Thread] = []
+    weight = 0
+    for thread in threads:
+        if wave and weight + thread.payload_bytes > _WAVE_BYTES:
+            yield wave
+            wave, weight = [], 0
+        wave.append(thread)
+        weight += thread.payload_bytes
+    if wave:
+        yield wave
+
+
+def _ask(
+    run: _Run,
+    api: str,
+    claims: Sequence[_Claim],
+    read: Callable[[Connection, _Claim, Watch], Coroutine[Any, Any, _Answer]],
+) -> list[_Answer | GatewayError]:
+    """Ask an API about each claim, ``window`` at a time. _GiveUpError when it can't be asked any further."""
+    if not claims:
+        return []
+    try:
+        connection = run.connection(api)
+    except GatewayError as error:
+        raise _GiveUpError(error.text) from None
+    answers = run.loop.run(_all(connection, claims, read, run.row.window, run.watch))
+    for answer in answers:
+        if not isinstance(answer, GatewayError):
+            run.failures = 0
+            continue
+        run.failures += 1
+        if answer.code in LASTING or run.failures >= settings.BREAKER_FAILURES:
+            words = "" if answer.code in LASTING else f"{run.failures} reads failed, one after another. "
+            raise _GiveUpError(f"{words}{answer.text}")
+    return answers
+
+
+async def _all(
+    connection: Connection,
+    claims: Sequence[_Claim],
+    read: Callable[[Connection, _Claim, Watch], Coroutine[Any, Any, _Answer]],
+    window: int,
+    watch: Watch,
+) -> list[_Answer | GatewayError]:
+    slots = asyncio.Semaphore(window)
+
+    async def one(claim: _Claim) -> _Answer | GatewayError:
+        async with slots:
+            if watch.stop():
+                raise _StopError
+            try:
+                return await read(connection, claim, watch)
+            except GatewayError as error:
+                return error
+
+    reads = [asyncio.ensure_future(one(claim)) for claim in claims]
+    try:
+        return list(await asyncio.gather(*reads))
+    finally:
+        for pending in reads:
+            pending.cancel()
+        await asyncio.gather(*reads, return_exceptions=True)
+
+
+async def _conversation_read(connection: Connection, claim: ConversationClaim, watch: Watch) -> Found | None:
+    comparison = Comparison(claim)
+    try:
+        await conversation_read(
+            connection,
+            comparison,
+            conversation_id=claim.conversation_id,
+            include=claim.include,
+            between=lambda: _pause_point(watch),
+        )
+    except GatewayError as error:
+        if error.code != "not_found":
+            raise
+        return Found(
+            "conversation_missing",
+            claim.thread_pk,
+            claimed=f"{claim.item_count} items in {claim.conversation_id}",
+            found=f"the target answers {error.status}",
+        )
+    return comparison.result()
+
+
+async def _newest_read(connection: Connection, claim: SnapshotClaim, _watch: Watch) -> str | Found | None:
+    try:
+        return await newest_message_id(connection, thread_id=claim.thread_id)
+    except GatewayError as error:
+        if error.code != "not_found":
+            raise
+        return Found("source_gone", claim.thread_pk, found=f"the source answers {error.status}")
+
+
+_ONCE: Mapping[str, Callable[[], Looked]] = {
+    "work": work_look,
+    "tallies": tallies_look,
+    "orphans": orphans_look,
+}
+_LOOKS: Mapping[str, Callable[[_Run, Sequence[int]], Looked]] = {
+    "records": lambda _run, pks: records_look(pks),
+    "snapshots": lambda _run, pks: snapshots_look(pks),
+    "objects": lambda _run, pks: objects_look(pks),
+    "target": _target_look,
+    "live": _live_look,
+}

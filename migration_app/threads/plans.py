@@ -1,0 +1,123 @@
+"""A thread's plan, as its conversation has it: the snapshot, converted under the policies that hold for it.
+
+A thread that has a conversation keeps the policies and replacements that its first chunk was sent with;
+without one, the policies of the batch that works on it hold, or the defaults. Calls no API.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from migration_app.contracts import (
+    Policies,
+    Replacement,
+    SourceThread,
+    ThreadPlan,
+    policies_as_dict,
+    policies_from,
+)
+from migration_app.conversion.comparison.conversations import not_shown_findings
+from migration_app.conversion.fallbacks import apply_replacements
+from migration_app.conversion.kept import kept_findings
+from migration_app.conversion.resources import thread_resources
+from migration_app.conversion.threads import convert_thread
+from migration_app.models import Batch, Conversation, Thread
+from migration_app.snapshots.pages import load_source_thread
+from migration_app.spill import selected
+from migration_app.threads.resources import resource_findings
+
+
+class PlanLostError(Exception):
+    """The plan that a conversation was sent from can't be made again from today's snapshot."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PlannedThread:
+    """A thread's snapshot, the plan made of it, and the policies that it was made under."""
+
+    source: SourceThread
+    plan: ThreadPlan
+    policies: Policies
+
+
+def batch_policies(batch: Batch | None) -> Policies:
+    """Return what the operator chose for the batch; the defaults where nothing was chosen."""
+    return policies_from(batch.settings.get("policies", {})) if batch is not None else Policies()
+
+
+def conversation_policies(conversation: Conversation) -> Policies:
+    """Return what a conversation was begun under. PlanLostError if this version does not know one of them."""
+    try:
+        return policies_from(conversation.policies)
+    except ValueError as error:
+        raise PlanLostError(
+            f"It was sent under policies of another version of the console. {error}"
+        ) from error
+
+
+def thread_policies(thread: Thread) -> Policies:
+    """Return the policies that hold for a thread. PlanLostError as ``conversation_policies``."""
+    return policies_of(thread, Conversation.objects.filter(thread=thread).first())
+
+
+def thread_plan(thread: Thread, source: SourceThread | None = None) -> PlannedThread:
+    """Convert a thread, loaded here unless ``source`` is at hand. PlanLostError as ``plan_of``."""
+    conversation = Conversation.objects.filter(thread=thread).first()
+    return planned_thread(thread, conversation, source or load_source_thread(thread))
+
+
+def planned_thread(
+    thread: Thread, conversation: Conversation | None, source: SourceThread, *, names_resources: bool = True
+) -> PlannedThread:
+    """Convert a thread whose conversation and snapshot are at hand. PlanLostError as ``plan_of``."""
+    policies = policies_of(thread, conversation)
+    plan = plan_of(source, policies, conversation, names_resources=names_resources)
+    return PlannedThread(source, plan, policies)
+
+
+def policies_of(thread: Thread, conversation: Conversation | None) -> Policies:
+    """Return the policies that hold for a thread whose conversation is at hand. PlanLostError as above."""
+    if conversation is not None and conversation.policies:
+        return conversation_policies(conversation)
+    return batch_policies(thread.batch if thread.pending_work == Thread.Work.BACKFILL else None)
+
+
+def plan_of(
+    source: SourceThread,
+    policies: Policies,
+    conversation: Conversation | None,
+    *,
+    names_resources: bool = True,
+) -> ThreadPlan:
+    """Convert, put fallbacks where the target refused items, and add what the target lacks.
+
+    That is: files and vector stores that a look found gone, and what a kept conversation is to do without.
+
+    Without ``names_resources`` the thread is known to name no file and no vector store: no row is looked up.
+
+    Raises PlanLostError if a refused item is no longer in the plan: the snapshot became shorter.
+    """
+    refused = [Replacement(**entry) for entry in (conversation.replacements if conversation else ())]
+    try:
+        plan = apply_replacements(
+            convert_thread(source, policies), {entry.position: entry for entry in refused}
+        )
+    except ValueError as error:
+        raise PlanLostError(str(error)) from error
+    more = resource_findings(thread_resources(source)) if names_resources else ()
+    if conversation is not None and conversation.continued_after is not None:
+        more = (*kept_findings(plan, conversation.continued_after, conversation.fingerprint), *more)
+    if conversation is not None and conversation.not_shown:
+        more = (*more, *not_shown_findings(plan.thread_id, conversation.not_shown.split()))
+    if not more:
+        return plan
+    return dataclasses.replace(plan, findings=selected(plan.findings, range(len(plan.findings)), more))
+
+
+def policies_words(policies: Policies) -> str:
+    """Say in one line which policies differ from the defaults, for the audit trail."""
+    defaults = policies_as_dict(Policies())
+    changed = [
+        f"{name}={choice}" for name, choice in policies_as_dict(policies).items() if choice != defaults[name]
+    ]
+    return ", ".join(changed) or "default policies"

@@ -1,0 +1,329 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+
+from migration_app.admin.batches import acts
+from migration_app.models import AuditEvent, Batch
+from tests.migration_app.admin.conftest import HOSTILE, LogIn
+from tests.migration_app.admin.estate import batch_made, thread_made, threads_made
+
+ACTS = {
+    "pause": ("running", "paused", {"reason": "lunch"}),
+    "resume": ("paused", "preparing", {}),
+    "cancel": ("running", "cancelling", {"reason": "wrong ones"}),
+    "change": ("running", "running", {"window": "8", "requests_per_minute": "60", "urgent": "1"}),
+    "approve": ("waiting", "preparing", {}),
+}
+
+
+@pytest.fixture(autouse=True)
+def enqueued(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Batches that were put into the queue, which is not part of these tests."""
+    found: list[int] = []
+    monkeypatch.setattr(acts, "batch_enqueue", found.append)
+    return found
+
+
+def act_url(batch: Batch, name: str) -> str:
+    return reverse("admin:migration_app_batch_act", args=[batch.pk, name])
+
+
+def page_url(batch: Batch) -> str:
+    return reverse("admin:migration_app_batch_change", args=[batch.pk])
+
+
+def page_of(client: Client, batch: Batch) -> str:
+    return client.get(page_url(batch)).content.decode()
+
+
+def do(client: Client, batch: Batch, name: str, **data: str) -> tuple[Any, str]:
+    """Post an act; returns the answer, and what the page says then."""
+    answer = client.post(act_url(batch, name), data or ACTS[name][2])
+    said = page_of(client, batch) if answer.status_code == 302 else ""
+    batch.refresh_from_db()
+    return answer, said
+
+
+# --- who may --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ACTS)
+def test_an_admin_may_do_each_act_and_comes_back_to_the_page(
+    name: str, log_in: LogIn, enqueued: list[int]
+) -> None:
+    before, after, _ = ACTS[name]
+    kind = "rollback" if name == "approve" else "backfill"
+    batch = batch_made(kind=kind, state=before)
+    answer, _said = do(log_in("admin"), batch, name)
+    assert (answer.status_code, answer["Location"]) == (302, page_url(batch))
+    assert batch.state == after
+    assert AuditEvent.objects.get().actor == "admin"
+    assert enqueued == ([] if name == "pause" else [batch.pk])
+
+
+@pytest.mark.parametrize("name", ACTS)
+@pytest.mark.parametrize("role", ["viewer", "newcomer"])
+def test_who_may_not_start_a_batch_may_not_touch_it(name: str, role: str, log_in: LogIn) -> None:
+    batch = batch_made(state=ACTS[name][0])
+    answer, _ = do(log_in(role), batch, name)
+    assert (answer.status_code, batch.state) == (403, ACTS[name][0])
+    assert not AuditEvent.objects.exists()
+
+
+@pytest.mark.parametrize("name", ACTS)
+def test_a_stranger_is_sent_to_the_login_page(name: str, log_in: LogIn) -> None:
+    batch = batch_made(state=ACTS[name][0])
+    answer = log_in("anonymous").post(act_url(batch, name))
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/admin/login/")
+    batch.refresh_from_db()
+    assert batch.state == ACTS[name][0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"), [("backfill", 302), ("retry", 302), ("exclude", 403), ("rollback", 403)]
+)
+def test_an_operator_may_stop_what_an_operator_may_start(kind: str, status: int, log_in: LogIn) -> None:
+    batch = batch_made(kind=kind, state="running")
+    answer, _ = do(log_in("operator"), batch, "pause")
+    assert answer.status_code == status
+    assert batch.state == ("paused" if status == 302 else "running")
+
+
+def test_an_operator_may_not_approve(log_in: LogIn) -> None:
+    batch = batch_made(kind="rollback", state="waiting")
+    answer, _ = do(log_in("operator"), batch, "approve")
+    assert (answer.status_code, batch.state) == (403, "waiting")
+
+
+@pytest.mark.parametrize("name", ACTS)
+def test_looking_at_the_address_of_an_act_does_nothing(name: str, log_in: LogIn) -> None:
+    batch = batch_made(state=ACTS[name][0])
+    assert log_in("admin").get(act_url(batch, name)).status_code == 405
+    batch.refresh_from_db()
+    assert batch.state == ACTS[name][0]
+
+
+def test_a_forged_post_is_refused(log_in: LogIn) -> None:
+    batch = batch_made(state="running")
+    strict = Client(enforce_csrf_checks=True)
+    strict.cookies = log_in("admin").cookies
+    assert strict.post(act_url(batch, "cancel"), {"reason": "x"}).status_code == 403
+
+
+def test_an_unknown_act_and_an_unknown_batch_do_not_exist(log_in: LogIn) -> None:
+    client = log_in("admin")
+    assert client.post(act_url(batch_made(), "explode")).status_code == 404
+    assert client.post(act_url(Batch(pk=999_999), "pause"), {"reason": "x"}).status_code == 404
+
+
+# --- what it takes --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["pause", "cancel"])
+def test_a_batch_is_not_stopped_without_a_reason(name: str, log_in: LogIn, enqueued: list[int]) -> None:
+    batch = batch_made(state="running")
+    _, said = do(log_in("operator"), batch, name, reason="  ")
+    assert "Say why" in said
+    assert (batch.state, enqueued) == ("running", [])
+
+
+def test_what_came_too_late_is_said(log_in: LogIn) -> None:
+    batch = batch_made(state="finished")
+    _, said = do(log_in("operator"), batch, "pause")
+    assert f"Batch {batch.pk} is finished, so it can&#x27;t be paused." in said
+
+
+def test_a_change_takes_all_three_values(log_in: LogIn) -> None:
+    batch = batch_made(state="running")
+    do(log_in("operator"), batch, "change")
+    assert (batch.window, batch.requests_per_minute, batch.urgent) == (8, 60, True)
+
+
+def test_an_empty_rate_and_an_empty_box_take_the_limit_and_the_hurry_away(log_in: LogIn) -> None:
+    batch = batch_made(state="paused", requests_per_minute=60, urgent=True)
+    do(log_in("operator"), batch, "change", window="8", requests_per_minute="")
+    assert (batch.window, batch.requests_per_minute, batch.urgent) == (8, None, False)
+
+
+@pytest.mark.parametrize(
+    ("data", "complaint"),
+    [
+        ({"window": "0"}, "from 1 to 256"),
+        ({"window": "257"}, "from 1 to 256"),
+        ({"window": "many"}, "must be a whole number"),
+        ({"window": "8", "requests_per_minute": "-5"}, "must be a whole number"),
+        ({"window": "8", "requests_per_minute": "0"}, "from 1 to 1,000,000"),
+        ({"window": "8", "requests_per_minute": "9" * 40}, "must be a whole number"),
+    ],
+)
+def test_a_speed_that_cannot_be_is_said_and_changes_nothing(
+    data: dict[str, str], complaint: str, log_in: LogIn
+) -> None:
+    batch = batch_made(state="running")
+    _, said = do(log_in("operator"), batch, "change", **data)
+    assert complaint in said
+    assert (batch.window, batch.requests_per_minute) == (32, None)
+
+
+def test_nobody_approves_their_own_batch(log_in: LogIn) -> None:
+    batch = batch_made(kind="rollback", state="waiting", created_by_name="admin")
+    client = log_in("admin")
+    assert "You asked for it yourself" in page_of(client, batch)
+    _, said = do(client, batch, "approve")
+    assert "a second person must approve it" in said
+    assert batch.state == "waiting"
+
+
+# --- what the page offers -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("state", "offered"),
+    [
+        ("waiting", {"cancel", "change"}),
+        ("preparing", {"pause", "cancel", "change"}),
+        ("running", {"pause", "cancel", "change"}),
+        ("paused", {"resume", "cancel", "change"}),
+        ("cancelling", set()),
+        ("cancelled", set()),
+        ("finished", set()),
+        ("failed", set()),
+    ],
+)
+def test_the_page_offers_what_the_state_allows_to_those_who_may(
+    state: str, offered: set[str], log_in: LogIn
+) -> None:
+    batch = batch_made(state=state)
+    page, looked_at = page_of(log_in("operator"), batch), page_of(log_in("viewer"), batch)
+    assert {name for name in ACTS if act_url(batch, name) in page} == offered
+    assert not {name for name in ACTS if act_url(batch, name) in looked_at}
+
+
+@pytest.mark.parametrize(
+    ("state", "started", "words"),
+    [
+        ("waiting", False, "Nothing is done before a second person has approved it."),
+        ("paused", False, "Paused. Handing out work: 6 threads looked at, 4 taken."),
+        ("paused", True, "Paused. 3 of 4 threads done."),
+        ("cancelling", True, "2 of 4 threads done; work taken back from 1, 1 to go."),
+    ],
+)
+def test_a_held_batch_says_so_wherever_its_progress_stands(
+    state: str, started: bool, words: str, log_in: LogIn
+) -> None:
+    counted = {"taken_back": {"threads": 1, "partly_sent": 0}} if state == "cancelling" else {}
+    batch = batch_made(
+        state=state,
+        selected_count=6,
+        taken_count=4,
+        started_at=timezone.now() if started else None,
+        settings=counted,
+    )
+    threads_made(3, batch=batch, status="verified")
+    thread_made(batch=batch, status="queued", pending_work="backfill")
+    client = log_in("viewer")
+    assert words in page_of(client, batch)
+    assert words in client.get("/admin/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("state", "missed"), [("running", True), ("cancelling", True), ("paused", False), ("waiting", False)]
+)
+def test_workers_are_missed_only_where_there_is_something_to_do(
+    state: str, missed: bool, log_in: LogIn
+) -> None:
+    assert ("No worker is alive" in page_of(log_in("viewer"), batch_made(state=state))) is missed
+
+
+def test_what_the_breaker_said_stands_on_the_page_for_everybody(log_in: LogIn) -> None:
+    words = "Five threads in a row were refused: unauthorized. Set another key for the workers, then resume."
+    batch = batch_made(state="paused", held_text=words)
+    assert words in page_of(log_in("viewer"), batch)
+
+
+def test_a_cancelled_batch_says_who_and_what_became_of_its_threads(log_in: LogIn) -> None:
+    batch = batch_made(
+        state="cancelled",
+        held_text="Cancelled by ada: wrong ones",
+        taken_count=10,
+        settings={"taken_back": {"threads": 7, "partly_sent": 2}},
+    )
+    page = page_of(log_in("viewer"), batch)
+    assert "Cancelled by ada: wrong ones" in page
+    assert "3 of 10 threads done; work taken back from 7, 2 of them partly sent." in page
+    assert "30%" in page
+
+
+def test_the_approval_box_says_who_asked_why_and_for_how_many(
+    log_in: LogIn, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.APPROVAL_ABOVE_THREADS = 2
+    monkeypatch.setattr(acts, "batch_eligible", lambda _kind, threads: threads)
+    threads_made(3, status="verified", snapshot_at=timezone.now())
+    batch = batch_made(kind="rollback", state="waiting", reason="ticket 12")
+    page = page_of(log_in("admin"), batch)
+    assert "asked to roll back 3 threads; more than 2 need an approval" in page
+    assert "ticket 12" in page
+    assert act_url(batch, "approve") in page
+
+
+def test_who_approved_stands_on_the_page(log_in: LogIn) -> None:
+    batch = batch_made(state="running", approved_by_name="bob", approved_at=timezone.now())
+    assert "Approved by" in page_of(log_in("viewer"), batch)
+
+
+@pytest.mark.parametrize("state", ["waiting", "paused", "cancelled"])
+def test_hostile_words_are_escaped(state: str, log_in: LogIn) -> None:
+    batch = batch_made(
+        kind="rollback",
+        state=state,
+        held_text=HOSTILE,
+        reason=HOSTILE,
+        created_by_name=HOSTILE,
+        approved_by_name=HOSTILE,
+        approved_at=timezone.now(),
+    )
+    thread_made(batch=batch, status="failed", error_code=HOSTILE[:60])
+    assert "<script>alert(" not in page_of(log_in("admin"), batch)
+
+
+# --- errors by reason -----------------------------------------------------------------------------
+
+
+def test_each_reason_to_stop_has_its_count_and_a_link_that_retries_just_these(log_in: LogIn) -> None:
+    batch = batch_made(state="finished")
+    threads_made(2, batch=batch, status="failed", error_code="timeout")
+    thread_made(batch=batch, status="failed", error_code="unauthorized")
+    thread_made(status="failed", error_code="timeout")
+    client = log_in("operator")
+    rows = {row["error_code"]: row for row in client.get(page_url(batch)).context["errors"]}
+    assert {code: row["stopped"] for code, row in rows.items()} == {"timeout": 2, "unauthorized": 1}
+    assert client.get(rows["timeout"]["retry_url"]).context["taken"] == 2
+
+
+def test_what_is_still_being_tried_is_told_apart_and_not_offered(log_in: LogIn) -> None:
+    batch = batch_made(state="running")
+    thread_made(batch=batch, status="queued", pending_work="backfill", error_code="timeout")
+    (row,) = log_in("operator").get(page_url(batch)).context["errors"]
+    assert (row["stopped"], row["going_on"], row["retry_url"]) == (0, 1, "")
+
+
+def test_what_retry_does_not_take_is_not_offered(log_in: LogIn) -> None:
+    batch = batch_made(state="cancelled")
+    thread_made(batch=batch, status="snapshotted", error_code="cancelled")
+    (row,) = log_in("operator").get(page_url(batch)).context["errors"]
+    assert (row["stopped"], row["retry_url"]) == (1, "")
+
+
+def test_a_viewer_is_not_offered_to_retry(log_in: LogIn) -> None:
+    batch = batch_made(state="finished")
+    thread_made(batch=batch, status="failed", error_code="timeout")
+    (row,) = log_in("viewer").get(page_url(batch)).context["errors"]
+    assert row["retry_url"] == ""

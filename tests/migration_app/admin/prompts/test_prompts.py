@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
+
+from migration_app.models import AuditEvent, Prompt, PromptVersion
+from tests.migration_app.admin.conftest import HOSTILE, LogIn
+from tests.migration_app.admin.estate import assistant_made
+
+LIST = "/admin/migration_app/prompt/"
+
+
+def prompt_made(slug: str = "kitchen-desk", instructions: str = "Be brief.") -> Prompt:
+    prompt = Prompt.objects.create(slug=slug, assistant=assistant_made())
+    for number, text in enumerate(["Old words.", instructions], start=1):
+        PromptVersion.objects.create(
+            prompt=prompt,
+            number=number,
+            spec_json=json.dumps({"instructions": text}),
+            sha256=f"{number}" * 64,
+            fidelity="exact",
+            source_sha256="",
+            author_name="ada",
+            findings=[
+                {
+                    "code": "c",
+                    "severity": "note",
+                    "place": "",
+                    "text": text,
+                    "advice": "",
+                    "source_kind": "assistant",
+                }
+            ],
+        )
+    return prompt
+
+
+def url_of(prompt: Prompt, name: str = "change") -> str:
+    return reverse(f"admin:migration_app_prompt_{name}", args=[prompt.pk])
+
+
+def export_many(client: Client, *prompts: Prompt) -> Any:
+    data = {"action": "export", "index": "0", "_selected_action": [str(prompt.pk) for prompt in prompts]}
+    return client.post(LIST, data)
+
+
+def test_the_page_shows_the_current_version_and_older_ones_on_request(log_in: LogIn) -> None:
+    client, prompt = log_in("viewer"), prompt_made()
+    assert "Be brief." in client.get(url_of(prompt)).context["spec"]
+    assert "Old words." in client.get(url_of(prompt), {"version": "1"}).context["spec"]
+
+
+@pytest.mark.parametrize(("role", "offered"), [("operator", True), ("viewer", False)])
+def test_a_version_is_offered_to_be_tried_out_to_those_who_may(
+    role: str, offered: bool, log_in: LogIn
+) -> None:
+    page = log_in(role).get(url_of(prompt_made())).content.decode()
+    assert (f"{reverse('admin:migration_app_trial_start')}?a=kitchen-desk@2" in page) is offered
+
+
+def test_one_prompt_is_exported_as_json_and_audited(log_in: LogIn) -> None:
+    response = log_in("operator").post(url_of(prompt_made(), "export"))
+    assert json.loads(response.content)["spec"] == {"instructions": "Be brief."}
+    assert response["Content-Disposition"] == 'attachment; filename="kitchen-desk.json"'
+    assert AuditEvent.objects.get().verb == "prompt.exported"
+
+
+def test_opening_the_export_by_address_exports_nothing(log_in: LogIn) -> None:
+    prompt = prompt_made()
+    assert log_in("operator").get(url_of(prompt, "export"))["Location"] == url_of(prompt)
+    assert not AuditEvent.objects.exists()
+
+
+@pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("newcomer", 403), ("anonymous", 302)])
+def test_others_may_not_export(role: str, status: int, log_in: LogIn) -> None:
+    client, prompt = log_in(role), prompt_made()
+    assert client.post(url_of(prompt, "export")).status_code == status
+    assert export_many(client, prompt).status_code == status
+    assert not AuditEvent.objects.exists()
+
+
+def test_an_admin_notes_a_dashboard_prompt_id(log_in: LogIn) -> None:
+    prompt = prompt_made()
+    log_in("admin").post(url_of(prompt, "note"), {"dashboard_prompt_id": " pmpt_123 "})
+    prompt.refresh_from_db()
+    assert prompt.dashboard_prompt_id == "pmpt_123"
+    assert AuditEvent.objects.get().verb == "prompt.dashboard_id_noted"
+
+
+def test_something_that_is_no_dashboard_prompt_id_is_refused(log_in: LogIn) -> None:
+    prompt = prompt_made()
+    log_in("admin").post(url_of(prompt, "note"), {"dashboard_prompt_id": HOSTILE})
+    prompt.refresh_from_db()
+    assert (prompt.dashboard_prompt_id, AuditEvent.objects.count()) == ("", 0)
+
+
+def test_a_viewer_may_not_change_a_prompt(log_in: LogIn) -> None:
+    prompt = prompt_made()
+    client = log_in("viewer")
+    assert client.post(url_of(prompt, "note"), {"dashboard_prompt_id": "pmpt_1"}).status_code == 403
+    assert b'name="dashboard_prompt_id"' not in client.get(url_of(prompt)).content
+
+
+def test_hostile_instructions_are_escaped(log_in: LogIn) -> None:
+    assert (
+        "<script>alert("
+        not in log_in("viewer").get(url_of(prompt_made(instructions=HOSTILE))).content.decode()
+    )
+
+
+def test_the_page_says_what_comes_next_and_who_can_do_it(log_in: LogIn) -> None:
+    prompt = prompt_made()
+    client = log_in("operator")
+    step = client.get(url_of(prompt)).context["step"]
+    assert (step.title, [act.name for act in step.allowed]) == ("Next: ask for a review", ["submit"])
+    assert step.who == "Can be done by operator."
+
+
+def test_a_viewer_is_told_that_a_step_needs_a_permission(log_in: LogIn) -> None:
+    page = log_in("viewer").get(url_of(prompt_made()))
+    assert b"This step needs a permission that you do not have." in page.content
+    assert b"Nobody can do this now" in page.content
+    assert b"formaction" not in page.content
+
+
+def test_an_edited_version_shows_the_findings_of_its_conversion_too(log_in: LogIn) -> None:
+    prompt = prompt_made()
+    PromptVersion.objects.create(
+        prompt=prompt,
+        number=3,
+        spec_json="{}",
+        sha256="3" * 64,
+        fidelity="exact",
+        author_name="ada",
+        origin="edited",
+    )
+    page = log_in("viewer").get(url_of(prompt))
+    assert page.context["conversion"].number == 2
+    assert len(page.context["conversion_findings"]) == 1
+
+
+@pytest.mark.parametrize(("day", "words"), [(29, "in 1 day"), (30, "today"), (31, "have ended")])
+def test_the_deadline_stands_beside_a_recorded_dashboard_id(
+    log_in: LogIn, monkeypatch: pytest.MonkeyPatch, day: int, words: str
+) -> None:
+    today = dt.datetime(2026, 11, day if day < 31 else 30, tzinfo=dt.UTC) + dt.timedelta(days=day == 31)
+    monkeypatch.setattr("migration_app.admin.prompts.pages.timezone.now", lambda: today)
+    prompt = prompt_made()
+    Prompt.objects.filter(pk=prompt.pk).update(dashboard_prompt_id="pmpt_1")
+    response = log_in("viewer").get(url_of(prompt)).content.decode()
+    assert words in response
+    assert 'id="dashboard-deadline"' in response
+
+
+def test_the_list_is_narrowed_by_what_prompts_wait_for(log_in: LogIn) -> None:
+    first, second = prompt_made("one"), prompt_made("two")
+    PromptVersion.objects.filter(prompt=second, number=2).update(state="in_review")
+    PromptVersion.objects.filter(prompt=first, number=1).update(state="active")
+    client = log_in("viewer")
+
+    def shown(waiting: str) -> list[str]:
+        page = client.get(LIST, {"waiting": waiting})
+        return [prompt.slug for prompt in page.context["cl"].result_list]
+
+    assert shown("review") == ["two"]
+    PromptVersion.objects.filter(prompt=second).update(state="draft")
+    PromptVersion.objects.filter(prompt=second, number=1).update(state="in_review")
+    assert shown("review") == ["two"]
+    PromptVersion.objects.filter(prompt=second).update(state="retired")
+    assert shown("draft") == ["one"]
+    assert shown("inactive") == ["two"]
+    assert shown("activation") == []
+    assert shown("drift") == []
+
+
+def test_a_list_of_many_prompts_costs_no_query_a_row(
+    log_in: LogIn, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(20):
+        prompt_made(f"prompt-{number}")
+    client = log_in("viewer")
+    with django_assert_max_num_queries(12):
+        assert client.get(LIST).status_code == 200

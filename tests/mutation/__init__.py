@@ -1,0 +1,1 @@
+"""Small mistakes in a copy of the code, and whether the tests notice them: `make mutants`."""
