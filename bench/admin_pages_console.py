@@ -21,7 +21,7 @@ from django.http import HttpResponse  # noqa: E402
 from django.test import Client  # noqa: E402
 
 from bench.children import answer_commands  # noqa: E402
-from migration_app.admin.base.confirm import selection_seal  # noqa: E402
+from migration_app.admin.base.selections import selection_seal  # noqa: E402
 from migration_app.counters import tallies_fold  # noqa: E402
 from migration_app.models import Assistant, AuditEvent, Batch, Conversation, SourceObject, Thread  # noqa: E402
 from migration_app.threads.selections import selection_of_filters  # noqa: E402

@@ -23,7 +23,7 @@ from django.db import connection  # noqa: E402
 from django.http import HttpRequest  # noqa: E402
 
 from bench.children import answer_commands  # noqa: E402
-from migration_app.admin.base.confirm import selection_seal  # noqa: E402
+from migration_app.admin.base.selections import selection_seal  # noqa: E402
 from migration_app.archive.sequence import payload_compress, payload_sha256, sequence_pack  # noqa: E402
 from migration_app.contracts import Actor  # noqa: E402
 from migration_app.intake.imports import import_create, import_read  # noqa: E402

@@ -14,13 +14,12 @@ from migration_app.models import Batch
 from migration_app.threads.plans import policies_words
 
 HEADER = ("section", "name", "detail", "threads", "count")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 Row = tuple[str, str, str, int | str, int | str]
 
 
 def preflight_rows(preflight: Preflight) -> Iterator[Row]:
-    """The preflight as rows under HEADER; names that a spreadsheet would run as a formula begin with an apostrophe."""
+    """The preflight as rows under HEADER."""
     totals = preflight.totals
     basis = "exact" if preflight.exact else "last_assessment"
     yield "figures", basis, basis_words(preflight), "", ""
@@ -44,7 +43,7 @@ def preflight_rows(preflight: Preflight) -> Iterator[Row]:
         yield "finding", finding.code, finding.severity, finding.threads, finding.count
     for thread in preflight.longest:
         detail = f"{thread.message_count} messages, {thread.item_count} items"
-        yield "longest", _cell(thread.thread_id), detail, 1, thread.chunk_count
+        yield "longest", thread.thread_id, detail, 1, thread.chunk_count
 
 
 def basis_words(preflight: Preflight) -> str:
@@ -82,7 +81,3 @@ def preflight_command(selection: Mapping[str, Any], kind: str, policies: Policie
         if choice != defaults[name]:
             words += ["--policy", f"{name}={choice}"]
     return shlex.join(words)
-
-
-def _cell(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text

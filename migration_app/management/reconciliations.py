@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import itertools
 import json
 import signal
@@ -18,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from migration_app.csv_files import csv_write
 from migration_app.management.private_files import private_open
 from migration_app.models import Reconciliation
 from migration_app.reconciliation.records import discrepancies, scope_words, totals_words
@@ -84,9 +84,7 @@ def report_csv(row: Reconciliation, path: Path) -> None:
     part = path.with_name(f"{path.name}.part")
     try:
         with private_open(part, encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(HEADER)
-            writer.writerows(csv_rows(row))
+            csv_write(file, HEADER, csv_rows(row))
         part.replace(path)
     except OSError as error:
         raise CommandError(f"{path} can't be written: {error.strerror}.") from error

@@ -11,7 +11,6 @@ from migration_app.reconciliation.kinds import CHECKS, KINDS
 from migration_app.reconciliation.records import discrepancies, scope_words, totals
 
 HEADER = ("check", "code", "severity", "thread_id", "subject", "claimed", "found", "what_to_do")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -71,9 +70,9 @@ def kind_rows(row: Reconciliation) -> list[KindRow]:
 
 
 def csv_rows(row: Reconciliation, *, severity: str = "", code: str = "") -> Iterator[tuple[str, ...]]:
-    """Each discrepancy under HEADER, streamed; what a spreadsheet would run as a formula begins with an apostrophe."""
+    """Each discrepancy under HEADER, streamed."""
     for found in discrepancies(row, severity=severity, code=code).iterator(chunk_size=1_000):
-        yield tuple(_cell(text) for text in _words(found))
+        yield _words(found)
 
 
 def report_json(row: Reconciliation) -> dict[str, Any]:
@@ -109,7 +108,3 @@ def _words(found: Discrepancy) -> tuple[str, ...]:
         found.found,
         kind.advice if kind is not None else "",
     )
-
-
-def _cell(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -106,18 +106,9 @@ def run_totals_sum(totals: Sequence[RunTotal]) -> RunTotal:
 
 
 def run_totals_rows(span: Span) -> Iterator[Sequence[object]]:
-    """Rows of the CSV, header first. Cells with other people's words are safe for spreadsheets."""
-    yield HEADER
+    """Rows of the CSV, below HEADER."""
     for total in run_totals(span):
-        yield tuple(
-            _safe(value) if isinstance(value, str) else value
-            for value in (getattr(total, name) for name in HEADER)
-        )
-
-
-def _safe(text: str) -> str:
-    """Disarm formulas, as the mapping does."""
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
+        yield tuple(getattr(total, name) for name in HEADER)
 
 
 def run_totals_fold() -> bool:

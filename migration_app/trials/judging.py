@@ -158,7 +158,7 @@ def sign_test(first: int, second: int) -> float:
     return min(1.0, float(Fraction(2 * tail, 1 << decided)))
 
 
-def verdict_rows(trial: Trial) -> Iterator[tuple[str, ...]]:
+def verdict_rows(trial: Trial) -> Iterator[tuple[object, ...]]:
     """Lines below ``CSV_HEADER``: one a result, without content. A blind comparison's are refused."""
     if trial.is_blind:
         raise JudgingRefusedError("Reveal the versions first: the file names them.")
@@ -169,32 +169,21 @@ def verdict_rows(trial: Trial) -> Iterator[tuple[str, ...]]:
     )
     for result in results.iterator(chunk_size=500):
         turn, version = result.turn, trial.version_of(result.slot)
-        yield tuple(
-            map(
-                _cell,
-                (
-                    turn.position + 1,
-                    turn.thread.thread_id,
-                    turn.message_id,
-                    result.slot,
-                    version.prompt.slug,
-                    version.number,
-                    result.state,
-                    result.status,
-                    result.error_code,
-                    result.rounds,
-                    result.tokens_in,
-                    result.tokens_out,
-                    result.milliseconds,
-                    turn.verdict,
-                    turn.judged_by_name,
-                    f"{turn.judged_at:%Y-%m-%dT%H:%M:%SZ}" if turn.judged_at else "",
-                ),
-            )
+        yield (
+            turn.position + 1,
+            turn.thread.thread_id,
+            turn.message_id,
+            result.slot,
+            version.prompt.slug,
+            version.number,
+            result.state,
+            result.status,
+            result.error_code,
+            result.rounds,
+            result.tokens_in,
+            result.tokens_out,
+            result.milliseconds,
+            turn.verdict,
+            turn.judged_by_name,
+            f"{turn.judged_at:%Y-%m-%dT%H:%M:%SZ}" if turn.judged_at else "",
         )
-
-
-def _cell(value: object) -> str:
-    """Text in which a spreadsheet finds no formula (OWASP, CSV injection)."""
-    text = str(value)
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text

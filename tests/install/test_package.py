@@ -73,7 +73,7 @@ def test_the_installed_package_brings_its_pages_styles_and_sample(run: Run) -> N
         "from django.contrib.staticfiles import finders\n"
         "from django.template.loader import get_template\n"
         "from console.sample import sample_path\n"
-        "for each in (get_template('migration_app/thread.html').origin.name,\n"
+        "for each in (get_template('migration_app/threads/thread.html').origin.name,\n"
         "             get_template('admin/login.html').origin.name,\n"
         "             finders.find('migration_app/console.css'), sample_path()):\n"
         "    print(each)\n"

@@ -115,7 +115,7 @@ RUN_STATUS: Mapping[str, str] = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Badge:
-    """A coloured word; see templates/migration_app/badge.html."""
+    """A coloured word; see templates/migration_app/base/badge.html."""
 
     text: str
     type: str = ""
@@ -187,4 +187,4 @@ def object_badge(state: str) -> Badge:
 
 def badge_html(badge: Badge | None) -> SafeString:
     """A badge for a list's cell."""
-    return render_to_string("migration_app/badge.html", {"badge": badge})
+    return render_to_string("migration_app/base/badge.html", {"badge": badge})

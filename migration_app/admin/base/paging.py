@@ -56,7 +56,7 @@ class PageLink:
 class BoundedPaginator(_Paginator):
     """Counts at most COUNTED_UP_TO + 1 rows, unless it is told how many there are."""
 
-    template_name = "migration_app/pagination.html"
+    template_name = "migration_app/base/pagination.html"
     known: int | None = None
     window: Window | None = None
 

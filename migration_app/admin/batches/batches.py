@@ -18,9 +18,9 @@ from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 
 from migration_app.admin.base.badges import badge_html, batch_badge, thread_badge
-from migration_app.admin.base.confirm import selection_words
 from migration_app.admin.base.filters import choice_filter
 from migration_app.admin.base.model_admin import RowPageAdmin, progress_json
+from migration_app.admin.base.selections import selection_words
 from migration_app.admin.base.workers import workers_state
 from migration_app.admin.batches.acts import (
     ACTS,
@@ -242,7 +242,7 @@ class BatchAdmin(RowPageAdmin[Batch]):
         may_retry = request.user.has_perm(ACTIONS["retry"].permission)
         return self.page(
             request,
-            "batch.html",
+            "batches/batch.html",
             title=str(batch),
             obj=batch,
             batch=batch,

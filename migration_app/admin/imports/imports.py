@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,7 +17,6 @@ from django.http import (
     HttpResponseBase,
     HttpResponseRedirect,
     JsonResponse,
-    StreamingHttpResponse,
 )
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
@@ -26,10 +24,11 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.badges import badge_html, progress_badge
 from migration_app.admin.base.body_limit import content_length
-from migration_app.admin.base.confirm import bytes_words
+from migration_app.admin.base.downloads import csv_response
 from migration_app.admin.base.filters import choice_filter
 from migration_app.admin.base.model_admin import RowPageAdmin, progress_json
 from migration_app.admin.base.pagination import slice_of
+from migration_app.admin.base.rendering import bytes_words
 from migration_app.admin.base.workers import workers_state
 from migration_app.audit.trail import audit_record
 from migration_app.intake.control import import_cancel, import_cancellable, import_restart, import_restartable
@@ -44,14 +43,6 @@ OPEN_STATES = (SourceImport.State.WAITING, SourceImport.State.RUNNING)
 _PART_BYTES = 1 << 20
 _FORM_BYTES = 1 << 16  # what the request holds besides the file
 _RAW_SHOWN = 2_000
-
-
-class Echo:
-    """A file for the csv module that hands each row on instead of keeping it."""
-
-    def write(self, row: str) -> str:
-        """Return what was written."""
-        return row
 
 
 class UploadForm(forms.Form):
@@ -129,7 +120,7 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
     )
     ordering = ("-id",)
     row_name = "import"
-    change_list_template = "migration_app/import_list.html"
+    change_list_template = "migration_app/imports/list.html"
 
     def get_urls(self) -> list[URLPattern]:
         """Add upload, progress and rejects."""
@@ -236,7 +227,7 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
     ) -> HttpResponse:
         response = self.page(
             request,
-            "upload.html",
+            "imports/upload.html",
             title="Import a file",
             form=form,
             error=error,
@@ -280,7 +271,7 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
         is_open = row.state in OPEN_STATES
         return self.page(
             request,
-            "import.html",
+            "imports/import.html",
             title=f"import {row.pk}",
             obj=row,
             row=row,
@@ -367,11 +358,8 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
             subject_id=str(row.pk),
             reason="with the lines" if may_see else "without the lines",
         )
-        return StreamingHttpResponse(
-            _reject_rows(row, may_see=may_see),
-            content_type="text/csv; charset=utf-8",
-            headers={"Content-Disposition": f'attachment; filename="import-{row.pk}-rejects.csv"'},
-        )
+        header = ("line_number", "reason", "raw") if may_see else ("line_number", "reason")
+        return csv_response(f"import-{row.pk}-rejects.csv", header, _reject_rows(row, may_see=may_see))
 
 
 def _raw_words(reject: ImportReject) -> str:
@@ -380,15 +368,8 @@ def _raw_words(reject: ImportReject) -> str:
     return f"{text}… ({len(raw):,} bytes in all)" if len(raw) > _RAW_SHOWN else text
 
 
-def _reject_rows(row: SourceImport, *, may_see: bool) -> Iterator[str]:
-    writer = csv.writer(Echo())
-    yield str(writer.writerow(["line_number", "reason", *(["raw"] if may_see else [])]))
+def _reject_rows(row: SourceImport, *, may_see: bool) -> Iterator[tuple[object, ...]]:
     rejects = row.rejects.order_by("pk")
     for reject in (rejects if may_see else rejects.defer("raw")).iterator(chunk_size=500):
-        raw = [_safe_cell(bytes(reject.raw).decode("utf-8", errors="replace"))] if may_see else []
-        yield str(writer.writerow([reject.line_number, _safe_cell(reject.reason), *raw]))
-
-
-def _safe_cell(text: str) -> str:
-    """Disarm what a spreadsheet would run as a formula (OWASP, CSV injection)."""
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
+        raw = (bytes(reject.raw).decode("utf-8", errors="replace"),) if may_see else ()
+        yield (reject.line_number, reject.reason, *raw)

@@ -107,7 +107,7 @@ def compare_view(page: ReadOnlyAdmin[Prompt], request: HttpRequest, prompt: Prom
     ]
     return page.page(
         request,
-        "prompt_compare.html",
+        "prompts/compare.html",
         title=f"{prompt.slug}: {left[0]} and {right[0]}",
         obj=prompt,
         prompt=prompt,
@@ -180,7 +180,7 @@ def _form(
         by_field.setdefault(error.field, []).append(error.text)
     response = page.page(
         request,
-        "prompt_edit.html",
+        "prompts/edit.html",
         title=f"Edit {prompt.slug}",
         obj=prompt,
         prompt=prompt,

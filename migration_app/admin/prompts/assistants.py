@@ -32,10 +32,10 @@ from migration_app.admin.base.badges import (
     fidelity_badge,
     severity_badge,
 )
-from migration_app.admin.base.confirm import selection_seal, selection_unseal
 from migration_app.admin.base.filters import FidelityFilter, choice_filter
 from migration_app.admin.base.model_admin import RowPageAdmin, progress_json, row_key
 from migration_app.admin.base.rendering import pretty_json
+from migration_app.admin.base.selections import selection_seal, selection_unseal
 from migration_app.admin.base.workers import workers_state
 from migration_app.jobs import conversions_enqueue, looks_enqueue
 from migration_app.models import Assistant, AuditEvent, Prompt, SourceObject
@@ -69,7 +69,7 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
         choice_filter("outcome", "outcome", list(Assistant.Outcome.choices)),
         FidelityFilter,
     )
-    change_list_template = "migration_app/assistant_list.html"
+    change_list_template = "migration_app/prompts/assistant_list.html"
     list_select_related = ("prompt",)
     search_fields = ("assistant_id", "name")
     search_help_text = "Part of the name, or the id"
@@ -227,7 +227,7 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
         count = ready.count()
         return self.page(
             request,
-            "confirm_assistants.html",
+            "prompts/assistants_confirm.html",
             title="Convert to prompts",
             selection=selection_seal(selection),
             ready=list(ready[:20]),
@@ -281,7 +281,7 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
         may_convert = request.user.has_perm(CONVERT) and assistant.source is not None
         return self.page(
             request,
-            "assistant.html",
+            "prompts/assistant.html",
             title=str(assistant),
             obj=assistant,
             assistant=assistant,

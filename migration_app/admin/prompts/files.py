@@ -123,7 +123,7 @@ def _hand_off(admin: PromptAdmin, request: HttpRequest, pk: int) -> HttpResponse
     words, ended = dashboard_words()
     return admin.page(
         request,
-        "prompt_hand_off.html",
+        "prompts/hand_off.html",
         title=f"Hand-off of {prompt.slug}",
         obj=prompt,
         prompt=prompt,
@@ -171,7 +171,7 @@ def _import(admin: PromptAdmin, request: HttpRequest) -> HttpResponse:
     pks = dict(Prompt.objects.filter(slug__in=slugs).values_list("slug", "pk"))
     return admin.page(
         request,
-        "prompt_import.html",
+        "prompts/import.html",
         title="Import edited prompts",
         error=error,
         imported=[(each, pks[each.slug]) for each in imported or []],

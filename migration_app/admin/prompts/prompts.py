@@ -82,7 +82,7 @@ class PromptAdmin(RowPageAdmin[Prompt]):
         "show_drift",
         "show_dashboard_id",
     )
-    change_list_template = "migration_app/prompt_list.html"
+    change_list_template = "migration_app/prompts/list.html"
     list_select_related = ("assistant",)
     row_related = ("assistant__source",)
     list_filter = (WaitingFilter,)
@@ -262,7 +262,7 @@ class PromptAdmin(RowPageAdmin[Prompt]):
         words, ended = dashboard_words()
         return self.page(
             request,
-            "prompt.html",
+            "prompts/prompt.html",
             title=prompt.slug,
             obj=prompt,
             prompt=prompt,

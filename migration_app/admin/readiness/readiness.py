@@ -6,9 +6,8 @@ once: chosen, previewed, then written into a draft of each.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin, messages
@@ -21,16 +20,15 @@ from django.http import (
     HttpResponseBase,
     HttpResponseNotAllowed,
     HttpResponseRedirect,
-    StreamingHttpResponse,
 )
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 
 from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.badges import Badge, prompt_badge
+from migration_app.admin.base.downloads import csv_response
 from migration_app.admin.base.model_admin import ReadOnlyAdmin
 from migration_app.admin.base.workers import workers_state
-from migration_app.admin.imports.imports import Echo
 from migration_app.audit.trail import audit_record
 from migration_app.jobs import readiness_enqueue
 from migration_app.models import ReadinessCheck, TargetModel
@@ -64,7 +62,6 @@ _WORDS: Mapping[str, str] = {
     "ready": "ready",
 }
 _ORDER = tuple(_WORDS)
-_DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @admin.register(TargetModel)
@@ -98,7 +95,7 @@ class ReadinessAdmin(ReadOnlyAdmin[TargetModel]):
         checks = {row.kind: row for row in ReadinessCheck.objects.all()}
         return self.page(
             request,
-            "readiness.html",
+            "readiness/readiness.html",
             title="Readiness",
             workers=workers_state(),
             target=checks.get("target"),
@@ -171,7 +168,7 @@ class ReadinessAdmin(ReadOnlyAdmin[TargetModel]):
             name, error = "", error or str(refused)
         return self.page(
             request,
-            "readiness_replace.html",
+            "readiness/replace.html",
             title=f"Replace {old}",
             old=old,
             new=name,
@@ -210,11 +207,7 @@ class ReadinessAdmin(ReadOnlyAdmin[TargetModel]):
             subject_kind="target",
             subject_id="functions",
         )
-        return StreamingHttpResponse(
-            _csv(),
-            content_type="text/csv; charset=utf-8",
-            headers={"Content-Disposition": 'attachment; filename="functions.csv"'},
-        )
+        return csv_response("functions.csv", HEADER, map(dataclasses.astuple, function_uses()))
 
     def _allow(self, request: HttpRequest, permission: str = SEE) -> None:
         if not (self.has_view_permission(request) and request.user.has_perm(permission)):
@@ -243,13 +236,3 @@ def _problem_badge(problem: Problem | None) -> Badge:
 
 def _replace_url(model: str) -> str:
     return f"{reverse('admin:migration_app_readiness_replace')}?{urlencode({'model': model})}"
-
-
-def _csv() -> Iterator[str]:
-    writer = csv.writer(Echo())
-    yield str(writer.writerow(HEADER))
-    for use in function_uses():
-        name, *figures = dataclasses.astuple(use)
-        # A spreadsheet would take such a name for a formula.
-        shown = f"'{name}" if name.startswith(_DANGEROUS) else name
-        yield str(writer.writerow([shown, *("" if figure is None else figure for figure in figures)]))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
@@ -18,17 +17,16 @@ from django.http import (
     HttpResponseNotAllowed,
     HttpResponseRedirect,
     JsonResponse,
-    StreamingHttpResponse,
 )
 from django.urls import URLPattern, path, reverse
 
 from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.badges import Badge, badge_html
+from migration_app.admin.base.downloads import csv_response
 from migration_app.admin.base.filters import choice_filter
 from migration_app.admin.base.model_admin import RowPageAdmin, progress_json
 from migration_app.admin.base.pagination import slice_of
 from migration_app.admin.base.workers import workers_state
-from migration_app.admin.imports.imports import Echo
 from migration_app.admin.reconciliation.form import Asked, asked_for, form_context
 from migration_app.audit.trail import audit_record
 from migration_app.counters import tallies_rebuild
@@ -106,7 +104,7 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
     )
     list_filter = (choice_filter("state", "state", list(_S.choices)),)
     ordering = ("-id",)
-    change_list_template = "migration_app/reconciliation_list.html"
+    change_list_template = "migration_app/reconciliation/list.html"
 
     def get_urls(self) -> list[URLPattern]:
         """Add starting, progress, the download and the acts."""
@@ -195,7 +193,7 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
     ) -> HttpResponse:
         response = self.page(
             request,
-            "reconcile.html",
+            "reconciliation/start.html",
             title="Reconcile",
             workers=workers_state(),
             back_url=self.list_url(),
@@ -235,7 +233,7 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
         reviewable = review_count(row) if row.state == _S.FINISHED and not row.review_asked_at else 0
         return self.page(
             request,
-            "reconciliation.html",
+            "reconciliation/reconciliation.html",
             title=str(row),
             obj=row,
             row=row,
@@ -277,11 +275,7 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
             subject_kind="reconciliation",
             subject_id=str(row.pk),
         )
-        return StreamingHttpResponse(
-            _csv(row),
-            content_type="text/csv; charset=utf-8",
-            headers={"Content-Disposition": f'attachment; filename="reconciliation-{row.pk}.csv"'},
-        )
+        return csv_response(f"reconciliation-{row.pk}.csv", HEADER, csv_rows(row))
 
     def act_view(self, request: HttpRequest, pk: int, act: str) -> HttpResponse:
         """POST: stop it, resume it, send what differs to review, or rebuild the counters that are off."""
@@ -332,13 +326,6 @@ def severity_badge(severity: str) -> Badge:
 def _narrowed(request: HttpRequest) -> tuple[str, str]:
     severity, code = request.GET.get("severity", ""), request.GET.get("code", "")
     return severity if severity in Discrepancy.Severity.values else "", code if code in KINDS else ""
-
-
-def _csv(row: Reconciliation) -> Iterator[str]:
-    writer = csv.writer(Echo())
-    yield str(writer.writerow(HEADER))
-    for line in csv_rows(row):
-        yield str(writer.writerow(line))
 
 
 def _url(pk: int, act: str = "") -> str:

@@ -57,7 +57,7 @@ class OrphanConversationAdmin(RowPageAdmin[OrphanConversation]):
     search_help_text = "Exact thread id"
     ordering = ("-id",)
     list_indexes = (("state",), ())
-    change_list_template = "migration_app/orphan_list.html"
+    change_list_template = "migration_app/threads/orphan_list.html"
 
     def get_urls(self) -> list[URLPattern]:
         """Add the two acts."""
@@ -178,7 +178,7 @@ class OrphanConversationAdmin(RowPageAdmin[OrphanConversation]):
             )
         response = self.page(
             request,
-            "orphan.html",
+            "threads/orphan.html",
             title=str(orphan),
             obj=orphan,
             orphan=orphan,

@@ -5,15 +5,13 @@ What a run said is content: whoever may see it leaves an audit row, as on the th
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
@@ -21,11 +19,11 @@ from django.utils.text import Truncator
 
 from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.badges import badge_html, run_badge, severity_badge
+from migration_app.admin.base.downloads import csv_response
 from migration_app.admin.base.filters import text_filter, values_filter
 from migration_app.admin.base.model_admin import RowPageAdmin
 from migration_app.admin.base.pagination import slice_of
 from migration_app.admin.base.rendering import Sight, pretty_json
-from migration_app.admin.imports.imports import Echo
 from migration_app.admin.threads.conversations import thread_link
 from migration_app.audit.trail import audit_record
 from migration_app.models import Assistant, Prompt, Run
@@ -69,7 +67,7 @@ class RunAdmin(RowPageAdmin[Run]):
     search_fields = ("run_id",)
     search_help_text = "Exact run id"
     ordering = ("-id",)
-    change_list_template = "migration_app/run_list.html"
+    change_list_template = "migration_app/threads/run_list.html"
 
     def get_urls(self) -> list[URLPattern]:
         """Add the totals and their download."""
@@ -166,7 +164,7 @@ class RunAdmin(RowPageAdmin[Run]):
         )
         return self.page(
             request,
-            "run.html",
+            "threads/run.html",
             title=run.run_id,
             obj=run,
             run=run,
@@ -201,7 +199,7 @@ class RunAdmin(RowPageAdmin[Run]):
         )
         response = self.page(
             request,
-            "run_totals.html",
+            "threads/run_totals.html",
             title="Tokens by month",
             asked=asked,
             error=error,
@@ -229,11 +227,7 @@ class RunAdmin(RowPageAdmin[Run]):
             subject_id="csv",
             reason=", ".join(f"{name} {value}" for name, value in asked.items() if value),
         )
-        return StreamingHttpResponse(
-            _csv(span),
-            content_type="text/csv; charset=utf-8",
-            headers={"Content-Disposition": 'attachment; filename="tokens-by-month.csv"'},
-        )
+        return csv_response("tokens-by-month.csv", HEADER, run_totals_rows(span))
 
     def _span(self, request: HttpRequest) -> tuple[Span | None, dict[str, str], str]:
         """What is asked for: as a span, as it was typed, and what is wrong with it."""
@@ -264,12 +258,6 @@ def _request_context(found: RunRequest | None, sight: Sight) -> dict[str, Any]:
         "instructions": sight.part("own instructions", own) if own else None,
         "raw": pretty_json(found.run) if sight.content else "",
     }
-
-
-def _csv(span: Span) -> Iterator[str]:
-    writer = csv.writer(Echo())
-    for row in run_totals_rows(span):
-        yield writer.writerow(row)
 
 
 def _figures(total: RunTotal) -> list[tuple[str, str]]:

@@ -16,7 +16,6 @@ from django.http import (
     HttpResponse,
     HttpResponseBase,
     HttpResponseRedirect,
-    StreamingHttpResponse,
 )
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -25,13 +24,7 @@ from django.utils.text import Truncator
 
 from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.badges import badge_html, fidelity_badge, thread_badge
-from migration_app.admin.base.confirm import (
-    confirm_context,
-    policies_of_form,
-    preflight_csv,
-    selection_of_list,
-    selection_unseal,
-)
+from migration_app.admin.base.downloads import streamed_csv
 from migration_app.admin.base.filters import (
     AssistantFilter,
     BatchFilter,
@@ -42,7 +35,9 @@ from migration_app.admin.base.filters import (
     values_filter,
 )
 from migration_app.admin.base.model_admin import RowPageAdmin, row_key
+from migration_app.admin.base.selections import selection_of_list, selection_unseal
 from migration_app.admin.base.workers import workers_state
+from migration_app.admin.batches.confirm import confirm_context, policies_of_form, preflight_csv
 from migration_app.admin.batches.kinds import (
     ACTIONS,
     ERASE_WORDS,
@@ -255,7 +250,7 @@ class ThreadAdmin(RowPageAdmin[Thread]):
         context = confirm_context(kind, selection, policies or Policies())
         return self.page(
             request,
-            "confirm.html",
+            "batches/confirm.html",
             title=kind.title,
             **context,
             has_details=bool(
@@ -311,13 +306,7 @@ class ThreadAdmin(RowPageAdmin[Thread]):
             audit_record(
                 actor=actor, verb="mapping.exported", subject_kind="mapping", subject_id="csv", reason=reason
             )
-            return StreamingHttpResponse(
-                mapping_chunks(selection),
-                content_type="text/csv; charset=utf-8",
-                headers={
-                    "Content-Disposition": f'attachment; filename="mapping-{timezone.now():%Y%m%d-%H%M%S}.csv"'
-                },
-            )
+            return streamed_csv(f"mapping-{timezone.now():%Y%m%d-%H%M%S}.csv", mapping_chunks(selection))
         if kind.name == ERASE_WORDS:
             erased = server_words_erase(selection=selection, actor=actor, reason=reason)
             messages.success(request, f"Erased what servers said of {erased:,} threads.")
@@ -350,7 +339,11 @@ class ThreadAdmin(RowPageAdmin[Thread]):
     def row_page(self, request: HttpRequest, thread: Thread) -> HttpResponse:
         """Show messages and items side by side. Seeing content writes an audit row, all that a GET here writes."""
         return self.page(
-            request, "thread.html", title=thread.thread_id, obj=thread, **review_context(request, thread)
+            request,
+            "threads/thread.html",
+            title=thread.thread_id,
+            obj=thread,
+            **review_context(request, thread),
         )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin, messages
@@ -19,17 +17,16 @@ from django.http import (
     HttpResponseRedirect,
     JsonResponse,
     QueryDict,
-    StreamingHttpResponse,
 )
 from django.urls import URLPattern, path, reverse
 
 from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.badges import badge_html
+from migration_app.admin.base.downloads import csv_response
 from migration_app.admin.base.filters import choice_filter
 from migration_app.admin.base.model_admin import RowPageAdmin, progress_json
 from migration_app.admin.base.pagination import slice_of
 from migration_app.admin.base.workers import workers_state
-from migration_app.admin.imports.imports import Echo
 from migration_app.admin.trials.form import (
     asked_for,
     form_context,
@@ -89,7 +86,7 @@ class TrialAdmin(RowPageAdmin[Trial]):
     list_select_related = row_related = ("version_a__prompt", "version_b__prompt")
     row_name = "try-out"
     ordering = ("-id",)
-    change_list_template = "migration_app/trial_list.html"
+    change_list_template = "migration_app/trials/list.html"
 
     def get_urls(self) -> list[URLPattern]:
         """Add starting, progress, acts, turns and the download."""
@@ -167,7 +164,7 @@ class TrialAdmin(RowPageAdmin[Trial]):
             }
         response = self.page(
             request,
-            "trial_start.html",
+            "trials/start.html",
             title="Try a prompt out",
             workers=workers_state(),
             back_url=self.list_url(),
@@ -200,7 +197,7 @@ class TrialAdmin(RowPageAdmin[Trial]):
         to_judge = judgeable_turns(row).filter(verdict="").first()
         return self.page(
             request,
-            "trial.html",
+            "trials/trial.html",
             title=str(row),
             obj=row,
             row=row,
@@ -255,7 +252,7 @@ class TrialAdmin(RowPageAdmin[Trial]):
         }
         return self.page(
             request,
-            "trial_turn.html",
+            "trials/turn.html",
             title=f"Turn {position + 1} of {row}",
             obj=row,
             row=row,
@@ -302,11 +299,7 @@ class TrialAdmin(RowPageAdmin[Trial]):
         audit_record(
             actor=actor_of(request), verb="trial.exported", subject_kind="trial", subject_id=str(row.pk)
         )
-        return StreamingHttpResponse(
-            _csv(row),
-            content_type="text/csv; charset=utf-8",
-            headers={"Content-Disposition": f'attachment; filename="try-out-{row.pk}.csv"'},
-        )
+        return csv_response(f"try-out-{row.pk}.csv", CSV_HEADER, verdict_rows(row))
 
     def act_view(self, request: HttpRequest, pk: int, act: str) -> HttpResponse:
         """POST: stop it, let it go on, delete what is left, or name the versions."""
@@ -371,13 +364,6 @@ def _act(data: QueryDict, row: Trial, act: str, actor: Actor) -> tuple[bool, str
         actor=actor,
     )
     return done, "It goes on where it was." if done else "There is nothing to go on with."
-
-
-def _csv(row: Trial) -> Iterator[str]:
-    writer = csv.writer(Echo())
-    yield str(writer.writerow(CSV_HEADER))
-    for line in verdict_rows(row):
-        yield str(writer.writerow(line))
 
 
 def _turn_url(turn: TrialTurn) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import pathlib
 from typing import Any
 
@@ -14,6 +13,7 @@ from migration_app.audit.command_line import command_actor
 from migration_app.audit.trail import audit_record
 from migration_app.batches.preflight import Preflight, preflight_of
 from migration_app.batches.preflight_report import HEADER, basis_words, preflight_rows
+from migration_app.csv_files import csv_write
 from migration_app.management.batches import (
     add_policy_argument,
     add_which_arguments,
@@ -109,9 +109,7 @@ class Command(BaseCommand):
     def _write(self, path: pathlib.Path, found: Preflight) -> None:
         try:
             with private_open(path, encoding="utf-8", newline="") as file:
-                writer = csv.writer(file)
-                writer.writerow(HEADER)
-                writer.writerows(preflight_rows(found))
+                csv_write(file, HEADER, preflight_rows(found))
         except OSError as error:
             raise CommandError(f"{path} can't be written: {error.strerror}.") from error
         audit_record(

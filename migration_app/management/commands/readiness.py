@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from migration_app.audit.command_line import command_actor
+from migration_app.csv_files import csv_write
 from migration_app.jobs import readiness_run
 from migration_app.models import ReadinessCheck
 from migration_app.prompts.model_replace import (
@@ -62,9 +62,7 @@ class Command(BaseCommand):
         if options["replace"]:
             self._replace(*options["replace"], reason=options["reason"])
         elif options["functions"]:
-            writer = csv.writer(self.stdout)
-            writer.writerow(HEADER)
-            writer.writerows(dataclasses.astuple(use) for use in function_uses())
+            csv_write(self.stdout, HEADER, map(dataclasses.astuple, function_uses()))
         else:
             self._tell()
 

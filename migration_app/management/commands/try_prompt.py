@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from migration_app.audit.command_line import command_actor
+from migration_app.csv_files import csv_write
 from migration_app.jobs import trial_enqueue, trial_run, workers_missing
 from migration_app.management.private_files import private_open
 from migration_app.management.reconciliations import stop_at_signals
@@ -195,9 +195,7 @@ class Command(BaseCommand):
         if options["csv"]:
             try:
                 with private_open(options["csv"], newline="", encoding="utf-8") as file:
-                    writer = csv.writer(file)
-                    writer.writerow(CSV_HEADER)
-                    writer.writerows(verdict_rows(row))
+                    csv_write(file, CSV_HEADER, verdict_rows(row))
             except (OSError, JudgingRefusedError) as error:
                 raise CommandError(f"The CSV could not be written: {error}") from error
         left = list(scratches_left(row)) if row.state not in (Trial.State.QUEUED, Trial.State.RUNNING) else []

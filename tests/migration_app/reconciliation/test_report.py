@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import csv
+
 import pytest
 
 from migration_app.contracts import Actor
+from migration_app.csv_files import csv_lines
 from migration_app.models import Reconciliation
 from migration_app.reconciliation.kinds import Found, Looked
 from migration_app.reconciliation.records import (
@@ -57,7 +60,7 @@ def test_the_worst_kinds_come_first_with_what_to_do(row: Reconciliation) -> None
 
 
 def test_csv_holds_every_discrepancy_with_formulas_made_safe(row: Reconciliation) -> None:
-    rows = [dict(zip(HEADER, line, strict=True)) for line in csv_rows(row)]
+    rows = list(csv.DictReader(csv_lines(HEADER, csv_rows(row))))
     assert [line["code"] for line in rows] == ["orphans_open", "difference"]
     assert (rows[1]["thread_id"], rows[1]["found"]) == ("'=thread", "'-1 items")
     assert [line[1] for line in csv_rows(row, severity="error")] == ["difference"]

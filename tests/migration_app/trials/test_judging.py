@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import csv
+
 import pytest
 
+from migration_app.csv_files import csv_lines
 from migration_app.models import AuditEvent, Trial, TrialResult, TrialTurn
 from migration_app.trials.judging import (
+    CSV_HEADER,
     JudgingRefusedError,
     left_slot,
     sign_test,
@@ -97,7 +101,7 @@ def test_lines_name_versions_and_verdicts_and_no_content() -> None:
     trial = answered(turns=1)
     judged(turns_of(trial)[0], "worse", "=cmd|private")
     TrialTurn.objects.update(judged_by_name="=cmd|x")
-    ((*_, verdict, by, _at),) = verdict_rows(trial)
+    _header, (*_, verdict, by, _at) = csv.reader(csv_lines(CSV_HEADER, verdict_rows(trial)))
     assert (verdict, by) == ("worse", "'=cmd|x")
     assert "private" not in str(list(verdict_rows(trial)))
 

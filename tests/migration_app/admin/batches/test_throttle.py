@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
-from migration_app.admin.base.confirm import selection_seal
+from migration_app.admin.base.selections import selection_seal
 from migration_app.admin.threads import threads as threads_admin
 from migration_app.models import Batch, Thread
 from migration_app.threads.selections import selection_of_filters, selection_of_pks
@@ -94,7 +94,7 @@ def test_a_batch_that_waits_for_a_second_person_says_so(
 ) -> None:
     settings.APPROVAL_ABOVE_THREADS = 1
     for module in ("approvals", "batches"):
-        monkeypatch.setattr(f"migration_app.services.{module}.APPROVED", frozenset({"backfill"}))
+        monkeypatch.setattr(f"migration_app.batches.{module}.APPROVED", frozenset({"backfill"}))
     snapshotted(2)
     response = posted(log_in)
     assert Batch.objects.get().state == "waiting"

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
-from migration_app.admin.base.confirm import selection_seal
+from migration_app.admin.base.selections import selection_seal
 from migration_app.admin.prompts import assistants as assistants_admin
 from migration_app.contracts import Actor
 from migration_app.models import Assistant, AuditEvent

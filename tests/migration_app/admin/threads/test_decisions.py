@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from migration_app.admin.base.confirm import selection_seal
+from migration_app.admin.base.selections import selection_seal
 from migration_app.admin.threads import threads as threads_admin
 from migration_app.models import AuditEvent, Batch, FormerConversation, Thread
 from migration_app.threads.selections import selection_of_pks

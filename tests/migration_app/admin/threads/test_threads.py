@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import escape
 
-from migration_app.admin.base.confirm import selection_seal
+from migration_app.admin.base.selections import selection_seal
 from migration_app.admin.batches.kinds import ACTIONS
 from migration_app.admin.threads import threads as threads_admin
 from migration_app.batches import preflight
@@ -427,7 +427,7 @@ def test_the_preflight_can_be_downloaded_and_leaves_its_audit_row(log_in: LogIn,
     thread_made(status="snapshotted", item_count=7, chunk_count=1, finding_counts={"message_empty": 1})
     thread_made(status="verified")
     response = confirm(log_in("operator"), "preflight", selection_of_filters({}), reason="")
-    rows = response.content.decode().splitlines()
+    rows = response.getvalue().decode().splitlines()
     assert rows[0] == "section,name,detail,threads,count"
     assert "policy,assistant_images,placeholder,0,0" in rows
     assert "total,items,,1,7" in rows

@@ -1,0 +1,187 @@
+"""The page between an action and its effect: how many threads, calls and chunks, what is left out, and why.
+
+Showing it changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponseBase, QueryDict
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from migration_app.admin.base.badges import (
+    Badge,
+    fidelity_badge,
+    severity_badge,
+    thread_badge,
+)
+from migration_app.admin.base.downloads import csv_response
+from migration_app.admin.base.rendering import bytes_words
+from migration_app.admin.base.selections import selection_check, selection_seal, selection_words
+from migration_app.admin.batches.kinds import ActionKind
+from migration_app.batches.left_out import left_out_reason
+from migration_app.batches.preflight import Preflight
+from migration_app.batches.preflight_large import matching_words, page_preflight
+from migration_app.batches.preflight_report import (
+    HEADER,
+    preflight_command,
+    preflight_rows,
+    sample_words,
+)
+from migration_app.contracts import Policies, policies_from, policy_choices
+from migration_app.conversion.policies import POLICY_TEXTS
+from migration_app.models import Batch
+from migration_app.threads.plans import policies_words
+
+_POLICY_FIELD = "policy-"
+
+
+def policies_of_form(data: QueryDict) -> Policies:
+    """Read the policies that a form chose; what it does not name has its default. ValueError as policies_from."""
+    return policies_from(
+        {name.removeprefix(_POLICY_FIELD): str(data[name]) for name in data if name.startswith(_POLICY_FIELD)}
+    )
+
+
+def confirm_context(kind: ActionKind, selection: Mapping[str, Any], policies: Policies) -> dict[str, Any]:
+    """Collect what the confirm page tells, under these policies. Reads only."""
+    selection_check(selection)
+    context: dict[str, Any] = {
+        "kind": kind,
+        "selection": selection_seal(selection),
+        "selection_words": selection_words(selection),
+    }
+    if not kind.eligible_as:
+        matching = matching_words(selection)
+        return {**context, "matching": matching, "taken": matching, "figures": [("Threads", matching)]}
+    preflight = page_preflight(selection, kind.eligible_as, policies)
+    return {
+        **context,
+        "matching": _at_least(preflight, preflight.matching),
+        "taken": preflight.taken,
+        # Where not all were looked at, there may be some among the others.
+        "may_start": bool(preflight.taken or not preflight.counted),
+        "sample_words": sample_words(preflight) if preflight.sampled else "",
+        "figures": _figures(kind, preflight),
+        "left_out": [
+            {
+                "badge": thread_badge(status),
+                "count": f"{count:,}",
+                "why": left_out_reason(kind.eligible_as, status),
+            }
+            for status, count in preflight.refused_by_status.items()
+        ],
+        "preflight": preflight,
+        "policies": _policy_rows(preflight),
+        "policies_words": policies_words(policies),
+        "command": preflight_command(selection, kind.eligible_as, policies)
+        if kind.sends and (preflight.sampled or not preflight.exact)
+        else "",
+        "fidelities": [
+            {"badge": fidelity_badge(fidelity) or Badge("not assessed"), "count": f"{count:,}"}
+            for fidelity, count in sorted(preflight.by_fidelity.items())
+        ]
+        if kind.sends
+        else [],
+        "findings": [
+            {
+                "code": finding.code,
+                "badge": severity_badge(finding.severity),
+                "threads": f"{finding.threads:,}",
+                "count": f"{finding.count:,}",
+                # What was converted anew is not what the rows hold: such a list would be another.
+                "url": "" if preflight.anew else _finding_url(selection, finding.code),
+            }
+            for finding in preflight.findings
+        ]
+        if kind.sends
+        else [],
+        "longest": preflight.longest if kind.sends else [],
+        "source_missing": kind.name == Batch.Kind.SNAPSHOT and not settings.SOURCE_BASE_URL,
+    }
+
+
+def _at_least(preflight: Preflight, count: int) -> str:
+    return f"{count:,}" if preflight.counted else f"at least {count:,}"
+
+
+def _figures(kind: ActionKind, preflight: Preflight) -> list[tuple[str, str]]:
+    totals = preflight.totals
+    left_out = sum(preflight.refused_by_status.values())
+    figures = [("Will be taken", preflight.taken), ("Left out", left_out)]
+    if kind.sends:
+        if preflight.blocked:
+            figures.append(("Will be blocked", preflight.blocked))
+        figures += [
+            ("Messages", totals.messages),
+            ("Items", totals.items),
+            ("Chunks", totals.chunks),
+            ("API calls", totals.calls),
+        ]
+    elif kind.name == Batch.Kind.VERIFY:
+        # All calls but creating the conversations and appending to them.
+        figures += [
+            ("Items", totals.items),
+            ("API calls (reads)", totals.calls - totals.threads - totals.chunks),
+        ]
+    elif kind.name == Batch.Kind.ROLLBACK:
+        # The same reads, one of them in confirming; then a delete an item, and three calls that delete the
+        # conversation and confirm it all.
+        reads = totals.calls - totals.threads - totals.chunks
+        figures += [
+            ("Items", totals.items),
+            ("API calls, about", reads + totals.items + 3 * totals.threads),
+        ]
+    told = [(label, _at_least(preflight, count)) for label, count in figures]
+    if kind.sends:
+        told.append(("To send", bytes_words(totals.payload_bytes)))
+    return told
+
+
+def _policy_rows(preflight: Preflight) -> list[dict[str, Any]]:
+    """Each policy with its choices in words, and how much of the selection it decides about."""
+    choices = policy_choices()
+    return [
+        {
+            "name": effect.name,
+            "field": f"{_POLICY_FIELD}{effect.name}",
+            "title": POLICY_TEXTS[effect.name].title,
+            "why": POLICY_TEXTS[effect.name].reason,
+            "words": POLICY_TEXTS[effect.name].choices[effect.choice],
+            "threads": f"{effect.threads:,}",
+            "parts": f"{effect.parts:,}",
+            "idle": not effect.threads,
+            "choices": [
+                {
+                    "value": choice,
+                    "label": f"{choice} (default)" if choice == choices[effect.name][0] else choice,
+                    "words": POLICY_TEXTS[effect.name].choices[choice],
+                    "chosen": choice == effect.choice,
+                }
+                for choice in choices[effect.name]
+            ],
+        }
+        for effect in preflight.effects
+    ]
+
+
+def _finding_url(selection: Mapping[str, Any], code: str) -> str:
+    """The list of the selection's threads that have a finding; nothing for threads chosen one by one."""
+    if not isinstance(selection.get("filters"), dict):
+        return ""
+    query = {**selection["filters"], "finding__exact": code}
+    if selection.get("search"):
+        query["q"] = selection["search"]
+    return f"{reverse('admin:migration_app_thread_changelist')}?{urlencode(query)}"
+
+
+def preflight_csv(selection: Mapping[str, Any], eligible_as: str, policies: Policies) -> HttpResponseBase:
+    """The preflight as a small CSV: what, name, severity or reason, threads, count."""
+    selection_check(selection)
+    return csv_response(
+        "preflight.csv", HEADER, preflight_rows(page_preflight(selection, eligible_as, policies))
+    )
