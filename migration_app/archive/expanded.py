@@ -37,11 +37,21 @@ class Deletion:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class EmptyPage:
-    """A list page that says it goes on, and holds nothing; kind and ids are empty where its place does not tell."""
+    """A list page that says it goes on, and holds nothing that could be taken; kind and ids are empty where neither
+    its place nor what it holds tells them.
+    """
 
     kind: SourceKind | None
     thread_id: str
     run_id: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OtherList:
+    """A list of threads, assistants or files, and whether it says that it goes on: no thread of its own lacks them."""
+
+    kind: SourceKind
+    goes_on: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -80,4 +90,4 @@ class LastPage:
     """An empty list page that says it is the last one: the list that stands before it is at its end."""
 
 
-Expanded = SourceObject | EmptyPage | Skipped | Refused | Deletion
+Expanded = SourceObject | EmptyPage | OtherList | Skipped | Refused | Deletion

@@ -6,6 +6,7 @@ Imports only ``contracts``.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 from migration_app.contracts import JsonObject
@@ -25,6 +26,12 @@ class ListPage:
 def goes_on_said(page: JsonObject) -> bool | None:
     """What a list page's ``has_more`` says, None if it says nothing."""
     return said_yes(page.get("has_more"))
+
+
+def part_that_goes_on(bundle: JsonObject, names: Iterable[str]) -> str:
+    """Of which of its parts a bundle says has_more: the first bare list that holds anything, else the first one."""
+    bare = [name for name in names if any(isinstance(each, list) for each in lists_in(bundle.get(name)))]
+    return next((name for name in bare if elements_in(bundle[name])), bare[0] if bare else "")
 
 
 def said_yes(said: Any) -> bool | None:

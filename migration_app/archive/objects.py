@@ -18,12 +18,21 @@ from migration_app.archive.expanded import (
     EmptyPage,
     Expanded,
     LastPage,
+    OtherList,
     Refused,
     Skipped,
     SourceObject,
 )
 from migration_app.archive.ids import MessageIds, id_fault
-from migration_app.archive.list_pages import ListPage, elements_in, goes_on_said, is_page, lists_in, said_yes
+from migration_app.archive.list_pages import (
+    ListPage,
+    elements_in,
+    goes_on_said,
+    is_page,
+    lists_in,
+    part_that_goes_on,
+    said_yes,
+)
 from migration_app.archive.siblings import (
     LISTS,
     holds_objects,
@@ -53,6 +62,7 @@ __all__ = [
     "EmptyPage",
     "Expanded",
     "LastPage",
+    "OtherList",
     "Refused",
     "Skipped",
     "SourceObject",
@@ -105,6 +115,7 @@ _MARKED = frozenset({"thread", "thread.message"})
 _MAX_NESTING = 8
 # An object with one of these may be an event, a list, a bundle or the answer to a deletion.
 _MORE = LISTS | {"event", "data", "deleted", "message", "run", "run_step", "step"}
+_BUNDLES = _MORE - {"event", "deleted"} | {"thread", "threads"}
 _OF_TRANSCRIPTS = frozenset({"thread_id", "messages", "metadata", *USER_REFERENCES})
 
 
@@ -225,12 +236,42 @@ def _elements(part: JsonObject | list[Any], place: _Place, goes_on: bool | None)
     """What stands in a list, or in a page that holds it; ``goes_on`` is what is said beside a bare list."""
     inside = place.inside(part, goes_on)
     elements = part["data"] if isinstance(part, dict) else part
-    for element in elements:
-        yield from _expand(element, inside)
-    if not elements and inside.page is not None and inside.page.goes_on:
-        yield EmptyPage(place.kind, place.thread_id, place.run_id)
+    if inside.page is None or inside.page.goes_on is None:
+        for element in elements:
+            yield from _expand(element, inside)
+    else:
+        yield from _page(elements, inside, inside.page)
     if isinstance(part, dict):
         yield from _beside(part, place, ("data",), elements)
+
+
+def _page(elements: list[Any], inside: _Place, page: ListPage) -> Iterator[Expanded]:
+    """What stands in a list that says whether it goes on, and of what it says so: of each thread that it holds, also
+    where nothing of that could be taken.
+    """
+    held: set[tuple[str, SourceKind | None]] = set()
+    left_out: dict[tuple[str, SourceKind | None], None] = {}
+    other: SourceKind | None = None
+    for element in elements:
+        is_bare = not isinstance(element, dict) or _BUNDLES.isdisjoint(element)
+        for found in _expand(element, inside):
+            yield found
+            if isinstance(found, SourceObject) and found.page is page and found.kind in _OF_THREADS:
+                held.add((found.thread_id, found.kind))
+            elif not is_bare:
+                other = other or "thread"
+            elif isinstance(found, Refused | Deletion) and (found.kind is None or found.kind in _OF_THREADS):
+                left_out[found.thread_id, found.kind] = None
+            elif isinstance(found, SourceObject | Refused | Deletion):
+                other = other or found.kind
+    if other is not None and not held:
+        yield OtherList(other, bool(page.goes_on))
+    elif page.goes_on and not elements:
+        yield EmptyPage(inside.kind, inside.thread_id, inside.run_id)
+    elif page.goes_on:
+        for thread_id, kind in left_out:
+            if (thread_id, kind) not in held:
+                yield EmptyPage(kind or inside.kind, thread_id, inside.run_id)
 
 
 def _beside(
@@ -324,12 +365,12 @@ def _parts(
 ) -> Iterator[Expanded]:
     """The parts of a bundle, and what stands beside them.
 
-    ``kind`` is what the bundle itself is; ``goes_on`` is said of the messages, if it stands beside a bare list of them.
+    ``kind`` is what the bundle itself is; ``goes_on`` is what stands beside its parts.
     """
     thread_id = inner.thread_id
-    for key, part_kind in _PARTS.items():
-        if kind in {"thread", "run"} and part_kind not in _OF_THREADS:
-            continue
+    parts = {key: of for key, of in _PARTS.items() if of in _OF_THREADS or kind not in {"thread", "run"}}
+    asking = "" if goes_on is None else part_that_goes_on(value, parts)
+    for key, part_kind in parts.items():
         of_part = dataclasses.replace(inner, kind=part_kind)
         if key in LISTS and not isinstance(value.get(key), list | dict) and says_something(value.get(key)):
             reason = f'Under "{key}" stands a {type(value[key]).__name__} that is no list of objects.'
@@ -341,11 +382,11 @@ def _parts(
             fault = inner.told_before(thread_id, elements) if unnamed else ""
             if fault:
                 yield Refused(fault, True, thread_id, "message", tuple(unnamed), is_talk=True)
-                yield from _elements(named, of_part, goes_on)
+                yield from _elements(named, of_part, goes_on if key == asking else None)
                 continue
         for part in lists_in(value.get(key)):
             if not isinstance(part, dict) or is_page(part):
-                yield from _elements(part, of_part, goes_on if key == "messages" else None)
+                yield from _elements(part, of_part, goes_on if key == asking else None)
             else:
                 yield from _expand(part, of_part)
     yield from _unnamed(value, inner, kind)

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import transaction
 
 from migration_app.archive.ids import MessageIds, id_fault, storable_text
-from migration_app.archive.objects import KINDS, Deletion, LastPage, Refused, is_last_page
+from migration_app.archive.objects import KINDS, Deletion, EmptyPage, LastPage, Refused, is_last_page
 from migration_app.archive.objects import SourceObject as Found
 from migration_app.archive.ordering import direction_evidence
 from migration_app.archive.reader import Document, Reject, read_documents
@@ -29,7 +29,7 @@ from migration_app.archive.transcripts import TranscriptLines, is_transcript
 from migration_app.archive.unfinished import LIST_GOES_ON
 from migration_app.archive.versions import NestedTooDeeplyError, digest_of
 from migration_app.contracts import Actor, ListingOrder
-from migration_app.intake.documents import TOO_DEEP, document_parts
+from migration_app.intake.documents import TOO_DEEP, OtherLists, document_parts
 from migration_app.intake.holding import Hold
 from migration_app.intake.news import Entry, ThreadNews
 from migration_app.intake.store import newest_page_pk, registered_reason, threads_store
@@ -128,8 +128,9 @@ class _Intake:
         self._lines = TranscriptLines()
         self._talks = Talks()
         self._deletions: list[Deletion] = []
+        self._other_lists = OtherLists()
         # The thread of a list that goes on, and its last object: an empty page right behind it is its end.
-        self._before: tuple[str, Found] | None = None
+        self._before: tuple[str, Found | EmptyPage] | None = None
 
     def documents(self, stream: ByteReader) -> None:
         """Read JSON documents."""
@@ -203,7 +204,7 @@ class _Intake:
             fence=tally.hold.write,
         )
         tally.counts["threads"] = len(self._touched | self._earlier)
-        if left_open := _lists_left_open(sorted(self._going_on)):
+        if left_open := _lists_left_open(sorted(self._going_on)) + self._other_lists.left_open:
             tally.counts["lists_left_open"] = left_open
         if self._earlier:
             # The earlier try has registered threads too. The database's clock is not this machine's.
@@ -268,8 +269,10 @@ class _Intake:
             self._add(thread_id, entry)
         if is_last_page(value) and self._before is not None:
             thread_id, last = self._before
-            lists = list_marks((dataclasses.replace(last, page=None), LastPage()))
+            last = last if isinstance(last, EmptyPage) else dataclasses.replace(last, page=None)
+            lists = list_marks((last, LastPage()))
             self._add(thread_id, Entry(K.ARCHIVE, raw, redacted, (), lists))
+        self._other_lists.see(value, parts)
         self._before = parts.going_on()
         alone = not parts.by_thread and len(parts.loose) == 1 and not isinstance(value.get("data"), list)
         for found in parts.loose:

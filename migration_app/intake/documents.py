@@ -7,7 +7,15 @@ import itertools
 import json
 from collections.abc import Collection
 
-from migration_app.archive.objects import Deletion, EmptyPage, Refused, Skipped, expand
+from migration_app.archive.objects import (
+    Deletion,
+    EmptyPage,
+    OtherList,
+    Refused,
+    Skipped,
+    expand,
+    is_last_page,
+)
 from migration_app.archive.objects import SourceObject as Found
 from migration_app.archive.seen_lists import list_marks
 from migration_app.archive.transcripts import TranscriptLines
@@ -16,7 +24,10 @@ from migration_app.contracts import JsonObject
 from migration_app.intake.news import Entry
 
 TOO_DEEP = "The object is nested too deeply to be an API object."
-_EMPTY_PAGE = "The list page is empty, says that more follow (has_more), and names no thread that lacks them."
+_EMPTY_PAGE = (
+    "The list page holds nothing that could be taken, says that more follow (has_more), and names no thread that "
+    "lacks them."
+)
 
 
 @dataclasses.dataclass(slots=True)
@@ -76,8 +87,10 @@ class DocumentParts:
     loose: list[Found] = dataclasses.field(default_factory=list)
     refused: list[Refused] = dataclasses.field(default_factory=list)
     deletions: list[Deletion] = dataclasses.field(default_factory=list)
+    others: list[OtherList] = dataclasses.field(default_factory=list)
     skipped: int = 0
     is_whole: bool = True
+    too_deep: list[Found] = dataclasses.field(default_factory=list)  # in lists that go on
 
     @property
     def is_of_one_thread(self) -> bool:
@@ -86,12 +99,53 @@ class DocumentParts:
         """
         return self.is_whole and len(self.by_thread) == 1
 
-    def going_on(self) -> tuple[str, Found] | None:
-        """The thread and the last object of a list that goes on, if that is all that the document holds."""
+    def going_on(self) -> tuple[str, Found | EmptyPage] | None:
+        """The thread and the last object of a list that goes on, if that is all that the document holds; or the list
+        itself, if nothing of it could be taken.
+        """
         if len(self.by_thread) != 1:
             return None
         ((thread_id, part),) = self.by_thread.items()
-        return (thread_id, part.objects[-1][0]) if part.goes_on and part.objects else None
+        if not part.goes_on:
+            return None
+        return thread_id, part.objects[-1][0] if part.objects else part.empty[-1]
+
+    def refuse_too_deep(self, found: Found) -> None:
+        """Leave an object out that is nested too deeply; a list of nothing else may still say that it goes on."""
+        self.is_whole = False
+        self.refused.append(Refused(TOO_DEEP, False, found.thread_id, found.kind, (found.value,)))
+        if found.thread_id and found.page is not None and found.page.goes_on:
+            self.too_deep.append(found)
+
+    def close(self) -> None:
+        """Say of the lists that go on and hold nothing that could be taken that they do."""
+        for found in self.too_deep:
+            part = self.by_thread.setdefault(found.thread_id, ThreadPart())
+            if not any(one.page is found.page and one.kind == found.kind for one, _digest in part.objects):
+                part.empty.append(EmptyPage(found.kind, found.thread_id, ""))
+
+
+class OtherLists:
+    """Lists of threads, assistants or files in a file: of which kinds one goes on and none ends."""
+
+    def __init__(self) -> None:
+        self._going_on: set[str] = set()
+        self._ended: set[str] = set()
+        self._last = ""
+
+    def see(self, value: JsonObject, parts: DocumentParts) -> None:
+        """Take in a document; an empty last page belongs to the list right before it."""
+        if self._last and is_last_page(value):
+            self._ended.add(self._last)
+        self._last = ""
+        for other in parts.others:
+            (self._going_on if other.goes_on else self._ended).add(other.kind)
+            self._last = other.kind
+
+    @property
+    def left_open(self) -> int:
+        """How many kinds lack the end of their list."""
+        return len(self._going_on - self._ended)
 
 
 def document_parts(value: JsonObject, lines: TranscriptLines, line_number: int) -> DocumentParts:
@@ -105,18 +159,20 @@ def document_parts(value: JsonObject, lines: TranscriptLines, line_number: int) 
             parts.refused.append(found)
         elif isinstance(found, Deletion):
             parts.deletions.append(found)
+        elif isinstance(found, OtherList):
+            parts.others.append(found)
         elif isinstance(found, EmptyPage):
             if found.thread_id:
                 parts.by_thread.setdefault(found.thread_id, ThreadPart()).empty.append(found)
             else:
                 parts.refused.append(Refused(_EMPTY_PAGE))
         elif (digest := _digest(found)) is None:
-            parts.is_whole = False
-            parts.refused.append(Refused(TOO_DEEP, False, found.thread_id, found.kind, (found.value,)))
+            parts.refuse_too_deep(found)
         elif found.thread_id:
             parts.by_thread.setdefault(found.thread_id, ThreadPart()).objects.append((found, digest))
         else:
             parts.loose.append(found)
+    parts.close()
     return parts
 
 

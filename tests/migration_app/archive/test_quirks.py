@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from migration_app.archive.assemble import PageContent, assemble_thread
-from migration_app.archive.objects import Expanded, Refused, Skipped, SourceObject, expand
+from migration_app.archive.objects import Expanded, OtherList, Refused, Skipped, SourceObject, expand
 from migration_app.archive.reader import Reject, read_documents
 from migration_app.archive.redact import redacted_document
 from migration_app.archive.sequence import sequence_pack
@@ -41,7 +41,7 @@ def found_in(text: str) -> list[Expanded | Reject]:
         if isinstance(document, Reject):
             found.append(document)
         else:
-            found += expand(document.value)
+            found += [one for one in expand(document.value) if not isinstance(one, OtherList)]
     return found
 
 
