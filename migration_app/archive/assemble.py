@@ -186,7 +186,8 @@ class _Sights:
         self._origin = page.origin
         self._is_transcript = page.kind in _TRANSCRIPTS
         if page.kind != "rejects":
-            self.lists.turn_to(page.origin, page.order, live=page.kind == "live")
+            is_talk = page.kind == "transcript_csv"
+            self.lists.turn_to(page.origin, page.order, live=page.kind == "live", is_talk=is_talk)
         self.values.grow(len(page.payload))
 
     def see(self, found: Sight) -> None:
@@ -201,6 +202,7 @@ class _Sights:
             self.marks.filled(found.name)
         else:
             self.marks.add(found, self._origin)
+            self.lists.talk_has_gaps |= found.place >= 0
 
     def findings(self) -> Iterator[Finding]:
         """What there is to say of objects that were seen more than once, or rejected."""

@@ -22,10 +22,14 @@ _Known = Mapping[SourceKind, Mapping[str, Listed]]
 
 @dataclasses.dataclass(slots=True)
 class _Origin:
-    """One import, or one live snapshot. ``loose``: ids of what stands in no list of its own."""
+    """One import, or one live snapshot. ``loose``: ids of what stands in no list of its own.
+
+    ``is_talk``: the rows of a transcript that go on from those of earlier imports.
+    """
 
     order: ListingOrder = "unknown"
     live: bool = False
+    is_talk: bool = False
     listed: dict[SourceKind, dict[str, None]] = dataclasses.field(
         default_factory=lambda: {kind: {} for kind in LISTED}
     )
@@ -52,27 +56,32 @@ class SeenLists:
     """
 
     def __init__(self) -> None:
+        self.talk_has_gaps = False
+        """Whether rows were rejected, so that those of a later import may belong between the earlier ones."""
         self._origins: dict[str, _Origin] = {}
         self._origin = _Origin()
         self._open: dict[tuple[int, SourceKind], _Page] = {}  # by the page's identity
         self._empty: list[EmptyPage] = []
-        self._last: _Page | None = None
+        self._last: _Page | EmptyPage | None = None
 
-    def turn_to(self, origin: str, order: ListingOrder, *, live: bool) -> None:
+    def turn_to(self, origin: str, order: ListingOrder, *, live: bool, is_talk: bool = False) -> None:
         """What comes next is of this origin."""
-        self._origin = self._origins.setdefault(origin, _Origin(live=live))
+        self._origin = self._origins.setdefault(origin, _Origin(live=live, is_talk=is_talk))
         if self._origin.order == "unknown":
             self._origin.order = order
 
     def see(self, found: SourceObject | EmptyPage | LastPage) -> None:
         """Take in one sight of a message, run or step, or of a page that holds none."""
         if isinstance(found, LastPage):
-            if self._last is not None:
+            if isinstance(self._last, EmptyPage):
+                self._empty = [page for page in self._empty if page is not self._last]
+            elif self._last is not None:
                 self._last.goes_on = False
             return
         if isinstance(found, EmptyPage):
             if not self._origin.live:
                 self._empty.append(found)
+                self._last = found
             return
         self._origin.listed[found.kind].setdefault(found.id)
         if found.page is None:
@@ -95,8 +104,18 @@ class SeenLists:
                 origin.live,
                 [page.objects for page in _seen(origin, kind, known) if len(page.objects) > 1],
             )
-            for origin in self._origins.values()
+            for origin in self._listing_origins()
         ]
+
+    def _listing_origins(self) -> list[_Origin]:
+        """The origins, those of one talk as one: of a row that was known already no second one is stored."""
+        rows = [origin for origin in self._origins.values() if origin.is_talk]
+        if len(rows) < 2 or self.talk_has_gaps:
+            return list(self._origins.values())
+        whole = _Origin(order=rows[0].order)
+        for origin in rows:
+            whole.listed["message"] |= origin.listed["message"]
+        return [whole, *(origin for origin in self._origins.values() if not origin.is_talk)]
 
     def pages(self, kind: SourceKind, known: _Known) -> list[SeenPage]:
         """Every list page of a kind, each in its own order."""
@@ -149,19 +168,22 @@ def grouped(steps: Iterable[Listed]) -> dict[str, list[Listed]]:
     return runs
 
 
-def list_marks(sights: Iterable[SourceObject | EmptyPage | LastPage]) -> dict[bytes, bool]:
-    """A digest of each list of messages, runs or steps, and whether it says that it goes on, or that it does not.
+def list_marks(sights: Iterable[SourceObject | EmptyPage | LastPage]) -> frozenset[bytes]:
+    """A digest of each list of messages, runs or steps.
 
     Two lists have one digest if they hold the same objects and say the same: the second one tells nothing new.
     """
-    lists: dict[tuple[int, SourceKind], tuple[ListPage, hashlib.blake2b]] = {}
-    marks: dict[bytes, bool] = {}
+    lists: dict[
+        tuple[int, SourceKind], tuple[ListPage, hashlib.blake2b]
+    ] = {}  # held: an identity may come again
+    marks: set[bytes] = set()
     last = ""
     for found in sights:
         if isinstance(found, LastPage):
-            marks[_mark(f"last {last}").digest()] = True
+            marks.add(_mark(f"last {last}").digest())
         elif isinstance(found, EmptyPage):
-            marks[_mark(f"empty {found.kind} {found.run_id}").digest()] = True
+            last = f"empty {found.kind} {found.run_id}"
+            marks.add(_mark(last).digest())
         elif found.kind in LISTED:
             last = f"{found.kind} {found.id}"
             if found.page is not None:
@@ -170,9 +192,7 @@ def list_marks(sights: Iterable[SourceObject | EmptyPage | LastPage]) -> dict[by
                     begun = found.page, _mark(f"{found.kind} {found.page.goes_on}")
                     lists[id(found.page), found.kind] = begun
                 begun[1].update(f" {found.id}".encode(errors="replace"))
-    for page, mark in lists.values():
-        marks[mark.digest()] = page.goes_on is not None
-    return marks
+    return frozenset(marks.union(mark.digest() for _page, mark in lists.values()))
 
 
 def _mark(text: str) -> hashlib.blake2b:

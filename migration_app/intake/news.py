@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from migration_app.archive.ids import storable_text
 from migration_app.archive.marks import Mark
@@ -24,8 +24,8 @@ class Entry:
     raw: bytes
     redacted: bool
     objects: tuple[tuple[SourceObject, bytes], ...] = ()  # each with its digest
-    lists: Mapping[bytes, bool] = dataclasses.field(default_factory=dict)
-    """Its lists, by digest, and whether each says that it goes on or that it does not (``list_marks``)."""
+    lists: frozenset[bytes] = frozenset()
+    """Digests of its lists (``list_marks``)."""
     goes_on: bool = False
     """Whether one of its lists says that it goes on."""
     line_number: int = 0

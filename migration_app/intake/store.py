@@ -25,10 +25,10 @@ from migration_app.archive.reader import Reject
 from migration_app.archive.seen_lists import list_marks
 from migration_app.archive.streams import REJECT_BYTES
 from migration_app.archive.talk import KnownTalk
-from migration_app.archive.unfinished import LIST_GOES_ON
 from migration_app.archive.versions import KnownObjects, Verdict, digest_of
 from migration_app.audit.trail import audit_event
 from migration_app.contracts import Actor, ListingOrder
+from migration_app.intake.joints import Joints, KnownJoints
 from migration_app.intake.news import Entry, ThreadNews, documents_written
 from migration_app.intake.talks import Talks, of_talk, other_mark, other_talk, row_differs, talk_differs
 from migration_app.models import AuditEvent, SnapshotPage, SourceImport, Thread
@@ -137,6 +137,7 @@ class _Known:
     objects: KnownObjects = dataclasses.field(default_factory=KnownObjects)
     earlier: dict[_Sight, Verdict] = dataclasses.field(default_factory=dict)
     lists: set[bytes] = dataclasses.field(default_factory=set)
+    joints: KnownJoints = dataclasses.field(default_factory=KnownJoints)
     talk: KnownTalk = dataclasses.field(default_factory=KnownTalk)
     marks: set[str] = dataclasses.field(default_factory=set)
     gaps: dict[str, int] = dataclasses.field(default_factory=dict)  # marks of places where nothing came yet
@@ -255,7 +256,9 @@ class _GroupStore:
                 if not isinstance(found, SourceObject):
                     continue
                 known.note_talk(page.kind, found)
-                if (found.kind, found.id) not in wanted:
+                is_wanted = (found.kind, found.id) in wanted
+                known.joints.see(found, page.origin, is_wanted=is_wanted)
+                if not is_wanted:
                     continue
                 digest = digest_of(found.value)
                 verdict = known.objects.see(found.kind, found.id, found.value, digest)
@@ -269,7 +272,7 @@ class _GroupStore:
         """Pages of the documents that say something new, in their order, one kind at a time."""
         fresh: _Fresh = collections.defaultdict(list)
         conflicts: list[str] = []
-        is_open = LIST_GOES_ON in thread.finding_counts
+        joints = Joints(known.joints, self.talks.ends_passed)
         for entry in news.entries:
             if entry.mark is not None:
                 self._mark(entry.mark.without_first(known.talk.repeated(entry.said)), known, fresh)
@@ -280,8 +283,9 @@ class _GroupStore:
             for name in [name for name, place in known.gaps.items() if place in entry.places]:
                 known.note(Filled(name))
                 fresh[SnapshotPage.Kind.REJECTS].append((Filled(name).written(), False))
-            if self._says_more(fitting, known, conflicts, is_open=is_open):
-                fresh[fitting.kind].append((fitting.raw, fitting.redacted))
+            is_new = self._says_more(fitting, known, conflicts)
+            for kept in joints.kept(fitting, is_new=is_new):
+                fresh[kept.kind].append((kept.raw, kept.redacted))
         for deletion in deletions:
             if (deletion.kind, deletion.id) not in known.deleted:
                 fresh[SnapshotPage.Kind.ARCHIVE].append((deletion_document(deletion), False))
@@ -306,15 +310,13 @@ class _GroupStore:
             )
         return pages
 
-    def _says_more(self, entry: Entry, known: _Known, conflicts: list[str], *, is_open: bool) -> bool:
+    def _says_more(self, entry: Entry, known: _Known, conflicts: list[str]) -> bool:
         """Count a document's objects; whether it says what is not known. ``conflicts`` gains the names of those.
 
         Where lists end is said by lists alone: one that names known objects may still be the missing page.
         """
-        says_more = any(
-            (is_page or is_open) and digest not in known.lists for digest, is_page in entry.lists.items()
-        )
-        known.lists.update(entry.lists)
+        says_more = not entry.lists <= known.lists
+        known.lists |= entry.lists
         for found, digest in entry.objects:
             verdict = known.objects.see(found.kind, found.id, found.value, digest)
             says_more |= verdict is not Verdict.SAME
@@ -355,7 +357,7 @@ class _GroupStore:
         if entry.kind != SnapshotPage.Kind.ARCHIVE or not rest:
             return None
         raw = documents_written([found.value for found, _digest in rest])
-        return dataclasses.replace(entry, raw=raw, objects=rest, lists={})
+        return dataclasses.replace(entry, raw=raw, objects=rest, lists=frozenset())
 
     def _mark(self, mark: Mark, known: _Known, fresh: _Fresh) -> None:
         """Keep with the thread that something of it was rejected."""

@@ -10,6 +10,7 @@ from migration_app.archive.objects import Refused, SourceObject
 from migration_app.archive.talk import KnownTalk, Reading, other_talk
 from migration_app.archive.versions import KnownObjects
 from migration_app.contracts import JsonObject
+from migration_app.intake.joints import Name
 from migration_app.models import SnapshotPage
 
 K = SnapshotPage.Kind
@@ -24,11 +25,12 @@ Sighted = tuple[SourceObject, bytes]
 class Talks:
     """What one import has read of transcripts: how far each thread's rows are, and the marks of what was rejected.
 
-    ``rows``: how many rows each thread has had, rejected ones among them.
+    ``rows``: how many rows each thread has had, rejected ones among them. ``ends_passed``: see ``Joints``.
     """
 
     marks: MarkMaker = dataclasses.field(default_factory=MarkMaker)
     rows: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    ends_passed: dict[tuple[str, str], Name] = dataclasses.field(default_factory=dict)
     readings: dict[str, Reading] = dataclasses.field(default_factory=lambda: collections.defaultdict(Reading))
 
 

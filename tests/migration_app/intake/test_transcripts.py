@@ -162,3 +162,26 @@ def test_a_user_that_a_later_import_names_is_filled_in() -> None:
     imported(HEADER + b"t,user,ok,,,\n")
     imported(HEADER + b"t,user,ok,,,u-7\n")
     assert (the_thread("t").user_ref, the_thread("t").message_count) == ("u-7", 1)
+
+
+@pytest.mark.parametrize("time", ["", "2026-05-04T09:15:02Z"])
+@pytest.mark.parametrize("named", [True, False])
+def test_rows_that_grew_between_two_exports_keep_their_order(time: str, *, named: bool) -> None:
+    rows = [
+        f"t,{role},{text},{time},{f'm-{number}' if named else ''},\n".encode()
+        for number, (role, text) in enumerate(
+            [("user", "a"), ("user", "b"), ("user", "c"), ("assistant", "d")]
+        )
+    ]
+    for count in (1, 2, 4, 4):
+        imported(HEADER + b"".join(rows[:count]))
+    source = load_source_thread(the_thread("t"))
+    assert [value["content"][0]["text"]["value"] for value in source.messages] == ["a", "b", "c", "d"]
+    assert "message_order_uncertain" not in the_thread("t").finding_counts
+
+
+def test_a_row_that_fills_a_gap_without_a_time_has_no_certain_place() -> None:
+    imported(HEADER + b"t,user,a,,,\nt,,b,,,\nt,user,c,,,\n")
+    imported(HEADER + b"t,user,a,,,\nt,user,b,,,\nt,user,c,,,\n")
+    row = the_thread("t")
+    assert (row.message_count, row.finding_counts.get("message_order_uncertain")) == (3, 1)
