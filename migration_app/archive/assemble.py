@@ -34,7 +34,7 @@ from migration_app.archive.rows import Table, read_rows, row_message
 from migration_app.archive.seen_lists import LISTED, SeenLists, by_run, grouped
 from migration_app.archive.sequence import sequence_unpack
 from migration_app.archive.unfinished import SeenPage, is_left_open
-from migration_app.archive.versions import Verdict, merged_states, rank_of
+from migration_app.archive.versions import Verdict, merged_states
 from migration_app.contracts import Finding, JsonObject, ListingOrder, Severity, SourceKind, SourceThread
 from migration_app.spill import FINDING_BYTES, FINDINGS, JSON, Gathering
 
@@ -210,7 +210,7 @@ class _Sights:
             yield _conflict_finding(kind, object_id)
         for (kind, object_id), places in self.disagreements.items():
             yield states_disagree(kind, object_id, tuple(places))
-        yield from map(object_rejected, self.marks.unresolved(self.rank))
+        yield from map(object_rejected, self.marks.unresolved(self.latest))
         if self.contradiction is not None:
             yield self.contradiction
 
@@ -219,10 +219,10 @@ class _Sights:
         known = self.known["message"]
         return frozenset(name for kind, name in self.deleted if kind == "message" and name in known)
 
-    def rank(self, kind: SourceKind, object_id: str) -> int | None:
-        """How far the state is that is known of an object; None if none is."""
+    def latest(self, kind: SourceKind, object_id: str) -> JsonObject | None:
+        """The latest state of an object; None if none is known."""
         known = self.known.get(kind, {}).get(object_id)
-        return None if known is None else rank_of(kind, self.values[known.number])
+        return None if known is None else self.values[known.number]
 
     def _see(self, found: SourceObject) -> None:
         if found.kind == "thread":

@@ -49,7 +49,7 @@ def object_rejected(mark: Mark) -> Finding:
         code="object_rejected",
         severity=Severity.LOSSY,
         source_kind=mark.kind,
-        source_id=mark.id,
+        source_id="" if mark.kind == "thread" else mark.id,
         place="",
         text=f"{what}{where} could not be taken: {mark.reason}",
         advice="The reject file of the import holds the line. Mend it and import it again: this stands until an import "

@@ -20,6 +20,7 @@ from migration_app.archive.versions import NestedTooDeeplyError, digest_of, prun
 from migration_app.contracts import JsonObject, SourceKind
 
 _REASON_CHARACTERS = 1000
+_TOLD_BY: tuple[SourceKind, ...] = ("message", "run", "step")
 # Told by its place, or mended: the same object says the rest in both files.
 _NOT_ITS_OWN = frozenset(
     {"id", "message_id", "object", "thread_id", "run_id", "role", "user_ref", "created_at"}
@@ -32,7 +33,7 @@ class Mark:
 
     ``name`` is the same whenever the same file is imported. ``likes``: what tells each rejected object again that has
     no id. ``place``, from 0: that of one message of a transcript of which the others were taken. ``rank``: how far its
-    state was. ``is_note``: nothing was rejected; ``reason`` has the names of fields that nobody knows.
+    state was. ``kind`` is ``thread`` where it could not be told. ``is_note``: nothing was rejected; ``reason`` has the names of fields that nobody knows.
     """
 
     kind: SourceKind
@@ -81,7 +82,7 @@ class MarkMaker:
     def mark_of(self, refused: Refused, line_number: int = 0) -> Mark:
         """The mark of a refusal that names its thread; ``line_number`` is 0 where there is no file."""
         only = refused.values[0] if len(refused.values) == 1 and not refused.is_talk else None
-        known = only if isinstance(only, dict) and refused.kind is not None else {}
+        known = only if isinstance(only, dict) else {}
         object_id = "" if id_fault(known.get("id")) else str(known["id"])
         likes = tuple(likeness(value) for value in refused.values)
         told = json.dumps([refused.thread_id, refused.kind, object_id, likes, refused.place])
@@ -131,7 +132,8 @@ class OpenMarks:
         self._origins[mark.name] = origin
         self._missing[mark.name] = len(mark.likes)
         for like in filter(None, mark.likes):
-            self._waiting.setdefault((mark.kind, like), []).append(mark.name)
+            for kind in _TOLD_BY if mark.kind == "thread" else (mark.kind,):
+                self._waiting.setdefault((kind, like), []).append(mark.name)
 
     def filled(self, name: str) -> None:
         """A later transcript has what a mark stands for."""
@@ -150,11 +152,19 @@ class OpenMarks:
             if not waiting:
                 del self._waiting[like]
 
-    def unresolved(self, rank: Callable[[SourceKind, str], int | None]) -> Iterable[Mark]:
-        """Marks whose objects never came. ``rank``: how far the state is that is known of an id, None without any."""
+    def unresolved(self, known: Callable[[SourceKind, str], JsonObject | None]) -> Iterable[Mark]:
+        """Marks whose objects never came. ``known``: the latest state of an object, None if it never came."""
         for name, mark in self._marks.items():
-            if name in self._filled or (mark.likes and not self._missing[name]):
+            if name in self._filled or (mark.likes and self._missing[name] <= 0):
                 continue
-            known = rank(mark.kind, mark.id) if mark.id else None
-            if known is None or known < mark.rank:
+            if not mark.id or not _is_here(mark, known):
                 yield mark
+
+
+def _is_here(mark: Mark, known: Callable[[SourceKind, str], JsonObject | None]) -> bool:
+    """Whether the object of a mark that tells its id is known. Without its kind it must say the same too."""
+    if mark.kind == "thread":
+        found = (known(kind, mark.id) for kind in _TOLD_BY)
+        return any(value is not None and (likeness(value),) == mark.likes for value in found)
+    value = known(mark.kind, mark.id)
+    return value is not None and rank_of(mark.kind, value) >= mark.rank

@@ -246,3 +246,31 @@ def test_a_rejected_line_is_marked_without_its_words() -> None:
     page = SnapshotPage.objects.get(kind=SnapshotPage.Kind.REJECTS)
     assert b"a secret" not in bytes(page.payload)
     assert "a secret" not in str(rejected())
+
+
+@pytest.mark.parametrize("said", [None, "", "thread.message.sketch", 7])
+def test_an_object_rejected_for_its_kind_alone_takes_the_mark_away_when_it_is_mended(said: object) -> None:
+    bad, good = message("m2", 120) | {"object": said}, message("m2", 120)
+    for files in (
+        [[message("m1"), bad], [good]],
+        [[message("m1"), good], [bad]],
+        [[bad, message("m1"), good]],
+    ):
+        with undone():
+            for file in files:
+                imported(lines(*file))
+            assert counted() == ("exact", 0)
+
+
+def test_an_unknown_kind_of_object_under_a_known_id_is_not_that_object() -> None:
+    vote = {"id": "m1", "object": "thread.message.vote", "thread_id": "thread_1", "rating": 5}
+    imported(lines(message("m1"), vote))
+    imported(lines(message("m1")))
+    assert counted() == ("lossy", 1)
+
+
+def test_an_object_without_kind_and_id_is_known_again_by_what_it_says() -> None:
+    imported(lines(message("m1"), message("m2", 120) | {"object": None, "id": None}))
+    assert counted() == ("lossy", 1)
+    imported(lines(message("m2", 120)))
+    assert counted() == ("exact", 0)
