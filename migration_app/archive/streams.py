@@ -7,6 +7,7 @@ unpacks to far more than it is ends the reading. Standard library only.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import itertools
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -86,6 +87,12 @@ class ByteSource:
                 return b""
             rest = piece.lstrip(_BLANK)
             self.line_number += piece[: len(piece) - len(rest)].count(b"\n")
+            if rest and codecs.BOM_UTF8.startswith(rest[:3]):  # perhaps where another file was put behind one
+                while len(rest) < len(codecs.BOM_UTF8) and (more := self.chunk()):
+                    rest += more
+                if rest.startswith(codecs.BOM_UTF8):
+                    self.put_back(rest[len(codecs.BOM_UTF8) :])
+                    continue
             if rest:
                 self.put_back(rest)
                 return rest[:1]
@@ -171,12 +178,14 @@ def _unpacked(chunks: Iterable[bytes], faults: list[str]) -> Iterator[bytes]:
                 if not rest:
                     break
                 inflater = zlib.decompressobj(wbits=31)
+            before = inflater.copy()
             try:
                 piece = inflater.decompress(rest, CHUNK_BYTES * 4)
             except zlib.error:
-                faults.append(
-                    "The gzip file is damaged here: what stood before was read, the rest is missing."
-                )
+                rescued = _rescued(before, rest)
+                if rescued:
+                    yield rescued
+                faults.append(_broken("is damaged here", unpacked_size + len(rescued)))
                 return
             rest = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
             unpacked_size += len(piece)
@@ -188,9 +197,31 @@ def _unpacked(chunks: Iterable[bytes], faults: list[str]) -> Iterator[bytes]:
             if piece:
                 yield piece
     if piece := inflater.flush():
+        unpacked_size += len(piece)
         yield piece
     if not inflater.eof:
-        faults.append("The gzip file was cut off: what stood before was read, the rest is missing.")
+        faults.append(_broken("was cut off", unpacked_size))
+
+
+def _rescued(inflater: zlib._Decompress, packed: bytes) -> bytes:
+    """What can be unpacked before the damage: zlib gives nothing of a piece that has a mistake anywhere.
+
+    No more than was asked for where the mistake was met.
+    """
+    unpacked = bytearray()
+    with contextlib.suppress(zlib.error):  # it comes: there is the damage
+        for at in range(len(packed)):
+            unpacked += inflater.decompress(packed[at : at + 1], CHUNK_BYTES * 4 - len(unpacked))
+            if len(unpacked) >= CHUNK_BYTES * 4:
+                break
+    return bytes(unpacked)
+
+
+def _broken(how: str, unpacked_size: int) -> str:
+    """What a gzip file is told of that does not end as it should."""
+    if unpacked_size == 0:
+        return f"The gzip file {how}: nothing of it could be read."
+    return f"The gzip file {how}: what stood before was read, the rest is missing."
 
 
 def _utf8(chunks: Iterator[bytes], faults: list[str]) -> Iterator[bytes]:

@@ -101,3 +101,21 @@ def test_the_watch_is_called_for_pieces_of_which_nothing_comes(data: bytes) -> N
     source = ByteSource(io.BytesIO(data), lambda: calls.append(True))
     assert source.first_byte() == b""
     assert len(calls) >= 10
+
+
+def test_a_gzip_file_with_a_wrong_checksum_is_read_to_its_end() -> None:
+    data = b"high water\n" * 5
+    packed = bytearray(gzip.compress(data, mtime=0))
+    packed[-8] ^= 1
+    source = ByteSource(io.BytesIO(bytes(packed)))
+    assert b"".join(iter(source.chunk, b"")) == data
+    (fault,) = source.faults
+    assert "what stood before was read" in fault
+
+
+def test_a_gzip_file_of_which_nothing_can_be_read_says_so() -> None:
+    for data in (b"\x1f\x8b and no more of gzip than that", gzip.compress(b"x", mtime=0)[:9]):
+        source = ByteSource(io.BytesIO(data))
+        assert source.chunk() == b""
+        (fault,) = source.faults
+        assert "nothing of it could be read" in fault
