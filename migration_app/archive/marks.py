@@ -33,7 +33,8 @@ class Mark:
 
     ``name`` is the same whenever the same file is imported. ``likes``: what tells each rejected object again that has
     no id. ``place``, from 0: that of one message of a transcript of which the others were taken. ``rank``: how far its
-    state was. ``kind`` is ``thread`` where it could not be told. ``is_note``: nothing was rejected; ``reason`` has the names of fields that nobody knows.
+    state was. ``kind`` is ``thread`` where it could not be told. ``is_note``: nothing was rejected; ``reason`` has the
+    names of fields that nobody knows.
     """
 
     kind: SourceKind

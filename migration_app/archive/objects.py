@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, Literal
 
@@ -24,6 +23,7 @@ from migration_app.archive.expanded import (
     SourceObject,
 )
 from migration_app.archive.ids import MessageIds, id_fault
+from migration_app.archive.json_text import json_read
 from migration_app.archive.list_pages import (
     ListPage,
     elements_in,
@@ -207,7 +207,7 @@ def _whole(value: Any, run_id: str, page: ListPage | None) -> SourceObject | Non
 def _expand_slowly(value: Any, place: _Place) -> Iterator[Expanded]:
     if isinstance(value, str) and value.lstrip().startswith("{"):
         try:
-            value = json.loads(value)
+            value = json_read(value)
         except ValueError:
             value = None
     if not isinstance(value, dict):

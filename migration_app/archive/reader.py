@@ -8,6 +8,7 @@ reading goes on behind it. Standard library only.
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import itertools
 import json
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from migration_app.archive.elements import array_elements
+from migration_app.archive.json_text import DECODER, json_read
 from migration_app.archive.siblings import opened
 from migration_app.archive.streams import (
     REJECT_BYTES,
@@ -75,10 +77,10 @@ def decode_document(raw: bytes, *, max_bytes: int | None = None) -> JsonObject:
     """
     _values_check(raw, max_bytes)
     try:
-        value: Any = json.loads(raw.decode())
+        value: Any = json_read(raw.decode())
         if isinstance(value, str) and value.lstrip()[:1] in {"{", "["}:
             _values_check(value.encode(errors="surrogatepass"), max_bytes)
-            value = json.loads(value)
+            value = json_read(value)
     except UnicodeDecodeError as error:
         raise DocumentUnreadableError(f"Not valid UTF-8 at byte {error.start + 1} of the line.") from error
     except json.JSONDecodeError as error:
@@ -155,6 +157,7 @@ def _lines(source: ByteSource, limit: int) -> Iterator[Document | Reject]:
         if too_long:
             yield Reject(number, too_long_reason("line", limit), line[:REJECT_BYTES])
             continue
+        line = line.removeprefix(codecs.BOM_UTF8)  # where several files were put together
         raw = line.strip(_BLANK)
         if not raw or _EVENT_NOISE.match(raw):
             continue
@@ -188,6 +191,7 @@ def _over_lines(source: ByteSource, number: int, line: bytes, limit: int) -> Ite
     while depth > 0:
         at = source.line_number
         following, too_long = source.line(limit)
+        following = following.removeprefix(codecs.BOM_UTF8)
         if not following or too_long or size + len(following) > limit:
             reason = (
                 too_long_reason("object", limit)
@@ -219,18 +223,21 @@ def _several(number: int, raw: bytes, reason: str) -> Iterator[Document | Reject
     except UnicodeDecodeError:
         yield Reject(number, reason, raw[:REJECT_BYTES])
         return
-    decoder = json.JSONDecoder()
     at = 0
     while at < len(text):
         try:
-            value, end = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError):
+            value, end = DECODER.raw_decode(text, at)
+        except RecursionError:
+            break
+        except ValueError as error:
+            if not isinstance(error, json.JSONDecodeError):
+                reason = f"Not readable JSON: {error}."
             break
         if not isinstance(value, dict):
             break
         yield Document(number, text[at:end].encode(), value)
         at = end
-        while at < len(text) and text[at] in " \t\r\n,\x1e":
+        while at < len(text) and text[at] in " \t\r\n,\x1e\ufeff":
             at += 1
     if at < len(text):
         if at > 0:

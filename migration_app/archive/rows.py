@@ -5,9 +5,10 @@ Standard library only.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from migration_app.archive.ids import MessageIds, id_fault
 from migration_app.archive.reader import Reject
@@ -29,8 +30,10 @@ MAX_CELLS = 1_000_000
 """Delimiters of a record, in words and between cells: as empty cells, a line could hold 32 million."""
 _HEADER_BYTES = 65_536
 _DELIMITERS = ",;\t"
+_SPEAKERS = frozenset({"user", "assistant"})
 TRANSCRIPT_COLUMNS = ("thread_id", "role", "content")
 TRANSCRIPT_ALIASES = {"thread": "thread_id", "id": "message_id", "message": "content", "text": "content"}
+TRANSCRIPT_READ = frozenset({*TRANSCRIPT_COLUMNS, "created_at", "message_id", "user_ref"})
 THREAD_ID_COLUMNS = ("thread_id", "user_ref", "assistant_id")
 THREAD_ID_ALIASES = {"id": "thread_id", "thread": "thread_id", "user_id": "user_ref", "user": "user_ref"}
 
@@ -92,14 +95,35 @@ class _Lines:
         self._size = self._cells = 0
         return taken[0].number, b"".join(line.raw for line in taken)
 
-    def rejected(self, reason: str) -> Iterator[Reject]:
-        """Give up the record, line by line: where a quotation mark is missing, it has swallowed whole rows."""
+    def closes_early(self) -> bool:
+        """Whether a quotation mark in the record closes a cell that goes on: it was to open one of another row."""
+        if len(self._taken) < 2:
+            return False
+        text = [line.raw.decode(errors="replace") for line in self._taken]
+        try:
+            next(csv.reader(text, delimiter=self._delimiter.decode(), strict=True))
+        except csv.Error:
+            return True
+        return False
+
+    @property
+    def count(self) -> int:
+        """How many lines the record at hand has taken."""
+        return len(self._taken)
+
+    def rejected(self, reason: str, table: Table) -> Iterator[Reject]:
+        """Give up the record, line by line: where a quotation mark is missing, it has swallowed whole rows.
+
+        Each line names the thread that it is about, where it tells one: that thread lacks a message now.
+        """
         (first, *others), self._taken = self._taken, []
         self._size = self._cells = 0
-        yield Reject(first.number, reason, first.raw[:REJECT_BYTES])
+        raw = first.raw[:REJECT_BYTES]
+        yield Reject(first.number, reason, raw, _named_thread(table, _cells_of(table, raw)))
         for line in others:
             reason = f"It belongs to the record that begins in line {first.number}, which can't be read."
-            yield Reject(line.number, reason, line.raw[:REJECT_BYTES])
+            raw = line.raw[:REJECT_BYTES]
+            yield Reject(line.number, reason, raw, _swallowed_thread(table, _cells_of(table, raw)))
 
 
 class _TooLongError(Exception):
@@ -141,7 +165,12 @@ def read_table(
             "The lines end with bare carriage returns: save the file with line feeds (Unix or Windows line ends)."
         )
     if known_columns[0] in names:
-        return Table(delimiter, names, head)
+        if twice := [name for name in sorted({*known_columns, *aliases.values()}) if names.count(name) > 1]:
+            raise ArchiveUnreadableError(
+                f"The header names {', '.join(twice)} more than once (thread, id, user and their like are other names "
+                "of these): leave one column for each."
+            )
+        return Table(delimiter, tuple(name or f"column {at}" for at, name in enumerate(names, 1)), head)
     if single_column and len([name for name in names if name]) == 1:
         source.put_back(head)
         source.line_number -= 1
@@ -178,23 +207,42 @@ def _records(lines: _Lines, table: Table) -> Iterator[Row | Reject]:
         except _TooLongError:
             yield from lines.rejected(
                 f"The line is longer than {MAX_LINE_BYTES:,} bytes, or its row is longer than {MAX_RECORD_BYTES:,} "
-                f"bytes or has more than {MAX_CELLS:,} cells: a row is to hold one message. Is a quotation mark open?"
+                f"bytes or has more than {MAX_CELLS:,} cells: a row is to hold one message. Is a quotation mark open?",
+                table,
             )
             continue
         except csv.Error as error:
-            yield from lines.rejected(_explained(error))
+            yield from lines.rejected(_explained(error), table)
             continue
         if cells is None:
             return
         if lines.at_end:  # and the record is not: only a quoted cell makes the reader ask for another line
             yield from lines.rejected(
-                "A quotation mark opens a cell here, and none closes it up to the end of the file: mend it, then "
-                "import the file again."
+                "A quotation mark opens a cell in the row that begins here, and none closes it up to the end of the "
+                f"file: this line and the {lines.count - 1:,} after it, all to the end, were not read. Mend it, then "
+                "import the file again.",
+                table,
             )
             return
-        number, raw = lines.record()
-        if not any(cell.strip() for cell in cells):
+        if lines.closes_early():
+            yield from lines.rejected(
+                "A quotation mark opens a cell in the row that begins here, and the next one stands before other text: "
+                "one is missing, or too many, and the rows between them are in doubt. Mend it, then import the file "
+                "again.",
+                table,
+            )
             continue
+        number, raw = lines.record()
+        if raw.startswith(codecs.BOM_UTF8):  # the beginning of another file, where several were put together
+            raw = raw[len(codecs.BOM_UTF8) :]
+            cells = [cells[0].lstrip("\ufeff").strip('"'), *cells[1:]]
+        if not any(cell.strip() for cell in cells) or raw.strip() == table.header.strip():
+            continue
+        if _is_header(table, cells):
+            raise ArchiveUnreadableError(
+                f"Another header with other columns stands in line {number:,}: what stood before was read. Several "
+                "files were put together here; import them one by one."
+            )
         if any(
             0xDC80 <= ord(character) <= 0xDCFF for cell in cells if not cell.isascii() for character in cell
         ):
@@ -209,9 +257,36 @@ def _records(lines: _Lines, table: Table) -> Iterator[Row | Reject]:
             yield Row(number, dict(zip(table.columns, cells, strict=False)), raw)
 
 
+def _is_header(table: Table, cells: Sequence[str]) -> bool:
+    """Whether a row names columns: each known column that it has stands there by its name."""
+    names = {cell.strip().lower().replace(" ", "_") for cell in cells}
+    return len(table.columns) > 1 and {"thread_id", "role", "content"} <= names
+
+
+def _cells_of(table: Table, raw: bytes) -> list[str]:
+    """The cells of one line, read by itself."""
+    try:
+        return next(csv.reader([raw.decode(errors="replace").rstrip("\r\n")], delimiter=table.delimiter), [])
+    except csv.Error:
+        return []
+
+
+def _swallowed_thread(table: Table, cells: Sequence[str]) -> str:
+    """The thread of a row inside a quoted cell; empty if it may as well be a line of what somebody said."""
+    row = dict(zip(table.columns, cells, strict=False))
+    is_row = len(cells) == len(table.columns) and row.get("role", "").strip() in _SPEAKERS
+    named = row.get("thread_id", "").strip()
+    return named if is_row and not id_fault(named) else ""
+
+
+def unread_columns(row: Row, known: Collection[str]) -> Iterator[str]:
+    """Names of the columns that nobody reads, and in which a row says something."""
+    return (name for name, cell in row.cells.items() if name not in known and cell.strip())
+
+
 def _named_thread(table: Table, cells: Sequence[str]) -> str:
     """The thread of a row whose cells may be shifted: that of the first column, before which nothing can be."""
-    named = cells[0].strip() if table.columns[0] == "thread_id" else ""
+    named = cells[0].strip() if cells and table.columns[0] == "thread_id" else ""
     return "" if id_fault(named) else named
 
 

@@ -5,10 +5,10 @@ Imports only this package and contracts.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
+from migration_app.archive.json_text import json_read
 from migration_app.contracts import JsonObject
 
 LISTS = frozenset({"messages", "runs", "run_steps", "steps"})
@@ -113,7 +113,7 @@ def text_read(text: str) -> Any:
     if text.lstrip()[:1] not in {"{", "["}:
         return text
     try:
-        return json.loads(text)
+        return json_read(text)
     except (ValueError, RecursionError):
         return text
 

@@ -20,7 +20,7 @@ from migration_app.archive.objects import SourceObject as Found
 from migration_app.archive.ordering import direction_evidence
 from migration_app.archive.reader import Document, Reject, read_documents
 from migration_app.archive.redact import redacted_document
-from migration_app.archive.rows import Row, Table, read_rows, row_message
+from migration_app.archive.rows import TRANSCRIPT_READ, Row, Table, read_rows, row_message, unread_columns
 from migration_app.archive.seen_lists import list_marks
 from migration_app.archive.shallow import top_level_strings
 from migration_app.archive.shape import Replayed, file_shape
@@ -283,6 +283,7 @@ class _Intake:
         self._buffered += 1
 
     def _row(self, row: Row, ids: MessageIds) -> None:
+        self._tally.unread_columns.update(unread_columns(row, TRANSCRIPT_READ))
         taken = row_message(row.cells, ids)
         thread_id = row.cells.get("thread_id", "").strip()
         place = self._talks.rows[thread_id]

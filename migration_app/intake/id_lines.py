@@ -22,6 +22,7 @@ from migration_app.archive.rows import (
     Table,
     read_records,
     read_table,
+    unread_columns,
 )
 from migration_app.archive.streams import ByteReader, ByteSource, Watch, nobody_watches
 
@@ -55,6 +56,8 @@ class Layout:
 
     columns: tuple[str, ...]
     delimiter: str
+    unread: set[str] = dataclasses.field(default_factory=set)
+    """Fills up with the columns that say something which nobody reads."""
 
 
 def read_id_lines(
@@ -106,7 +109,9 @@ def _plain_lines(table: Table) -> re.Pattern[bytes] | None:
     if not set(table.columns) <= set(THREAD_ID_COLUMNS) or len(set(table.columns)) < len(table.columns):
         return None
     line = re.escape(table.delimiter.encode()).join(_CELLS[name] for name in table.columns)
-    return re.compile(rb"(?:%b\r?\n)*+" % line)
+    # Not the header once more, where several files were put together.
+    again = rb"(?!%b\r?\n)" % re.escape(table.header.strip()) if table.header.strip() else b""
+    return re.compile(rb"(?:%b%b\r?\n)*+" % (again, line))
 
 
 def _taken(source: ByteSource, plain: re.Pattern[bytes]) -> tuple[Accepted, bool]:
@@ -127,6 +132,7 @@ def _taken(source: ByteSource, plain: re.Pattern[bytes]) -> tuple[Accepted, bool
 
 
 def _checked(row: Row, layout: Layout) -> Accepted | Reject:
+    layout.unread.update(unread_columns(row, THREAD_ID_COLUMNS))
     thread_id = row.cells.get("thread_id", "").strip()
     assistant_id = row.cells.get("assistant_id", "").strip()
     fault = id_fault(thread_id)

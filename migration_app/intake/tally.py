@@ -12,6 +12,7 @@ from django.db import transaction
 
 from migration_app.archive.ids import storable_text
 from migration_app.archive.reader import Reject
+from migration_app.archive.siblings import unknown_fields
 from migration_app.archive.streams import REJECT_BYTES, ArchiveUnreadableError, ByteReader
 from migration_app.intake.holding import Hold
 from migration_app.models import ImportReject, SourceImport
@@ -61,6 +62,8 @@ class Tally:
         self.hold = hold
         self.stream = CountingStream(stream)
         self.counts: collections.Counter[str] = collections.Counter()
+        self.unread_columns: set[str] = set()
+        """Columns of a CSV file that say something which nobody reads."""
         self.rejects = 0
         self.first_reason = ""
         self._kept = 0
@@ -143,7 +146,14 @@ class Tally:
             "counts": dict(self.counts),
             "reject_count": self.rejects,
             "bytes_read": self.stream.bytes_read,
+            "notes": self._notes(),
         }
+
+    def _notes(self) -> list[str]:
+        if not self.unread_columns:
+            return []
+        names = storable_text(unknown_fields(self.unread_columns), 4000)
+        return [f"Columns that the console does not know, and did not read: {names}."]
 
     def threads_assessed(self, done: int) -> None:
         """The same while threads are assessed."""

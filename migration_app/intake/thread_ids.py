@@ -115,7 +115,9 @@ def thread_ids_import(
     layout, lines = read_id_lines(tally.stream, tally.step)
     with connection.cursor() as cursor:
         # Read before the transaction: rejects are kept though nothing goes in, and nobody waits for the import's row.
-        if not _stage(cursor, layout, _pieces(lines, tally)):
+        has_ids = _stage(cursor, layout, _pieces(lines, tally))
+        tally.unread_columns |= layout.unread
+        if not has_ids:
             tally.write()
             reason = f" The first reason: {tally.first_reason}" if tally.first_reason else ""
             raise ArchiveUnreadableError(f"There is no thread id in the file.{reason}")

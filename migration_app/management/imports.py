@@ -157,6 +157,8 @@ def summary_print(command: BaseCommand, path: Path, source_import: SourceImport,
             table.add_row(label, f"{source_import.counts[name]:,}")
     table.add_row("rejected", f"{source_import.reject_count:,}")
     Console(file=cast("IO[str]", command.stdout)).print(table)
+    for note in source_import.notes:
+        command.stderr.write(command.style.WARNING(note))
     if rejects.count:
         command.stderr.write(
             command.style.WARNING(

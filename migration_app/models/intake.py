@@ -38,6 +38,8 @@ class SourceImport(models.Model):
     # What went in: documents, threads, messages, runs, steps, objects, unchanged, conflicts, skipped.
     counts = models.JSONField(default=dict, blank=True)
     reject_count = models.PositiveIntegerField(default=0)
+    # Sentences about the file as a whole: what of it nobody reads.
+    notes = models.JSONField(default=list, blank=True)
     error_text = models.TextField(blank=True)
     reason = models.TextField(blank=True)
     created_by = models.ForeignKey(

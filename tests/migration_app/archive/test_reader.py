@@ -234,3 +234,46 @@ def test_what_was_taken_once_is_decoded_without_a_limit() -> None:
     assert len(decode_document(raw)["data"]) == 400
     with pytest.raises(DocumentTooLargeError):
         decode_document(raw, max_bytes=3200)
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 1 << 18])
+def test_files_put_together_with_their_marks_of_byte_order_are_read(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "CHUNK_BYTES", size)
+    mark = b"\xef\xbb\xbf"
+    parts = [
+        b'{"a":1}\n',
+        b'{"a":2}\n',
+        b'{\n "a": 3\n}\n',
+        b'[{"a":4}]',
+        b'[{"a":5}]\n',
+        b'{"a":"\xef\xbb\xbf"}\n',
+    ]
+    found = list(read_documents(io.BytesIO(mark + mark.join(parts))))
+    assert [found.value for found in found if isinstance(found, Document)] == [
+        *({"a": number} for number in (1, 2, 3, 4, 5)),
+        {"a": "\ufeff"},
+    ]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"id":"m1","content":"a","content":"b"}',
+        b'{"id":"m1","metadata":{"a":"1","a":"2"}}',
+        b'[{"id":"m1","content":"a","content":"b"}]',
+        b'{\n"id":"m1",\n"content":"a","content":"b"\n}',
+        b'"{\\"a\\":1,\\"a\\":2}"',
+        b'{"id":"m1"} {"id":"m2","content":"a","content":"b"}',
+    ],
+)
+def test_a_name_that_stands_twice_in_one_object_and_says_two_things_is_rejected(raw: bytes) -> None:
+    *_read, found = read_documents(io.BytesIO(raw))
+    assert isinstance(found, Reject)
+    assert "stands twice in one object" in found.reason
+
+
+def test_a_name_that_stands_twice_and_says_the_same_loses_nothing() -> None:
+    (found,) = read_documents(io.BytesIO(b'{"id":"m1","id":"m1"}'))
+    assert isinstance(found, Document)

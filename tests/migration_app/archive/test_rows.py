@@ -1,5 +1,6 @@
 """CSV files: rows with their raw text."""
 
+import codecs
 import csv
 import gzip
 import io
@@ -213,3 +214,44 @@ def test_a_row_that_goes_on_over_line_after_line_is_rejected(monkeypatch: pytest
     monkeypatch.setattr(rows_module, "MAX_RECORD_BYTES", 1000)
     data = HEADER + b't-1,user,"' + b'0123456789\n","' * 200 + b'"\nt-2,user,c\n'
     assert "longer than 1,000 bytes" in rejects(data)[0].reason
+
+
+def test_the_first_reject_of_an_open_quotation_mark_says_how_far_it_reaches() -> None:
+    first, *_others = rejects(HEADER + b't-1,user,a\nt-2,user,"b\nt-3,user,c\nt-4,user,d')
+    assert first.line_number == 3
+    assert "this line and the 2 after it, all to the end, were not read" in first.reason
+
+
+def test_rows_that_an_open_quotation_mark_swallows_name_their_threads() -> None:
+    data = HEADER + b't-2,user,"b\nt-3,assistant,c\nWell, yes, indeed\nt-5,user,d'
+    assert [reject.thread_id for reject in rejects(data)] == ["t-2", "t-3", "", "t-5"]
+
+
+def test_another_file_behind_the_end_of_one_is_read() -> None:
+    data = (HEADER + b"t-1,user,a\n" + codecs.BOM_UTF8 + HEADER + b"t-2,user,b\n").removesuffix(b"\n")
+    assert [row.cells["thread_id"] for row in rows(data)] == ["t-1", "t-2"]
+    data = HEADER + b"t-1,user,a\n" + codecs.BOM_UTF8 + b'"t-2",user,b\n'
+    assert [row.cells["thread_id"] for row in rows(data)] == ["t-1", "t-2"]
+    assert not rejects(data)
+
+
+def test_a_mark_of_byte_order_that_somebody_wrote_stays() -> None:
+    (row,) = rows(HEADER + 'o-1,user,"a\n\ufeffb"\n'.encode())
+    assert row.cells["content"] == "a\n\ufeffb"
+
+
+def test_another_header_in_the_middle_ends_the_reading() -> None:
+    with pytest.raises(ArchiveUnreadableError, match="Another header with other columns stands in line 3"):
+        rows(HEADER + b"t-1,user,a\ncontent,thread_id,role\nb,t-2,user\n")
+
+
+@pytest.mark.parametrize("header", [b"thread_id,role,content,content\n", b"thread_id,role,text,message\n"])
+def test_a_column_that_stands_there_twice_is_refused(header: bytes) -> None:
+    with pytest.raises(ArchiveUnreadableError, match="names content more than once"):
+        rows(header + b"t-1,user,a,b\n")
+
+
+def test_a_row_that_swallows_others_up_to_their_quotation_mark_is_rejected() -> None:
+    data = HEADER + b't-2,user,"b\nt-3,assistant,c\nt-5,user,"d"\nt-6,user,e\n'
+    assert [(one.line_number, one.thread_id) for one in rejects(data)] == [(2, "t-2"), (3, "t-3"), (4, "t-5")]
+    assert [row.cells["thread_id"] for row in rows(data)] == ["t-6"]

@@ -105,7 +105,7 @@ def test_blocks_hand_over_to_single_lines_and_back(monkeypatch: pytest.MonkeyPat
 
 def test_other_columns_are_left_out() -> None:
     layout, rows, _rejects = taken(b"name,thread_id\nAda,thread_1\n")
-    assert layout == Layout(("thread_id", "user_ref", "assistant_id"), ",")
+    assert layout == Layout(("thread_id", "user_ref", "assistant_id"), ",", unread={"name"})
     assert rows == [["thread_1", "", ""]]
 
 

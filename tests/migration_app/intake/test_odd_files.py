@@ -8,7 +8,7 @@ import pytest
 
 from migration_app.archive.streams import ArchiveUnreadableError
 from migration_app.contracts import JsonObject
-from migration_app.models import ImportReject
+from migration_app.models import ImportReject, SourceImport
 from migration_app.threads.snapshots import load_source_thread
 from tests.migration_app.intake.support import (
     assistant,
@@ -104,3 +104,31 @@ def test_why_a_file_is_unreadable_is_kept_line_by_line() -> None:
     with pytest.raises(ArchiveUnreadableError, match="first 1,000 lines"):
         imported(b"hello world\n" * 1001)
     assert ImportReject.objects.count() == 1000
+
+
+def test_columns_that_nobody_reads_are_named_on_the_import() -> None:
+    rows = b"thread_id,role,content,mood,empty,\nt,user,a,glad,,\nt,user,b,,,kept\n"
+    assert imported(rows).notes == [
+        "Columns that the console does not know, and did not read: column 6, mood."
+    ]
+    assert imported(b"thread_id,role,content,user_ref\nt,user,a,u\n").notes == []
+
+
+def test_so_are_those_beside_thread_ids() -> None:
+    ids = b"thread_id,mood,user_ref\nthread_7,glad,u\nthread_8,,u\n"
+    (note,) = imported(ids, SourceImport.Kind.THREAD_IDS).notes
+    assert note.endswith("did not read: mood.")
+
+
+def test_a_header_once_more_among_thread_ids_is_no_id() -> None:
+    ids = b"thread_id,user_ref\nthread_7,u\nthread_id,user_ref\nthread_8,u\n"
+    assert imported(ids, SourceImport.Kind.THREAD_IDS).counts["threads_new"] == 2
+
+
+def test_rows_that_an_open_quotation_mark_swallows_leave_a_mark_on_their_threads() -> None:
+    header = b"thread_id,role,content\n"
+    source_import = imported(header + b't,user,a\nt,user,"b\nt-2,assistant,c\n')
+    assert source_import.reject_count == 2
+    assert [the_thread(name).finding_counts["object_rejected"] for name in ("t", "t-2")] == [1, 1]
+    imported(header + b't,user,a\nt,user,"b"\nt-2,assistant,c\n')
+    assert not any("object_rejected" in the_thread(name).finding_counts for name in ("t", "t-2"))

@@ -1,0 +1,26 @@
+"""JSON text that means one thing: a name that stands twice in one object, and says two things, is refused.
+
+Standard library only.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        for name, said in pairs:
+            if repr(said) != repr(value[name]):
+                raise ValueError(f"the name {name[:80]!r} stands twice in one object, and says two things")
+    return value
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=_object)
+
+
+def json_read(text: str) -> Any:
+    """What a JSON text says. Raises ValueError (JSONDecodeError where it is no JSON) and RecursionError."""
+    return DECODER.decode(text)
