@@ -105,7 +105,7 @@ def transcript_message(thread_id: str, message: JsonObject, ids: MessageIds) -> 
         return f'its "content" is a {type(content).__name__}, not text or a list of parts.'
     own = own_id(message)
     if own is None:
-        message_id = ids.derived(thread_id, role, content, message.get("created_at"))
+        message_id = derived_id(thread_id, message, ids)
     else:
         message_id = _id_text(own)
         if fault := id_fault(message_id):
@@ -125,6 +125,25 @@ def own_id(message: JsonObject) -> object:
     """The id that a transcript's message brings with it, None if it brings none."""
     own = message.get("id", message.get("message_id"))
     return None if own == "" else own
+
+
+def derived_id(thread_id: str, message: JsonObject, ids: MessageIds) -> str:
+    """The id of a message that brings none: the same however its words are written."""
+    role, content = message.get("role"), message.get("content")
+    speaker = role.strip() if isinstance(role, str) else role
+    return ids.derived(thread_id, speaker, _plain(content), message.get("created_at"))
+
+
+def _plain(content: Any) -> Any:
+    """Content that is nothing but text as that text."""
+    if not isinstance(content, list | dict):
+        return content
+    parts = _parts(content)
+    part = parts[0] if len(parts) == 1 and isinstance(parts[0], dict) else {}
+    text = part.get("text") if part.keys() == {"type", "text"} and part["type"] == "text" else None
+    if isinstance(text, dict) and text.keys() <= {"value", "annotations"} and not text.get("annotations"):
+        return text.get("value")
+    return parts or ""
 
 
 def message_shaped(message: Any) -> Any:

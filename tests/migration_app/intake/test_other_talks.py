@@ -145,3 +145,49 @@ def test_rows_of_one_id_that_say_two_things_in_one_file_are_a_conflict_as_in_any
     data = b"thread_id,role,content,message_id\nt,user,a,m1\nt,user,b,m1\nt,user,c,m2\n"
     assert imported(data).counts["conflicts"] == 1
     assert words() == ["a", "c"]
+
+
+def _said(talk: Sequence[str], content: Callable[[str], object] = str) -> list[dict[str, object]]:
+    return [{"role": ROLES[place % 2], "content": content(words)} for place, words in enumerate(talk)]
+
+
+def _api_part(words: str) -> object:
+    return [{"type": "text", "text": {"value": words, "annotations": []}}]
+
+
+def _flat_part(words: str) -> object:
+    return [{"type": "text", "text": words}]
+
+
+def as_bare_bundle(talk: Sequence[str], content: Callable[[str], object] = str) -> bytes:
+    return lines({"thread": {"id": "t", "object": "thread"}, "messages": _said(talk, content)})
+
+
+def as_shaped_bundle(talk: Sequence[str]) -> bytes:
+    return as_bare_bundle(talk, _api_part)
+
+
+def as_flat_lines(talk: Sequence[str]) -> bytes:
+    return lines({"thread_id": "t", "messages": _said(talk, _flat_part)})
+
+
+ALIKE = [as_lines, as_rows, as_bare_bundle, as_shaped_bundle, as_flat_lines]
+
+
+@pytest.mark.parametrize(("first", "second"), list(itertools.permutations(ALIKE, 2)))
+def test_one_talk_written_in_two_ways_is_known_again(first: Written, second: Written) -> None:
+    talk = ["ok", "hi", "ok", "hi"]
+    for data, count in ((first(talk[:3]), 3), (second(talk), 4), (first(talk), 4), (second(talk[:2]), 4)):
+        assert imported(data).reject_count == 0
+        assert words() == talk[:count]
+    assert (
+        not {"object_rejected", "object_conflict", "transcript_contradicts"}
+        & the_thread("t").finding_counts.keys()
+    )
+
+
+@pytest.mark.parametrize(("first", "second"), list(itertools.permutations(ALIKE, 2)))
+def test_another_talk_is_rejected_however_it_is_written(first: Written, second: Written) -> None:
+    imported(first(["ok", "hi"]))
+    assert imported(second(["ok", "EDITED"])).reject_count == 1
+    assert words() == ["ok", "hi"]
