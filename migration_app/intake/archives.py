@@ -195,7 +195,8 @@ class _Intake:
     def assess(self) -> None:
         """Assess every thread that was touched, and count them all."""
         tally = self._tally
-        self._touched |= deletions_search(fence=partial(tally.hold.write, unassessed=True), beat=tally.step)
+        search = deletions_search(fence=partial(tally.hold.write, unassessed=True), beat=tally.step)
+        self._touched |= search.touched
         threads_assess(
             thread_pks=sorted(self._touched),
             actor=self._actor,
@@ -203,6 +204,7 @@ class _Intake:
             progress=tally.threads_assessed,
             fence=tally.hold.write,
         )
+        search.settle()
         tally.counts["threads"] = len(self._touched | self._earlier)
         if left_open := _lists_left_open(sorted(self._going_on)) + self._other_lists.left_open:
             tally.counts["lists_left_open"] = left_open

@@ -26,6 +26,7 @@ from migration_app.intake.holding import Hold, ImportHandedBackError, ImportStop
 from migration_app.intake.tally import Progress, RejectSink
 from migration_app.intake.thread_ids import thread_ids_import
 from migration_app.models import ImportPart, ImportReject, SnapshotPage, SourceImport
+from migration_app.snapshots.deletions import deletions_search
 from migration_app.threads.assessments import threads_assess
 
 logger = logging.getLogger(__name__)
@@ -212,18 +213,20 @@ def _hand_back(source_import: SourceImport) -> None:
 
 
 def _rest_assess(source_import: SourceImport, *, actor: Actor, stop: Callable[[], bool]) -> None:
-    """Assess the threads that an import which was not read to its end has stored pages of."""
+    """Assess the threads that an import which was not read to its end has stored pages of, or deletions."""
     pages = SnapshotPage.objects.filter(source_import=source_import)
     behind = Q(thread__snapshot_sequence=None) | Q(thread__snapshot_sequence__lt=F("sequence"))
-    pks = sorted(set(pages.filter(behind).values_list("thread_id", flat=True)))
     with Hold(source_import, stop=stop).running() as hold:
+        search = deletions_search(fence=hold.write, beat=hold.check)
+        pks = search.touched | set(pages.filter(behind).values_list("thread_id", flat=True))
         threads_assess(
-            thread_pks=pks,
+            thread_pks=sorted(pks),
             actor=actor,
             reason=f"Import {source_import.pk}, which ended early.",
             progress=lambda _done: hold.check(),
             fence=hold.write,
         )
+        search.settle()
         hold.write(unassessed=False, run_token=None)
 
 

@@ -8,6 +8,7 @@ for all of these.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -89,15 +90,31 @@ def _kept(kind: str, ids: Sequence[str]) -> Iterator[tuple[str, str]]:
         yield from rows.values_list("object_id", "thread_id")
 
 
-def deletions_search(*, fence: Callable[[], None], beat: Callable[[], None]) -> set[int]:
-    """Look through all that is stored for what was newly deleted; primary keys of the threads that it concerns.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Search:
+    """What a search for deletions found: the threads to be assessed, and the deletions that are then settled.
+
+    Until they are, every import that ends searches for them too: none ends before their threads are counted anew,
+    whoever began with it, and whoever was killed in between.
+    """
+
+    touched: set[int] = dataclasses.field(default_factory=set)
+    deletions: Sequence[int] = ()
+
+    def settle(self) -> None:
+        """Say that the threads were assessed: nobody needs to search for these deletions again."""
+        SourceDeletion.objects.filter(pk__in=self.deletions).update(searched=True)
+
+
+def deletions_search(*, fence: Callable[[], None], beat: Callable[[], None]) -> Search:
+    """Look through all that is stored for what was newly deleted.
 
     ``beat`` is called while it lasts, and ``fence`` first in each transaction that writes: it raises if the import is
-    not this reader's any more. What was begun and not ended is searched for again.
+    not this reader's any more.
     """
     rows = list(SourceDeletion.objects.filter(searched=False))
     if not rows:
-        return set()
+        return Search()
     kind = SourceDeletion.Kind
     threads = [row.object_id for row in rows if row.kind == kind.THREAD]
     messages = frozenset(row.object_id for row in rows if row.kind == kind.MESSAGE)
@@ -114,8 +131,7 @@ def deletions_search(*, fence: Callable[[], None], beat: Callable[[], None]) -> 
                 if _put_with(thread):
                     touched.add(thread.pk)
         beat()
-    SourceDeletion.objects.filter(pk__in=[row.pk for row in rows]).update(searched=True)
-    return touched
+    return Search(touched, [row.pk for row in rows])
 
 
 def _threads_with(messages: frozenset[str], beat: Callable[[], None]) -> set[int]:
@@ -143,7 +159,7 @@ def _named(page: SnapshotPage) -> Iterator[str]:
 
 
 def _put_with(thread: Thread) -> bool:
-    """Store what was deleted of a thread with it; whether there was anything new."""
+    """Store what was deleted of a thread with it; whether it has pages that were not assessed."""
     known: set[str] = set()
     ids = MessageIds()
     last = -1
@@ -153,7 +169,8 @@ def _put_with(thread: Thread) -> bool:
         known.update(
             found.id for found in sights if isinstance(found, SourceObject) and found.kind == "message"
         )
-    return bool(deletions_put(thread=thread, message_ids=known, first_sequence=last + 1))
+    is_behind = last >= 0 and (thread.snapshot_sequence is None or thread.snapshot_sequence < last)
+    return bool(deletions_put(thread=thread, message_ids=known, first_sequence=last + 1)) or is_behind
 
 
 def deletions_put(*, thread: Thread, message_ids: Collection[str], first_sequence: int) -> list[SnapshotPage]:

@@ -9,7 +9,10 @@ import pytest
 
 from migration_app.contracts import Actor, JsonObject, policies_from
 from migration_app.intake import archives
-from migration_app.models import AuditEvent, Conversation, SnapshotPage, SourceDeletion, Thread
+from migration_app.intake.control import import_cancel
+from migration_app.intake.holding import ImportStoppedError
+from migration_app.intake.imports import import_run
+from migration_app.models import AuditEvent, Conversation, SnapshotPage, SourceDeletion, SourceImport, Thread
 from migration_app.threads.plans import plan_of
 from migration_app.threads.snapshots import live_snapshot_store, load_source_thread
 from tests.factories import ConversationFactory, ThreadFactory
@@ -203,3 +206,57 @@ def test_a_deletion_without_a_usable_id_is_rejected_and_marked_where_it_names_it
         imported(lines(message("m1"), deleted("m2", thread_id="thread_1") | {"id": None})).reject_count == 1
     )
     assert the_thread().finding_counts["object_rejected"] == 1
+
+
+def test_an_import_beside_another_ends_when_what_both_say_was_deleted_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    imported(lines(thread(), message("m1"), message("m2", 120)))
+    assess = archives.threads_assess
+    seen: list[tuple[str, int, int]] = []
+
+    def slow(**keywords: Any) -> None:
+        monkeypatch.setattr(archives, "threads_assess", assess)
+        imported(lines(deleted("m2")))
+        seen.append(counted())
+        assess(**keywords)
+
+    monkeypatch.setattr(archives, "threads_assess", slow)
+    imported(lines(deleted("m2")))
+    assert seen == [("lossy", 1, 1)]
+    assert counted() == ("lossy", 1, 1)
+    assert not SourceDeletion.objects.filter(searched=False).exists()
+
+
+def test_what_was_deleted_is_counted_by_the_next_import_where_one_was_killed_before_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    imported(lines(thread(), message("m1"), message("m2", 120)))
+
+    def killed(**_keywords: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(archives, "threads_assess", killed)
+        with pytest.raises(KeyboardInterrupt):
+            imported(lines(deleted("m2")))
+    imported(lines(message("n1", of="thread_2")))
+    assert counted() == ("lossy", 1, 1)
+
+
+def test_an_import_that_ended_early_has_what_it_says_was_deleted_counted_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    imported(lines(thread(), message("m1"), message("m2", 120)))
+
+    def cancelled(**_keywords: object) -> None:
+        source_import = SourceImport.objects.latest("pk")
+        import_cancel(source_import_pk=source_import.pk, actor=ACTOR, reason="no")
+        raise ImportStoppedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(archives, "threads_assess", cancelled)
+        with pytest.raises(ImportStoppedError):
+            imported(lines(deleted("m2")))
+    assert import_run(source_import_pk=SourceImport.objects.latest("pk").pk, actor=ACTOR)
+    assert counted() == ("lossy", 1, 1)
