@@ -46,7 +46,7 @@ class _Page:
     kind: SourceKind
     page: ListPage
     goes_on: bool | None
-    ids: dict[str, None] = dataclasses.field(default_factory=dict)
+    ids: list[str] = dataclasses.field(default_factory=list)
 
 
 class SeenLists:
@@ -93,7 +93,7 @@ class SeenLists:
             self._open[id(found.page), found.kind] = page
             self._origin.pages.append(page)
         self._last = page
-        page.ids.setdefault(found.id)
+        page.ids.append(found.id)
 
     def listings(self, kind: SourceKind, known: _Known) -> list[Listing]:
         """What each origin lists of a kind, every object in its latest state."""

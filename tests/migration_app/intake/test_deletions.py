@@ -13,6 +13,7 @@ from migration_app.intake.control import import_cancel
 from migration_app.intake.holding import ImportStoppedError
 from migration_app.intake.imports import import_run
 from migration_app.models import AuditEvent, Conversation, SnapshotPage, SourceDeletion, SourceImport, Thread
+from migration_app.threads.assessments import threads_assess
 from migration_app.threads.plans import plan_of
 from migration_app.threads.snapshots import live_snapshot_store, load_source_thread
 from tests.factories import ConversationFactory, ThreadFactory
@@ -212,7 +213,7 @@ def test_an_import_beside_another_ends_when_what_both_say_was_deleted_is_counted
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     imported(lines(thread(), message("m1"), message("m2", 120)))
-    assess = archives.threads_assess
+    assess = threads_assess
     seen: list[tuple[str, int, int]] = []
 
     def slow(**keywords: Any) -> None:
