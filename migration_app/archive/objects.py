@@ -382,9 +382,7 @@ def _parts(
             named, unnamed = _by_name(elements)
             fault = inner.told_before(thread_id, elements) if unnamed else ""
             if fault:
-                yield Refused(
-                    fault, True, thread_id, "message", tuple(map(message_shaped, unnamed)), is_talk=True
-                )
+                yield Refused(fault, True, thread_id, "message", tuple(unnamed), is_talk=True)
                 yield from _elements(named, of_part, goes_on if key == asking else None)
                 continue
         for part in lists_in(value.get(key)):
@@ -533,7 +531,7 @@ def _left_out(name: str, value: JsonObject) -> str:
 def _filled(kind: SourceKind, filled: JsonObject, place: _Place) -> JsonObject:
     """What the object's place says of it, where it says nothing itself."""
     if kind == "message" and not filled.get("id") and place.ids is not None:
-        filled |= {**message_shaped(filled), "id": derived_id(place.thread_id, filled, place.ids)}
+        filled["id"] = derived_id(place.thread_id, filled, place.ids)
     if kind == "thread" and not filled.get("id"):
         filled["id"] = place.thread_id
     if kind in _OF_THREADS and not filled.get("thread_id"):

@@ -131,11 +131,11 @@ def derived_id(thread_id: str, message: JsonObject, ids: MessageIds) -> str:
     """The id of a message that brings none: the same however its words are written."""
     role, content = message.get("role"), message.get("content")
     speaker = role.strip() if isinstance(role, str) else role
-    return ids.derived(thread_id, speaker, _plain(content), message.get("created_at"))
+    return ids.derived(thread_id, speaker, plain_text(content), message.get("created_at"))
 
 
-def _plain(content: Any) -> Any:
-    """Content that is nothing but text as that text."""
+def plain_text(content: Any) -> Any:
+    """Content that is nothing but one text as that text."""
     if not isinstance(content, list | dict):
         return content
     parts = _parts(content)

@@ -15,6 +15,7 @@ from typing import Any
 
 from migration_app.archive.states import UNITED, united
 from migration_app.archive.times import seconds_of
+from migration_app.archive.transcripts import plain_text
 from migration_app.contracts import MAX_JSON_DEPTH, JsonObject, SourceKind
 from migration_app.spill import JSON, Gathering
 
@@ -137,7 +138,9 @@ def contradicts(known: JsonObject, other: JsonObject) -> bool:
 
 
 def _alike(name: str, one: Any, other: Any) -> bool:
-    """The same value, or the same moment written otherwise (a re-export may write seconds as ISO 8601)."""
+    """The same value, or the same moment or words written otherwise: seconds as ISO 8601, a text part as its text."""
+    if name == "content":
+        return bool(plain_text(one) == plain_text(other))
     if one == other or not name.endswith("_at"):
         return bool(one == other)
     seconds = seconds_of(one)
