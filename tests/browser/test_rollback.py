@@ -14,10 +14,9 @@ from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
 from migration_app.models import Batch, Thread
 from tests.browser.conftest import OpenAs
-from tests.migration_app.conftest import sandbox
 from tests.migration_app.engine.conftest import make_thread, start
 
-__all__ = ["make_thread", "sandbox"]  # fixtures, used by name
+__all__ = ["make_thread"]  # fixtures, used by name
 pytestmark = pytest.mark.browser
 
 

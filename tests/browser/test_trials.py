@@ -13,10 +13,8 @@ from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
 from migration_app.models import Trial
 from tests.browser.conftest import OpenAs
-from tests.migration_app.conftest import sandbox
 from tests.migration_app.trials.estate import nothing_left, plain_thread, tool_thread, version_made
 
-__all__ = ["sandbox"]
 pytestmark = pytest.mark.browser
 
 

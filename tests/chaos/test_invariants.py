@@ -11,7 +11,6 @@ from django.utils import timezone
 from console.sandbox.testing import RunningSandbox
 from migration_app.models import AuditEvent, Chunk, Thread
 from tests.chaos.invariants import estate_troubles
-from tests.migration_app.conftest import sandbox
 from tests.migration_app.engine.conftest import (
     backfilled,
     call,
@@ -21,7 +20,7 @@ from tests.migration_app.engine.conftest import (
     start,
 )
 
-__all__ = ["make_thread", "sandbox"]  # fixtures, used by name
+__all__ = ["make_thread"]  # fixtures, used by name
 pytestmark = pytest.mark.django_db(transaction=True)
 
 

@@ -22,10 +22,8 @@ from migration_app.models import Assistant, Thread
 from migration_app.prompts.assistants import assistant_convert_next, conversions_request
 from migration_app.prompts.review import version_activate, version_approve, version_submit
 from migration_app.threads.selections import selection_of_filters
-from tests.migration_app.conftest import sandbox
 from tests.migration_app.conversion.support import validator
 
-__all__ = ["sandbox"]  # a fixture, used by name
 pytestmark = pytest.mark.django_db
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "chat.py"
 AUTHOR, APPROVER = Actor("ada"), Actor("grace")

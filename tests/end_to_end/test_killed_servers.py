@@ -30,10 +30,9 @@ from migration_app.models import AuditEvent, Batch, OrphanConversation, Thread
 from migration_app.threads.selections import selection_of_filters
 from tests.chaos.invariants import estate_troubles, unheld_conversations
 from tests.chaos.killable import Servers, Workers, own_servers
-from tests.migration_app.conftest import sandbox
 from tests.migration_app.engine.conftest import make_thread
 
-__all__ = ["make_thread", "sandbox"]  # fixtures, used by name
+__all__ = ["make_thread"]  # fixtures, used by name
 
 PATIENCE_SECONDS = 180.0
 SEVEN_HOURS = 7 * 3600.0

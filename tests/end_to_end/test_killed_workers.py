@@ -22,10 +22,9 @@ from migration_app.contracts import Actor
 from migration_app.jobs import batch_enqueue
 from migration_app.models import AuditEvent, Batch, OrphanConversation, Thread
 from migration_app.threads.selections import selection_of_filters
-from tests.migration_app.conftest import sandbox
 from tests.migration_app.engine.conftest import assert_conversation_holds_exactly_the_thread, make_thread
 
-__all__ = ["make_thread", "sandbox"]  # fixtures, used by name
+__all__ = ["make_thread"]  # fixtures, used by name
 pytestmark = pytest.mark.django_db(transaction=True)
 
 StartWorker = Callable[[], "subprocess.Popen[bytes]"]

@@ -9,9 +9,9 @@ from migration_app.engine.runner import Connections
 from migration_app.gateways.connection import Connection, target_connection
 from migration_app.reconciliation.records import reconciliation_create, totals
 from migration_app.reconciliation.work import reconcile_work
-from tests.end_to_end.test_sample_estate import ACTOR, backfilled, sandbox
+from tests.end_to_end.test_sample_estate import ACTOR, backfilled
 
-__all__ = ["backfilled", "sandbox"]  # fixtures, used by name
+__all__ = ["backfilled"]  # fixtures, used by name
 pytestmark = pytest.mark.django_db(transaction=True)  # the engine writes on connections of its own
 
 

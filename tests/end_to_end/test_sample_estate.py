@@ -19,11 +19,9 @@ from migration_app.engine.runner import Connections, batch_work
 from migration_app.gateways.connection import target_connection
 from migration_app.models import Thread
 from migration_app.threads.selections import selection_of_filters
-from tests.migration_app.conftest import sandbox
 from tests.migration_app.conversion.support import validator
 from tests.migration_app.engine.conftest import assert_conversation_holds_exactly_the_thread
 
-__all__ = ["sandbox"]  # a fixture, used by name
 ACTOR = Actor("ada")
 ALL = selection_of_filters({})
 

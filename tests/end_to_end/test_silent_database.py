@@ -20,10 +20,9 @@ from migration_app.threads.selections import selection_of_filters
 from tests.chaos.invariants import estate_troubles
 from tests.chaos.silence import SilentProxy
 from tests.end_to_end.test_killed_workers import kill, wait_until, worker_environment
-from tests.migration_app.conftest import sandbox
 from tests.migration_app.engine.conftest import make_thread
 
-__all__ = ["make_thread", "sandbox", "worker_environment"]  # fixtures, used by name
+__all__ = ["make_thread", "worker_environment"]  # fixtures, used by name
 pytestmark = pytest.mark.django_db(transaction=True)
 
 StartWorker = Callable[..., "subprocess.Popen[bytes]"]

@@ -20,10 +20,9 @@ from migration_app.intake.imports import import_receive
 from migration_app.models import Batch, Chunk, Thread
 from migration_app.threads.selections import selection_of_filters
 from tests.end_to_end.test_killed_workers import kill, wait_until, worker, worker_environment
-from tests.migration_app.conftest import sandbox
 from tests.migration_app.engine.conftest import assert_conversation_holds_exactly_the_thread, make_thread
 
-__all__ = ["make_thread", "sandbox", "worker", "worker_environment"]  # fixtures, used by name
+__all__ = ["make_thread", "worker", "worker_environment"]  # fixtures, used by name
 pytestmark = pytest.mark.django_db(transaction=True)
 
 StartWorker = Callable[[], "subprocess.Popen[bytes]"]

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 import pytest
 
-from console.sandbox.testing import RunningSandbox, running_sandbox
+from console.sandbox.testing import RunningSandbox
 from migration_app.engine import behaviour
 from migration_app.gateways.connection import Connection, source_connection, target_connection
 
@@ -20,19 +20,6 @@ class Run(Protocol):
 
     def __call__(self, coro: Coroutine[Any, Any, _Result]) -> _Result:
         """Return the coroutine's result."""
-
-
-@pytest.fixture
-def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningSandbox]:
-    """A fresh sandbox that the environment names as source and target."""
-    with running_sandbox() as running:
-        monkeypatch.setenv("OPENAI_BASE_URL", running.base_url)
-        monkeypatch.setenv("OPENAI_API_KEY", "sk-test-target")
-        monkeypatch.setenv("SOURCE_API_KEY", "sk-test-source")
-        monkeypatch.delenv("OPENAI_ORG_ID", raising=False)
-        monkeypatch.delenv("OPENAI_PROJECT_ID", raising=False)
-        monkeypatch.delenv("SOURCE_AUTH", raising=False)
-        yield running
 
 
 @pytest.fixture

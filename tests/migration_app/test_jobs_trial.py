@@ -12,10 +12,8 @@ from rq import SimpleWorker
 from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
 from migration_app.models import AuditEvent, Trial
-from tests.migration_app.conftest import sandbox
 from tests.migration_app.trials.estate import nothing_left, plain_thread, trial_made
 
-__all__ = ["sandbox"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 

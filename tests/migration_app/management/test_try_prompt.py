@@ -8,10 +8,8 @@ from django.core.management import CommandError, call_command
 
 from console.sandbox.testing import RunningSandbox
 from migration_app.models import Trial
-from tests.migration_app.conftest import sandbox
 from tests.migration_app.trials.estate import nothing_left, plain_thread, tool_thread, version_made
 
-__all__ = ["sandbox"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 

@@ -10,11 +10,9 @@ from console.sandbox.testing import RunningSandbox
 from migration_app.models import Trial, TrialResult
 from migration_app.trials import scratch, turn, work
 from migration_app.trials.trials import trial_step
-from tests.migration_app.conftest import sandbox
 from tests.migration_app.trials.estate import plain_thread, run_trial, trial_made
 from tests.migration_app.trials.test_work import died, seen
 
-__all__ = ["sandbox"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 

@@ -19,7 +19,6 @@ from migration_app.trials.trials import (
     trial_stop,
 )
 from migration_app.trials.work import TrialWatch
-from tests.migration_app.conftest import sandbox
 from tests.migration_app.conversion.support import validator
 from tests.migration_app.trials.estate import (
     ACTOR,
@@ -31,7 +30,6 @@ from tests.migration_app.trials.estate import (
     version_made,
 )
 
-__all__ = ["sandbox"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
