@@ -8,6 +8,6 @@ setup(
     package_data={
         "console.templates": ["**/*"],
         "console": ["sample/*"],
-        "migration_app": ["static/**/*"],
+        "migration_app": ["static/**/*", "**/*.sql"],
     },
 )

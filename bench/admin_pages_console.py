@@ -22,7 +22,7 @@ from django.test import Client  # noqa: E402
 
 from bench.children import answer_commands  # noqa: E402
 from migration_app.admin.base.selections import selection_seal  # noqa: E402
-from migration_app.counters import tallies_fold  # noqa: E402
+from migration_app.counters import counters_fold  # noqa: E402
 from migration_app.models import Assistant, AuditEvent, Batch, Conversation, SourceObject, Thread  # noqa: E402
 from migration_app.threads.selections import selection_of_filters  # noqa: E402
 
@@ -121,7 +121,7 @@ def fill(threads: int) -> int:
             cursor.execute(statement, {"threads": threads})
         for _name, definition in indexes:
             cursor.execute(definition)
-        tallies_fold()
+        counters_fold()
         cursor.execute("VACUUM ANALYZE")
         cursor.execute("CHECKPOINT")
     return 4 * threads

@@ -33,7 +33,7 @@ from migration_app.batches.cancel import batch_take_back
 from migration_app.batches.claims import threads_claimable
 from migration_app.batches.control import WORKED_ON, batch_control, urgent_work_waits
 from migration_app.contracts import Actor
-from migration_app.counters import tallies_fold
+from migration_app.counters import counters_fold
 from migration_app.engine.given_up import given_up_work
 from migration_app.engine.outcomes import bug_place
 from migration_app.engine.runner import BugsMetError, Connections, batch_work
@@ -50,7 +50,6 @@ from migration_app.readiness.work import readiness_work
 from migration_app.reconciliation.records import reconciliation_schedule, reconciliations_waiting
 from migration_app.reconciliation.review import review_send
 from migration_app.reconciliation.work import Watch, reconcile_work
-from migration_app.snapshots.run_totals import run_totals_fold
 from migration_app.threads.given_up import given_up_due
 from migration_app.threads.selections import SelectionError
 from migration_app.trials.trials import trials_waiting
@@ -153,8 +152,7 @@ def sweep() -> None:
         _enqueue("readiness", 0)
     if given_up_due():
         _enqueue("given_up", 0)
-    tallies_fold()
-    run_totals_fold()
+    counters_fold()
 
 
 class JobFailedError(Exception):

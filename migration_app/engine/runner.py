@@ -26,7 +26,7 @@ from migration_app.batches.batches import batch_finish
 from migration_app.batches.claims import leases_give_back, threads_claim, threads_pending
 from migration_app.batches.control import batch_control, batch_hold, urgent_work_waits
 from migration_app.contracts import Actor
-from migration_app.counters import tallies_fold
+from migration_app.counters import counters_fold
 from migration_app.engine import outcomes
 from migration_app.engine.behaviour import Behaviour
 from migration_app.engine.breaker import Breaker
@@ -411,7 +411,7 @@ class Turn:
     async def _look_and_fold(self, *, fold: bool) -> None:
         await self._look()
         if fold:
-            await self._looks.run(tallies_fold)
+            await self._looks.run(counters_fold)
 
     async def _look(self) -> None:
         """Read what the operator wants of the batch by now."""

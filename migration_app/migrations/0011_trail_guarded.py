@@ -9,6 +9,8 @@ from __future__ import annotations
 import django.db.models.deletion
 from django.db import migrations, models
 
+from migration_app.counters import counter_triggers, counter_triggers_drop
+
 OLD_AWAY = """
 DO $$
 DECLARE old record;
@@ -83,7 +85,7 @@ def _guards_away() -> str:
     )
 
 
-# The counters of threads and of runs: what they are counted by, and what is added up for them (models.tally, models.run).
+# The counters of threads and of runs, as ``counters`` declares them; a test compares what is installed with it.
 THREAD_KEYS = {
     "batch_pk": "batch_id",
     "status": "status",
@@ -113,57 +115,6 @@ RUN_MEASURES = {
     "completion_tokens": "coalesce(completion_tokens, 0)",
     "total_tokens": "coalesce(total_tokens, 0)",
 }
-_SIDES = {
-    "insert": {"new": 1},
-    "update": {"old": -1, "new": 1},
-    "delete": {"old": -1},
-}
-
-
-def _counters(table: str, totals: str, keys: dict[str, str], measures: dict[str, str]) -> str:
-    """A statement adds one row of differences a combination; what it left alone in all that is counted cancels out."""
-    lines = []
-    columns = ", ".join([*keys, *measures])
-    for operation, sides in _SIDES.items():
-        changed = " UNION ALL ".join(
-            f"SELECT {', '.join(f'{sql} AS {name}' for name, sql in keys.items())},"  # noqa: S608 - own names
-            f" {', '.join(f'{sign} * ({sql})::bigint AS {name}' for name, sql in measures.items())} FROM {side}_rows"
-            for side, sign in sides.items()
-        )
-        tables = " ".join(f"{side.upper()} TABLE AS {side}_rows" for side in sides)
-        lines.append(f"""
-CREATE FUNCTION {totals}_{operation}() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO {totals}change ({columns})
-    SELECT {", ".join(keys)}, {", ".join(f"sum({name})" for name in measures)}
-    FROM ({changed}) AS changed
-    GROUP BY {", ".join(keys)}
-    HAVING {" OR ".join(f"sum({name}) <> 0" for name in measures)};
-    RETURN NULL;
-END $$;
-CREATE TRIGGER console_count_{operation} AFTER {operation.upper()} ON {table}
-    REFERENCING {tables} FOR EACH STATEMENT EXECUTE FUNCTION {totals}_{operation}();
-""")  # noqa: S608 - our own tables and columns
-    lines.append(f"""
-CREATE FUNCTION {totals}_truncate() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    DELETE FROM {totals}change;
-    DELETE FROM {totals};
-    RETURN NULL;
-END $$;
-CREATE TRIGGER console_count_truncate BEFORE TRUNCATE ON {table}
-    FOR EACH STATEMENT EXECUTE FUNCTION {totals}_truncate();
-""")  # noqa: S608 - our own tables
-    return "\n".join(lines)
-
-
-def _counters_away(table: str, totals: str) -> str:
-    return "\n".join(
-        f"DROP TRIGGER console_count_{operation} ON {table}; DROP FUNCTION {totals}_{operation}();"
-        for operation in (*_SIDES, "truncate")
-    )
-
-
 _THREADS = ("migration_app_thread", "migration_app_tally")
 _RUNS = ("migration_app_run", "migration_app_runtally")
 
@@ -226,6 +177,6 @@ class Migration(migrations.Migration):
         ),
         migrations.RunSQL(GUARD, GUARD_AWAY),
         migrations.RunSQL(_guards(), _guards_away()),
-        migrations.RunSQL(_counters(*_THREADS, THREAD_KEYS, THREAD_MEASURES), _counters_away(*_THREADS)),
-        migrations.RunSQL(_counters(*_RUNS, RUN_KEYS, RUN_MEASURES), _counters_away(*_RUNS)),
+        migrations.RunSQL(counter_triggers(*_THREADS, THREAD_KEYS, THREAD_MEASURES), counter_triggers_drop(*_THREADS)),
+        migrations.RunSQL(counter_triggers(*_RUNS, RUN_KEYS, RUN_MEASURES), counter_triggers_drop(*_RUNS)),
     ]

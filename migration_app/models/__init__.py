@@ -13,9 +13,9 @@ from migration_app.models.intake import ImportPart, ImportReject, SourceImport
 from migration_app.models.prompt import Prompt, PromptVersion
 from migration_app.models.reconciliation import Discrepancy, Reconciliation
 from migration_app.models.resource import Resource
-from migration_app.models.run import Run, RunTally, RunTallyChange
+from migration_app.models.run import Run
 from migration_app.models.snapshot import SnapshotPage, SourceDeletion, SourceObject
-from migration_app.models.tally import Tally, TallyChange
+from migration_app.models.tally import RunTally, RunTallyChange, Tally, TallyChange
 from migration_app.models.target_behaviour import TargetBehaviour
 from migration_app.models.target_model import FunctionCalls, PromptNeeds, ReadinessCheck, TargetModel
 from migration_app.models.thread import Thread

@@ -1,38 +1,28 @@
-"""Counters of threads, kept by triggers, so that no page has to count millions of rows.
+"""Counters kept by triggers, so that no page has to count millions of rows: of threads, and of runs and their tokens.
 
-Every statement that changes threads adds a few rows of differences (``TallyChange``) in its own transaction: it
-only appends, so workers never wait for each other here. ``counters.tallies_fold`` adds them into totals
-(``Tally``) now and then; who reads adds up both. Nothing else writes these tables. The triggers stand in migration
-0011: a change of KEYS or MEASURES needs a migration that writes them again.
+Every statement that changes threads or runs adds a few rows of differences (``…Change``) in its own transaction: it
+only appends, so workers never wait for each other here. ``counters`` says what is counted by which columns, adds the
+differences to the totals now and then, and reads both together. Nothing else writes these tables.
 """
 
 from __future__ import annotations
 
 from django.db import models
 
-# What threads are counted by, and what is added up for them; columns of the thread's row, in SQL.
-KEYS = {
-    "status": "status",
-    "fidelity": "fidelity",
-    "error_code": "error_code",
-    "pending_work": "pending_work",
-    "has_snapshot": "snapshot_at IS NOT NULL",
-}
-MEASURES = {
-    "threads": "1",
-    "messages": "message_count",
-    "items": "item_count",
-    "chunks": "chunk_count",
-    # Calls that reading a conversation back takes: pages of 100 items, at least one.
-    "reads": "greatest((item_count + 99) / 100, 1)",
-    "payload_bytes": "payload_bytes",
-}
+from migration_app.models.fields import opaque_id
+
 ESTATE = 0
 """The ``batch_pk`` of the totals over all threads, whatever batch they are in."""
 
 
 class _Counted(models.Model):
-    """The columns that both tables share."""
+    class Meta:
+        abstract = True
+        default_permissions = ()
+
+
+class _Threads(_Counted):
+    """The columns that totals and changes of threads share."""
 
     status = models.CharField(max_length=16, db_collation="C")
     fidelity = models.CharField(max_length=16, db_collation="C")
@@ -46,25 +36,29 @@ class _Counted(models.Model):
     reads = models.BigIntegerField()
     payload_bytes = models.BigIntegerField()
 
-    class Meta:
+    class Meta(_Counted.Meta):
         abstract = True
-        default_permissions = ()
 
 
-class Tally(_Counted):
+class Tally(_Threads):
     """Totals as of the last fold: one row a combination, for the estate and for each batch."""
 
     batch_pk = models.BigIntegerField()
 
     class Meta(_Counted.Meta):
         abstract = False
-        constraints = [models.UniqueConstraint(fields=["batch_pk", *KEYS], name="tally_unique")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["batch_pk", "status", "fidelity", "error_code", "pending_work", "has_snapshot"],
+                name="tally_unique",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.threads} {self.status} threads of batch {self.batch_pk}"
 
 
-class TallyChange(_Counted):
+class TallyChange(_Threads):
     """What one statement changed, not folded yet. Numbers may be negative; no batch: threads without one."""
 
     batch_pk = models.BigIntegerField(null=True)
@@ -74,3 +68,45 @@ class TallyChange(_Counted):
 
     def __str__(self) -> str:
         return f"{self.threads:+d} {self.status} threads of batch {self.batch_pk}"
+
+
+class _Runs(_Counted):
+    """The columns that totals and changes of runs share. ``month``: "2025-07" in UTC, empty where no time is known."""
+
+    assistant_id = opaque_id("assistant id", blank=True)
+    month = models.CharField(max_length=7, db_collation="C")
+    model = models.CharField(max_length=255, blank=True, db_collation="C")
+    status = models.CharField(max_length=32, db_collation="C")
+    runs = models.BigIntegerField()
+    runs_with_usage = models.BigIntegerField()
+    prompt_tokens = models.BigIntegerField()
+    completion_tokens = models.BigIntegerField()
+    total_tokens = models.BigIntegerField()
+
+    class Meta(_Counted.Meta):
+        abstract = True
+
+
+class RunTally(_Runs):
+    """Totals as of the last fold: one row a combination."""
+
+    class Meta(_Counted.Meta):
+        abstract = False
+        constraints = [
+            models.UniqueConstraint(
+                fields=["assistant_id", "month", "model", "status"], name="run_tally_unique"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.runs} {self.status} runs of {self.assistant_id} in {self.month}"
+
+
+class RunTallyChange(_Runs):
+    """What one statement changed, not folded yet. Numbers may be negative."""
+
+    class Meta(_Counted.Meta):
+        abstract = False
+
+    def __str__(self) -> str:
+        return f"{self.runs:+d} {self.status} runs of {self.assistant_id} in {self.month}"

@@ -24,6 +24,7 @@ from migration_app.models import (
     Thread,
 )
 from migration_app.reconciliation.kinds import Found, Looked
+from migration_app.statements import statements_of
 
 S = Thread.Status
 
@@ -38,38 +39,7 @@ _ENDED_HALF_WAY = frozenset({S.FAILED, S.BLOCKED, S.NEEDS_REVIEW, S.SNAPSHOTTED,
 _FINISHED = {S.VERIFIED: ("verified",), S.BACKFILLED: ("complete", "verified")}
 _WITHOUT_CONVERSATION = frozenset({S.REGISTERED, S.SOURCE_MISSING})
 
-_STATUSES = """
-    SELECT t.id, t.status, t.pending_work, t.lease_token IS NOT NULL, coalesce(c.state, '')
-    FROM migration_app_thread AS t LEFT JOIN migration_app_conversation AS c ON c.thread_id = t.id
-    WHERE t.id = ANY(%s) ORDER BY t.id
-"""
-_CHUNKS = """
-    WITH conversation AS (
-        SELECT c.id, c.thread_id, c.state, c.item_count, c.continued_after, t.status, t.pending_work
-        FROM migration_app_conversation AS c JOIN migration_app_thread AS t ON t.id = c.thread_id
-        WHERE c.thread_id = ANY(%s)
-    ), chunk AS (
-        SELECT k.conversation_id, k.item_count, k.state, cardinality(k.item_ids) AS ids,
-               k.sequence <> row_number() OVER chunks - 1
-               OR k.first_item <> lag(k.first_item + k.item_count, 1, 0) OVER chunks AS gap
-        FROM migration_app_chunk AS k JOIN conversation ON conversation.id = k.conversation_id
-        WINDOW chunks AS (PARTITION BY k.conversation_id ORDER BY k.sequence)
-    )
-    SELECT c.thread_id, c.status, c.pending_work, c.state, c.item_count, c.continued_after IS NOT NULL,
-           coalesce(sum(k.item_count), 0), count(*) FILTER (WHERE k.gap),
-           count(*) FILTER (WHERE k.state = 'sending'),
-           count(*) FILTER (WHERE k.state = 'appended' AND k.ids <> k.item_count)
-    FROM conversation AS c LEFT JOIN chunk AS k ON k.conversation_id = c.id
-    GROUP BY c.id, c.thread_id, c.status, c.pending_work, c.state, c.item_count, c.continued_after
-    ORDER BY c.thread_id
-"""
-_TWICE = """
-    SELECT item_id, count(*), array_agg(DISTINCT c.thread_id ORDER BY c.thread_id)
-    FROM migration_app_conversation AS c JOIN migration_app_chunk AS k ON k.conversation_id = c.id,
-         unnest(k.item_ids) AS item_id
-    WHERE c.thread_id = ANY(%s) AND item_id <> ''
-    GROUP BY item_id HAVING count(*) > 1 ORDER BY item_id
-"""
+_SQL = statements_of(__name__)
 
 
 def records_look(pks: Sequence[int]) -> Looked:
@@ -78,11 +48,11 @@ def records_look(pks: Sequence[int]) -> Looked:
     An item id that stands twice is found inside a conversation, and between threads of one call.
     """
     found = [
-        *(entry for row in _rows(_STATUSES, pks) for entry in _status_faults(*row)),
-        *(entry for row in _rows(_CHUNKS, pks) for entry in _chunk_faults(_Chunks(*row))),
+        *(entry for row in _rows(_SQL["statuses"], pks) for entry in _status_faults(*row)),
+        *(entry for row in _rows(_SQL["chunks"], pks) for entry in _chunk_faults(_Chunks(*row))),
         *(
             Found("item_id_twice", thread_pk, claimed="each item has an id of its own", found=_twice(*row))
-            for row in _rows(_TWICE, pks)
+            for row in _rows(_SQL["item_ids_twice"], pks)
             for thread_pk in row[2]
         ),
     ]
@@ -112,7 +82,7 @@ def _status_faults(pk: int, status: str, work: str, leased: bool, state: str) ->
 
 
 class _Chunks(NamedTuple):
-    """What _CHUNKS says of one conversation."""
+    """What ``chunks`` says of one conversation."""
 
     thread_pk: int
     status: str

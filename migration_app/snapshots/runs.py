@@ -19,10 +19,10 @@ from migration_app.archive.times import moment_of
 from migration_app.audit.trail import audit_record
 from migration_app.contracts import Actor, SourceThread
 from migration_app.conversion.run_facts import run_facts
+from migration_app.counters import RUNS
 from migration_app.models import Run, Thread
 from migration_app.models.run import MAX_TOKENS
 from migration_app.snapshots.pages import load_source_threads
-from migration_app.snapshots.run_totals import run_totals_fold, run_totals_rebuild
 from migration_app.spill import Codec, Gathering
 
 _GROUP = 200
@@ -142,7 +142,7 @@ def runs_collect(
 ) -> Collected:
     """Write the runs of threads that were snapshotted before these rows were kept; leaves out who has rows.
 
-    ``everything``: read all threads anew, and count the totals anew at the end. ``after``: begin behind this
+    ``everything``: read all threads again, and rebuild the totals at the end. ``after``: begin behind this
     primary key. A group of threads is one transaction; whoever begins again goes on where it was stopped.
     """
     done = Collected(last_pk=after)
@@ -155,11 +155,11 @@ def runs_collect(
             break
         written = _group_collect(threads)
         done = Collected(done.threads + len(threads), done.rows + written, threads[-1].pk)
-        run_totals_fold()
+        RUNS.fold()
         if progress is not None:
             progress(done)
     if everything and not stop():
-        run_totals_rebuild()
+        RUNS.rebuild()
     if done.threads:
         audit_record(
             actor=actor,

@@ -25,10 +25,11 @@ from migration_app.contracts import Actor, JsonObject, Policies, Severity, Sourc
 from migration_app.conversion.chunking import plan_size
 from migration_app.conversion.findings.policies import codes_of
 from migration_app.conversion.resources import thread_resources
+from migration_app.counters import RUNS
 from migration_app.models import Assistant, AuditEvent, Conversation, Thread
 from migration_app.snapshots.pages import LoadedThread, load_source_threads
-from migration_app.snapshots.run_totals import run_totals_fold
 from migration_app.snapshots.runs import RunRows
+from migration_app.statements import statements_of
 from migration_app.threads.plans import PlanLostError, conversation_policies, plan_of
 from migration_app.threads.statuses import TERMINAL_FIELDS, thread_transition, threads_transition
 
@@ -62,23 +63,7 @@ _DELETED_VERB = "thread.source_deleted"
 _DELETIONS = codes_of("deletions")
 _GROUP = 200
 
-_WRITE = """
-    UPDATE migration_app_thread AS t SET
-        fidelity = r.fidelity, message_count = r.message_count, run_count = r.run_count,
-        item_count = r.item_count, chunk_count = r.chunk_count, payload_bytes = r.payload_bytes,
-        finding_counts = r.finding_counts, first_message_at = r.first_message_at,
-        last_message_at = r.last_message_at, source_created_at = r.source_created_at,
-        snapshot_at = r.snapshot_at, snapshot_sequence = r.snapshot_sequence, plan_digest = r.plan_digest,
-        resources = r.resources, user_ref = r.user_ref, assistant_id = r.assistant_id,
-        error_code = r.error_code, error_text = r.error_text, attempts = r.attempts, updated_at = now()
-    FROM jsonb_to_recordset(%s::jsonb) AS r(
-        pk bigint, fidelity text, message_count integer, run_count integer, item_count integer,
-        chunk_count integer, payload_bytes bigint, finding_counts jsonb, first_message_at timestamptz,
-        last_message_at timestamptz, source_created_at timestamptz, snapshot_at timestamptz,
-        snapshot_sequence integer, plan_digest text, resources text,
-        user_ref text, assistant_id bigint, error_code text, error_text text, attempts smallint)
-    WHERE t.id = r.pk
-"""
+_SQL = statements_of(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -226,7 +211,7 @@ def threads_assess(
             group[loaded.thread.pk] = assessment_of(loaded, conversations.get(loaded.thread.pk))
             runs.add(loaded.thread.pk, loaded.source)
         _group_store(group, runs, actor=actor, reason=reason, fence=fence)
-        run_totals_fold()
+        RUNS.fold()
         if progress is not None:
             progress(start + len(pks))
 
@@ -330,7 +315,7 @@ def _measures_write(
             record |= _outcome(group[row.pk])
         records.append(record)
     with connection.cursor() as cursor:
-        cursor.execute(_WRITE, [json.dumps(records, default=datetime.datetime.isoformat)])
+        cursor.execute(_SQL["store"], [json.dumps(records, default=datetime.datetime.isoformat)])
 
 
 def _changes(thread: Thread, assessment: Assessment, assistants: Mapping[str, int]) -> dict[str, Any]:

@@ -15,13 +15,17 @@ from hypothesis.extra.django import TestCase
 
 from migration_app.contracts import Actor
 from migration_app.counters import (
-    tallies_differences,
-    tallies_fold,
-    tallies_rebuild,
+    COUNTERS,
+    RUNS,
+    THREADS,
+    Counter,
+    counter_triggers,
+    counters_differences,
+    counters_rebuild,
     tally_condition,
     tally_lines,
 )
-from migration_app.models import AuditEvent, Batch, Tally, TallyChange, Thread
+from migration_app.models import AuditEvent, Batch, Run, RunTally, Tally, TallyChange, Thread
 from tests.migration_app.admin.estate import batch_made, thread_made, threads_made
 
 
@@ -56,7 +60,7 @@ def test_an_insert_a_change_and_a_delete_are_counted_at_once() -> None:
     assert (line.status, line.has_snapshot, line.threads) == ("snapshotted", True, 1)
     thread.delete()
     assert tally_lines() == []
-    assert tallies_differences() == []
+    assert counters_differences() == []
 
 
 @pytest.mark.django_db
@@ -92,7 +96,7 @@ def test_rows_that_come_by_copy_and_upserts_are_counted() -> None:
             " ON CONFLICT (thread_id) DO UPDATE SET status = 'excluded'"
         )
     assert counted() == {"registered": 1, "excluded": 1}
-    assert tallies_differences() == []
+    assert counters_differences() == []
 
 
 @pytest.mark.django_db
@@ -104,7 +108,7 @@ def test_a_thread_that_goes_to_another_batch_is_counted_there_and_no_longer_here
         assert tally_lines(batch_pk=first.pk) == []
         assert [line.threads for line in tally_lines(batch_pk=second.pk)] == [1]
         assert counted() == {"registered": 1}
-        tallies_fold()
+        THREADS.fold()
 
 
 @pytest.mark.django_db
@@ -115,7 +119,7 @@ def test_what_was_rolled_back_is_not_counted() -> None:
         assert counted() == {"failed": 1}
         transaction.set_rollback(True)
     assert counted() == {"registered": 1}
-    assert tallies_differences() == []
+    assert counters_differences() == []
 
 
 @pytest.mark.django_db
@@ -124,30 +128,30 @@ def test_folding_keeps_what_is_told_and_leaves_one_row_a_combination() -> None:
     for number in range(6):
         thread_made(batch=batch, status="failed", error_code=f"code_{number % 2}", item_count=number)
     before = (tally_lines(), tally_lines(batch_pk=batch.pk))
-    assert tallies_fold()
+    assert THREADS.fold()
     assert (tally_lines(), tally_lines(batch_pk=batch.pk)) == before
     assert (TallyChange.objects.count(), Tally.objects.count()) == (0, 4)
     Thread.objects.all().delete()
-    assert tallies_fold()
+    assert THREADS.fold()
     assert (TallyChange.objects.count(), Tally.objects.count()) == (0, 0)
 
 
 @pytest.mark.django_db
 def test_folding_nothing_writes_nothing() -> None:
-    assert not tallies_fold()
+    assert not THREADS.fold()
 
 
 @pytest.mark.django_db
 def test_counters_that_are_off_are_told_and_rebuilt() -> None:
     batch = batch_made()
     thread_made(batch=batch)
-    tallies_fold()
+    THREADS.fold()
     Tally.objects.filter(batch_pk=batch.pk).update(threads=3, items=5)
-    (told,) = tallies_differences()
+    (told,) = counters_differences()
     assert told.startswith(f"batch {batch.pk}, registered")
     assert told.endswith("+2 threads, +5 items")
-    tallies_rebuild(actor=Actor("ada"), reason="they were off")
-    assert tallies_differences() == []
+    counters_rebuild(actor=Actor("ada"), reason="they were off")
+    assert counters_differences() == []
     event = AuditEvent.objects.get(verb="counters.rebuilt")
     assert (event.actor, event.reason) == ("ada", "they were off")
     assert [line.threads for line in tally_lines(batch_pk=batch.pk)] == [1]
@@ -156,7 +160,7 @@ def test_counters_that_are_off_are_told_and_rebuilt() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_emptying_the_table_empties_the_counters() -> None:
     thread_made()
-    tallies_fold()
+    THREADS.fold()
     thread_made()
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE migration_app_thread CASCADE")
@@ -214,10 +218,10 @@ def test_what_is_under_way_elsewhere_is_neither_seen_nor_lost_by_a_fold() -> Non
     with transaction.atomic():
         Thread.objects.filter(pk=first.pk).update(status="failed")
         on_another_connection(lambda: Thread.objects.filter(pk=second.pk).update(status="excluded"))
-        on_another_connection(tallies_fold)
+        on_another_connection(THREADS.fold)
         on_another_connection(lambda: _assert_counted({"registered": 1, "excluded": 1}))
     assert counted() == {"failed": 1, "excluded": 1}
-    assert tallies_differences() == []
+    assert counters_differences() == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -225,13 +229,13 @@ def test_of_two_folds_at_once_one_goes_on_without_waiting_and_nothing_is_counted
     threads_made(3)
     told: list[bool] = []
     with transaction.atomic():
-        assert tallies_fold()
+        assert THREADS.fold()
         thread_made()
-        on_another_connection(lambda: told.append(tallies_fold()))
+        on_another_connection(lambda: told.append(THREADS.fold()))
     assert told == [False]
-    assert tallies_fold()
+    assert THREADS.fold()
     assert counted() == {"registered": 4}
-    assert tallies_differences() == []
+    assert counters_differences() == []
 
 
 def _assert_counted(expected: dict[str, int]) -> None:
@@ -286,12 +290,12 @@ class AnySequenceOfChangesTests(TestCase):
             elif verb == "delete":
                 Thread.objects.filter(pk__in=picked).delete()
             elif verb == "fold":
-                tallies_fold()
+                THREADS.fold()
             elif verb == "undone" and values:
                 with transaction.atomic():
                     Thread.objects.filter(pk__in=picked).update(**values)
                     transaction.set_rollback(True)
-            assert tallies_differences() == []
+            assert counters_differences() == []
 
 
 def _values(fields: dict[str, object], batches: list[Batch]) -> Iterator[tuple[str, object]]:
@@ -302,3 +306,36 @@ def _values(fields: dict[str, object], batches: list[Batch]) -> Iterator[tuple[s
             yield "snapshot_at", timezone.now() if value else None
         else:
             yield name, value
+
+
+# --- what is declared -----------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("counter", COUNTERS, ids=["threads", "runs"])
+def test_the_triggers_in_the_database_are_those_that_are_declared(counter: Counter) -> None:
+    source, totals = counter.source._meta.db_table, counter.totals._meta.db_table
+    declared = counter_triggers(source, totals, counter.keys, counter.measures)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT p.prosrc FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid"
+            " WHERE t.tgrelid = %s::regclass AND t.tgname LIKE 'console_count_%%'",
+            [source],
+        )
+        installed = [body for (body,) in cursor.fetchall()]
+    assert len(installed) == 4
+    assert all(body in declared for body in installed)
+
+
+@pytest.mark.django_db
+def test_counters_of_runs_that_are_off_are_told_and_rebuilt_with_those_of_threads() -> None:
+    thread = thread_made()
+    Run.objects.create(
+        thread=thread, run_id="run_1", assistant_id="asst_1", status="completed", model="gpt-4.1"
+    )
+    RUNS.fold()
+    RunTally.objects.update(runs=3, total_tokens=7)
+    assert counters_differences() == ["all runs, asst_1  gpt-4.1 completed: +2 runs, +7 total_tokens"]
+    counters_rebuild(actor=Actor("ada"), reason="they were off")
+    assert counters_differences() == []
+    assert RunTally.objects.get().runs == 1

@@ -554,6 +554,6 @@ def test_the_sweep_adds_up_the_counters(
     make_thread: MakeThread, queue: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folded: list[bool] = []
-    monkeypatch.setattr(jobs, "tallies_fold", lambda: folded.append(True))
+    monkeypatch.setattr(jobs, "counters_fold", lambda: folded.append(True))
     jobs.sweep()
     assert folded == [True]

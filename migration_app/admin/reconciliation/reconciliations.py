@@ -29,7 +29,7 @@ from migration_app.admin.base.pagination import slice_of
 from migration_app.admin.base.workers import workers_state
 from migration_app.admin.reconciliation.form import Asked, asked_for, form_context
 from migration_app.audit.trail import audit_record
-from migration_app.counters import tallies_rebuild
+from migration_app.counters import counters_rebuild
 from migration_app.jobs import reconcile_enqueue
 from migration_app.models import Discrepancy, Reconciliation
 from migration_app.reconciliation.kinds import KINDS
@@ -307,7 +307,7 @@ def _act(request: HttpRequest, row: Reconciliation, act: str) -> tuple[bool, str
     if not reason:
         return False, "Say why: the reason is kept in the audit trail."
     if act == "rebuild":
-        tallies_rebuild(actor=actor, reason=reason)
+        counters_rebuild(actor=actor, reason=reason)
         return True, "The counters were rebuilt. Reconcile again to see that none is off."
     done = review_ask(pk=row.pk, reason=reason, actor=actor)
     return done, "A worker sends the threads to review." if done else "That was asked for before."

@@ -1,4 +1,4 @@
-"""``manage.py rebuild_counters``: count the threads again, where a reconciliation found the counters to be off."""
+"""``manage.py rebuild_counters``: count threads and runs again, where a reconciliation found the counters to be off."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from migration_app.audit.command_line import command_actor
-from migration_app.counters import tallies_differences, tallies_rebuild
+from migration_app.counters import counters_differences, counters_rebuild
 
 _SHOWN = 20
 
 
 class Command(BaseCommand):
-    """Rebuild the counters of lists and dashboard."""
+    """Rebuild the counters of lists, dashboard and usage."""
 
     help = (
-        "Count all threads again, for the figures of lists and dashboard. It reads every thread, and whoever changes "
-        "threads waits for as long: seconds for a million. Threads themselves are not changed."
+        "Count all threads and runs again, for the figures of lists, dashboard and usage. It reads every row, and what "
+        "writes such rows waits for as long: seconds for a million. Threads and runs themselves are not changed."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -27,7 +27,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Say what is off, then rebuild."""
-        differences = tallies_differences()
+        differences = counters_differences()
         for words in differences[:_SHOWN]:
             self.stdout.write(words)
         if len(differences) > _SHOWN:
@@ -37,5 +37,5 @@ class Command(BaseCommand):
                 f"{len(differences):,} counters are off." if differences else "Every counter is right."
             )
             return
-        tallies_rebuild(actor=command_actor(), reason=options["reason"])
+        counters_rebuild(actor=command_actor(), reason=options["reason"])
         self.stdout.write(f"The counters were rebuilt; {len(differences):,} of them had been off.")

@@ -11,7 +11,7 @@ from django.db import DatabaseError, connection, transaction
 from migration_app.audit.trail import audit_record
 from migration_app.batches.batches import batch_create, batch_prepare
 from migration_app.contracts import Actor
-from migration_app.counters import tallies_fold
+from migration_app.counters import THREADS
 from migration_app.models import AuditEvent, Prompt, PromptVersion, Thread
 from migration_app.models.guards import GUARDED
 from migration_app.prompts.review import version_submit
@@ -78,7 +78,7 @@ def test_the_role_does_the_applications_work(as_role: None) -> None:
     thread = ThreadFactory.create(status="snapshotted")
     batch = batch_create(kind="backfill", selection=selection_of_filters({}), actor=ADA, reason="a test")
     batch_prepare(batch_pk=batch.pk, actor=ADA)
-    tallies_fold()
+    THREADS.fold()
     thread.refresh_from_db()
     assert thread.status == Thread.Status.QUEUED
     prompt = Prompt.objects.create(slug="clerk", assistant=AssistantFactory.create())

@@ -14,7 +14,7 @@ from migration_app.batches.preflight import Preflight, preflight_of
 from migration_app.batches.preflight_large import matching_words, page_preflight
 from migration_app.batches.preflight_report import preflight_rows
 from migration_app.contracts import Policies
-from migration_app.counters import tallies_fold
+from migration_app.counters import THREADS
 from migration_app.models import Thread
 from migration_app.threads.selections import selection_of_filters, selection_of_pks
 from tests.migration_app.admin.estate import assistant_made, batch_made, conversation_made
@@ -63,7 +63,7 @@ def estate(**fields: Any) -> list[Thread]:
 @pytest.mark.parametrize("filters", [{}, {"fidelity__exact": "lossy"}], ids=str)
 def test_of_too_many_threads_the_numbers_are_still_those_of_all(kind: str, filters: dict[str, str]) -> None:
     estate()
-    tallies_fold()
+    THREADS.fold()
     Thread.objects.filter(thread_id="t1").update(status="failed")
     selection = selection_of_filters(filters)
     found, whole = page_preflight(selection, kind), preflight_of(selection, kind)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from migration_app.batches.progress import batch_progress
-from migration_app.counters import tallies_fold
+from migration_app.counters import THREADS
 from migration_app.models import Thread
 from tests.migration_app.admin.estate import batch_made, thread_made, threads_made
 
@@ -25,7 +25,7 @@ def test_progress_is_told_by_status_and_by_what_is_left(
         found = batch_progress(batch)
     assert (found.taken, found.pending, found.percent) == (4, 1, 75)
     assert found.by_status == {"failed": 3, "queued": 1}
-    tallies_fold()
+    THREADS.fold()
     assert batch_progress(batch) == found
 
 

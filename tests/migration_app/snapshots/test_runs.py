@@ -10,12 +10,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from migration_app.contracts import Actor, SourceThread
+from migration_app.counters import RUNS
 from migration_app.models import AuditEvent, Run, RunTally, Thread
 from migration_app.snapshots.run_totals import (
     RunTotal,
     Span,
     run_totals,
-    run_totals_fold,
 )
 from migration_app.snapshots.runs import Collected, RunRows, runs_collect
 from migration_app.threads.assessments import thread_assess, threads_assess
@@ -126,7 +126,7 @@ def test_assessing_again_writes_no_row_and_no_change_of_counts() -> None:
         assess(row)
         cursor.execute(version)
         assert cursor.fetchall() == before
-    assert not run_totals_fold()
+    assert not RUNS.fold()
 
 
 def test_all_runs_of_a_group_are_written_by_one_statement() -> None:
@@ -220,7 +220,7 @@ def test_totals_are_of_one_assistant_or_of_a_span_of_months() -> None:
     Run.objects.filter(run_id="run_2").delete()
     assert run_totals(Span("asst_1", first="2025-07", last="2025-07"))[0].runs == 1
     after = run_totals(Span())
-    assert run_totals_fold()
+    assert RUNS.fold()
     assert run_totals(Span()) == after
     assert len(after) == len(before)
 

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from migration_app import index_walks
 from migration_app.admin.base import paging
-from migration_app.counters import tallies_fold
+from migration_app.counters import counters_fold
 from migration_app.models import AuditEvent, SourceObject, Thread
 from tests.migration_app.admin.conftest import LogIn
 from tests.migration_app.admin.estate import (
@@ -264,7 +264,7 @@ def large_estate(db: None) -> Callable[[], None]:
             cursor.execute(_ESTATE, [batch.pk])
         events_made(3000, batch_pk=batch.pk)
         events_made(3000, verb="thread.verified")
-        tallies_fold()
+        counters_fold()
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
 

@@ -11,7 +11,7 @@ from pytest_django.fixtures import Settings
 
 from migration_app.admin.reconciliation import reconciliations as module
 from migration_app.contracts import Actor
-from migration_app.counters import tallies_differences, tallies_fold
+from migration_app.counters import THREADS, counters_differences
 from migration_app.models import AuditEvent, Reconciliation, Tally, Thread
 from migration_app.reconciliation.kinds import DEFAULT_CHECKS, Found, Looked
 from migration_app.reconciliation.records import (
@@ -262,15 +262,15 @@ def test_counters_that_are_off_are_rebuilt_from_the_page_that_says_so(
     log_in: LogIn, enqueued: list[int]
 ) -> None:
     thread_made()
-    tallies_fold()
+    THREADS.fold()
     Tally.objects.update(threads=7)
     row = finished(Found("tally_differs", subject="the estate", found="off by +6 threads"))
     client = log_in("operator")
     assert b"Rebuild counters" in client.get(f"{LIST}{row.pk}/change/").content
     client.post(url(row, "rebuild"), {"reason": " "})
-    assert len(tallies_differences()) == 1
+    assert len(counters_differences()) == 1
     client.post(url(row, "rebuild"), {"reason": "off since the restore"})
-    assert tallies_differences() == []
+    assert counters_differences() == []
     event = AuditEvent.objects.get(verb="counters.rebuilt")
     assert (event.actor, event.reason) == ("operator", "off since the restore")
     assert enqueued == []

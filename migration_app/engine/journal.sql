@@ -1,0 +1,149 @@
+-- apply --
+-- Write entries, one JSON document each. ``held`` locks the threads whose lease and status are what the worker believes;
+-- everything else joins it, so that an entry without its lease changes nothing. All parts of the statement see the rows
+-- as they were before it: the orphan takes the intent's old time although the intent gets a new one.
+WITH entry AS MATERIALIZED (
+    SELECT (doc->>'thread')::bigint AS pk, (doc->>'token')::uuid AS token, doc->>'seen' AS seen, doc
+    FROM jsonb_array_elements(%s::jsonb) AS doc
+),
+held AS MATERIALIZED (
+    SELECT t.id AS pk, t.thread_id AS name, t.batch_id, entry.doc,
+           coalesce(t.snapshot_sequence > (doc->>'snapshot_seen')::integer, false) AS grown
+    FROM entry JOIN migration_app_thread AS t ON t.id = entry.pk
+    WHERE t.lease_token = entry.token AND t.status = entry.seen
+    ORDER BY t.id FOR NO KEY UPDATE OF t
+),
+orphaned AS (
+    INSERT INTO migration_app_orphanconversation (thread_id, intended_at, noticed_at, reason, metadata_keys, request_id)
+    SELECT pk, c.intended_at, now(), doc->'orphan'->>'reason',
+           ARRAY(SELECT jsonb_array_elements_text(doc->'orphan'->'metadata_keys')), ''
+    FROM held JOIN migration_app_conversation AS c ON c.thread_id = pk
+    WHERE doc ? 'orphan'
+),
+intended AS (
+    INSERT INTO migration_app_conversation (thread_id, conversation_id, state, item_count, fingerprint, policies,
+                                            policies_version, replacements, create_request_id, intended_at)
+    SELECT pk, '', 'creating', 0, '', doc->'intent'->'policies', (doc->'intent'->>'policies_version')::smallint,
+           doc->'intent'->'replacements', '', now()
+    FROM held
+    WHERE doc ? 'intent'
+    ON CONFLICT (thread_id) DO UPDATE
+    SET intended_at = excluded.intended_at, policies = excluded.policies, policies_version = excluded.policies_version,
+        replacements = excluded.replacements
+    WHERE migration_app_conversation.state = 'creating'
+),
+abandoned AS (
+    DELETE FROM migration_app_conversation AS c USING held
+    WHERE c.thread_id = pk AND doc ? 'abandon' AND c.state = 'creating'
+),
+conversed AS (
+    UPDATE migration_app_conversation AS c SET
+        conversation_id = coalesce(s->>'conversation_id', c.conversation_id),
+        create_request_id = coalesce(s->>'create_request_id', c.create_request_id),
+        state = coalesce(s->>'state', c.state),
+        replacements = coalesce(s->'replacements', c.replacements),
+        item_count = coalesce((s->>'item_count')::integer, c.item_count),
+        fingerprint = coalesce(s->>'fingerprint', c.fingerprint),
+        not_shown = coalesce(s->>'not_shown', c.not_shown),
+        continued_after = coalesce((s->>'continued_after')::integer, c.continued_after),
+        created_at = CASE WHEN s ? 'created' THEN now() ELSE c.created_at END,
+        completed_at = CASE WHEN s ? 'completed' THEN now() ELSE c.completed_at END,
+        verified_at = CASE WHEN s ? 'verified' THEN CASE WHEN (s->>'verified')::boolean THEN now() END
+                      ELSE c.verified_at END,
+        mapped_at = CASE WHEN (s->>'verified')::boolean THEN coalesce(c.mapped_at, now()) ELSE c.mapped_at END
+    FROM held, LATERAL (SELECT doc->'conversation' AS s) AS change
+    WHERE c.thread_id = pk AND doc ? 'conversation'
+),
+withdrawn AS (
+    DELETE FROM migration_app_chunk AS k USING held, migration_app_conversation AS c
+    WHERE c.thread_id = pk AND doc ? 'withdrawn' AND k.conversation_id = c.id
+      AND k.sequence = (doc->>'withdrawn')::integer AND k.state = 'sending'
+),
+appended AS (
+    UPDATE migration_app_chunk AS k SET
+        state = 'appended', appended_at = now(), request_id = doc->'appended'->>'request_id',
+        item_ids = ARRAY(SELECT jsonb_array_elements_text(doc->'appended'->'item_ids'))
+    FROM held JOIN migration_app_conversation AS c ON c.thread_id = pk
+    WHERE doc ? 'appended' AND k.conversation_id = c.id AND k.sequence = (doc->'appended'->>'sequence')::integer
+),
+sending AS (
+    INSERT INTO migration_app_chunk AS k (conversation_id, sequence, first_item, item_count, digest, source_ids,
+                                          item_ids, state, request_id, sent_at)
+    SELECT c.id, (s->>'sequence')::integer, (s->>'first_item')::integer, (s->>'item_count')::smallint, s->>'digest',
+           ARRAY(SELECT jsonb_array_elements_text(s->'source_ids')), '{}', 'sending', '', now()
+    FROM held JOIN migration_app_conversation AS c ON c.thread_id = pk, LATERAL (SELECT doc->'sending' AS s) AS chunk
+    WHERE doc ? 'sending'
+    ON CONFLICT (conversation_id, sequence) DO UPDATE
+    -- A chunk that is there is never announced again: NULL is refused, and with it the whole entry.
+    SET first_item = CASE WHEN k.state = 'sending' THEN excluded.first_item END, item_count = excluded.item_count,
+        digest = excluded.digest, source_ids = excluded.source_ids, sent_at = excluded.sent_at
+),
+deleting AS (
+    UPDATE migration_app_chunk AS k SET
+        state = 'deleting', item_ids = ARRAY(SELECT jsonb_array_elements_text(doc->'deleting'->'item_ids'))
+    FROM held JOIN migration_app_conversation AS c ON c.thread_id = pk
+    WHERE doc ? 'deleting' AND k.conversation_id = c.id AND k.sequence = (doc->'deleting'->>'sequence')::integer
+),
+deleted AS (
+    DELETE FROM migration_app_chunk AS k USING held, migration_app_conversation AS c
+    WHERE c.thread_id = pk AND doc ? 'deleted' AND k.conversation_id = c.id
+      AND k.sequence = (doc->>'deleted')::integer AND k.state = 'deleting'
+),
+remembered AS (
+    INSERT INTO migration_app_formerconversation (thread_id, conversation_id, fate, item_count, residue, reason,
+                                                  actor, created_at, parted_at, item_ids, delete_after)
+    SELECT pk, c.conversation_id, p->>'fate', (p->>'item_count')::integer, p->>'residue', p->>'reason', %s,
+           c.created_at, now(),
+           CASE WHEN p ? 'delete_in' THEN
+               ARRAY(SELECT unnest(k.item_ids) FROM migration_app_chunk AS k WHERE k.conversation_id = c.id)
+           ELSE '{}' END,
+           now() + make_interval(secs => (p->>'delete_in')::double precision)
+    FROM held JOIN migration_app_conversation AS c ON c.thread_id = pk, LATERAL (SELECT doc->'parted' AS p) AS parting
+    WHERE doc ? 'parted'
+),
+emptied AS (
+    DELETE FROM migration_app_chunk AS k USING held, migration_app_conversation AS c
+    WHERE c.thread_id = pk AND doc ? 'parted' AND k.conversation_id = c.id
+),
+parted AS (
+    DELETE FROM migration_app_conversation AS c USING held WHERE c.thread_id = pk AND doc ? 'parted'
+),
+changed AS (
+    UPDATE migration_app_thread AS t SET
+        status = coalesce(s->>'status', t.status),
+        pending_work = coalesce(s->>'pending_work', t.pending_work),
+        error_code = coalesce(s->>'error_code', t.error_code),
+        error_text = coalesce(s->>'error_text', t.error_text),
+        attempts = coalesce((s->>'attempts')::smallint, t.attempts),
+        restarts = coalesce((s->>'restarts')::smallint, t.restarts),
+        fidelity = coalesce(s->>'fidelity', t.fidelity),
+        item_count = coalesce((s->>'item_count')::integer, t.item_count),
+        chunk_count = coalesce((s->>'chunk_count')::integer, t.chunk_count),
+        payload_bytes = coalesce((s->>'payload_bytes')::bigint, t.payload_bytes),
+        plan_digest = coalesce(s->>'plan_digest', t.plan_digest),
+        finding_counts = coalesce(s->'finding_counts', t.finding_counts),
+        lease_token = CASE WHEN s ? 'release' THEN NULL ELSE t.lease_token END,
+        lease_until = CASE WHEN s ? 'release' THEN NULL ELSE t.lease_until END,
+        not_before = CASE WHEN s ? 'due_in' THEN now() + make_interval(secs => (s->>'due_in')::double precision)
+                     WHEN s ? 'release' THEN NULL ELSE t.not_before END,
+        updated_at = now()
+    FROM held, LATERAL (SELECT doc->'set' AS s) AS change
+    WHERE t.id = pk AND doc ? 'set'
+),
+quoted AS (
+    INSERT INTO migration_app_serverwords AS w (thread_id, code, item, status, request_id, words, said_at)
+    SELECT pk, q->>'code', (q->>'item')::integer, (q->>'status')::smallint, q->>'request_id', q->>'words', now()
+    FROM held, LATERAL jsonb_array_elements(doc->'quoted') AS quote(q)
+    WHERE doc ? 'quoted'
+    ON CONFLICT (thread_id, code, item) DO UPDATE
+    SET status = excluded.status, request_id = excluded.request_id, words = excluded.words, said_at = excluded.said_at
+),
+told AS (
+    INSERT INTO migration_app_auditevent (at, actor, actor_user_id, verb, subject_kind, subject_id, before, after,
+                                          reason, batch_pk, job_id, request_id)
+    SELECT now(), %s, %s, e->>'verb', 'thread', name, e->>'before', e->>'after', e->>'reason', batch_id, %s,
+           e->>'request_id'
+    FROM held, LATERAL jsonb_array_elements(doc->'events') WITH ORDINALITY AS event(e, place)
+    ORDER BY pk, place
+)
+SELECT pk, grown FROM held
