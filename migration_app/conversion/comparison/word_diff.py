@@ -6,7 +6,6 @@ nothing of the project.
 
 from __future__ import annotations
 
-import bisect
 import dataclasses
 import difflib
 import re
@@ -21,13 +20,12 @@ SHOWN_CHARACTERS = 30_000
 SHOWN_ROWS = 600
 """Of text on a page, each side; what is beyond is counted."""
 
-_WORDS = re.compile(r"\w+|\s+|[^\w\s]")
-_COMPARED = 12_000
-"""Pairs of elements that difflib, which may take the square of them, is given at once."""
-_EDITS = 700
-"""Where nothing anchors (one long line of common words), so many words removed and added are looked for."""
-_ALL_COMPARED = 3_000_000
-"""And in one comparison of two texts; afterwards what lies between anchors counts as replaced."""
+_WORDS = re.compile(r"(?:\w+|[^\w\s])\s*|\s+")
+"""With the space behind them: it stands between any two words, and would be what they have in common."""
+_WINDOW = 1000
+"""Lines, or words, that difflib is given at once: it may take the square of them."""
+_COMPARISONS = 8_000_000
+"""Of elements, in one comparison of two texts; what is left then counts as replaced."""
 _MARKED_FROM = 0.25
 """Texts that share less of their words than this are shown as replaced whole: marks would only confuse."""
 
@@ -71,17 +69,19 @@ class TextDiff:
 
 
 class _Budget:
-    """What may still be compared element by element."""
+    """What may still be compared in these two texts."""
 
     def __init__(self) -> None:
-        self._left = _ALL_COMPARED
+        self._left = _COMPARISONS
 
-    def take(self, cost: int, most: int) -> bool:
-        """Whether so much may be, and no more than ``most`` at once; counts it then."""
-        if cost > min(most, self._left):
-            return False
-        self._left -= cost
-        return True
+    def compare(self, left: Sequence[str], right: Sequence[str]) -> Sequence[tuple[str, int, int, int, int]]:
+        """Difflib's opcodes; none once too much was compared. What both have often is no anchor to difflib."""
+        if self._left <= 0:
+            return []
+        opcodes = difflib.SequenceMatcher(None, left, right).get_opcodes()
+        counts = Counter(right)
+        self._left -= len(opcodes) * sum(1 + min(counts[element], _WINDOW // 100) for element in left)
+        return opcodes
 
 
 def text_diff(before: str, after: str) -> TextDiff:
@@ -140,11 +140,23 @@ def _changed(before: str, after: str, budget: _Budget) -> Row:
             folded = _folded(Piece("same", was), has_before=index > 0, has_after=index < len(opcodes) - 1)
             for side in pieces:
                 side.extend(folded)
-        if not equal and was:
-            pieces[0].append(Piece("removed", was))
-        if not equal and now:
-            pieces[1].append(Piece("added", now))
+        else:
+            space = _common_space(was, now) if len(opcodes) > 1 else ""
+            pieces[0].extend(_marked("removed", was, space))
+            pieces[1].extend(_marked("added", now, space))
     return Row(tuple(pieces[0]), tuple(pieces[1]), changed=True)
+
+
+def _common_space(was: str, now: str) -> str:
+    """The space that both end with."""
+    space = was[len(was.rstrip()) :]
+    return space if now.endswith(space) else ""
+
+
+def _marked(kind: Kind, text: str, space: str) -> Iterator[Piece]:
+    for piece in (Piece(kind, text.removesuffix(space)), Piece("same", space)):
+        if piece.text:
+            yield piece
 
 
 def _folded(piece: Piece, *, has_before: bool, has_after: bool) -> tuple[Piece, ...]:
@@ -180,7 +192,9 @@ def _cut(pieces: Sequence[Piece], shown: list[int], side: int) -> tuple[Piece, .
 def _opcodes(left: Sequence[str], right: Sequence[str], budget: _Budget) -> list[Opcode]:
     """What is equal and what is not, in order, neighbours of one kind as one."""
     merged: list[Opcode] = []
-    for opcode in _compared(left, right, 0, 0, budget):
+    for opcode in _compared(left, right, budget):
+        if opcode[1] == opcode[2] and opcode[3] == opcode[4]:
+            continue
         if merged and merged[-1][0] == opcode[0]:
             last = merged[-1]
             merged[-1] = (last[0], last[1], opcode[2], last[3], opcode[4])
@@ -189,52 +203,31 @@ def _opcodes(left: Sequence[str], right: Sequence[str], budget: _Budget) -> list
     return merged
 
 
-def _compared(
-    left: Sequence[str], right: Sequence[str], left_at: int, right_at: int, budget: _Budget
-) -> Iterator[Opcode]:
-    """Opcodes of two sequences that stand at these places: equal ends, anchors, and difflib for what is small."""
-    head = _common(left, right)
-    if head:
-        yield True, left_at, left_at + head, right_at, right_at + head
-    left, right, left_at, right_at = left[head:], right[head:], left_at + head, right_at + head
+def _compared(left: Sequence[str], right: Sequence[str], budget: _Budget) -> Iterator[Opcode]:
+    """Equal ends, and between them one window after the other, each from the first difference behind the last one."""
     tail = _common(left[::-1], right[::-1])
-    middle_left, middle_right = left[: len(left) - tail], right[: len(right) - tail]
-    if middle_left or middle_right:
-        yield from _middle(middle_left, middle_right, left_at, right_at, budget)
-    if tail:
-        left_end, right_end = left_at + len(left), right_at + len(right)
-        yield True, left_end - tail, left_end, right_end - tail, right_end
-
-
-def _middle(
-    left: Sequence[str], right: Sequence[str], left_at: int, right_at: int, budget: _Budget
-) -> Iterator[Opcode]:
-    whole = (False, left_at, left_at + len(left), right_at, right_at + len(right))
-    if not left or not right:
-        yield whole
-        return
-    if budget.take(len(left) * len(right), _COMPARED):
-        for tag, i1, i2, j1, j2 in difflib.SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
-            yield tag == "equal", left_at + i1, left_at + i2, right_at + j1, right_at + j2
-        return
-    anchors = _anchors(left, right) or _few_edits(left, right, budget)
-    if not anchors:
-        yield whole
-        return
-    done_left = done_right = 0
-    for at_left, at_right in anchors:
-        yield from _compared(
-            left[done_left:at_left],
-            right[done_right:at_right],
-            left_at + done_left,
-            right_at + done_right,
-            budget,
+    left_end, right_end = len(left) - tail, len(right) - tail
+    left_at = right_at = 0
+    while left_at < left_end or right_at < right_end:
+        same = _common(left[left_at:left_end], right[right_at:right_end])
+        yield True, left_at, left_at + same, right_at, right_at + same
+        left_at, right_at = left_at + same, right_at + same
+        window = (
+            left[left_at : min(left_at + _WINDOW, left_end)],
+            right[right_at : min(right_at + _WINDOW, right_end)],
         )
-        yield True, left_at + at_left, left_at + at_left + 1, right_at + at_right, right_at + at_right + 1
-        done_left, done_right = at_left + 1, at_right + 1
-    yield from _compared(
-        left[done_left:], right[done_right:], left_at + done_left, right_at + done_right, budget
-    )
+        opcodes = list(budget.compare(*window))
+        at_end = left_at + len(window[0]) == left_end and right_at + len(window[1]) == right_end
+        # What stands behind the last equal place may belong to what the window does not show.
+        while opcodes and not at_end and opcodes[-1][0] != "equal":
+            opcodes.pop()
+        if not opcodes:
+            yield False, left_at, left_end, right_at, right_end
+            break
+        for tag, i1, i2, j1, j2 in opcodes:
+            yield tag == "equal", left_at + i1, left_at + i2, right_at + j1, right_at + j2
+        left_at, right_at = left_at + opcodes[-1][2], right_at + opcodes[-1][4]
+    yield True, left_end, len(left), right_end, len(right)
 
 
 def _common(left: Sequence[str], right: Sequence[str]) -> int:
@@ -245,73 +238,3 @@ def _common(left: Sequence[str], right: Sequence[str]) -> int:
             break
         count += 1
     return count
-
-
-def _anchors(left: Sequence[str], right: Sequence[str]) -> list[tuple[int, int]]:
-    """Elements that each side has once, as far as they stand in the same order (Bram Cohen's patience diff)."""
-    once = {element for element, count in Counter(left).items() if count == 1}
-    counts = Counter(right)
-    places = {
-        element: place for place, element in enumerate(right) if element in once and counts[element] == 1
-    }
-    pairs = [(at, places[element]) for at, element in enumerate(left) if element in places]
-    ends: list[int] = []
-    tops: list[int] = []
-    before: list[int] = []
-    for index, (_, place) in enumerate(pairs):
-        pile = bisect.bisect_left(ends, place)
-        before.append(tops[pile - 1] if pile else -1)
-        if pile == len(ends):
-            ends.append(place)
-            tops.append(index)
-        else:
-            ends[pile], tops[pile] = place, index
-    chain: list[tuple[int, int]] = []
-    index = tops[-1] if tops else -1
-    while index >= 0:
-        chain.append(pairs[index])
-        index = before[index]
-    return chain[::-1]
-
-
-def _few_edits(left: Sequence[str], right: Sequence[str], budget: _Budget) -> list[tuple[int, int]]:
-    """Pairs of equal elements by Eugene Myers' greedy O(ND) way; none where more than ``_EDITS`` differ."""
-    if abs(len(left) - len(right)) > _EDITS or not budget.take(_EDITS * _EDITS // 2, _EDITS * _EDITS):
-        return []
-    reach = {1: 0}
-    trace: list[dict[int, int]] = []
-    for edits in range(_EDITS + 1):
-        trace.append(dict(reach))
-        for diagonal in range(-edits, edits + 1, 2):
-            x = _start(reach, diagonal, edits)
-            y = x - diagonal
-            while x < len(left) and y < len(right) and left[x] == right[y]:
-                x, y = x + 1, y + 1
-            reach[diagonal] = x
-            if x >= len(left) and y >= len(right):
-                return _walked_back(trace, len(left), len(right))
-    return []
-
-
-def _start(reach: dict[int, int], diagonal: int, edits: int) -> int:
-    """How far left a path comes that arrives at this diagonal by one edit more."""
-    if diagonal == -edits or (diagonal != edits and reach[diagonal - 1] < reach[diagonal + 1]):
-        return reach[diagonal + 1]
-    return reach[diagonal - 1] + 1
-
-
-def _walked_back(trace: Sequence[dict[int, int]], x: int, y: int) -> list[tuple[int, int]]:
-    pairs: list[tuple[int, int]] = []
-    for edits in range(len(trace) - 1, -1, -1):
-        reach, diagonal = trace[edits], x - y
-        start_x = _start(reach, diagonal, edits) if edits else 0
-        start_y = start_x - diagonal if edits else 0
-        while x > start_x and y > start_y:
-            x, y = x - 1, y - 1
-            pairs.append((x, y))
-        if edits:
-            came_down = diagonal == -edits or (
-                diagonal != edits and reach[diagonal - 1] < reach[diagonal + 1]
-            )
-            x, y = (x, y - 1) if came_down else (x - 1, y)
-    return pairs[::-1]

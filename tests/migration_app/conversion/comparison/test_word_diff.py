@@ -120,11 +120,18 @@ def test_lines_in_another_order_are_found_by_those_that_stand_once() -> None:
     assert not diff.is_same
 
 
-def test_a_change_of_length_beyond_what_is_looked_for_is_replaced() -> None:
-    diff = text_diff("\n".join(["a", "b"] * 2_000), "\n".join(["b", "b", "a"] * 300))
-    assert not diff.is_same
+def test_what_would_take_too_long_is_replaced() -> None:
+    before = [f"{line} of {number}" for number in range(4_000) for line in range(number % 5 + 1)]
+    after = [text for line in before for text in ([line, "new"] if line.startswith("0") else [line])]
+    diff = text_diff("\n".join(before), "\n".join(after))
+    assert diff.removed > 0
+    assert size(diff) < 4 * SHOWN_CHARACTERS
 
 
-def test_too_many_edits_without_an_anchor_are_replaced() -> None:
-    diff = text_diff(" ".join(["a", "b"] * 2_000), " ".join(["c", "d"] * 2_000))
-    assert not diff.is_same
+def test_a_part_that_came_is_found_beside_a_change_far_away() -> None:
+    before = numbered(900)
+    after = [*before[:200], *(f"New rule {number}." for number in range(300)), *before[200:]]
+    after[-2] = "Something else."
+    diff = text_diff("\n".join(before), "\n".join(after))
+    assert diff.removed < 50
+    assert len(changed(diff)) == 2
