@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
@@ -118,6 +119,16 @@ def test_what_cant_be_asked_for_is_said_and_starts_nothing(
     assert response.status_code == 400
     assert b'role="alert"' in response.content
     assert not Reconciliation.objects.exists()
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_the_permission_to_start_needs_that_to_see(method: str, log_in: LogIn) -> None:
+    client = log_in("newcomer")
+    user = User.objects.get(username="newcomer")
+    user.user_permissions.add(Permission.objects.get(codename="run_reconciliation"))
+    assert getattr(client, method)(START, {"scope": "whole", "check": "work"}).status_code == 403
+    user.user_permissions.add(Permission.objects.get(codename="view_reconciliation"))
+    assert getattr(client, method)(START, {"scope": "whole", "check": "work"}).status_code < 400
 
 
 @pytest.mark.parametrize("method", ["get", "post"])

@@ -268,6 +268,22 @@ def test_what_was_left_at_the_target_is_listed(log_in: LogIn) -> None:
     assert trial.state == "stopping"
 
 
+@pytest.mark.parametrize(
+    ("states", "offered"), [(["residue"], True), (["lost"], False), (["lost", "residue"], True)]
+)
+def test_cleaning_is_offered_where_there_is_something_to_delete(
+    states: list[str], offered: bool, log_in: LogIn
+) -> None:
+    trial = ended()
+    for state in states:
+        TrialScratch.objects.create(
+            trial=trial, thread=Thread.objects.get(), slot="a", state=state, conversation_id="conv_left"
+        )
+    page = log_in("operator").get(trial_url(trial)).content.decode()
+    assert (trial_url(trial, "clean") in page) == offered
+    assert trial_url(trial, "clean") not in log_in("viewer").get(trial_url(trial)).content.decode()
+
+
 def test_progress_is_told_without_content(log_in: LogIn) -> None:
     trial = trial_made(plain_thread())
     told = log_in("viewer").get(reverse("admin:migration_app_trial_progress", args=[trial.pk])).json()

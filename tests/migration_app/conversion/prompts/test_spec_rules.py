@@ -100,6 +100,8 @@ def test_a_spec_with_every_argument_is_taken_by_the_rules_and_by_the_description
         ({"tools": [FUNCTION | {"name": "a.b"}]}, "tools[0].name", "1 to 64 letters"),
         ({"tools": [{"type": "file_search", "vector_store_ids": []}]}, "tools[0].vector_store_ids", "no vector store"),
         ({"tools": [{"type": "code_interpreter", "container": ""}]}, "tools[0].container", "it is empty"),
+        ({"tools": [{"type": "custom", "name": "a.b"}]}, "tools[0].name", "1 to 64 letters"),
+        ({"tools": [{"type": "custom", "name": "x", "description": 5}]}, "tools[0].description", "must be a text"),
         ({"tools": [MANY_FILES]}, "tools[0].container.file_ids", "it names 51 files"),
     ],
 )  # fmt: skip

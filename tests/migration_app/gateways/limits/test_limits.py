@@ -534,6 +534,13 @@ def test_without_redis_a_refusal_still_holds_the_worker(make: Make, run: Run) ->
     assert not is_free(run, limiter)
 
 
+def test_without_redis_a_slow_batch_makes_one_call_at_a_time(make: Make, run: Run) -> None:
+    limiter = make(redis_url=AWAY, batch=1)
+    limiter.set_batch_rate(1)
+    run(limiter.acquire())
+    assert not is_free(run, limiter)
+
+
 def test_workers_know_how_many_they_are(make: Make, run: Run) -> None:
     limiters = [make(requests_per_minute=6000, batch=number) for number in (1, 1, 2)]
     run(met(*limiters))
