@@ -26,7 +26,7 @@ from bench.children import answer_commands  # noqa: E402
 from migration_app.admin.base.selections import selection_seal  # noqa: E402
 from migration_app.archive.sequence import payload_compress, payload_sha256, sequence_pack  # noqa: E402
 from migration_app.contracts import Actor  # noqa: E402
-from migration_app.intake.imports import import_create, import_read  # noqa: E402
+from migration_app.imports.imports import import_create, import_read  # noqa: E402
 from migration_app.models import SnapshotPage, SourceImport, Thread  # noqa: E402
 from migration_app.snapshots.page_writing import snapshot_pages_write  # noqa: E402
 from migration_app.threads.mapping import mapping_statement  # noqa: E402

@@ -40,7 +40,7 @@ from migration_app.engine.runner import BugsMetError, Connections, batch_work
 from migration_app.engine.target_behaviour import target_name
 from migration_app.gateways.connection import source_connection, target_base_url, target_connection
 from migration_app.gateways.limits.limits import Limiter
-from migration_app.intake.imports import import_run, imports_tidy, imports_waiting
+from migration_app.imports.imports import import_run, imports_tidy, imports_waiting
 from migration_app.models import Assistant, Batch, Reconciliation, Trial
 from migration_app.models.batch import MAX_WINDOW
 from migration_app.prompts.assistant_check_work import looks_work

@@ -40,7 +40,7 @@ SNAPSHOT_FINDINGS: Mapping[str, Severity] = {
     "step_order_uncertain": Severity.TRANSFORMED,
     "transcript_contradicts": Severity.LOSSY,
 }
-"""Findings of putting snapshots in order (``archive.assemble``), which conversion does not make."""
+"""Findings of putting snapshots in order (``archive.order.assemble``), which conversion does not make."""
 
 _LONGEST_SHOWN = 5
 _GROUP = 200

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from django.db import InterfaceError, OperationalError
 from django.db.models import Max, Sum
 
-from migration_app.archive.assemble import PageContent, assemble_thread
+from migration_app.archive.order.assemble import PageContent, assemble_thread
 from migration_app.archive.sequence import SequenceDamagedError
 from migration_app.models import Chunk, Conversation, SnapshotPage, Thread
 from migration_app.snapshots.pages import (

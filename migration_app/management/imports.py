@@ -17,12 +17,12 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from migration_app.archive.reader import Reject
-from migration_app.archive.streams import ArchiveUnreadableError
+from migration_app.archive.files.reader import Reject
+from migration_app.archive.files.streams import ArchiveUnreadableError
 from migration_app.contracts import Actor
-from migration_app.intake.disk import DiskFullError
-from migration_app.intake.holding import ImportStoppedError
-from migration_app.intake.imports import import_create, import_read
+from migration_app.imports.disk import DiskFullError
+from migration_app.imports.holding import ImportStoppedError
+from migration_app.imports.imports import import_create, import_read
 from migration_app.management.private_files import private_open
 from migration_app.models import SourceImport
 

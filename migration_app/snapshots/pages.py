@@ -10,9 +10,9 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from migration_app.archive.assemble import PageContent, assemble_thread, page_objects
+from migration_app.archive.files.reader import decode_document
 from migration_app.archive.ids import MessageIds
-from migration_app.archive.reader import decode_document
+from migration_app.archive.order.assemble import PageContent, assemble_thread, page_objects
 from migration_app.archive.sequence import (
     payload_compress,
     payload_decompress,

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.db.models import Max
 
+from migration_app.archive.files.reader import decode_document
 from migration_app.archive.objects import Refused, SourceObject, expand
-from migration_app.archive.reader import decode_document
+from migration_app.archive.order.unfinished import LIST_GOES_ON
 from migration_app.archive.redact import redacted_document
-from migration_app.archive.unfinished import LIST_GOES_ON
 from migration_app.archive.versions import KnownObjects, Verdict
 from migration_app.contracts import Actor, JsonObject, ListingOrder
 from migration_app.models import SnapshotPage, Thread

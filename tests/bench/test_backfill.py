@@ -11,7 +11,7 @@ from openai import OpenAI
 from bench import console, estate, guide
 from bench.children import Child
 from bench.place import Place
-from migration_app.archive.reader import decode_document
+from migration_app.archive.files.reader import decode_document
 from migration_app.models import Conversation, Thread
 
 MESSAGES = 125

@@ -18,9 +18,14 @@ from django.db import connection
 from django.utils import timezone
 
 from migration_app.contracts import Actor
-from migration_app.intake.imports import import_receive, import_run, imports_tidy, imports_waiting
+from migration_app.imports.imports import (
+    import_receive,
+    import_run,
+    imports_tidy,
+    imports_waiting,
+)
 from migration_app.models import AuditEvent, ImportPart, SnapshotPage, SourceImport, Thread
-from tests.migration_app.intake.support import lines, message
+from tests.migration_app.imports.support import lines, message
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ACTOR = Actor("ada")
@@ -30,8 +35,8 @@ READER = """
 import sys, django
 django.setup()
 from migration_app.contracts import Actor
-from migration_app.intake import archives
-from migration_app.intake.imports import import_run
+from migration_app.imports import archives
+from migration_app.imports.imports import import_run
 archives._BUFFER_DOCUMENTS = 10
 import_run(source_import_pk=int(sys.argv[1]), actor=Actor("worker"))
 """

@@ -14,7 +14,7 @@ from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
 from migration_app.batches.batches import batch_create
 from migration_app.contracts import Actor
-from migration_app.intake.imports import import_receive
+from migration_app.imports.imports import import_receive
 from migration_app.models import Batch, SourceImport, Thread
 from migration_app.threads.selections import selection_of_filters
 from tests.chaos.invariants import estate_troubles

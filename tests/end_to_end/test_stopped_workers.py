@@ -16,7 +16,7 @@ from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
 from migration_app.batches.batches import batch_create
 from migration_app.contracts import Actor
-from migration_app.intake.imports import import_receive
+from migration_app.imports.imports import import_receive
 from migration_app.models import Batch, Chunk, Thread
 from migration_app.threads.selections import selection_of_filters
 from tests.end_to_end.test_killed_workers import kill, wait_until, worker, worker_environment

@@ -30,7 +30,7 @@ from migration_app.batches.batches import batch_create, batch_prepare
 from migration_app.batches.control import batch_cancel, batch_pause, batch_resume
 from migration_app.contracts import Actor
 from migration_app.engine import runner
-from migration_app.intake.imports import import_receive
+from migration_app.imports.imports import import_receive
 from migration_app.models import Assistant, AuditEvent, Batch, ImportPart, SourceImport, Thread
 from migration_app.prompts.assistants import conversions_request
 from migration_app.threads.selections import selection_of_filters

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from migration_app import spill
-from migration_app.archive.assemble import PageContent, assemble_thread
+from migration_app.archive.order.assemble import PageContent, assemble_thread
 from migration_app.archive.sequence import sequence_pack
 from migration_app.contracts import JsonObject, Replacement, SourceThread
 from migration_app.conversion.chunking import chunk_items, plan_size

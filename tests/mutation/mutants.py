@@ -53,7 +53,7 @@ ROOMS = (
         "trials",
         "audit",
     ),
-    *("gateways", "intake", "archive", "conversion", "admin"),
+    *("gateways", "imports", "archive", "conversion", "admin"),
 )
 _ROOT = Path(__file__).resolve().parent.parent
 _LEFT_OUT = shutil.ignore_patterns(

@@ -31,9 +31,14 @@ from migration_app.admin.base.pagination import slice_of
 from migration_app.admin.base.rendering import bytes_words
 from migration_app.admin.base.workers import workers_state
 from migration_app.audit.trail import audit_record
-from migration_app.intake.control import import_cancel, import_cancellable, import_restart, import_restartable
-from migration_app.intake.disk import DiskFullError, disk_full_words
-from migration_app.intake.imports import import_receive
+from migration_app.imports.control import (
+    import_cancel,
+    import_cancellable,
+    import_restart,
+    import_restartable,
+)
+from migration_app.imports.disk import DiskFullError, disk_full_words
+from migration_app.imports.imports import import_receive
 from migration_app.jobs import import_enqueue
 from migration_app.models import ImportReject, SourceImport
 

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from migration_app.audit.command_line import command_actor
-from migration_app.intake.control import import_cancel
+from migration_app.imports.control import import_cancel
 from migration_app.jobs import import_enqueue
 
 

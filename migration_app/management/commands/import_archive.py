@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from migration_app.archive.shape import Replayed, Shape, file_shape
-from migration_app.archive.streams import ArchiveUnreadableError
+from migration_app.archive.files.shape import Replayed, Shape, file_shape
+from migration_app.archive.files.streams import ArchiveUnreadableError
 from migration_app.audit.command_line import command_actor
 from migration_app.management.imports import (
     RejectFile,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from migration_app.archive.assemble import PageContent, assemble_thread
+from migration_app.archive.order.assemble import PageContent, assemble_thread
 from migration_app.archive.sequence import sequence_pack
 from migration_app.contracts import JsonObject, ListingOrder, SourceThread
 

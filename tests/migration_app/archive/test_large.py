@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from console.sample import sample_path
 from migration_app import spill
 from migration_app.archive import objects
-from migration_app.archive.assemble import PageContent, assemble_thread
-from migration_app.archive.listed import Listed
 from migration_app.archive.objects import expand
-from migration_app.archive.ordering import Listing, listings_merged
+from migration_app.archive.order.assemble import PageContent, assemble_thread
+from migration_app.archive.order.listed import Listed
+from migration_app.archive.order.ordering import Listing, listings_merged
 from migration_app.archive.sequence import sequence_pack
 from migration_app.archive.versions import KnownObjects, Verdict
 from migration_app.contracts import JsonObject, SourceThread

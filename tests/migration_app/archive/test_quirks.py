@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from migration_app.archive.assemble import PageContent, assemble_thread
+from migration_app.archive.files.reader import Reject, read_documents
 from migration_app.archive.objects import Expanded, OtherList, Refused, Skipped, SourceObject, expand
-from migration_app.archive.reader import Reject, read_documents
+from migration_app.archive.order.assemble import PageContent, assemble_thread
 from migration_app.archive.redact import redacted_document
 from migration_app.archive.sequence import sequence_pack
 from migration_app.contracts import JsonObject, SourceThread

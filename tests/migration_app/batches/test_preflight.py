@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from console.sandbox.testing import RunningSandbox
-from migration_app.archive import assemble, covering
+from migration_app.archive.order import assemble, covering
 from migration_app.batches import preflight as preflight_module
 from migration_app.batches.batches import batch_create, batch_prepare
 from migration_app.batches.preflight import (

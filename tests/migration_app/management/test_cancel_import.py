@@ -6,7 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from migration_app.contracts import Actor
-from migration_app.intake.imports import import_receive
+from migration_app.imports.imports import import_receive
 from migration_app.management.commands import cancel_import
 from migration_app.models import AuditEvent, ImportPart, SourceImport
 

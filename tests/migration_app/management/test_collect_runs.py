@@ -8,7 +8,7 @@ import pytest
 from django.core.management import call_command
 
 from migration_app.models import Run
-from tests.migration_app.intake.support import message
+from tests.migration_app.imports.support import message
 from tests.migration_app.snapshots.test_runs import run, snapshotted
 
 pytestmark = pytest.mark.django_db

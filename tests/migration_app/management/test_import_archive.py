@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 from migration_app.management import imports
 from migration_app.management.imports import reject_path
 from migration_app.models import AuditEvent, SourceImport, Thread
-from tests.migration_app.intake.support import lines, message
+from tests.migration_app.imports.support import lines, message
 
 pytestmark = pytest.mark.django_db
 

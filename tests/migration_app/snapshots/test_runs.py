@@ -20,7 +20,7 @@ from migration_app.snapshots.run_totals import (
 from migration_app.snapshots.runs import Collected, RunRows, runs_collect
 from migration_app.threads.assessments import thread_assess, threads_assess
 from tests.factories import SnapshotPageFactory, ThreadFactory
-from tests.migration_app.intake.support import message
+from tests.migration_app.imports.support import message
 
 pytestmark = pytest.mark.django_db
 ACTOR = Actor("ada", job_id="job-1")

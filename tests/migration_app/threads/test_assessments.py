@@ -13,7 +13,7 @@ from migration_app.models import Assistant, AuditEvent, SnapshotPage, Thread
 from migration_app.threads.assessments import assistants_registered, thread_assess, threads_assess
 from tests.factories import AssistantFactory, SnapshotPageFactory, ThreadFactory
 from tests.guards import unguarded
-from tests.migration_app.intake.support import message, run, thread
+from tests.migration_app.imports.support import message, run, thread
 
 pytestmark = pytest.mark.django_db
 ACTOR = Actor("ada", job_id="job-1")

@@ -12,7 +12,7 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from migration_app import spill
-from migration_app.archive.reader import DocumentUnreadableError
+from migration_app.archive.files.reader import DocumentUnreadableError
 from migration_app.archive.versions import Verdict
 from migration_app.contracts import Actor, JsonObject
 from migration_app.models import SnapshotPage, Thread
@@ -26,7 +26,7 @@ from migration_app.snapshots.pages import (
 from migration_app.spill import is_spilled
 from migration_app.threads.snapshots import live_snapshot_store, load_source_thread
 from tests.factories import BatchFactory, SnapshotPageFactory, ThreadFactory
-from tests.migration_app.intake.support import assistant, imported, lines, message, run, thread
+from tests.migration_app.imports.support import assistant, imported, lines, message, run, thread
 
 pytestmark = pytest.mark.django_db
 ACTOR = Actor("ada")

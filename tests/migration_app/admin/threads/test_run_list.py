@@ -17,7 +17,7 @@ from migration_app.prompts.versions import version_create
 from migration_app.threads.assessments import threads_assess
 from tests.factories import AssistantFactory, ConversationFactory
 from tests.migration_app.admin.conftest import HOSTILE, LogIn
-from tests.migration_app.intake.support import message
+from tests.migration_app.imports.support import message
 from tests.migration_app.snapshots.test_runs import run, snapshotted, step
 
 pytestmark = pytest.mark.django_db

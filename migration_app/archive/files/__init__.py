@@ -1,0 +1,1 @@
+"""Bytes become documents: compression, encodings, JSON in any shape, CSV, and how deep either may go."""

@@ -1,0 +1,137 @@
+"""A thread's transcript beside its API messages: the same talk told twice counts once, another one is not mixed in.
+
+Imports only ``contracts`` and this package.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from migration_app.archive.list_pages import ListPage
+from migration_app.archive.objects import SourceObject
+from migration_app.archive.order.listed import Listed
+from migration_app.archive.order.ordering import Ordered
+from migration_app.archive.versions import pruned
+from migration_app.contracts import Finding, JsonObject, Severity
+
+Words = Callable[[Listed], bytes]
+
+
+class Tellers:
+    """Which messages of a thread a transcript tells, and which are the API's own. Ids only."""
+
+    def __init__(self) -> None:
+        self._rows: set[str] = set()
+        self._counted: dict[str, ListPage | None] = {}
+        self._archived: set[str] = set()
+        self._named: dict[int, ListPage] = {}  # lists that hold messages with ids, by identity
+
+    def see(self, found: SourceObject, *, is_transcript: bool) -> None:
+        """Take in one sight of a message."""
+        if is_transcript:
+            self._rows.add(found.id)
+        elif found.is_counted:
+            self._counted[found.id] = found.page
+        else:
+            self._archived.add(found.id)
+            if found.page is not None:
+                self._named[id(found.page)] = found.page
+
+    def only_told(self) -> set[str]:
+        """The messages that only a transcript tells, if the API's own are known beside them; else none.
+
+        Without ids a message may also stand in a list of others that have theirs: that is one list, and no transcript.
+        A transcript that names messages by the API's ids is told by these.
+        """
+        talk = self._rows | {
+            name for name, page in self._counted.items() if page is None or id(page) not in self._named
+        }
+        archived = self._archived | (self._counted.keys() - talk)
+        return set() if not archived or talk & archived else talk
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Covered:
+    """What API messages cover of a transcript: by the id of its message, that of the API's.
+
+    ``behind``: what continues the API's messages, by its id, later than all of these whatever the transcript's clock
+    says. ``differs_at``: the place of the first message that says something else; then nothing of it counts.
+    """
+
+    same: Mapping[str, Listed] = dataclasses.field(default_factory=dict)
+    behind: Mapping[str, Listed] = dataclasses.field(default_factory=dict)
+    differs_at: int | None = None
+
+
+def covered(talk: Sequence[Listed], archived: Ordered, words: Words) -> Covered:
+    """Hold a transcript against the API's messages, each in its order, from the first message on.
+
+    Where the order of messages of one second was a guess, the transcript may tell another one.
+    """
+    same: dict[str, Listed] = {}
+    told = iter(talk)
+    for level in _levels(archived):
+        waiting = [(words(found), found) for found in level]
+        for message in itertools.islice(told, len(level)):
+            said = words(message)
+            at = next((at for at, (known, _found) in enumerate(waiting) if known == said), None)
+            if at is None:
+                return Covered(differs_at=len(same))
+            same[message.id] = waiting.pop(at)[1]
+    return Covered(
+        same, dict(_behind(told, max((found.time or 0.0 for found in archived.objects), default=0.0)))
+    )
+
+
+def _behind(told: Iterator[Listed], latest: float) -> Iterator[tuple[str, Listed]]:
+    for message in told:
+        latest = max(message.time or 0.0, latest + 1.0)
+        yield message.id, message._replace(time=latest)
+
+
+def _levels(archived: Ordered) -> Iterator[list[Listed]]:
+    if not archived.uncertain:
+        yield from ([found] for found in archived.objects)
+        return
+    for _time, group in itertools.groupby(archived.objects, lambda found: found.time):
+        yield list(group)
+
+
+def words_of(message: JsonObject) -> bytes:
+    """A digest of who says what: the role, the texts, and what else the content holds."""
+    content = message.get("content")
+    parts = [content] if isinstance(content, str | dict) else content if isinstance(content, list) else []
+    said = [str(message.get("role")), *filter(None, map(_part, parts))]
+    return hashlib.blake2b(json.dumps(said).encode(), digest_size=16).digest()
+
+
+def _part(part: Any) -> str:
+    if not isinstance(part, dict):
+        return str(part).strip()
+    text = part.get("text")
+    if isinstance(text, dict):
+        text = text.get("value")
+    if isinstance(text, str):
+        return text.strip()
+    return json.dumps(pruned(part), sort_keys=True)
+
+
+def transcript_contradicts(thread_id: str, messages: int, place: int) -> Finding:
+    """A transcript does not say what the API's messages say; ``place`` counts from 0."""
+    return Finding(
+        code="transcript_contradicts",
+        severity=Severity.LOSSY,
+        source_kind="thread",
+        source_id=thread_id,
+        place="messages",
+        text=f"A transcript of this thread ({messages:,} message{'' if messages == 1 else 's'}) does not repeat the "
+        f"thread's API messages and continue them: it differs from message {place + 1:,} on. The API messages are "
+        "used; nothing of the transcript is mixed into them.",
+        advice="Compare the two in the snapshot, and import what is missing as API messages or as a transcript that "
+        "repeats the API messages from the first one on.",
+    )

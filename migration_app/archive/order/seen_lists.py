@@ -1,0 +1,199 @@
+"""The lists that a thread's pages show: by origin, and each list page by itself.
+
+Standard library and contracts only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+
+from migration_app.archive.list_pages import ListPage
+from migration_app.archive.objects import EmptyPage, LastPage, SourceObject
+from migration_app.archive.order.listed import Listed
+from migration_app.archive.order.ordering import Listing, times_evidence
+from migration_app.archive.order.unfinished import SeenPage
+from migration_app.contracts import ListingOrder, SourceKind
+
+LISTED: tuple[SourceKind, ...] = ("message", "run", "step")
+_Known = Mapping[SourceKind, Mapping[str, Listed]]
+
+
+@dataclasses.dataclass(slots=True)
+class _Origin:
+    """One import, or one live snapshot. ``loose``: ids of what stands in no list of its own.
+
+    ``is_talk``: the rows of a transcript that go on from those of earlier imports.
+    """
+
+    order: ListingOrder = "unknown"
+    live: bool = False
+    is_talk: bool = False
+    listed: dict[SourceKind, dict[str, None]] = dataclasses.field(
+        default_factory=lambda: {kind: {} for kind in LISTED}
+    )
+    loose: dict[SourceKind, list[str]] = dataclasses.field(
+        default_factory=lambda: {kind: [] for kind in LISTED}
+    )
+    pages: list[_Page] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(slots=True)
+class _Page:
+    """A list as it stood. ``page`` is held so that its identity is no other list's."""
+
+    kind: SourceKind
+    page: ListPage
+    goes_on: bool | None
+    ids: list[str] = dataclasses.field(default_factory=list)
+
+
+class SeenLists:
+    """Which objects stand in which list, in which order. Ids only: what is known of an object is handed in.
+
+    Two ids may be known as one object. Ids of which nothing is known are passed over.
+    """
+
+    def __init__(self) -> None:
+        self.talk_has_gaps = False
+        """Whether rows were rejected, so that those of a later import may belong between the earlier ones."""
+        self._origins: dict[str, _Origin] = {}
+        self._origin = _Origin()
+        self._open: dict[tuple[int, SourceKind], _Page] = {}  # by the page's identity
+        self._empty: list[EmptyPage] = []
+        self._last: _Page | EmptyPage | None = None
+
+    def turn_to(self, origin: str, order: ListingOrder, *, live: bool, is_talk: bool = False) -> None:
+        """What comes next is of this origin."""
+        self._origin = self._origins.setdefault(origin, _Origin(live=live, is_talk=is_talk))
+        if self._origin.order == "unknown":
+            self._origin.order = order
+
+    def see(self, found: SourceObject | EmptyPage | LastPage) -> None:
+        """Take in one sight of a message, run or step, or of a page that holds none."""
+        if isinstance(found, LastPage):
+            if isinstance(self._last, EmptyPage):
+                self._empty = [page for page in self._empty if page is not self._last]
+            elif self._last is not None:
+                self._last.goes_on = False
+            return
+        if isinstance(found, EmptyPage):
+            if not self._origin.live:
+                self._empty.append(found)
+                self._last = found
+            return
+        self._origin.listed[found.kind].setdefault(found.id)
+        if found.page is None:
+            self._origin.loose[found.kind].append(found.id)
+            return
+        page = self._open.get((id(found.page), found.kind))
+        if page is None:
+            page = _Page(found.kind, found.page, found.page.goes_on)
+            self._open[id(found.page), found.kind] = page
+            self._origin.pages.append(page)
+        self._last = page
+        page.ids.append(found.id)
+
+    def listings(self, kind: SourceKind, known: _Known) -> list[Listing]:
+        """What each origin lists of a kind, every object in its latest state."""
+        return [
+            Listing(
+                _known(origin.listed[kind], known[kind]),
+                _direction(origin, known),
+                origin.live,
+                [page.objects for page in _seen(origin, kind, known) if len(page.objects) > 1],
+            )
+            for origin in self._listing_origins()
+        ]
+
+    def _listing_origins(self) -> list[_Origin]:
+        """The origins, those of one talk as one: of a row that was known already no second one is stored."""
+        rows = [origin for origin in self._origins.values() if origin.is_talk]
+        if len(rows) < 2 or self.talk_has_gaps:
+            return list(self._origins.values())
+        whole = _Origin(order=rows[0].order)
+        for origin in rows:
+            whole.listed["message"] |= origin.listed["message"]
+        return [whole, *(origin for origin in self._origins.values() if not origin.is_talk)]
+
+    def pages(self, kind: SourceKind, known: _Known) -> list[SeenPage]:
+        """Every list page of a kind, each in its own order."""
+        empty = (SeenPage((), goes_on=True) for page in self._empty if (page.kind or "message") == kind)
+        return [*(page for origin in self._origins.values() for page in _seen(origin, kind, known)), *empty]
+
+    def loose(self, kind: SourceKind, known: _Known) -> list[list[Listed]]:
+        """What stands in no list page, by origin, in its order."""
+        return [_known(origin.loose[kind], known[kind]) for origin in self._origins.values()]
+
+
+def _known(ids: Iterable[str], known: Mapping[str, Listed]) -> list[Listed]:
+    found = (known[object_id] for object_id in ids if object_id in known)
+    return list({one.id: one for one in found}.values())
+
+
+def _direction(origin: _Origin, known: _Known) -> ListingOrder:
+    """The lists of an origin go in the direction that the times of its messages show, if they show one."""
+    if origin.live:
+        return origin.order
+    messages = _known(origin.listed["message"], known["message"])
+    rising, falling = times_evidence(found.time for found in messages)
+    return origin.order if bool(rising) == bool(falling) else "asc" if rising else "desc"
+
+
+def _seen(origin: _Origin, kind: SourceKind, known: _Known) -> Iterator[SeenPage]:
+    for page in origin.pages:
+        if page.kind == kind:
+            objects = _known(page.ids, known[kind])
+            yield SeenPage(objects, page.goes_on, origin.live)
+
+
+def by_run(pages: Iterable[SeenPage]) -> dict[str, list[SeenPage]]:
+    """Lists of steps as lists of each run's steps; that a page goes on is said of the run that it ends with."""
+    parts: dict[str, list[SeenPage]] = {}
+    for page in pages:
+        for run_id, steps in grouped(page.objects).items():
+            is_last = page.objects[-1].run_id == run_id
+            parts.setdefault(run_id, []).append(
+                dataclasses.replace(page, objects=steps, goes_on=page.goes_on if is_last else None)
+            )
+    return parts
+
+
+def grouped(steps: Iterable[Listed]) -> dict[str, list[Listed]]:
+    """Steps by their runs."""
+    runs: dict[str, list[Listed]] = {}
+    for step in steps:
+        runs.setdefault(step.run_id, []).append(step)
+    return runs
+
+
+def list_marks(sights: Iterable[SourceObject | EmptyPage | LastPage]) -> frozenset[bytes]:
+    """A digest of each list of messages, runs or steps.
+
+    Two lists have one digest if they hold the same objects and say the same: the second one tells nothing new.
+    """
+    lists: dict[
+        tuple[int, SourceKind], tuple[ListPage, hashlib.blake2b]
+    ] = {}  # held: an identity may come again
+    marks: set[bytes] = set()
+    last = ""
+    for found in sights:
+        if isinstance(found, LastPage):
+            marks.add(_mark(f"last {last}").digest())
+        elif isinstance(found, EmptyPage):
+            last = f"empty {found.kind} {found.run_id}"
+            marks.add(_mark(last).digest())
+        elif found.kind in LISTED:
+            last = f"{found.kind} {found.id}"
+            if found.page is not None:
+                begun = lists.get((id(found.page), found.kind))
+                if begun is None:
+                    begun = found.page, _mark(f"{found.kind} {found.page.goes_on}")
+                    lists[id(found.page), found.kind] = begun
+                begun[1].update(f" {found.id}".encode(errors="replace"))
+    return frozenset(marks.union(mark.digest() for _page, mark in lists.values()))
+
+
+def _mark(text: str) -> hashlib.blake2b:
+    return hashlib.blake2b(text.encode(errors="replace"), digest_size=16)

@@ -1,0 +1,184 @@
+"""What a document holds, sorted by threads, and written anew where a thread's part has to stand by itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+from collections.abc import Collection
+
+from migration_app.archive.objects import (
+    Deletion,
+    EmptyPage,
+    OtherList,
+    Refused,
+    Skipped,
+    expand,
+    is_last_page,
+)
+from migration_app.archive.objects import SourceObject as Found
+from migration_app.archive.order.seen_lists import list_marks
+from migration_app.archive.transcripts import TranscriptLines
+from migration_app.archive.versions import NestedTooDeeplyError, digest_of
+from migration_app.contracts import JsonObject
+from migration_app.imports.news import Entry
+
+TOO_DEEP = "The object is nested too deeply to be an API object."
+_EMPTY_PAGE = (
+    "The list page holds nothing that could be taken, says that more follow (has_more), and names no thread that "
+    "lacks them."
+)
+
+
+@dataclasses.dataclass(slots=True)
+class ThreadPart:
+    """What a document holds of one thread: objects with their digests, and lists that go on and are empty."""
+
+    objects: list[tuple[Found, bytes]] = dataclasses.field(default_factory=list)
+    empty: list[EmptyPage] = dataclasses.field(default_factory=list)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether one of its lists says that it goes on."""
+        return bool(self.empty) or any(
+            found.page is not None and bool(found.page.goes_on) for found, _digest in self.objects
+        )
+
+    def entry(
+        self, kind: str, raw: bytes, *, redacted: bool, line_number: int, places: Collection[int]
+    ) -> Entry:
+        """What is to be stored of it; ``places`` are those of a transcript's messages that are taken."""
+        sights: list[Found | EmptyPage] = [*(found for found, _digest in self.objects), *self.empty]
+        return Entry(
+            kind,
+            raw,
+            redacted,
+            tuple(self.objects),
+            list_marks(sights),
+            self.goes_on,
+            line_number,
+            places=places,
+        )
+
+    def written(self, thread_id: str) -> bytes:
+        """A document of its own, in which every list says what it said."""
+        parts: list[JsonObject] = []
+        for _key, group in itertools.groupby(
+            (found for found, _digest in self.objects), lambda one: id(one.page)
+        ):
+            found = list(group)
+            page, values = found[0].page, [one.value for one in found]
+            if page is None:
+                parts += values
+            else:
+                said = {} if page.goes_on is None else {"has_more": page.goes_on}
+                parts.append({"object": "list", "data": values, **said})
+        for empty in self.empty:
+            name = f"{empty.kind or 'message'}s"
+            parts.append({"thread_id": thread_id, name: {"object": "list", "data": [], "has_more": True}})
+        return json.dumps(parts[0] if len(parts) == 1 else {"object": "list", "data": parts}).encode()
+
+
+@dataclasses.dataclass(slots=True)
+class DocumentParts:
+    """A document's objects by thread, those of no thread, and what is left out."""
+
+    by_thread: dict[str, ThreadPart] = dataclasses.field(default_factory=dict)
+    loose: list[Found] = dataclasses.field(default_factory=list)
+    refused: list[Refused] = dataclasses.field(default_factory=list)
+    deletions: list[Deletion] = dataclasses.field(default_factory=list)
+    others: list[OtherList] = dataclasses.field(default_factory=list)
+    skipped: int = 0
+    is_whole: bool = True
+    too_deep: list[Found] = dataclasses.field(default_factory=list)  # in lists that go on
+
+    @property
+    def is_of_one_thread(self) -> bool:
+        """Whether it may be stored as it came: for one thread, and nothing is refused that read alone would be taken,
+        or that is nested too deeply to be read at all.
+        """
+        return self.is_whole and len(self.by_thread) == 1
+
+    def going_on(self) -> tuple[str, Found | EmptyPage] | None:
+        """The thread and the last object of a list that goes on, if that is all that the document holds; or the list
+        itself, if nothing of it could be taken.
+        """
+        if len(self.by_thread) != 1:
+            return None
+        ((thread_id, part),) = self.by_thread.items()
+        if not part.goes_on:
+            return None
+        return thread_id, part.objects[-1][0] if part.objects else part.empty[-1]
+
+    def refuse_too_deep(self, found: Found) -> None:
+        """Leave an object out that is nested too deeply; a list of nothing else may still say that it goes on."""
+        self.is_whole = False
+        self.refused.append(Refused(TOO_DEEP, False, found.thread_id, found.kind, (found.value,)))
+        if found.thread_id and found.page is not None and found.page.goes_on:
+            self.too_deep.append(found)
+
+    def close(self) -> None:
+        """Say of the lists that go on and hold nothing that could be taken that they do."""
+        for found in self.too_deep:
+            part = self.by_thread.setdefault(found.thread_id, ThreadPart())
+            if not any(one.page is found.page and one.kind == found.kind for one, _digest in part.objects):
+                part.empty.append(EmptyPage(found.kind, found.thread_id, ""))
+
+
+class OtherLists:
+    """Lists of threads, assistants or files in a file: of which kinds one goes on and none ends."""
+
+    def __init__(self) -> None:
+        self._going_on: set[str] = set()
+        self._ended: set[str] = set()
+        self._last = ""
+
+    def see(self, value: JsonObject, parts: DocumentParts) -> None:
+        """Take in a document; an empty last page belongs to the list right before it."""
+        if self._last and is_last_page(value):
+            self._ended.add(self._last)
+        self._last = ""
+        for other in parts.others:
+            (self._going_on if other.goes_on else self._ended).add(other.kind)
+            self._last = other.kind
+
+    @property
+    def left_open(self) -> int:
+        """How many kinds lack the end of their list."""
+        return len(self._going_on - self._ended)
+
+
+def document_parts(value: JsonObject, lines: TranscriptLines, line_number: int) -> DocumentParts:
+    """Sort out a document."""
+    parts = DocumentParts()
+    for found in expand(value, lines=lines, line_number=line_number):
+        if isinstance(found, Skipped):
+            parts.skipped += 1
+        elif isinstance(found, Refused):
+            parts.is_whole &= not found.by_file
+            parts.refused.append(found)
+        elif isinstance(found, Deletion):
+            parts.deletions.append(found)
+        elif isinstance(found, OtherList):
+            parts.others.append(found)
+        elif isinstance(found, EmptyPage):
+            if found.thread_id:
+                parts.by_thread.setdefault(found.thread_id, ThreadPart()).empty.append(found)
+            else:
+                parts.refused.append(Refused(_EMPTY_PAGE))
+        elif (digest := _digest(found)) is None:
+            parts.refuse_too_deep(found)
+        elif found.thread_id:
+            parts.by_thread.setdefault(found.thread_id, ThreadPart()).objects.append((found, digest))
+        else:
+            parts.loose.append(found)
+    parts.close()
+    return parts
+
+
+def _digest(found: Found) -> bytes | None:
+    """The digest of an object; None if it is nested too deeply to have one."""
+    try:
+        return digest_of(found.value)
+    except (NestedTooDeeplyError, RecursionError):
+        return None

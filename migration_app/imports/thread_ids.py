@@ -1,0 +1,211 @@
+"""Importing thread ids: a CSV of ids with, where known, the user and the assistant.
+
+By COPY into a temporary table, and from there in sorted order into the threads: a million ids take seconds
+(measured, docs/performance.md). They are registered in one transaction, with the import's own end: an import that is
+killed or cancelled has done nothing, and the next try does and counts everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.db import IntegrityError, connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+from migration_app.archive.files.reader import Reject
+from migration_app.archive.files.streams import ArchiveUnreadableError, ByteReader
+from migration_app.contracts import Actor
+from migration_app.imports.holding import Hold
+from migration_app.imports.id_lines import Accepted, Layout, read_id_lines
+from migration_app.imports.tally import Progress, RejectSink, Tally
+from migration_app.models import Assistant, Thread
+
+_PIECE_BYTES = 2 << 20
+# What the sorting of a million lines may take in PostgreSQL, for this transaction; it spills to disk beyond.
+_WORK_MEM = "64MB"
+
+_CREATE = """
+    CREATE TEMPORARY TABLE imported_ids (
+        position bigint GENERATED ALWAYS AS IDENTITY (CACHE 10000),
+        thread_id text COLLATE "C" NOT NULL,
+        user_ref text COLLATE "C" NOT NULL DEFAULT '',
+        assistant_id text COLLATE "C" NOT NULL DEFAULT ''
+    )
+"""
+_ASSISTANTS = """
+    WITH fresh AS (
+        INSERT INTO migration_app_assistant
+            (assistant_id, name, model, status, fidelity, requested_by_name, created_at, updated_at)
+        SELECT DISTINCT assistant_id, '', '', %(assistant_registered)s, '', '', now(), now()
+        FROM imported_ids WHERE assistant_id <> '' ORDER BY assistant_id
+        ON CONFLICT (assistant_id) DO NOTHING RETURNING assistant_id
+    )
+    INSERT INTO migration_app_auditevent
+        (at, actor, actor_user_id, verb, subject_kind, subject_id, before, after, reason, job_id, request_id)
+    SELECT now(), %(actor)s, %(user_id)s, 'assistant.registered', 'assistant', assistant_id, '',
+           %(assistant_registered)s, %(reason)s, %(job_id)s, '' FROM fresh
+"""
+# Looking for what is known first, and inserting the rest without ON CONFLICT, takes two thirds of the time
+# (measured): with it each row is first written as a mere attempt.
+_KNOWN = """
+    CREATE TEMPORARY TABLE known_ids ON COMMIT DROP AS
+    SELECT thread_id FROM imported_ids AS i
+    WHERE EXISTS (SELECT FROM migration_app_thread AS t WHERE t.thread_id = i.thread_id)
+    GROUP BY thread_id
+"""
+# Sorted, so that two imports at once take the same ids in the same order, and because it fills the indexes faster.
+# Of an id that stands there twice the first line counts.
+_INSERT = """
+    WITH fresh AS (
+        INSERT INTO migration_app_thread
+            (thread_id, user_ref, assistant_id, status, fidelity, message_count, run_count, item_count,
+             chunk_count, payload_bytes, finding_counts, error_code, error_text, attempts, pending_work,
+             created_at, updated_at)
+        SELECT DISTINCT ON (i.thread_id) i.thread_id, left(i.user_ref, 512), a.id, %(registered)s, '', 0, 0, 0, 0, 0,
+               '{{}}'::jsonb, '', '', 0, '', now(), now()
+        FROM imported_ids AS i LEFT JOIN migration_app_assistant AS a ON a.assistant_id = i.assistant_id
+        {unknown}
+        ORDER BY i.thread_id, i.position
+        {conflict} RETURNING thread_id
+    )
+    INSERT INTO migration_app_auditevent
+        (at, actor, actor_user_id, verb, subject_kind, subject_id, before, after, reason, job_id, request_id)
+    SELECT now(), %(actor)s, %(user_id)s, 'thread.registered', 'thread', thread_id, '', %(registered)s,
+           %(reason)s, %(job_id)s, '' FROM fresh
+"""
+_UNKNOWN = "WHERE NOT EXISTS (SELECT FROM known_ids AS k WHERE k.thread_id = i.thread_id)"
+# What a thread lacks comes from the first line that has it.
+_FILL = """
+    UPDATE migration_app_thread AS t
+    SET user_ref = CASE WHEN t.user_ref = '' THEN m.user_ref ELSE t.user_ref END,
+        assistant_id = coalesce(t.assistant_id, a.id),
+        updated_at = now()
+    FROM (
+        SELECT i.thread_id,
+               left(coalesce((array_agg(i.user_ref ORDER BY i.position) FILTER (WHERE i.user_ref <> ''))[1], ''), 512)
+                   AS user_ref,
+               (array_agg(i.assistant_id ORDER BY i.position) FILTER (WHERE i.assistant_id <> ''))[1] AS assistant_id
+        FROM imported_ids AS i {which} GROUP BY i.thread_id {having}
+    ) AS m LEFT JOIN migration_app_assistant AS a ON a.assistant_id = m.assistant_id
+    WHERE t.thread_id = m.thread_id
+      AND ((t.user_ref = '' AND m.user_ref <> '') OR (t.assistant_id IS NULL AND a.id IS NOT NULL))
+"""
+_FILL_KNOWN = _FILL.format(
+    which="WHERE EXISTS (SELECT FROM known_ids AS k WHERE k.thread_id = i.thread_id)", having=""
+)
+_FILL_REPEATED = _FILL.format(which="", having="HAVING count(*) > 1")
+
+
+def thread_ids_import(
+    *,
+    hold: Hold,
+    stream: ByteReader,
+    actor: Actor,
+    reject_sink: RejectSink | None = None,
+    progress: Progress | None = None,
+    finish: Callable[[], None] | None = None,
+) -> None:
+    """Register the threads of a CSV: a header ``thread_id[,user_ref][,assistant_id]``, or one id a line.
+
+    All or nothing: one transaction, ``finish`` called at its end. Known threads keep what they have; empty references
+    are filled in. Raises ArchiveUnreadableError if there is no id in the file, or too much else.
+    """
+    tally = Tally(hold, stream, reject_sink=reject_sink, progress=progress)
+    layout, lines = read_id_lines(tally.stream, tally.step)
+    with connection.cursor() as cursor:
+        # Read before the transaction: rejects are kept though nothing goes in, and nobody waits for the import's row.
+        has_ids = _stage(cursor, layout, _pieces(lines, tally))
+        tally.unread_columns |= layout.unread
+        if not has_ids:
+            tally.write()
+            reason = f" The first reason: {tally.first_reason}" if tally.first_reason else ""
+            raise ArchiveUnreadableError(f"There is no thread id in the file.{reason}")
+        tally.write()
+        with transaction.atomic():
+            # The row stays unlocked meanwhile, so that the import can be cancelled; the end is fenced.
+            _register(cursor, actor, tally)
+            tally.write()
+            if finish is not None:
+                finish()
+
+
+def _pieces(lines: Iterator[Accepted | Reject], tally: Tally) -> Iterator[bytes]:
+    """What is accepted, a few MB at a time; the rest is counted and kept as rejects."""
+    piece = bytearray()
+    for line in lines:
+        if isinstance(line, Reject):
+            tally.reject(line)
+        else:
+            tally.document(line.lines)
+            piece += line.text
+            if len(piece) >= _PIECE_BYTES:
+                yield bytes(piece)
+                piece.clear()
+    if piece:
+        yield bytes(piece)
+
+
+def _stage(cursor: CursorWrapper, layout: Layout, pieces: Iterator[bytes]) -> bool:
+    """Copy the lines into a table of this connection's own; returns whether there were any."""
+    # They are there if the same connection held an import before.
+    cursor.execute("DROP TABLE IF EXISTS imported_ids, known_ids")
+    cursor.execute(_CREATE)
+    columns = ", ".join(layout.columns)
+    copy = (
+        f"COPY imported_ids ({columns}) FROM STDIN"
+        f" (FORMAT csv, DELIMITER '{layout.delimiter}', FORCE_NOT_NULL ({columns}))"
+    )
+    any_lines = False
+    # Piece by piece: an upload is read over this very connection, which can do nothing else while it copies.
+    for piece in pieces:
+        with cursor.copy(copy) as target:
+            target.write(piece)
+        any_lines = True
+    cursor.execute("ANALYZE imported_ids")
+    return any_lines
+
+
+def _register(cursor: CursorWrapper, actor: Actor, tally: Tally) -> None:
+    source_import = tally.source_import
+    cursor.execute("SELECT set_config('work_mem', %s, true)", [_WORK_MEM])
+    parameters = {
+        "actor": actor.name,
+        "user_id": actor.user_id,
+        "job_id": actor.job_id,
+        "reason": source_import.reason or f"Import {source_import.pk}.",
+        "registered": Thread.Status.REGISTERED,
+        "assistant_registered": Assistant.Status.REGISTERED,
+    }
+    cursor.execute(_ASSISTANTS, parameters)
+    try:
+        with transaction.atomic():
+            known, filled, fresh = _merge(cursor, parameters, conflict="")
+    except IntegrityError:
+        # Another import was faster with one of the ids.
+        known, filled, fresh = _merge(cursor, parameters, conflict="ON CONFLICT (thread_id) DO NOTHING")
+    counts = tally.counts
+    if known + fresh < counts["documents"]:
+        cursor.execute("SELECT count(DISTINCT thread_id) FROM imported_ids")
+        counts["threads"] = cursor.fetchone()[0]
+        # Ids that stand there twice, and threads that somebody else has registered in the meantime.
+        cursor.execute(_FILL_REPEATED)
+    else:
+        counts["threads"] = counts["documents"]
+    cursor.execute("DROP TABLE imported_ids, known_ids")
+    counts["filled"] = filled
+    counts["threads_new"] = fresh
+    counts["unchanged"] = counts["threads"] - fresh
+    counts["repeated"] = counts["documents"] - counts["threads"]
+
+
+def _merge(cursor: CursorWrapper, parameters: dict[str, Any], *, conflict: str) -> tuple[int, int, int]:
+    """Fill in what known threads lack and insert the others: how many are known, were filled, are new."""
+    cursor.execute(_KNOWN)
+    known = int(cursor.rowcount)
+    filled = 0
+    if known:
+        cursor.execute(_FILL_KNOWN)
+        filled = int(cursor.rowcount)
+    cursor.execute(_INSERT.format(unknown=_UNKNOWN if known else "", conflict=conflict), parameters)
+    return known, filled, int(cursor.rowcount)

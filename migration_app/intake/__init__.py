@@ -1,1 +1,0 @@
-"""Imports: archives, transcripts and thread ids, from files and uploads into the console. Never imports jobs."""
