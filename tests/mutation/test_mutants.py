@@ -11,7 +11,7 @@ from tests.mutation.mutants import ROOMS, Result, candidates, drawn, main, mirro
 from tests.mutation.mutations import KINDS, mutants_of, mutated
 
 ROOT = Path(__file__).resolve().parents[2]
-PATH = "migration_app/services/one.py"
+PATH = "migration_app/threads/one.py"
 
 
 def changes(source: str, kind: str) -> list[str]:
@@ -110,20 +110,20 @@ def test_seed_decides_what_is_drawn() -> None:
 
 
 def test_a_place_can_be_named_instead(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--list", "--at", "audit/trail.py"]) == 0
+    assert main(["--list", "--at", "threads/plans.py"]) == 0
     first, *lines = capsys.readouterr().out.splitlines()
     assert first.endswith(", seed None")
     assert lines
-    assert all(line.startswith("migration_app/audit/trail.py:") for line in lines)
+    assert all(line.startswith("migration_app/threads/plans.py:") for line in lines)
 
 
 def test_tests_mirror_the_modules() -> None:
-    assert mirror_of("migration_app/engine/journal.py") == "tests/migration_app/services/test_journal"
+    assert mirror_of("migration_app/engine/journal.py") == "tests/migration_app/engine/test_journal"
 
 
 def test_tests_of_the_same_name_in_another_room_are_asked_too() -> None:
-    found = namesakes(ROOT, "migration_app/prompts/assistant_checks.py")
-    assert found == ["tests/migration_app/prompts/test_assistant_check_work.py"]
+    found = namesakes(ROOT, "migration_app/threads/orphans.py")
+    assert found == ["tests/migration_app/admin/threads/test_orphans.py"]
 
 
 def test_a_timeout_is_noticed_and_what_survives_is_not() -> None:
