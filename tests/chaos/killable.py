@@ -18,7 +18,7 @@ import psutil
 
 from console.devservers import postgres, processes, running, valkey, volatile_state
 
-_PROJECT = Path(__file__).resolve().parent.parent
+_PROJECT = Path(__file__).resolve().parents[2]
 _FAMILY = "CONSOLE_WORKER_FAMILY"
 _STOP_SECONDS = 60.0
 _RESTART_PAUSE_SECONDS = 2.0

@@ -55,7 +55,7 @@ ROOMS = (
     ),
     *("gateways", "imports", "archive", "conversion", "admin"),
 )
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parents[2]
 _LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv*", "__pycache__", ".*_cache", ".hypothesis", "htmlcov", "build"
 )
