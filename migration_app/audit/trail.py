@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from migration_app.audit.actions import action_of
 from migration_app.contracts import Actor
 from migration_app.models import AuditEvent
 
@@ -18,11 +19,14 @@ def audit_event(
     batch_pk: int | None = None,
     request_id: str = "",
 ) -> AuditEvent:
-    """Make an unsaved audit row. ``reason`` must hold neither message content nor secrets."""
+    """Make an unsaved audit row. ``reason`` must hold neither message content nor secrets.
+
+    Raises UnregisteredActionError unless the verb stands in ``audit.actions``.
+    """
     return AuditEvent(
         actor=actor.name,
         actor_user_id=actor.user_id,
-        verb=verb,
+        verb=action_of(verb).verb,
         subject_kind=subject_kind,
         subject_id=subject_id,
         before=before,

@@ -18,6 +18,7 @@ from typing import Any
 from django.db import DataError, IntegrityError, connection
 
 from migration_app.archive.ids import storable_text
+from migration_app.audit.actions import action_of
 from migration_app.contracts import Actor, JsonObject
 from migration_app.models import Thread
 from migration_app.statements import statements_of
@@ -60,7 +61,7 @@ class Entry:
         """Add a row to the audit trail; without ``after`` it says that the status stays."""
         self.events.append(
             {
-                "verb": verb,
+                "verb": action_of(verb).verb,
                 "before": before if after else self.status,
                 "after": (after or self.status)[:64],
                 "reason": storable_text(reason, _LONGEST_REASON),

@@ -13,6 +13,7 @@ from django.utils.text import Truncator
 
 from migration_app.admin.base.filters import day_filter, text_filter, values_filter
 from migration_app.admin.base.model_admin import ReadOnlyAdmin
+from migration_app.audit.actions import ACTIONS, action_label
 from migration_app.models import AuditEvent
 
 
@@ -20,9 +21,17 @@ from migration_app.models import AuditEvent
 class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
     """Who did what, when, and why."""
 
-    list_display = ("show_at", "actor", "verb", "show_subject", "show_change", "show_batch", "show_reason")
+    list_display = (
+        "show_at",
+        "actor",
+        "show_action",
+        "show_subject",
+        "show_change",
+        "show_batch",
+        "show_reason",
+    )
     list_filter = (
-        values_filter("verb", AuditEvent, "verb"),
+        values_filter("action", AuditEvent, "verb", action_label),
         day_filter("first day (UTC, YYYY-MM-DD)", "at", "gte"),
         day_filter("last day (UTC, YYYY-MM-DD)", "at", "lt"),
         text_filter("batch", "batch_pk"),
@@ -36,6 +45,7 @@ class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
     fields = (
         "show_at",
         "actor",
+        "show_message",
         "verb",
         "subject_kind",
         "subject_id",
@@ -62,6 +72,19 @@ class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
     def show_at(self, event: AuditEvent) -> str:
         """To the second."""
         return format_html('<span class="mc-nowrap">{}</span>', f"{event.at:%Y-%m-%d %H:%M:%S}")
+
+    @admin.display(description="action")
+    def show_action(self, event: AuditEvent) -> str:
+        """The action's name; its verb is shown to the pointer."""
+        return format_html(
+            '<span class="mc-nowrap" title="{}">{}</span>', event.verb, action_label(event.verb)
+        )
+
+    @admin.display(description="action")
+    def show_message(self, event: AuditEvent) -> str:
+        """What the action means."""
+        action = ACTIONS.get(event.verb)
+        return f"{action.label}. {action.message}" if action else event.verb
 
     @admin.display(description="subject")
     def show_subject(self, event: AuditEvent) -> str:

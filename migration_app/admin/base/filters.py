@@ -6,6 +6,7 @@ Each takes one value; an empty one means no filter. So what a list shows is what
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
@@ -125,14 +126,19 @@ def choice_filter(title: str, field: str, choices: list[tuple[Any, Any]]) -> typ
     return ChoiceFilter
 
 
-def values_filter(title: str, model: type[Model], field: str) -> type[ExactFilter]:
-    """Make a filter over the values that an indexed column has now."""
+def values_filter(
+    title: str, model: type[Model], field: str, label: Callable[[str], str] = str
+) -> type[ExactFilter]:
+    """Make a filter over the values that an indexed column has now; ``label`` names them."""
 
     class ValuesFilter(ExactFilter):
         """Values as they occur."""
 
         def options(self) -> list[tuple[str, str]]:
-            return [(value, value) for value in distinct_values(model, field)]
+            return [(value, label(value)) for value in distinct_values(model, field)]
+
+        def label_of(self, value: str) -> str:
+            return label(value)
 
     ValuesFilter.title = title
     ValuesFilter.field = field

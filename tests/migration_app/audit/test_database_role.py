@@ -29,7 +29,7 @@ def as_role() -> Iterator[None]:
     """A role that was granted what the command grants; all in the test's transaction."""
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE ROLE {ROLE}")
-        audit_record(actor=ADA, verb="thread.tested", subject_kind="thread", subject_id="thread_1")
+        audit_record(actor=ADA, verb="thread.content_viewed", subject_kind="thread", subject_id="thread_1")
         SnapshotPageFactory.create()
         call_command("grant_role", ROLE)
         cursor.execute(f"SET LOCAL ROLE {ROLE}")
@@ -71,7 +71,7 @@ def test_the_role_cannot_get_past_the_guards(as_role: None, statement: str) -> N
         connection.cursor() as cursor,
     ):
         cursor.execute(statement)
-    assert AuditEvent.objects.get(verb="thread.tested").reason == ""
+    assert AuditEvent.objects.get(verb="thread.content_viewed").reason == ""
 
 
 def test_the_role_does_the_applications_work(as_role: None) -> None:

@@ -26,7 +26,7 @@ DOORS = (
 
 @pytest.fixture(autouse=True)
 def one_row_of_each() -> None:
-    audit_record(actor=ADA, verb="thread.tested", subject_kind="thread", subject_id="thread_1")
+    audit_record(actor=ADA, verb="thread.content_viewed", subject_kind="thread", subject_id="thread_1")
     SnapshotPageFactory.create()
     SourceObjectFactory.create()
     prompt = Prompt.objects.create(slug="clerk", assistant=Assistant.objects.create(assistant_id="asst_1"))
@@ -116,4 +116,7 @@ def test_nothing_of_the_switchable_triggers_is_left() -> None:
 
 
 def test_the_trail_says_what_was_written() -> None:
-    assert (AuditEvent.objects.get(verb="thread.tested").reason, SnapshotPage.objects.count()) == ("", 1)
+    assert (AuditEvent.objects.get(verb="thread.content_viewed").reason, SnapshotPage.objects.count()) == (
+        "",
+        1,
+    )

@@ -42,7 +42,7 @@ def test_each_allowed_edge_changes_the_status_and_writes_who_what_and_why(before
         thread=thread,
         to=after,
         actor=ACTOR,
-        verb="thread.tested",
+        verb="thread.content_viewed",
         reason="why",
         fields={"pending_work": pending},
     )
@@ -67,7 +67,7 @@ def test_no_other_edge_is_taken(before: str, after: str) -> None:
 def test_a_refused_edge_changes_nothing_and_leaves_no_audit_row() -> None:
     thread = thread_in(S.VERIFIED)
     with pytest.raises(EdgeRefusedError):
-        thread_transition(thread=thread, to=S.REGISTERED, actor=ACTOR, verb="thread.tested")
+        thread_transition(thread=thread, to=S.REGISTERED, actor=ACTOR, verb="thread.content_viewed")
     assert Thread.objects.get(pk=thread.pk).status == S.VERIFIED
     assert not AuditEvent.objects.exists()
 
@@ -76,7 +76,7 @@ def test_a_status_that_changed_meanwhile_is_not_overwritten() -> None:
     thread = thread_in(S.SNAPSHOTTED)
     Thread.objects.filter(pk=thread.pk).update(status=S.EXCLUDED)
     with pytest.raises(LeaseLostError):
-        thread_transition(thread=thread, to=S.BLOCKED, actor=ACTOR, verb="thread.tested")
+        thread_transition(thread=thread, to=S.BLOCKED, actor=ACTOR, verb="thread.content_viewed")
     assert Thread.objects.get(pk=thread.pk).status == S.EXCLUDED
     assert not AuditEvent.objects.exists()
 
@@ -85,7 +85,7 @@ def test_a_lost_lease_changes_nothing() -> None:
     thread = thread_in(S.SNAPSHOTTED, lease_token=uuid.uuid4(), lease_until=timezone.now())
     with pytest.raises(LeaseLostError):
         thread_transition(
-            thread=thread, to=S.BLOCKED, actor=ACTOR, verb="thread.tested", lease_token=uuid.uuid4()
+            thread=thread, to=S.BLOCKED, actor=ACTOR, verb="thread.content_viewed", lease_token=uuid.uuid4()
         )
     assert Thread.objects.get(pk=thread.pk).status == S.SNAPSHOTTED
 
