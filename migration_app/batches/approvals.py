@@ -15,7 +15,7 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce, Greatest, Now
 
-from migration_app.batches.kinds import APPROVED, FOREIGN_TOO, batch_eligible
+from migration_app.batches.kinds import BATCH_KINDS, FOREIGN_TOO, batch_eligible
 from migration_app.contracts import COMMAND_LINE, Actor
 from migration_app.models import Batch
 from migration_app.threads.selections import SelectionError, selection_threads
@@ -26,7 +26,7 @@ _LOCK = 0x6D64
 
 def approval_lock(kind: str) -> None:
     """Until the transaction ends nobody else counts, or hands out, work of a kind that may need an approval."""
-    if kind in APPROVED:
+    if BATCH_KINDS[kind].approved:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s, 0)", [_LOCK])
 
@@ -39,7 +39,7 @@ def approval_needed(
     ``batch_pk`` is the batch itself, once it is there: it is not counted among the person's others. The caller
     holds ``approval_lock``.
     """
-    if kind not in APPROVED:
+    if not BATCH_KINDS[kind].approved:
         return ""
     if chosen.get(FOREIGN_TOO):
         return "It deletes what is not ours too."
@@ -63,7 +63,7 @@ def taken_alone(actor: Actor, *, but: int | None = None, up_to: int) -> int:
     since = Now() - dt.timedelta(hours=settings.APPROVAL_WINDOW_HOURS)
     batches = (
         _of(actor)
-        .filter(kind__in=APPROVED, approved_at__isnull=True)
+        .filter(kind__in=_approved(), approved_at__isnull=True)
         .exclude(state=Batch.State.WAITING)
         .exclude(pk=but or 0)
         # One that was held while it was handed out took its threads later than it was asked for.
@@ -97,3 +97,7 @@ def _of(actor: Actor) -> QuerySet[Batch]:
     if actor.user_id is None:
         return Batch.objects.filter(of_name)
     return Batch.objects.filter(Q(created_by_id=actor.user_id) | (of_name & Q(created_by_id__isnull=True)))
+
+
+def _approved() -> list[str]:
+    return [kind.name for kind in BATCH_KINDS.values() if kind.approved]

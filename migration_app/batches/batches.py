@@ -13,31 +13,12 @@ from django.utils import timezone
 
 from migration_app.audit.trail import audit_event, audit_record
 from migration_app.batches.approvals import approval_lock, approval_needed
-from migration_app.batches.kinds import (
-    APPROVED,
-    CONVERTING,
-    ELIGIBLE,
-    FOREIGN_TOO,
-    HAND_OUT,
-    batch_eligible,
-)
+from migration_app.batches.kinds import BATCH_KINDS, FOREIGN_TOO, batch_eligible
 from migration_app.contracts import POLICIES_VERSION, Actor, policies_as_dict, policies_from
 from migration_app.models import Batch, Thread
 from migration_app.models.batch import DEFAULT_WINDOW, MAX_WINDOW
 from migration_app.threads.plans import policies_words
 from migration_app.threads.selections import selection_threads
-
-__all__ = [
-    "CONVERTING",
-    "ELIGIBLE",
-    "batch_create",
-    "batch_eligible",
-    "batch_fail",
-    "batch_finish",
-    "batch_prepare",
-    "batch_prepare_piece",
-    "speed_check",
-]
 
 _PIECE = 1000
 MAX_RATE = 1_000_000
@@ -65,7 +46,7 @@ def batch_create(
     but the target's. A roll back of many threads waits for a second person. Raises SelectionError, and
     ValueError for a policy or choice that there is not and for a speed out of bounds.
     """
-    speed_check(window=window, requests_per_minute=requests_per_minute)
+    throttle_check(window=window, requests_per_minute=requests_per_minute)
     selected = selection_threads(selection)  # refuses what is not a selection
     kept, said = _settings(kind, settings or {})
     newest = Thread.objects.aggregate(newest=Max("pk"))["newest"] or 0
@@ -101,12 +82,12 @@ def batch_create(
 
 def _threads_up_to_limit(kind: str, selected: QuerySet[Thread]) -> int:
     """How many threads it takes, counted no further than it matters: a selection may hold millions."""
-    if kind not in APPROVED:
+    if not BATCH_KINDS[kind].approved:
         return 0
     return batch_eligible(kind, selected)[: django_settings.APPROVAL_ABOVE_THREADS + 1].count()
 
 
-def speed_check(*, window: int, requests_per_minute: int | None) -> None:
+def throttle_check(*, window: int, requests_per_minute: int | None) -> None:
     """Raise ValueError, in words for operators, unless a batch can go as fast as this."""
     if not 1 <= window <= MAX_WINDOW:
         raise ValueError(f"Threads in flight must be a whole number from 1 to {MAX_WINDOW}, not {window}.")
@@ -120,7 +101,7 @@ def speed_check(*, window: int, requests_per_minute: int | None) -> None:
 def _settings(kind: str, settings: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """The settings as they are kept, and what the audit trail says of them."""
     policies = policies_from(settings.get("policies", {}))
-    if kind not in CONVERTING:
+    if not BATCH_KINDS[kind].converts:
         if settings.get("policies"):
             raise ValueError(f"A batch of kind {kind} converts nothing, so it has no policies.")
         return dict(settings), " [what is not ours too]" if settings.get(FOREIGN_TOO) else ""
@@ -163,7 +144,7 @@ def batch_prepare_piece(*, batch_pk: int, actor: Actor) -> bool:
             _wait_for_approval(batch, actor, waits)
             return False
         batch.selected_count += len(pks)
-        batch.taken_count += HAND_OUT[batch.kind](batch, threads, actor)
+        batch.taken_count += BATCH_KINDS[batch.kind].hand_out(batch, threads, actor)
         batch.heartbeat_at = timezone.now()
         if len(pks) < _PIECE:
             batch.state = Batch.State.RUNNING

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from migration_app.audit.trail import audit_event
-from migration_app.batches.batches import speed_check
+from migration_app.batches.batches import throttle_check
 from migration_app.batches.claims import threads_claimable
 from migration_app.contracts import Actor
 from migration_app.models import Batch
@@ -136,7 +136,7 @@ def batch_change(
             else requests_per_minute or None,
             "urgent": batch.urgent if urgent is None else urgent,
         }
-        speed_check(window=wanted["window"], requests_per_minute=wanted["requests_per_minute"])
+        throttle_check(window=wanted["window"], requests_per_minute=wanted["requests_per_minute"])
         changes = {name: value for name, value in wanted.items() if getattr(batch, name) != value}
         if not changes:
             return False

@@ -16,13 +16,13 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import BooleanField, Count, ExpressionWrapper, Q, QuerySet, Sum
 
-from migration_app.batches.batches import CONVERTING, batch_eligible
+from migration_app.batches.kinds import BATCH_KINDS, batch_eligible
 from migration_app.contracts import Fidelity, Policies, Severity, policies_as_dict
 from migration_app.conversion.findings.findings import KINDS
 from migration_app.conversion.findings.policies import codes_of, codes_of_other_choices
 from migration_app.gateways.paging import ITEMS_PER_PAGE
 from migration_app.gateways.target import CONVERSATION_READS
-from migration_app.models import Batch, Thread
+from migration_app.models import Thread
 from migration_app.snapshots.pages import load_source_threads
 from migration_app.threads.assessments import plan_measures
 from migration_app.threads.plans import plan_of
@@ -154,24 +154,25 @@ def preflight_threads(
     """Count what a batch of this kind would take of these threads, each of which is read."""
     taken = batch_eligible(kind, threads)
     matching, eligible = _by(threads, "status"), _by(taken, "status")
-    converting = kind in CONVERTING
+    batch_kind = BATCH_KINDS[kind]
+    converting = batch_kind.converts
     # What Retry fetches first, or only takes back into the estate, is not converted by it.
     going = (
         taken.exclude(Q(snapshot_at__isnull=True) | Q(status="excluded"))
-        if kind == Batch.Kind.RETRY
+        if batch_kind.converts_some
         else taken
     )
     deciding = _deciding_codes(chosen)
     # Who begins anew is sent as if there had never been a conversation: nothing that is counted on its row holds.
-    fresh = Q() if kind == Batch.Kind.ANEW else _NO_CONVERSATION
-    decided = Q() if kind == Batch.Kind.ANEW else fresh & Q(finding_counts__has_any_keys=deciding)
+    fresh = Q() if batch_kind.starts_over else _NO_CONVERSATION
+    decided = Q() if batch_kind.starts_over else fresh & Q(finding_counts__has_any_keys=deciding)
     concerned = going.filter(decided)
     size = concerned.aggregate(threads=Count("pk"), messages=Sum("message_count", default=0))
     exact = not (limited and (size["threads"] > ANEW_THREADS or size["messages"] > ANEW_MESSAGES))
     splitting = converting and exact and bool(size["threads"])
     rest = Q()
     if splitting:
-        rest = _NONE if kind == Batch.Kind.ANEW else ~fresh | ~Q(finding_counts__has_any_keys=deciding)
+        rest = _NONE if batch_kind.starts_over else ~fresh | ~Q(finding_counts__has_any_keys=deciding)
     anew = _convert(concerned if splitting else concerned.none(), chosen, size["threads"], progress)
     sent = going.filter(rest).exclude(_BLOCKED) if converting else taken
     by_fidelity = anew.by_fidelity + collections.Counter(_by(taken.filter(rest), "fidelity"))

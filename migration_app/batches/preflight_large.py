@@ -14,13 +14,13 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.db.models.expressions import RawSQL
 
-from migration_app.batches.batches import CONVERTING, ELIGIBLE
+from migration_app.batches.kinds import BATCH_KINDS
 from migration_app.batches.preflight import Preflight, preflight_threads
 from migration_app.contracts import Fidelity, Policies
 from migration_app.counters import TallyLine
 from migration_app.gateways.target import CONVERSATION_READS
 from migration_app.index_walks import counted_up_to, index_for, walk
-from migration_app.models import Batch, Thread
+from migration_app.models import Thread
 from migration_app.threads.selections import (
     THREAD_INDEXES,
     Totals,
@@ -48,7 +48,9 @@ def page_preflight(selection: Mapping[str, Any], kind: str, policies: Policies |
         return found
     sampled = dataclasses.replace(found, sampled=found.matching, counted=False)
     matching = threads_lines(fields) if fields is not None else None
-    taken = threads_lines(fields, ELIGIBLE[kind] & Q(pending_work="")) if fields is not None else None
+    taken = (
+        threads_lines(fields, BATCH_KINDS[kind].takes & Q(pending_work="")) if fields is not None else None
+    )
     if matching is None or taken is None:
         return sampled
     return _with_counters(sampled, matching, taken)
@@ -100,11 +102,12 @@ def _with_counters(
     sampled: Preflight, matching: Sequence[TallyLine], taken: Sequence[TallyLine]
 ) -> Preflight:
     """Put the counters' figures, which are of all threads, in the place of those of the threads looked at."""
-    converting = sampled.kind in CONVERTING
+    kind = BATCH_KINDS[sampled.kind]
+    converting = kind.converts
     # What Retry fetches first, or only takes back into the estate, is not converted by it.
     going = (
         [line for line in taken if line.has_snapshot and line.status != Thread.Status.EXCLUDED]
-        if sampled.kind == Batch.Kind.RETRY
+        if kind.converts_some
         else taken
     )
     sent = [line for line in going if not converting or line.fidelity != Fidelity.BLOCKED.value]

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from migration_app.batches.left_out import left_out_reason
+from migration_app.batches.kinds import BATCH_KINDS
 from migration_app.batches.preflight import Preflight
 from migration_app.contracts import Policies, policies_as_dict
 from migration_app.models import Batch
@@ -36,7 +36,7 @@ def preflight_rows(preflight: Preflight) -> Iterator[Row]:
         if field.name != "threads":
             yield "total", field.name, "", totals.threads, getattr(totals, field.name)
     for status, count in preflight.refused_by_status.items():
-        yield "left_out", status, left_out_reason(preflight.kind, status), count, ""
+        yield "left_out", status, BATCH_KINDS[preflight.kind].skip_reason(status), count, ""
     for fidelity, count in sorted(preflight.by_fidelity.items()):
         yield "fidelity", fidelity or "not assessed", "", count, ""
     for finding in preflight.findings:

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from migration_app.audit.command_line import command_actor
-from migration_app.batches.batches import batch_create, speed_check
+from migration_app.batches.batches import batch_create, throttle_check
 from migration_app.batches.progress import batch_progress
 from migration_app.contracts import Policies, policies_as_dict, policies_from, policy_choices
 from migration_app.jobs import batch_enqueue, workers_missing
@@ -48,7 +48,7 @@ def add_which_arguments(parser: CommandParser, *, verb: str) -> argparse._Mutual
 def add_selection_arguments(parser: CommandParser, *, verb: str) -> None:
     """Add --all, --thread, --status, --reason, --window, --rpm, --urgent, --wait and --workers."""
     add_which_arguments(parser, verb=verb)
-    add_speed_arguments(parser)
+    add_throttle_arguments(parser)
     parser.add_argument("--reason", default="", help="why, for the audit trail")
     parser.add_argument(
         "--wait", action="store_true", help="wait until the batch is done, with a progress bar"
@@ -62,7 +62,7 @@ def add_selection_arguments(parser: CommandParser, *, verb: str) -> None:
     )
 
 
-def add_speed_arguments(parser: CommandParser) -> None:
+def add_throttle_arguments(parser: CommandParser) -> None:
     """Add --window, --rpm and --urgent, all of them None where they are not given."""
     parser.add_argument(
         "--window",
@@ -139,7 +139,7 @@ def batch_start(command: BaseCommand, *, kind: str, options: dict[str, Any]) -> 
         "requests_per_minute": options["rpm"] or None,
     }
     try:
-        speed_check(**speed)
+        throttle_check(**speed)
     except ValueError as error:
         raise CommandError(str(error)) from error
     chosen = dict(options.get("batch_settings") or {})

@@ -139,9 +139,16 @@ class ReadOnlyAdmin(OfferedOnly, SkinAdmin[M]):
         return f"{url}?{query}" if query else url
 
     def page(
-        self, request: HttpRequest, template: str, *, title: str, obj: Model | None = None, **context: Any
+        self,
+        request: HttpRequest,
+        template: str,
+        *,
+        title: str,
+        obj: Model | None = None,
+        http_status: int = 200,
+        **context: Any,
     ) -> HttpResponse:
-        """Show a page of this model in the console's frame."""
+        """Show a page of this model in the console's frame; 400 where a form is to be corrected."""
         request.current_app = self.admin_site.name
         whole = {
             **self.admin_site.each_context(request),
@@ -151,7 +158,7 @@ class ReadOnlyAdmin(OfferedOnly, SkinAdmin[M]):
             "has_view_permission": True,
             **context,
         }
-        return TemplateResponse(request, f"migration_app/{template}", whole)
+        return TemplateResponse(request, f"migration_app/{template}", whole, status=http_status)
 
 
 class RowPageAdmin(ReadOnlyAdmin[M]):

@@ -1,22 +1,22 @@
 """What people may do with a batch on its page: pause, resume, cancel, change its speed, approve it.
 
-Whoever may start such a batch may also stop it. Each act is a POST; the services refuse what its state forbids.
+Whoever may start such a batch may also stop it. Each act is a POST with a form; services refuse what its state forbids.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest
 from django.urls import reverse
 
 from migration_app.admin.base.actors import actor_of
-from migration_app.admin.batches.kinds import ACTIONS
-from migration_app.admin.batches.throttle import speed_fields, speed_of_batch, speed_of_form
+from migration_app.admin.base.forms import ConsoleForm, reason_field
+from migration_app.admin.batches.forms import ThrottleForm, throttle_of_batch
 from migration_app.batches.control import (
     CANCELLABLE,
     CHANGEABLE,
@@ -28,7 +28,8 @@ from migration_app.batches.control import (
     batch_pause,
     batch_resume,
 )
-from migration_app.batches.kinds import batch_eligible
+from migration_app.batches.kinds import BATCH_KINDS, batch_eligible
+from migration_app.contracts import Actor
 from migration_app.jobs import batch_enqueue
 from migration_app.models import Batch
 from migration_app.threads.selections import SelectionError, selection_threads
@@ -40,13 +41,43 @@ _COUNTED_UP_TO = 10_000
 S = Batch.State
 
 
-class ActRefusedError(Exception):
-    """The form is not filled in as it must be; the text says what is missing."""
+class StopForm(ConsoleForm):
+    """Why a batch is paused or cancelled."""
+
+    reason = reason_field(
+        label="Reason to pause or cancel",
+        help_text="Kept in the audit trail. Either takes effect after the chunk at hand. Cancel takes the work back "
+        "from threads that are not done; what was sent stays where it is.",
+    )
+
+
+class CancelForm(ConsoleForm):
+    """Why a batch that can't be paused is cancelled."""
+
+    reason = reason_field(
+        label="Reason to cancel",
+        help_text="Kept in the audit trail. Cancel takes the work back from threads that are not done; what was sent "
+        "stays where it is.",
+    )
+
+
+class ResumeForm(ConsoleForm):
+    """A reason, if there is one to tell."""
+
+    reason = reason_field(required=False)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Act:
+    """What a button of the page does: the form that it sends, and what is done with that and said of it."""
+
+    form: type[ConsoleForm]
+    do: Callable[[Batch, Actor, Mapping[str, Any]], str]
 
 
 def may_control(request: HttpRequest, batch: Batch) -> bool:
     """Whether the user may start a batch of this kind, and so stop it too."""
-    kind = ACTIONS.get(batch.kind)
+    kind = BATCH_KINDS.get(batch.kind)
     return request.user.has_perm(kind.permission if kind else _STRICTEST)
 
 
@@ -55,83 +86,72 @@ def may_approve(request: HttpRequest, batch: Batch) -> bool:
     return request.user.has_perm(APPROVE) and not asked_by(batch, actor_of(request))
 
 
-def act(request: HttpRequest, batch: Batch, name: str) -> str:
-    """Do it, and return in words what was done.
+def may_act(request: HttpRequest, batch: Batch, name: str) -> bool:
+    """Whether the user may do this at all; the services say whether the batch's state lets it."""
+    return request.user.has_perm(APPROVE) if name == "approve" else may_control(request, batch)
 
-    PermissionDenied; ActRefusedError, ValueError and the services' BatchRefusedError say what is wrong.
-    """
-    allowed = request.user.has_perm(APPROVE) if name == "approve" else may_control(request, batch)
-    if not allowed:
-        raise PermissionDenied
+
+def act(request: HttpRequest, batch: Batch, name: str, form: ConsoleForm) -> str:
+    """Do it with a form that is valid, and return in words what was done. BatchRefusedError as the services."""
     with transaction.atomic():
-        said = ACTS[name](request, batch)
+        said = ACTS[name].do(batch, actor_of(request), form.cleaned_data)
         if name != "pause":
             batch_enqueue(batch.pk)
     return said
 
 
-def _pause(request: HttpRequest, batch: Batch) -> str:
-    batch_pause(batch_pk=batch.pk, actor=actor_of(request), reason=_reason(request))
+def _pause(batch: Batch, actor: Actor, data: Mapping[str, Any]) -> str:
+    batch_pause(batch_pk=batch.pk, actor=actor, reason=data["reason"])
     return f"Batch {batch.pk} is paused. Workers put its threads down after the chunk at hand."
 
 
-def _resume(request: HttpRequest, batch: Batch) -> str:
-    batch_resume(batch_pk=batch.pk, actor=actor_of(request), reason=_words(request))
+def _resume(batch: Batch, actor: Actor, data: Mapping[str, Any]) -> str:
+    batch_resume(batch_pk=batch.pk, actor=actor, reason=data["reason"])
     return f"Batch {batch.pk} goes on."
 
 
-def _cancel(request: HttpRequest, batch: Batch) -> str:
-    batch_cancel(batch_pk=batch.pk, actor=actor_of(request), reason=_reason(request))
+def _cancel(batch: Batch, actor: Actor, data: Mapping[str, Any]) -> str:
+    batch_cancel(batch_pk=batch.pk, actor=actor, reason=data["reason"])
     return f"Batch {batch.pk} is being cancelled."
 
 
-def _change(request: HttpRequest, batch: Batch) -> str:
-    speed = speed_of_form(request.POST)
+def _change(batch: Batch, actor: Actor, data: Mapping[str, Any]) -> str:
     changed = batch_change(
         batch_pk=batch.pk,
-        actor=actor_of(request),
-        window=speed.window,
-        requests_per_minute=speed.requests_per_minute or 0,
-        urgent=speed.urgent,
+        actor=actor,
+        window=data["window"],
+        requests_per_minute=data["requests_per_minute"] or 0,
+        urgent=data["urgent"],
     )
     return f"Batch {batch.pk} has another speed within a second." if changed else "Nothing was changed."
 
 
-def _approve(request: HttpRequest, batch: Batch) -> str:
-    batch_approve(batch_pk=batch.pk, actor=actor_of(request))
+def _approve(batch: Batch, actor: Actor, _data: Mapping[str, Any]) -> str:
+    batch_approve(batch_pk=batch.pk, actor=actor)
     return f"Batch {batch.pk} is approved and starts."
 
 
-ACTS: Mapping[str, Callable[[HttpRequest, Batch], str]] = {
-    "pause": _pause,
-    "resume": _resume,
-    "cancel": _cancel,
-    "change": _change,
-    "approve": _approve,
+ACTS: Mapping[str, Act] = {
+    "pause": Act(StopForm, _pause),
+    "resume": Act(ResumeForm, _resume),
+    "cancel": Act(StopForm, _cancel),
+    "change": Act(ThrottleForm, _change),
+    "approve": Act(ConsoleForm, _approve),
 }
 
 
-def _words(request: HttpRequest) -> str:
-    return request.POST.get("reason", "").replace("\x00", "").strip()
-
-
-def _reason(request: HttpRequest) -> str:
-    reason = _words(request)
-    if not reason:
-        raise ActRefusedError("Say why: the reason is kept in the audit trail.")
-    return reason
-
-
-def control_context(request: HttpRequest, batch: Batch) -> dict[str, Any]:
-    """What the batch's page offers to this user, and why it is held."""
+def control_context(request: HttpRequest, batch: Batch, forms: Mapping[str, ConsoleForm]) -> dict[str, Any]:
+    """What the batch's page offers to this user, and why it is held; ``forms``: an act's that was refused."""
     control = may_control(request, batch)
+    may_pause = control and batch.state in PAUSABLE
     return {
         "act_urls": {name: reverse("admin:migration_app_batch_act", args=[batch.pk, name]) for name in ACTS},
-        "may_pause": control and batch.state in PAUSABLE,
+        "may_pause": may_pause,
         "may_resume": control and batch.state == S.PAUSED,
         "may_cancel": control and batch.state in CANCELLABLE,
         "may_change": control and batch.state in CHANGEABLE,
-        "speed": speed_fields(speed_of_batch(batch)),
+        "stop_form": forms.get("pause") or forms.get("cancel") or (StopForm if may_pause else CancelForm)(),
+        "throttle_form": forms.get("change") or ThrottleForm(initial=throttle_of_batch(batch)),
         **(_approval_context(request, batch) if batch.state == S.WAITING else {}),
     }
 

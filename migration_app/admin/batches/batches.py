@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.http import (
     Http404,
     HttpRequest,
@@ -19,18 +20,14 @@ from django.utils.http import urlencode
 
 from migration_app.admin.base.badges import badge_html, batch_badge, thread_badge
 from migration_app.admin.base.filters import choice_filter
+from migration_app.admin.base.forms import ConsoleForm
 from migration_app.admin.base.model_admin import RowPageAdmin, progress_json
 from migration_app.admin.base.selections import selection_words
 from migration_app.admin.base.workers import workers_state
-from migration_app.admin.batches.acts import (
-    ACTS,
-    ActRefusedError,
-    act,
-    control_context,
-)
-from migration_app.admin.batches.kinds import ACTIONS
+from migration_app.admin.batches.acts import ACTS, act, control_context, may_act
 from migration_app.batches.cancel import taken_back
 from migration_app.batches.control import BatchRefusedError
+from migration_app.batches.kinds import BATCH_KINDS
 from migration_app.batches.progress import Progress, batch_progress
 from migration_app.counters import tally_lines
 from migration_app.models import Batch, Thread
@@ -225,21 +222,31 @@ class BatchAdmin(RowPageAdmin[Batch]):
         batch = self.row_for(request, pk)
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
+        if not may_act(request, batch, name):
+            raise PermissionDenied
+        form = ACTS[name].form(request.POST)
+        if not form.is_valid():
+            return self._show(request, batch, {name: form}, status=400)
         try:
-            messages.success(request, act(request, batch, name))
-        except (ActRefusedError, BatchRefusedError, ValueError) as error:
+            messages.success(request, act(request, batch, name, form))
+        except BatchRefusedError as error:
             messages.error(request, str(error))
         return HttpResponseRedirect(reverse("admin:migration_app_batch_change", args=[pk]))
 
     def row_page(self, request: HttpRequest, batch: Batch) -> HttpResponse:
         """Show a batch."""
+        return self._show(request, batch, {})
+
+    def _show(
+        self, request: HttpRequest, batch: Batch, forms: Mapping[str, ConsoleForm], status: int = 200
+    ) -> HttpResponse:
         progress = batch_progress(batch)
         is_open = batch.state in OPEN_STATES
         try:
             words = selection_words(batch.filter)
         except (SelectionError, KeyError, ValueError) as error:
             words = [("Selection", f"can't be read: {error}")]
-        may_retry = request.user.has_perm(ACTIONS["retry"].permission)
+        may_retry = request.user.has_perm(BATCH_KINDS[Batch.Kind.RETRY].permission)
         return self.page(
             request,
             "batches/batch.html",
@@ -276,7 +283,8 @@ class BatchAdmin(RowPageAdmin[Batch]):
                 }
                 for row in batch_errors(batch)
             ],
-            **control_context(request, batch),
+            **control_context(request, batch, forms),
+            http_status=status,
             threads_url=batch_threads_url(batch),
             retries=[
                 {

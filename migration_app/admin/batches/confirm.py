@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpResponseBase, QueryDict
+from django.http import HttpResponseBase
 from django.urls import reverse
 from django.utils.http import urlencode
 
@@ -22,8 +22,8 @@ from migration_app.admin.base.badges import (
 from migration_app.admin.base.downloads import csv_response
 from migration_app.admin.base.rendering import bytes_words
 from migration_app.admin.base.selections import selection_check, selection_seal, selection_words
-from migration_app.admin.batches.kinds import ActionKind
-from migration_app.batches.left_out import left_out_reason
+from migration_app.admin.batches.forms import POLICY_FIELD, ConfirmForm
+from migration_app.batches.kinds import BatchKind, ThreadAction
 from migration_app.batches.preflight import Preflight
 from migration_app.batches.preflight_large import matching_words, page_preflight
 from migration_app.batches.preflight_report import (
@@ -32,33 +32,29 @@ from migration_app.batches.preflight_report import (
     preflight_rows,
     sample_words,
 )
-from migration_app.contracts import Policies, policies_from, policy_choices
+from migration_app.contracts import Policies
 from migration_app.conversion.policies import POLICY_TEXTS
-from migration_app.models import Batch
 from migration_app.threads.plans import policies_words
 
-_POLICY_FIELD = "policy-"
 
-
-def policies_of_form(data: QueryDict) -> Policies:
-    """Read the policies that a form chose; what it does not name has its default. ValueError as policies_from."""
-    return policies_from(
-        {name.removeprefix(_POLICY_FIELD): str(data[name]) for name in data if name.startswith(_POLICY_FIELD)}
-    )
-
-
-def confirm_context(kind: ActionKind, selection: Mapping[str, Any], policies: Policies) -> dict[str, Any]:
+def confirm_context(
+    action: ThreadAction, selection: Mapping[str, Any], policies: Policies, form: ConfirmForm
+) -> dict[str, Any]:
     """Collect what the confirm page tells, under these policies. Reads only."""
     selection_check(selection)
+    kind = action.counted
     context: dict[str, Any] = {
-        "kind": kind,
+        "action": action,
+        "form": form,
+        "option_fields": [form[option.name] for option in action.options],
+        "starts_batch": isinstance(action, BatchKind),
         "selection": selection_seal(selection),
         "selection_words": selection_words(selection),
     }
-    if not kind.eligible_as:
+    if kind is None:
         matching = matching_words(selection)
         return {**context, "matching": matching, "taken": matching, "figures": [("Threads", matching)]}
-    preflight = page_preflight(selection, kind.eligible_as, policies)
+    preflight = page_preflight(selection, kind.name, policies)
     return {
         **context,
         "matching": _at_least(preflight, preflight.matching),
@@ -71,21 +67,21 @@ def confirm_context(kind: ActionKind, selection: Mapping[str, Any], policies: Po
             {
                 "badge": thread_badge(status),
                 "count": f"{count:,}",
-                "why": left_out_reason(kind.eligible_as, status),
+                "why": kind.skip_reason(status),
             }
             for status, count in preflight.refused_by_status.items()
         ],
         "preflight": preflight,
-        "policies": _policy_rows(preflight),
+        "policies": _policy_rows(preflight, form),
         "policies_words": policies_words(policies),
-        "command": preflight_command(selection, kind.eligible_as, policies)
-        if kind.sends and (preflight.sampled or not preflight.exact)
+        "command": preflight_command(selection, kind.name, policies)
+        if kind.converts and (preflight.sampled or not preflight.exact)
         else "",
         "fidelities": [
             {"badge": fidelity_badge(fidelity) or Badge("not assessed"), "count": f"{count:,}"}
             for fidelity, count in sorted(preflight.by_fidelity.items())
         ]
-        if kind.sends
+        if kind.converts
         else [],
         "findings": [
             {
@@ -98,10 +94,10 @@ def confirm_context(kind: ActionKind, selection: Mapping[str, Any], policies: Po
             }
             for finding in preflight.findings
         ]
-        if kind.sends
+        if kind.converts
         else [],
-        "longest": preflight.longest if kind.sends else [],
-        "source_missing": kind.name == Batch.Kind.SNAPSHOT and not settings.SOURCE_BASE_URL,
+        "longest": preflight.longest if kind.converts else [],
+        "source_missing": kind.needs_source and not settings.SOURCE_BASE_URL,
     }
 
 
@@ -109,11 +105,11 @@ def _at_least(preflight: Preflight, count: int) -> str:
     return f"{count:,}" if preflight.counted else f"at least {count:,}"
 
 
-def _figures(kind: ActionKind, preflight: Preflight) -> list[tuple[str, str]]:
+def _figures(kind: BatchKind, preflight: Preflight) -> list[tuple[str, str]]:
     totals = preflight.totals
     left_out = sum(preflight.refused_by_status.values())
     figures = [("Will be taken", preflight.taken), ("Left out", left_out)]
-    if kind.sends:
+    if kind.figures == "sends":
         if preflight.blocked:
             figures.append(("Will be blocked", preflight.blocked))
         figures += [
@@ -122,13 +118,13 @@ def _figures(kind: ActionKind, preflight: Preflight) -> list[tuple[str, str]]:
             ("Chunks", totals.chunks),
             ("API calls", totals.calls),
         ]
-    elif kind.name == Batch.Kind.VERIFY:
+    elif kind.figures == "reads":
         # All calls but creating the conversations and appending to them.
         figures += [
             ("Items", totals.items),
             ("API calls (reads)", totals.calls - totals.threads - totals.chunks),
         ]
-    elif kind.name == Batch.Kind.ROLLBACK:
+    elif kind.figures == "deletes":
         # The same reads, one of them in confirming; then a delete an item, and three calls that delete the
         # conversation and confirm it all.
         reads = totals.calls - totals.threads - totals.chunks
@@ -137,33 +133,23 @@ def _figures(kind: ActionKind, preflight: Preflight) -> list[tuple[str, str]]:
             ("API calls, about", reads + totals.items + 3 * totals.threads),
         ]
     told = [(label, _at_least(preflight, count)) for label, count in figures]
-    if kind.sends:
+    if kind.figures == "sends":
         told.append(("To send", bytes_words(totals.payload_bytes)))
     return told
 
 
-def _policy_rows(preflight: Preflight) -> list[dict[str, Any]]:
-    """Each policy with its choices in words, and how much of the selection it decides about."""
-    choices = policy_choices()
+def _policy_rows(preflight: Preflight, form: ConfirmForm) -> list[dict[str, Any]]:
+    """Each policy with its field, and how much of the selection it decides about."""
     return [
         {
             "name": effect.name,
-            "field": f"{_POLICY_FIELD}{effect.name}",
+            "field": form[f"{POLICY_FIELD}{effect.name}"],
             "title": POLICY_TEXTS[effect.name].title,
             "why": POLICY_TEXTS[effect.name].reason,
             "words": POLICY_TEXTS[effect.name].choices[effect.choice],
             "threads": f"{effect.threads:,}",
             "parts": f"{effect.parts:,}",
             "idle": not effect.threads,
-            "choices": [
-                {
-                    "value": choice,
-                    "label": f"{choice} (default)" if choice == choices[effect.name][0] else choice,
-                    "words": POLICY_TEXTS[effect.name].choices[choice],
-                    "chosen": choice == effect.choice,
-                }
-                for choice in choices[effect.name]
-            ],
         }
         for effect in preflight.effects
     ]
@@ -179,9 +165,7 @@ def _finding_url(selection: Mapping[str, Any], code: str) -> str:
     return f"{reverse('admin:migration_app_thread_changelist')}?{urlencode(query)}"
 
 
-def preflight_csv(selection: Mapping[str, Any], eligible_as: str, policies: Policies) -> HttpResponseBase:
+def preflight_csv(selection: Mapping[str, Any], kind: str, policies: Policies) -> HttpResponseBase:
     """The preflight as a small CSV: what, name, severity or reason, threads, count."""
     selection_check(selection)
-    return csv_response(
-        "preflight.csv", HEADER, preflight_rows(page_preflight(selection, eligible_as, policies))
-    )
+    return csv_response("preflight.csv", HEADER, preflight_rows(page_preflight(selection, kind, policies)))

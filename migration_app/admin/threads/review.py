@@ -37,11 +37,11 @@ from migration_app.admin.base.rendering import (
     time_words,
     waiting_parts,
 )
-from migration_app.admin.batches.kinds import ACTIONS, ERASE_WORDS, ActionKind
+from migration_app.admin.threads.actions import ACTIONS, ERASE_WORDS
 from migration_app.admin.threads.resources import resource_rows
 from migration_app.admin.threads.runs import items_of_runs, run_rows
 from migration_app.audit.trail import audit_record
-from migration_app.batches.batches import ELIGIBLE
+from migration_app.batches.kinds import BATCH_KINDS, BatchKind
 from migration_app.contracts import (
     Finding,
     JsonObject,
@@ -217,20 +217,13 @@ def _fidelity_badge(fidelity: str) -> Badge | None:
     return Badge(f"fidelity: {badge.text}", badge.type) if badge else None
 
 
-def _actions(request: HttpRequest, thread: Thread) -> list[tuple[ActionKind, str]]:
+def _actions(request: HttpRequest, thread: Thread) -> list[tuple[BatchKind, str]]:
     """Actions that would take this thread now and that the user may start, with their addresses."""
-    kinds = [
-        kind
-        for kind in ACTIONS.values()
-        if kind.eligible_as and kind.starts_batch and request.user.has_perm(kind.permission)
-    ]
+    kinds = [kind for kind in BATCH_KINDS.values() if request.user.has_perm(kind.permission)]
     if not kinds or thread.pending_work:
         return []
     takes = Thread.objects.filter(pk=thread.pk).annotate(
-        **{
-            f"takes_{kind.name}": ExpressionWrapper(Q(ELIGIBLE[kind.eligible_as]), BooleanField())
-            for kind in kinds
-        }
+        **{f"takes_{kind.name}": ExpressionWrapper(Q(kind.takes), BooleanField()) for kind in kinds}
     )
     row = takes.values(*(f"takes_{kind.name}" for kind in kinds)).get()
     query = urlencode({"thread_id__exact": thread.thread_id})

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import (
@@ -37,18 +37,13 @@ from migration_app.admin.base.filters import (
 from migration_app.admin.base.model_admin import RowPageAdmin, row_key
 from migration_app.admin.base.selections import selection_of_list, selection_unseal
 from migration_app.admin.base.workers import workers_state
-from migration_app.admin.batches.confirm import confirm_context, policies_of_form, preflight_csv
-from migration_app.admin.batches.kinds import (
-    ACTIONS,
-    ERASE_WORDS,
-    EXPORT,
-    PREFLIGHT,
-    ActionKind,
-)
-from migration_app.admin.batches.throttle import speed_fields, speed_of_form, speed_proposed
+from migration_app.admin.batches.confirm import confirm_context, preflight_csv
+from migration_app.admin.batches.forms import ConfirmForm, throttle_proposed
+from migration_app.admin.threads.actions import ACTIONS, EXPORT, PREFLIGHT
 from migration_app.admin.threads.review import review_context
 from migration_app.audit.trail import audit_record
-from migration_app.batches.batches import CONVERTING, batch_create
+from migration_app.batches.batches import batch_create
+from migration_app.batches.kinds import BatchKind, ThreadAction
 from migration_app.contracts import Policies, policies_as_dict
 from migration_app.index_walks import Window
 from migration_app.jobs import batch_enqueue
@@ -242,90 +237,94 @@ class ThreadAdmin(RowPageAdmin[Thread]):
     def _confirm(
         self,
         request: HttpRequest,
-        kind: ActionKind,
+        action: ThreadAction,
         selection: Mapping[str, Any],
+        form: ConfirmForm | None = None,
         policies: Policies | None = None,
-        error: str = "",
     ) -> HttpResponse:
-        context = confirm_context(kind, selection, policies or Policies())
+        form = form or ConfirmForm(action=action, initial=throttle_proposed(selection))
+        context = confirm_context(action, selection, policies or form.policies, form)
+        sends = action.counted is not None and action.counted.converts
         return self.page(
             request,
             "batches/confirm.html",
-            title=kind.title,
+            title=action.title,
             **context,
             has_details=bool(
-                context.get("left_out") or kind.name == EXPORT or (kind.sends and context["taken"])
+                context.get("left_out") or action.name == EXPORT or (sends and context["taken"])
             ),
-            error=error,
-            ticked=[option.name for option in kind.options if option.name in request.POST],
-            reason=request.POST.get("reason", ""),
-            speed=speed_fields(speed_proposed(selection), request.POST)
-            if kind.starts_batch and kind.calls
-            else None,
-            act_url=reverse("admin:migration_app_thread_act", args=[kind.name]),
+            act_url=reverse("admin:migration_app_thread_act", args=[action.name]),
             back_url=self.list_url(
                 request.META.get("QUERY_STRING", "") if "act/" not in request.path else ""
             ),
-            workers=workers_state() if kind.starts_batch else None,
-            columns=mapping_columns() if kind.name == EXPORT else (),
+            workers=workers_state() if context["starts_batch"] else None,
+            columns=mapping_columns() if action.name == EXPORT else (),
         )
 
-    def _act(self, request: HttpRequest, kind: ActionKind, selection: Mapping[str, Any]) -> HttpResponseBase:
-        try:
-            policies = policies_of_form(request.POST)
-        except ValueError as error:
-            return self._confirm(request, kind, selection, error=str(error))
+    def _act(
+        self, request: HttpRequest, action: ThreadAction, selection: Mapping[str, Any]
+    ) -> HttpResponseBase:
+        form = ConfirmForm(request.POST, action=action)
+        is_valid = form.is_valid()
+        if form.has_error(NON_FIELD_ERRORS, "policies"):
+            return self._confirm(request, action, selection, form)
         if "count" in request.POST:
-            return self._confirm(request, kind, selection, policies)
-        if kind.name == PREFLIGHT:
-            audit_record(
-                actor=actor_of(request),
-                verb="preflight.exported",
-                subject_kind="preflight",
-                subject_id="csv",
-                reason=policies_words(policies),
-            )
-            return preflight_csv(selection, kind.eligible_as, policies)
-        try:
-            speed = speed_of_form(request.POST)
-        except ValueError as error:
-            return self._confirm(request, kind, selection, policies, error=str(error))
-        reason = request.POST.get("reason", "").replace("\x00", "").strip()
-        if kind.reason_required and not reason:
-            words = "Say why: the reason is kept in the audit trail."
-            return self._confirm(request, kind, selection, policies, error=words)
-        words = policies_words(policies)
-        if request.POST.get("counted", words) != words:
-            # Nobody starts what was not shown: the figures were those of other policies.
-            words = (
-                "You chose other policies than the figures were for. They are counted anew: confirm again."
-            )
-            return self._confirm(request, kind, selection, policies, error=words)
-        actor = actor_of(request)
-        if kind.name == EXPORT:
-            audit_record(
-                actor=actor, verb="mapping.exported", subject_kind="mapping", subject_id="csv", reason=reason
-            )
-            return streamed_csv(f"mapping-{timezone.now():%Y%m%d-%H%M%S}.csv", mapping_chunks(selection))
-        if kind.name == ERASE_WORDS:
-            erased = server_words_erase(selection=selection, actor=actor, reason=reason)
-            messages.success(request, f"Erased what servers said of {erased:,} threads.")
-            return HttpResponseRedirect(self.list_url())
+            typed = ConfirmForm(action=action, initial=form.as_typed())
+            return self._confirm(request, action, selection, typed, form.policies)
+        if action.name == PREFLIGHT:
+            return self._preflight(request, action, selection, form.policies)
+        if not is_valid:
+            return self._confirm(request, action, selection, form)
+        if isinstance(action, BatchKind):
+            return self._start(request, action, selection, form)
+        reason = form.cleaned_data["reason"]
+        return (
+            self._export(request, selection, reason)
+            if action.name == EXPORT
+            else self._erase(request, selection, reason)
+        )
+
+    def _preflight(
+        self, request: HttpRequest, action: ThreadAction, selection: Mapping[str, Any], policies: Policies
+    ) -> HttpResponseBase:
+        audit_record(
+            actor=actor_of(request),
+            verb="preflight.exported",
+            subject_kind="preflight",
+            subject_id="csv",
+            reason=policies_words(policies),
+        )
+        return preflight_csv(selection, action.counted_as, policies)
+
+    def _export(self, request: HttpRequest, selection: Mapping[str, Any], reason: str) -> HttpResponseBase:
+        audit_record(
+            actor=actor_of(request),
+            verb="mapping.exported",
+            subject_kind="mapping",
+            subject_id="csv",
+            reason=reason,
+        )
+        return streamed_csv(f"mapping-{timezone.now():%Y%m%d-%H%M%S}.csv", mapping_chunks(selection))
+
+    def _erase(self, request: HttpRequest, selection: Mapping[str, Any], reason: str) -> HttpResponse:
+        erased = server_words_erase(selection=selection, actor=actor_of(request), reason=reason)
+        messages.success(request, f"Erased what servers said of {erased:,} threads.")
+        return HttpResponseRedirect(self.list_url())
+
+    def _start(
+        self, request: HttpRequest, kind: BatchKind, selection: Mapping[str, Any], form: ConfirmForm
+    ) -> HttpResponse:
+        chosen = form.settings
+        if kind.converts:
+            chosen["policies"] = policies_as_dict(form.policies)
         with transaction.atomic():
-            chosen: dict[str, Any] = {
-                option.name: True for option in kind.options if option.name in request.POST
-            }
-            if kind.name in CONVERTING:
-                chosen["policies"] = policies_as_dict(policies)
             batch = batch_create(
                 kind=kind.name,
                 selection=selection,
-                actor=actor,
-                reason=reason,
+                actor=actor_of(request),
+                reason=form.cleaned_data["reason"],
                 settings=chosen,
-                window=speed.window,
-                requests_per_minute=speed.requests_per_minute,
-                urgent=speed.urgent,
+                **form.throttle,
             )
             batch_enqueue(batch.pk)
         if batch.state == Batch.State.WAITING:

@@ -20,7 +20,7 @@ from migration_app.batches.control import (
 )
 from migration_app.batches.progress import batch_progress
 from migration_app.jobs import batch_enqueue
-from migration_app.management.batches import add_speed_arguments
+from migration_app.management.batches import add_throttle_arguments
 from migration_app.models import Batch
 
 _LISTED = 20
@@ -46,7 +46,7 @@ class Command(BaseCommand):
             act = acts.add_parser(name, help=words)
             act.add_argument("batch", type=int, metavar="BATCH", help="its number")
             if name == "change":
-                add_speed_arguments(act)
+                add_throttle_arguments(act)
             else:
                 act.add_argument(
                     "--reason", required=name != "resume", default="", help="why, for the audit trail"

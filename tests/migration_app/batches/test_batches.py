@@ -6,11 +6,11 @@ from django.utils import timezone
 from migration_app.batches import batches
 from migration_app.batches.batches import (
     batch_create,
-    batch_eligible,
     batch_fail,
     batch_finish,
     batch_prepare,
 )
+from migration_app.batches.kinds import BATCH_KINDS, batch_eligible
 from migration_app.batches.progress import batch_progress
 from migration_app.contracts import POLICIES_VERSION, Actor, Policies, policies_as_dict
 from migration_app.models import AuditEvent, Batch, Thread
@@ -114,7 +114,7 @@ def test_exclude_takes_effect_at_once_and_closes_the_batch() -> None:
     assert Thread.objects.filter(status=S.EXCLUDED).count() == 2
 
 
-@pytest.mark.parametrize("kind", batches.ELIGIBLE)
+@pytest.mark.parametrize("kind", BATCH_KINDS)
 def test_no_kind_takes_a_thread_that_has_work_already(kind: str) -> None:
     batch = started("exclude")
     for status in S.values:

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import uuid
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -29,7 +30,7 @@ from migration_app.batches.control import (
     batch_resume,
     urgent_work_waits,
 )
-from migration_app.batches.kinds import ELIGIBLE, HAND_OUT
+from migration_app.batches.kinds import BATCH_KINDS
 from migration_app.contracts import Actor
 from migration_app.models import AuditEvent, Batch, Thread
 from migration_app.threads.selections import selection_of_filters
@@ -229,9 +230,10 @@ def test_what_is_not_urgent_or_can_not_be_taken_makes_nobody_give_way(
 def rollback_of_two(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """More than two threads need a second person; rolling back is handing out its work."""
     settings.APPROVAL_ABOVE_THREADS = 2
-    eligible, hand_out = cast("dict[str, Any]", ELIGIBLE), cast("dict[str, Any]", HAND_OUT)
-    monkeypatch.setitem(eligible, "rollback", Q(status="verified"))
-    monkeypatch.setitem(hand_out, "rollback", hand_out["verify"])
+    rule = dataclasses.replace(
+        BATCH_KINDS["rollback"], takes=Q(status="verified"), hand_out=BATCH_KINDS["verify"].hand_out
+    )
+    monkeypatch.setitem(BATCH_KINDS, "rollback", rule)
 
 
 def asked(kind: str = "rollback", actor: Actor = ADA) -> Batch:

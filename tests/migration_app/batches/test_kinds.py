@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
-from migration_app.batches.kinds import batch_eligible
-from migration_app.batches.left_out import left_out_reason
+from migration_app.batches.kinds import BATCH_KINDS, batch_eligible
 from migration_app.models import Conversation, Thread
 
 pytestmark = pytest.mark.django_db
@@ -103,7 +102,7 @@ def test_beginning_anew_takes_threads_in_review_that_have_a_conversation_to_leav
 @pytest.mark.parametrize("kind", ["rollback", "keep", "anew"])
 @pytest.mark.parametrize("status", S.values)
 def test_what_is_left_out_has_a_reason(kind: str, status: str) -> None:
-    assert left_out_reason(kind, status).endswith(".")
+    assert BATCH_KINDS[kind].skip_reason(status).endswith(".")
 
 
 def test_a_source_that_grew_behind_a_kept_conversation_is_not_backfilled_by_itself() -> None:

@@ -45,7 +45,8 @@ def page_of(client: Client, batch: Batch) -> str:
 def do(client: Client, batch: Batch, name: str, **data: str) -> tuple[Any, str]:
     """Post an act; returns the answer, and what the page says then."""
     answer = client.post(act_url(batch, name), data or ACTS[name][2])
-    said = page_of(client, batch) if answer.status_code == 302 else ""
+    shown = answer.status_code in {200, 400}
+    said = answer.content.decode() if shown else page_of(client, batch) if answer.status_code == 302 else ""
     batch.refresh_from_db()
     return answer, said
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from pytest_django.fixtures import Settings
 
 from migration_app.admin.base.selections import selection_seal
 from migration_app.admin.threads import threads as threads_admin
+from migration_app.batches.kinds import BATCH_KINDS
 from migration_app.models import Batch, Thread
-from migration_app.threads.selections import selection_of_filters, selection_of_pks
+from migration_app.threads.selections import selection_of_filters
 from tests.migration_app.admin.conftest import LogIn
 from tests.migration_app.admin.estate import threads_made
 
@@ -61,7 +63,7 @@ def test_a_speed_that_cannot_be_starts_nothing_and_keeps_what_was_typed(
     snapshotted(1)
     response = posted(log_in, **data)
     assert "must be a whole number" in response.content.decode()
-    assert str(response.context["speed"]["window"]) == data["window"]
+    assert response.context["form"]["window"].value() == data["window"]
     assert not Batch.objects.exists()
 
 
@@ -70,8 +72,9 @@ def test_a_few_threads_chosen_one_by_one_are_proposed_to_go_first(
     count: int, urgent: bool, log_in: LogIn
 ) -> None:
     picked = snapshotted(count)
-    response = posted(log_in, selection_of_pks([thread.pk for thread in picked]), reason="")
-    assert response.context["speed"]["urgent"] is urgent
+    ticked = {"action": "backfill", "_selected_action": [thread.pk for thread in picked]}
+    response = log_in("admin").post(reverse("admin:migration_app_thread_changelist"), ticked)
+    assert response.context["form"]["urgent"].value() is urgent
 
 
 @pytest.mark.parametrize(("query", "urgent"), [({"thread_id__exact": "thread_1"}, True), ({}, False)])
@@ -79,7 +82,7 @@ def test_a_link_from_a_thread_s_own_page_is_proposed_to_go_first(
     query: dict[str, str], urgent: bool, log_in: LogIn
 ) -> None:
     Thread.objects.create(thread_id="thread_1", status="snapshotted")
-    assert log_in("operator").get(act_url("backfill"), query).context["speed"]["urgent"] is urgent
+    assert log_in("operator").get(act_url("backfill"), query).context["form"]["urgent"].value() is urgent
 
 
 def test_an_action_that_calls_no_api_asks_for_no_speed(log_in: LogIn) -> None:
@@ -93,8 +96,7 @@ def test_a_batch_that_waits_for_a_second_person_says_so(
     log_in: LogIn, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.APPROVAL_ABOVE_THREADS = 1
-    for module in ("approvals", "batches"):
-        monkeypatch.setattr(f"migration_app.batches.{module}.APPROVED", frozenset({"backfill"}))
+    monkeypatch.setitem(BATCH_KINDS, "backfill", dataclasses.replace(BATCH_KINDS["backfill"], approved=True))
     snapshotted(2)
     response = posted(log_in)
     assert Batch.objects.get().state == "waiting"

@@ -10,9 +10,10 @@ from django.utils import timezone
 from django.utils.html import escape
 
 from migration_app.admin.base.selections import selection_seal
-from migration_app.admin.batches.kinds import ACTIONS
 from migration_app.admin.threads import threads as threads_admin
+from migration_app.admin.threads.actions import ACTIONS
 from migration_app.batches import preflight
+from migration_app.batches.kinds import BatchKind
 from migration_app.contracts import POLICIES_VERSION, Policies, policies_as_dict, policy_choices
 from migration_app.conversion.policies import POLICY_TEXTS
 from migration_app.models import AuditEvent, Batch, Thread
@@ -22,7 +23,7 @@ from tests.migration_app.admin.estate import assistant_made, conversation_made, 
 
 LIST = "/admin/migration_app/thread/"
 ALL = selection_of_filters({})
-STARTING = [name for name, kind in ACTIONS.items() if kind.starts_batch]
+STARTING = [name for name, kind in ACTIONS.items() if isinstance(kind, BatchKind)]
 
 
 @pytest.fixture

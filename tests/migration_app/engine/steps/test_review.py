@@ -10,7 +10,7 @@ from django.db import connection
 from console.sandbox.testing import RunningSandbox
 from migration_app.batches.cancel import batch_take_back
 from migration_app.batches.control import batch_cancel
-from migration_app.batches.kinds import ELIGIBLE
+from migration_app.batches.kinds import BATCH_KINDS
 from migration_app.engine.steps.protocol import thread_backfill
 from migration_app.engine.steps.review import thread_begin_anew, thread_keep
 from migration_app.engine.steps.snapshot import thread_snapshot
@@ -269,7 +269,7 @@ def test_later_growth_of_a_kept_thread_comes_to_review_and_backfill_does_not_tak
     thread = grown(kept(continued(make_thread(messages=25), sandbox)), range(30, 33), "import-3")
     assert (thread.status, thread.error_code) == (S.NEEDS_REVIEW, "kept_source_grown")
     assert "keep it again, or begin anew" in thread.error_text
-    assert not Thread.objects.filter(ELIGIBLE["backfill"]).exists()
+    assert not Thread.objects.filter(BATCH_KINDS["backfill"].takes).exists()
     thread = kept(thread)
     assert (thread.status, thread.finding_counts) == (S.VERIFIED, {"later_messages_left_out": 1})
 

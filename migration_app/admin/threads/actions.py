@@ -1,0 +1,53 @@
+"""The actions of the thread list: every kind of batch, and what starts none. Words only, no requests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from migration_app.batches.kinds import BATCH_KINDS, ThreadAction
+from migration_app.models import Batch
+
+_PREFLIGHT = ThreadAction(
+    name="preflight",
+    title="Preflight",
+    permission="migration_app.preflight_thread",
+    icon="rule",
+    button="Download as CSV",
+    lead="Shows what a backfill of these threads would send. It sends nothing and changes nothing.",
+    counted_as=Batch.Kind.BACKFILL,
+    reason_required=False,
+)
+_ERASE_WORDS = ThreadAction(
+    name="erase_words",
+    title="Erase servers' words",
+    permission="migration_app.erase_server_words",
+    icon="ink_eraser",
+    button="Erase the words",
+    lead="Erases what the target or the source said of these threads in its own words, which may quote a message. "
+    "Code, status and request id of each refusal stay.",
+    dangerous=True,
+    warning="They can't be brought back.",
+)
+_EXPORT = ThreadAction(
+    name="export",
+    title="Export mapping",
+    permission="migration_app.export_mapping",
+    icon="download",
+    button="Download CSV",
+    lead="Downloads one row for each thread, with the conversation it became. Cells that a spreadsheet would "
+    "run as a formula are made safe.",
+    reason_required=False,
+)
+PREFLIGHT, ERASE_WORDS, EXPORT = _PREFLIGHT.name, _ERASE_WORDS.name, _EXPORT.name
+
+ACTIONS: Mapping[str, ThreadAction] = {
+    action.name: action
+    for action in (
+        BATCH_KINDS[Batch.Kind.SNAPSHOT],
+        _PREFLIGHT,
+        *(kind for kind in BATCH_KINDS.values() if kind.name != Batch.Kind.SNAPSHOT),
+        _ERASE_WORDS,
+        _EXPORT,
+    )
+}
+"""In the order in which the list offers them."""
