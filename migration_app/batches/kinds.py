@@ -34,6 +34,11 @@ class Option:
     flag: str
     flag_help: str
 
+    @property
+    def dest(self) -> str:
+        """What the flag is called among a command's options."""
+        return self.flag.replace("-", "_")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ThreadAction:

@@ -1,4 +1,4 @@
-"""The commands that start a batch and report it by status: each of them says only what is its own."""
+"""A command of its own for a kind of batch: the short way to write ``manage.py batch start KIND``."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ from typing import Any, ClassVar
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from migration_app.management.batches import add_selection_arguments, batch_report, batch_start
+from migration_app.batches.kinds import BATCH_KINDS
+from migration_app.management.batches import add_batch_arguments, batch_run
 
 
 class BatchCommand(BaseCommand):
-    """Start a batch of one kind. With --wait: exit code 1 if any thread of it ended with an error."""
+    """Start a batch of one kind; the table of kinds says what it asks and tells."""
 
     kind: ClassVar[str]
-    verb: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        cls.help = BATCH_KINDS[cls.kind].help
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add the selection's options."""
-        add_selection_arguments(parser, verb=self.verb)
+        """Add what the kind asks."""
+        add_batch_arguments(parser, BATCH_KINDS[self.kind])
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Start the batch; with --wait, report by status."""
-        batch = batch_start(self, kind=self.kind, options=options)
-        if options["wait"]:
-            batch_report(self, batch)
+        batch_run(self, BATCH_KINDS[self.kind], options)

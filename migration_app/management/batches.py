@@ -1,4 +1,4 @@
-"""What the commands that start a batch share: selecting threads, waiting, starting workers."""
+"""What the commands that start a batch share: its options, selecting threads, waiting, starting workers."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import Count
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from migration_app.audit.command_line import command_actor
 from migration_app.batches.batches import batch_create, throttle_check
+from migration_app.batches.kinds import BatchKind, batch_eligible
 from migration_app.batches.progress import batch_progress
 from migration_app.contracts import Policies, policies_as_dict, policies_from, policy_choices
 from migration_app.jobs import batch_enqueue, workers_missing
 from migration_app.models import Batch, Thread
 from migration_app.models.batch import DEFAULT_WINDOW, MAX_WINDOW
-from migration_app.threads.selections import selection_of_filters, selection_of_pks
+from migration_app.threads.selections import selection_of_filters, selection_of_pks, selection_threads
 
 _POLL_SECONDS = 0.5
 _WORKER_END_SECONDS = 30
@@ -43,6 +45,15 @@ def add_which_arguments(parser: CommandParser, *, verb: str) -> argparse._Mutual
     which.add_argument("--thread", action="append", metavar="ID", help=f"{verb} this thread (repeatable)")
     which.add_argument("--status", choices=Thread.Status.values, help=f"{verb} the threads of one status")
     return which
+
+
+def add_batch_arguments(parser: CommandParser, kind: BatchKind) -> None:
+    """Add all options of a kind: the selection's, its policies and its own."""
+    add_selection_arguments(parser, verb=kind.verb)
+    if kind.converts:
+        add_policy_argument(parser)
+    for option in kind.options:
+        parser.add_argument(f"--{option.flag}", dest=option.dest, action="store_true", help=option.flag_help)
 
 
 def add_selection_arguments(parser: CommandParser, *, verb: str) -> None:
@@ -127,7 +138,21 @@ def selection_from(options: dict[str, Any]) -> dict[str, Any]:
     return selection_of_filters({})
 
 
-def batch_start(command: BaseCommand, *, kind: str, options: dict[str, Any]) -> Batch:
+def batch_run(command: BaseCommand, kind: BatchKind, options: dict[str, Any]) -> None:
+    """Start a batch as the options say; with --wait, see it through, report by status and exit by how it ended."""
+    if kind.command_reason and not options["reason"]:
+        raise CommandError(f"Say why with --reason: {kind.command_reason}")
+    judged = _judged(kind, options) if options["wait"] and kind.must_verify else None
+    batch = batch_start(command, kind=kind, options=options)
+    if not options["wait"]:
+        return
+    if judged is None:
+        batch_report(command, batch)
+    else:
+        _report_verified(command, judged)
+
+
+def batch_start(command: BaseCommand, *, kind: BatchKind, options: dict[str, Any]) -> Batch:
     """Start a batch as the options say and, with --wait, see it through. Returns the batch, freshly read."""
     if options["workers"] < 0 or (options["workers"] and not options["wait"]):
         raise CommandError("--workers takes a number and goes with --wait: the workers end when it does.")
@@ -142,16 +167,16 @@ def batch_start(command: BaseCommand, *, kind: str, options: dict[str, Any]) -> 
         throttle_check(**speed)
     except ValueError as error:
         raise CommandError(str(error)) from error
-    chosen = dict(options.get("batch_settings") or {})
-    if "policy" in options:
+    chosen: dict[str, Any] = {option.name: True for option in kind.options if options[option.dest]}
+    if kind.converts:
         chosen["policies"] = policies_as_dict(policies_of(options))
     batch = batch_create(
         **speed,
         urgent=bool(options["urgent"]),
-        kind=kind,
+        kind=kind.name,
         selection=selection_from(options),
         actor=command_actor(),
-        reason=options["reason"] or f"manage.py {kind}",
+        reason=options["reason"] or f"manage.py {kind.name}",
         settings=chosen,
     )
     batch_enqueue(batch.pk)
@@ -161,7 +186,7 @@ def batch_start(command: BaseCommand, *, kind: str, options: dict[str, Any]) -> 
             raise CommandError(said)
         command.stdout.write(said)
         return batch
-    command.stdout.write(f"Batch {batch.pk} ({kind}) is started.")
+    command.stdout.write(f"Batch {batch.pk} ({kind.name}) is started.")
     if missing and not options["wait"]:
         command.stderr.write(missing)
     if options["wait"]:
@@ -226,4 +251,27 @@ def batch_report(command: BaseCommand, batch: Batch) -> None:
     errors = batch.threads.exclude(error_code="").count()
     if errors:
         command.stderr.write(f"{errors} threads carry an error: open the batch's page to see which.")
+        sys.exit(1)
+
+
+def _judged(kind: BatchKind, options: dict[str, Any]) -> list[int]:
+    """The threads whose end decides the exit code. They are fixed now: the batch is about to change statuses.
+
+    Who names threads or a status wants to hear about each of them. Of --all, those that the batch leaves as they are
+    would make every later call fail too; what another batch has at work still counts.
+    """
+    selected = selection_threads(selection_from(options))
+    if options["all"]:
+        selected = batch_eligible(kind.name, selected) | selected.exclude(pending_work="")
+    return list(selected.values_list("pk", flat=True))
+
+
+def _report_verified(command: BaseCommand, pks: list[int]) -> None:
+    """Print these threads by status. Exits with 1 unless all are verified, or excluded."""
+    rows = Thread.objects.filter(pk__in=pks).order_by().values_list("status").annotate(threads=Count("pk"))
+    by_status = dict(rows.values_list("status", "threads"))
+    for status, threads in sorted(by_status.items()):
+        command.stdout.write(f"{threads:>9}  {Thread.Status(status).label}")
+    if set(by_status) - {Thread.Status.VERIFIED, Thread.Status.EXCLUDED}:
+        command.stderr.write("Not all threads are verified: open the console's dashboard to see why.")
         sys.exit(1)

@@ -1,4 +1,4 @@
-"""``manage.py batch``: list batches; pause, resume, cancel one, or change its speed while it runs."""
+"""``manage.py batch``: start batches of every kind and list them; pause, resume, cancel one, or change its throttle."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from migration_app.batches.control import (
     batch_pause,
     batch_resume,
 )
+from migration_app.batches.kinds import BATCH_KINDS
 from migration_app.batches.progress import batch_progress
 from migration_app.jobs import batch_enqueue
-from migration_app.management.batches import add_throttle_arguments
+from migration_app.management.batches import add_batch_arguments, add_throttle_arguments, batch_run
 from migration_app.models import Batch
 
 _LISTED = 20
@@ -29,11 +30,17 @@ _LISTED = 20
 class Command(BaseCommand):
     """What the batch's page does, for scripts. Approving is missing on purpose: it takes a signed-in person."""
 
-    help = "List batches; pause, resume or cancel one, or change its speed while it runs."
+    help = "Start batches, list them; pause, resume or cancel one, or change its throttle while it runs."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add one subcommand for each act."""
         acts = parser.add_subparsers(dest="act", required=True, metavar="ACT")
+        kinds = acts.add_parser("start", help="start a batch").add_subparsers(
+            dest="kind", required=True, metavar="KIND"
+        )
+        for kind in BATCH_KINDS.values():
+            starting = kinds.add_parser(kind.name, help=kind.help, description=kind.help)
+            add_batch_arguments(starting, kind)
         listing = acts.add_parser("list", help="show the newest batches")
         listing.add_argument("--state", choices=Batch.State.values, help="only those in this state")
         listing.add_argument("--limit", type=int, default=_LISTED, metavar="N", help="how many (default 20)")
@@ -41,7 +48,7 @@ class Command(BaseCommand):
             ("pause", "put it down after the chunk at hand"),
             ("resume", "let a paused batch go on"),
             ("cancel", "take its work back from the threads that are not done"),
-            ("change", "change its speed while it runs"),
+            ("change", "change its throttle while it runs"),
         ):
             act = acts.add_parser(name, help=words)
             act.add_argument("batch", type=int, metavar="BATCH", help="its number")
@@ -56,6 +63,9 @@ class Command(BaseCommand):
         """Do the act; a CommandError says why it can't be done."""
         if options["act"] == "list":
             self._list(options)
+            return
+        if options["act"] == "start":
+            batch_run(self, BATCH_KINDS[options["kind"]], options)
             return
         try:
             with transaction.atomic():
@@ -111,7 +121,7 @@ def _change(options: dict[str, Any]) -> str:
     if all(value is None for value in wanted.values()):
         raise CommandError("Say what to change: --window, --rpm, --urgent or --no-urgent.")
     changed = batch_change(batch_pk=options["batch"], actor=command_actor(), **wanted)
-    return f"Batch {options['batch']} has another speed." if changed else "Nothing was changed."
+    return f"Batch {options['batch']} has another throttle." if changed else "Nothing was changed."
 
 
 _ACTS: dict[str, Callable[[dict[str, Any]], str]] = {

@@ -1,4 +1,4 @@
-"""``manage.py check_files``: ask the target whether files and vector stores are still there."""
+"""``manage.py check_files``: the same as ``manage.py batch start resources``."""
 
 from __future__ import annotations
 
@@ -7,11 +7,6 @@ from migration_app.models import Batch
 
 
 class Command(BatchCommand):
-    """Ask the target whether files and vector stores that threads need are still there."""
+    """An alias."""
 
-    help = (
-        "Ask the target whether the files and vector stores that threads need are still there. "
-        "With --wait: exit 1 if any thread ends with an error."
-    )
     kind = Batch.Kind.RESOURCES
-    verb = "check"

@@ -1,4 +1,4 @@
-"""``manage.py snapshot``: fetch threads from the live source, unchanged."""
+"""``manage.py snapshot``: the same as ``manage.py batch start snapshot``."""
 
 from __future__ import annotations
 
@@ -7,10 +7,6 @@ from migration_app.models import Batch
 
 
 class Command(BatchCommand):
-    """Fetch threads from the live source."""
+    """An alias."""
 
-    help = (
-        "Fetch threads from the live source, unchanged. With --wait: exit 1 if any thread ends with an error."
-    )
     kind = Batch.Kind.SNAPSHOT
-    verb = "snapshot"

@@ -1,4 +1,4 @@
-"""``manage.py verify``: read conversations back and compare them."""
+"""``manage.py verify``: the same as ``manage.py batch start verify``."""
 
 from __future__ import annotations
 
@@ -7,11 +7,6 @@ from migration_app.models import Batch
 
 
 class Command(BatchCommand):
-    """Read conversations back and compare them."""
+    """An alias."""
 
-    help = (
-        "Read conversations back and compare them with their snapshots. "
-        "With --wait: exit 1 if any thread ends with an error."
-    )
     kind = Batch.Kind.VERIFY
-    verb = "verify"

@@ -13,6 +13,8 @@ from django.core.management import CommandError, call_command
 
 from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
+from migration_app.batches.kinds import BATCH_KINDS
+from migration_app.engine import runner
 from migration_app.management import batches
 from migration_app.models import AuditEvent, Batch, Thread
 from tests.migration_app.engine.conftest import make_thread
@@ -169,3 +171,13 @@ def test_a_thread_is_rolled_back_from_the_shell(
     assert "1  rolled back" in run("rollback", all=True, wait=True, reason="wrong project")
     assert Thread.objects.get().status == "rolled_back"
     assert sandbox.control.state().stored_items == 0
+
+
+@pytest.mark.parametrize("kind", BATCH_KINDS)
+def test_one_command_starts_a_batch_of_every_kind(kind: str, make_thread: MakeThread) -> None:
+    call_command("batch", "start", kind, "--all", "--reason", "r", stdout=io.StringIO(), stderr=io.StringIO())
+    assert (Batch.objects.get().kind, Batch.objects.get().reason) == (kind, "r")
+
+
+def test_every_work_that_a_batch_hands_out_has_a_step_in_the_engine() -> None:
+    assert set(runner._STEPS) == set(Thread.Work.values)
