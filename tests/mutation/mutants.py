@@ -55,6 +55,8 @@ ROOMS = (
     ),
     *("gateways", "imports", "archive", "conversion", "admin"),
 )
+TRIED_THROUGH = {"archive": ("imports",), "threads": ("engine",), "batches": ("engine",)}
+"""Rooms whose work shows in the tests of another one too."""
 _ROOT = Path(__file__).resolve().parents[2]
 _LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv*", "__pycache__", ".*_cache", ".hypothesis", "htmlcov", "build"
@@ -201,6 +203,7 @@ class Reach:
         more = {"COVERAGE_FILE": str(data)}
         tests = [
             f"tests/migration_app/{room}",
+            *(f"tests/migration_app/{other}" for other in TRIED_THROUGH.get(room, ())),
             *(name for path in paths for name in namesakes(bench.tree, path)),
         ]
         code, output = bench.run([*options, *dict.fromkeys(sorted(tests))], _BASE_SECONDS, more)

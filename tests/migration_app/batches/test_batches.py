@@ -15,6 +15,7 @@ from migration_app.batches.progress import batch_progress
 from migration_app.contracts import POLICIES_VERSION, Actor, Policies, policies_as_dict
 from migration_app.models import AuditEvent, Batch, Thread
 from migration_app.threads.selections import SelectionError, selection_of_filters, selection_of_pks
+from tests.factories import ConversationFactory
 
 pytestmark = pytest.mark.django_db
 ACTOR = Actor("ada", user_id=None)
@@ -202,3 +203,17 @@ def test_policies_that_cannot_be_make_no_batch(kind: str, policies: dict[str, st
             settings={"policies": policies},
         )
     assert not Batch.objects.exists()
+
+
+def test_retrying_a_blocked_thread_lets_it_try_the_items_again_that_were_not_sent() -> None:
+    (blocked,) = threads(1, S.BLOCKED)
+    (failed,) = threads(1, S.FAILED)
+    tried = [{"position": 3, "level": 0}, {"position": 20, "level": 1}]
+    for thread in (blocked, failed):
+        conversation = ConversationFactory.create(thread=thread, replacements=tried)
+        conversation.chunks.create(sequence=0, first_item=0, item_count=20, state="appended", source_ids=[])
+    started("retry")
+    blocked.refresh_from_db()
+    failed.refresh_from_db()
+    assert (blocked.status, failed.status) == (S.QUEUED, S.QUEUED)
+    assert (blocked.conversation.replacements, failed.conversation.replacements) == (tried[:1], tried)

@@ -122,6 +122,19 @@ def test_one_worker_takes_it_and_another_does_not_at_the_same_time(thread: Threa
     assert given_up_claim() is None
 
 
+def test_of_several_the_one_that_is_due_longest_is_taken_first(thread: Thread) -> None:
+    due()
+    first = FormerConversation.objects.get()
+    FormerConversation.objects.create(
+        thread=thread,
+        conversation_id="conv_later",
+        fate=first.fate,
+        delete_after=timezone.now() - dt.timedelta(milliseconds=1),
+    )
+    taken = [given_up_claim(), given_up_claim()]
+    assert [former.conversation_id for former in taken if former] == [first.conversation_id, "conv_later"]
+
+
 def test_a_conversation_that_a_thread_points_to_is_never_handed_out(thread: Thread) -> None:
     due()
     FormerConversation.objects.update(conversation_id=Conversation.objects.get().conversation_id)

@@ -166,6 +166,22 @@ def test_every_reject_of_an_upload_is_kept(monkeypatch: pytest.MonkeyPatch) -> N
     assert Thread.objects.get().message_count == 2
 
 
+def test_rejects_are_written_in_groups_while_the_file_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tally, "_WAITING_REJECTS", 7)
+    groups: list[int] = []
+    write = tally.Tally._rejects_write
+
+    def counted(of: tally.Tally) -> None:
+        groups.append(len(of._waiting))
+        write(of)
+
+    monkeypatch.setattr(tally.Tally, "_rejects_write", counted)
+    source_import = received(lines(message("m1")) + b"oops\n" * 20 + lines(message("m2", 120)))
+    assert run(source_import)
+    assert groups[:2] == [7, 7]
+    assert source_import.rejects.count() == 20
+
+
 def test_where_a_reject_file_holds_all_the_database_keeps_the_first_ones(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

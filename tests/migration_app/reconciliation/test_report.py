@@ -60,7 +60,10 @@ def test_the_worst_kinds_come_first_with_what_to_do(row: Reconciliation) -> None
 
 
 def test_csv_holds_every_discrepancy_with_formulas_made_safe(row: Reconciliation) -> None:
-    rows = list(csv.DictReader(csv_lines(HEADER, csv_rows(row))))
+    header = "check,code,severity,thread_id,subject,claimed,found,what_to_do"
+    lines = list(csv_lines(HEADER, csv_rows(row)))
+    assert lines[0].strip() == header
+    rows = list(csv.DictReader(lines))
     assert [line["code"] for line in rows] == ["orphans_open", "difference"]
     assert (rows[1]["thread_id"], rows[1]["found"]) == ("'=thread", "'-1 items")
     assert [line[1] for line in csv_rows(row, severity="error")] == ["difference"]

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from migration_app.contracts import Actor
 from migration_app.models import AuditEvent, Conversation, Discrepancy, Reconciliation, Thread
+from migration_app.reconciliation.kinds import KINDS
 from migration_app.reconciliation.records import reconciliation_create
 from migration_app.reconciliation.review import review_ask, review_count, review_send
 from tests.factories import BatchFactory, ConversationFactory, ThreadFactory
@@ -102,3 +103,10 @@ def test_nothing_is_sent_that_nobody_asked_for(row: Reconciliation) -> None:
     assert review_send(pk=row.pk, actor=WORKER) is None
     thread.refresh_from_db()
     assert thread.status == "verified"
+
+
+def test_what_may_mislead_an_application_can_be_sent_to_review() -> None:
+    assert {code for code, kind in KINDS.items() if kind.reviewable} >= {
+        *("conversation_missing", "difference", "items_twice", "item_id_twice", "metadata_differs"),
+    }
+    assert not KINDS["continued"].reviewable
