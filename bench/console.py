@@ -23,10 +23,11 @@ from bench import estate  # noqa: E402
 from bench.children import answer_commands  # noqa: E402
 from bench.measure import Spending, postmaster_of  # noqa: E402
 from bench.sampling import Sampling  # noqa: E402
+from migration_app import jobs  # noqa: E402
 from migration_app.archive.sequence import payload_compress, payload_sha256, sequence_pack  # noqa: E402
 from migration_app.batches.batches import batch_create  # noqa: E402
 from migration_app.contracts import Actor  # noqa: E402
-from migration_app.jobs import batch_enqueue, batch_job, workers_alive  # noqa: E402
+from migration_app.engine.tasks import BATCH_TASK  # noqa: E402
 from migration_app.models import Batch, Conversation, SnapshotPage, Thread  # noqa: E402
 from migration_app.models.guards import GUARDED  # noqa: E402
 from migration_app.threads.assessments import threads_assess  # noqa: E402
@@ -98,7 +99,7 @@ def work(*, kinds: list[str], window: int, profile: str = "") -> dict[str, Any]:
         samples = around.enter_context(Sampling()) if profile else None
         spent = around.enter_context(Spending())
         for kind in kinds:
-            batch_job(_batch(kind, window).pk)
+            jobs.task_job("batch", _batch(kind, window).pk)
     if samples:
         samples.write(Path(profile), threads=count)
     return {**spent.seconds(), "verified": _verified()}
@@ -115,7 +116,7 @@ def _batch(kind: str, window: int, limit: int | None = None) -> Batch:
 def enqueue(*, kind: str, window: int, limit: int | None = None) -> dict[str, Any]:
     """Start a batch over all seeded threads as an operator does, for workers to take."""
     batch = _batch(kind, window, limit)
-    batch_enqueue(batch.pk)
+    jobs.enqueue(BATCH_TASK, batch.pk)
     return {"batch": batch.pk}
 
 
@@ -133,7 +134,7 @@ def wait(*, batch: int, seconds: float) -> dict[str, Any]:
 
 def workers() -> dict[str, Any]:
     """How many workers are ready."""
-    return {"alive": workers_alive()}
+    return {"alive": jobs.workers_alive()}
 
 
 def crowd(*, count: int) -> dict[str, Any]:

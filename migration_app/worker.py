@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -19,17 +19,13 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from migration_app import silence
-from migration_app.jobs import DEFAULT, JOBS, URGENT, queue_named, sweep
+from migration_app.jobs import is_task_job, queue_named, sweep, task_job
+from migration_app.tasks.registry import DEFAULT, URGENT, task_kinds
 
 logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 20
 _NAME_SHOWN = 100
-
-_RUNS: Mapping[str, Callable[..., None]] = {
-    f"{function.__module__}.{function.__qualname__}": function for function in JOBS.values()
-}
-"""The functions that a worker runs, by the names that the queue holds."""
 
 
 class JobRefusedError(Exception):
@@ -37,7 +33,7 @@ class JobRefusedError(Exception):
 
 
 class ConsoleJob(Job):
-    """A job that runs one of the console's own functions with one id, and nothing else.
+    """A job that takes a turn at one of the console's kinds of work, and does nothing else.
 
     Whoever can write to Redis could name any function there, as the job's, as what follows its success or failure,
     or an address to call when it ends. None of that is looked at; the job fails instead.
@@ -47,13 +43,11 @@ class ConsoleJob(Job):
 
     @property
     def func(self) -> Callable[..., None]:
-        """The function; JobRefusedError for any that is not on the list, and for anything but one id."""
-        function = _RUNS.get(str(self.func_name))
-        is_one_id = len(self.args or ()) == 1 and type(self.args[0]) is int and not self.kwargs
-        if function is None or self.instance is not None or not is_one_id:
+        """The function; JobRefusedError for any but the console's, and for anything but a kind and a number."""
+        if self.instance is not None or self.kwargs or not is_task_job(str(self.func_name), self.args):
             logger.error("job %r is refused: %r", self.id[:_NAME_SHOWN], str(self.func_name)[:_NAME_SHOWN])
             raise JobRefusedError("It is none of the console's jobs.")
-        return function
+        return task_job
 
     def restore(self, raw_data: Any) -> Any:
         """Read the job's hash; one that can't be read counts as gone: it must not end the worker."""
@@ -77,7 +71,7 @@ class ConsoleWorker(Worker):
     (``ConsoleJob``).
 
     A service manager that stops the worker may send SIGTERM to all its processes. RQ's fork would die of it in
-    the middle of an import. Here it is blocked in the fork, and jobs hear it when they can (``_stop_asked``).
+    the middle of an import. Here it is blocked in the fork, and jobs hear it when they can (``tasks.turns``).
     """
 
     def __init__(self, queues: Any, *args: Any, **kwargs: Any) -> None:
@@ -86,6 +80,7 @@ class ConsoleWorker(Worker):
         kwargs["maintenance_interval"] = SWEEP_SECONDS
         kwargs |= {"job_class": ConsoleJob, "serializer": JSONSerializer}
         super().__init__(_urgent_first(queues), *args, **kwargs)
+        task_kinds()  # imported here, and not by every job
         silence.answers_expected_within(settings.DATABASE_ANSWER_SECONDS)
         self._look_again_at = 0.0
 

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Callable
 
 from migration_app.contracts import Actor
-from migration_app.engine.runner import Connections
 from migration_app.gateways.connection import Connection
 from migration_app.gateways.errors import GatewayError, Outcome
 from migration_app.gateways.target import (
@@ -21,6 +20,7 @@ from migration_app.gateways.target import (
     items_pages,
 )
 from migration_app.models import FormerConversation
+from migration_app.tasks.connections import Connections
 from migration_app.threads.given_up import given_up_claim, given_up_gone, given_up_later
 
 _DELETES_AT_ONCE = 8
@@ -30,22 +30,16 @@ _NO_IDS = frozenset({"", ".", ".."})
 
 def given_up_work(*, actor: Actor, apis: Connections, stop: Callable[[], bool]) -> None:
     """Delete those that are due, one after the other, until none is left or ``stop``."""
-    with asyncio.Runner() as loop:
-        connection = apis.target()
-        try:
-            while not stop() and (former := given_up_claim()) is not None:
-                try:
-                    residue = loop.run(_deleted(connection, former))
-                except GatewayError as error:
-                    given_up_later(former, code=error.code)
-                    if not error.permanent:
-                        return  # the target is not well: the others would meet the same
-                else:
-                    given_up_gone(former, residue=residue, actor=actor)
-        finally:
-            loop.run(connection.close())
-            if apis.limiter is not None:
-                loop.run(apis.limiter.close())
+    with apis.target_opened() as (loop, connection):
+        while not stop() and (former := given_up_claim()) is not None:
+            try:
+                residue = loop.run(_deleted(connection, former))
+            except GatewayError as error:
+                given_up_later(former, code=error.code)
+                if not error.permanent:
+                    return  # the target is not well: the others would meet the same
+            else:
+                given_up_gone(former, residue=residue, actor=actor)
 
 
 async def _deleted(connection: Connection, former: FormerConversation) -> str:

@@ -12,12 +12,12 @@ import traceback
 from django.conf import settings
 
 from migration_app.archive.ids import storable_text
-from migration_app.engine.breaker import LASTING
 from migration_app.engine.journal import Entry
 from migration_app.engine.steps.records import work_ended
 from migration_app.gateways.errors import GatewayError
 from migration_app.models import Thread
 from migration_app.spill import TemporarySpaceError
+from migration_app.tasks.breaker import LASTING
 
 S = Thread.Status
 W = Thread.Work

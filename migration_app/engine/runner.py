@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
-import dataclasses
 import datetime as dt
 import gc
 import logging
@@ -29,7 +28,6 @@ from migration_app.contracts import Actor
 from migration_app.counters import counters_fold
 from migration_app.engine import outcomes
 from migration_app.engine.behaviour import Behaviour
-from migration_app.engine.breaker import Breaker
 from migration_app.engine.commits import Commits
 from migration_app.engine.database import DatabaseThread
 from migration_app.engine.journal import Entry
@@ -44,9 +42,10 @@ from migration_app.engine.steps.undo import thread_rollback
 from migration_app.engine.work import HandBackError, Work
 from migration_app.gateways.connection import Connection
 from migration_app.gateways.errors import GatewayError, LeaseUncertainError, StoppedError
-from migration_app.gateways.limits.limits import Limiter
 from migration_app.models import Thread
 from migration_app.spill import TemporarySpaceError
+from migration_app.tasks.breaker import Breaker
+from migration_app.tasks.connections import Connections
 from migration_app.threads.statuses import LeaseLostError
 
 logger = logging.getLogger(__name__)
@@ -61,19 +60,6 @@ _FOLD_SECONDS = 10.0
 _COLLECT_AFTER = 50_000
 _LOADED_BYTES = 64 << 20
 """Threads are claimed while those in hand hold less than this, in bytes of JSON: in memory it is several times that."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Connections:
-    """How to reach the two APIs, and the part in the target's limit that the turn's connection to it takes.
-
-    ``target_name``: under which what is found out about the target is kept; empty to keep nothing.
-    """
-
-    source: Callable[[], Connection]
-    target: Callable[[], Connection]
-    limiter: Limiter | None = None
-    target_name: str = ""
 
 
 class BugsMetError(Exception):

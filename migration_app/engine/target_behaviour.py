@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db.models import F, Q
@@ -17,13 +16,6 @@ from migration_app.models import TargetBehaviour
 _PROBE_SECONDS = 600
 """As long as one worker's probe may take, before another worker makes one."""
 _AFTER_FAILURE_SECONDS = 3600
-
-
-def target_name(base_url: str) -> str:
-    """The target's address without user, password and query, which may be secrets."""
-    parts = urlsplit(base_url)
-    port = f":{parts.port}" if parts.port else ""
-    return storable_text(f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path.rstrip('/')}", 255)
 
 
 def target_behaviour(target: str) -> TargetBehaviour:

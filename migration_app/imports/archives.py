@@ -37,12 +37,11 @@ from migration_app.archive.transcripts import TranscriptLines, is_transcript
 from migration_app.archive.versions import NestedTooDeeplyError, digest_of
 from migration_app.contracts import Actor, ListingOrder
 from migration_app.imports.documents import TOO_DEEP, OtherLists, document_parts
-from migration_app.imports.holding import Hold
 from migration_app.imports.news import Entry, ThreadNews
 from migration_app.imports.store import newest_page_pk, registered_reason, threads_store
 from migration_app.imports.talks import Talks
 from migration_app.imports.tally import Progress, RejectSink, Tally
-from migration_app.models import AuditEvent, SnapshotPage, Thread
+from migration_app.models import AuditEvent, SnapshotPage, SourceImport, Thread
 from migration_app.snapshots.deletions import deletions_keep, deletions_search
 from migration_app.snapshots.source_objects import (
     LooseObject,
@@ -50,6 +49,7 @@ from migration_app.snapshots.source_objects import (
     newest_source_object_pk,
     source_objects_store,
 )
+from migration_app.tasks.holding import Hold
 from migration_app.threads.assessments import threads_assess
 
 K = SnapshotPage.Kind
@@ -61,7 +61,7 @@ _GROUP = 1000
 
 def archive_import(
     *,
-    hold: Hold,
+    hold: Hold[SourceImport],
     stream: ByteReader,
     actor: Actor,
     reject_sink: RejectSink | None = None,

@@ -7,29 +7,26 @@ from django.db.models import Exists, Q
 from django.db.models.functions import Now
 
 from migration_app.archive.ids import storable_text
-from migration_app.audit.trail import audit_record
 from migration_app.contracts import Actor
-from migration_app.imports.imports import OPEN, PARTS
+from migration_app.imports.imports import IMPORTS, OPEN, PARTS
 from migration_app.models import ImportPart, SourceImport
+from migration_app.tasks.lifecycle import TEXT_LENGTH
 
 _S = SourceImport.State
 
 
 def import_restart(*, source_import_pk: int, actor: Actor, reason: str) -> bool:
     """Let a failed upload wait for a worker again. False if it did not fail, or its file is no longer kept."""
-    with transaction.atomic():
-        rows = SourceImport.objects.filter(Exists(PARTS), pk=source_import_pk, state=_S.FAILED)
-        fresh = {"state": _S.WAITING, "error_text": "", "finished_at": None, "run_token": None, "attempts": 0}
-        if rows.update(**fresh) != 1:
-            return False
-        audit_record(
-            actor=actor,
-            verb="import.restarted",
-            subject_kind="import",
-            subject_id=str(source_import_pk),
-            reason=reason,
-        )
-    return True
+    return IMPORTS.move(
+        source_import_pk,
+        _S.WAITING,
+        among=Q(Exists(PARTS), state=_S.FAILED),
+        actor=actor,
+        reason=reason,
+        error_text="",
+        finished_at=None,
+        attempts=0,
+    )
 
 
 def import_cancel(*, source_import_pk: int, actor: Actor, reason: str) -> bool:
@@ -38,27 +35,21 @@ def import_cancel(*, source_import_pk: int, actor: Actor, reason: str) -> bool:
     Its upload is deleted. Its reader has lost it with this, and stops within a second. What it has stored stays, and
     is assessed.
     """
-    is_kept = Q(state=_S.FAILED) & Exists(PARTS)
+    is_kept = Q(Exists(PARTS), state=_S.FAILED)
     with transaction.atomic():
-        rows = SourceImport.objects.filter(Q(state__in=OPEN) | is_kept, pk=source_import_pk)
-        cancelled = rows.update(
-            state=_S.CANCELLED,
-            run_token=None,
+        cancelled = IMPORTS.move(
+            source_import_pk,
+            _S.CANCELLED,
+            among=Q(state__in=OPEN) | is_kept,
+            actor=actor,
+            reason=reason,
             attempts=0,
-            error_text=storable_text(f"Cancelled by {actor.name}: {reason}", 4000),
+            error_text=storable_text(f"Cancelled by {actor.name}: {reason}", TEXT_LENGTH),
             finished_at=Now(),
         )
-        if cancelled != 1:
-            return False
-        ImportPart.objects.filter(source_import_id=source_import_pk).delete()
-        audit_record(
-            actor=actor,
-            verb="import.cancelled",
-            subject_kind="import",
-            subject_id=str(source_import_pk),
-            reason=storable_text(reason, 4000),
-        )
-    return True
+        if cancelled:
+            ImportPart.objects.filter(source_import_id=source_import_pk).delete()
+    return cancelled
 
 
 def import_cancellable(source_import: SourceImport) -> bool:

@@ -1,11 +1,12 @@
 """Imports from the first byte to the last: received as an upload, claimed by a worker, read, ended.
 
-An upload lies in the database in parts until it was read: the worker may run on another machine. Who reads it, and
-how anybody else ends that, is the business of ``imports.holding``.
+An upload lies in the database in parts until it was read: the worker may run on another machine. Its lifecycle is that
+of every task (``tasks.lifecycle``), with a heartbeat beside the reading (``tasks.holding``).
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import logging
 import uuid
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 
 from migration_app.archive.files.streams import ArchiveUnreadableError, ByteReader
@@ -22,25 +23,49 @@ from migration_app.audit.trail import audit_record
 from migration_app.contracts import Actor
 from migration_app.imports.archives import archive_import
 from migration_app.imports.disk import AGAIN_WORDS, DiskFullError, disk_full_words
-from migration_app.imports.holding import Hold, ImportHandedBackError, ImportStoppedError
 from migration_app.imports.tally import Progress, RejectSink
 from migration_app.imports.thread_ids import thread_ids_import
 from migration_app.models import ImportPart, ImportReject, SnapshotPage, SourceImport
 from migration_app.snapshots.deletions import deletions_search
+from migration_app.tasks.holding import Hold
+from migration_app.tasks.lifecycle import Lifecycle, TaskLostError, WorkerStopError, fault_text
 from migration_app.threads.assessments import threads_assess
 
 logger = logging.getLogger(__name__)
 
 PART_BYTES = 4 << 20
-STALE = dt.timedelta(minutes=2)
-"""An import without a heartbeat for so long has lost its worker."""
 ABANDONED = dt.timedelta(hours=1)
-"""The same for a command, whose file nobody else can read: it is ended, so nothing is hurried."""
+"""A command without a heartbeat for so long was killed. Nobody else can read its file: it is ended, so not in haste."""
 
 _S = SourceImport.State
 PARTS = ImportPart.objects.filter(source_import=OuterRef("pk"))
 OPEN = (_S.WAITING, _S.RUNNING)
 _ENDED_EARLY = (_S.FAILED, _S.CANCELLED)
+
+
+def _with_work() -> Q:
+    """Imports with something left to do: an upload to be read, or threads to be assessed once they ended early."""
+    to_be_read = Q(state=_S.WAITING) | (Q(state=_S.RUNNING) & Exists(PARTS))
+    # One whose upload is kept waits for somebody to start it again, or to cancel it.
+    ended = Q(state__in=_ENDED_EARLY, unassessed=True, attempts__lt=settings.IMPORT_MAX_ATTEMPTS)
+    return to_be_read | (ended & ~Exists(PARTS))
+
+
+IMPORTS = Lifecycle(
+    model=SourceImport,
+    subject="import",
+    stale=dt.timedelta(minutes=2),
+    queued=_S.WAITING,
+    stopped=_S.CANCELLED,
+    held=frozenset({_S.RUNNING, *_ENDED_EARLY}),
+    narrowed=_with_work,
+    verbs={
+        _S.FINISHED: "import.finished",
+        _S.FAILED: "import.failed",
+        _S.CANCELLED: "import.cancelled",
+        _S.WAITING: "import.restarted",
+    },
+)
 
 
 def import_receive(
@@ -107,7 +132,7 @@ def import_create(
             created_by_name=actor.name,
             started_at=Now() if running else None,
             heartbeat_at=Now() if running else None,
-            run_token=uuid.uuid4() if running else None,
+            claim_token=uuid.uuid4() if running else None,
             attempts=1 if running else 0,
         )
         audit_record(
@@ -121,11 +146,6 @@ def import_create(
     return source_import
 
 
-def imports_waiting() -> list[int]:
-    """Primary keys of imports that a worker should take: waiting, left by a worker that died, or to be assessed."""
-    return list(_claimable().order_by("pk").values_list("pk", flat=True))
-
-
 def imports_tidy(*, actor: Actor) -> int:
     """End the imports whose command was killed, and say how many: their files lie where no worker can read them."""
     lost = Q(state=_S.RUNNING, heartbeat_at__lt=Now() - ABANDONED) & ~Exists(PARTS)
@@ -133,12 +153,12 @@ def imports_tidy(*, actor: Actor) -> int:
         # Locked by whoever writes to it in a long transaction: that one lives.
         rows = list(SourceImport.objects.select_for_update(skip_locked=True).filter(lost))
         for row in rows:
-            _end(
+            IMPORTS.fail(
                 row,
-                _S.FAILED,
                 actor=actor,
                 error_text="The command that read this file was ended before it was done. Run it again: what it has "
                 "stored stays, and is passed over.",
+                attempts=0,
             )
     return len(rows)
 
@@ -165,34 +185,30 @@ def import_run(*, source_import_pk: int, actor: Actor, stop: Callable[[], bool] 
         logger.info("import %s can't be read", source_import_pk)
     except DiskFullError as error:
         logger.error("import %s: %s", source_import_pk, error)  # noqa: TRY400 - the text says all; no traceback
-    except ImportStoppedError as error:
+    except TaskLostError as error:
         logger.warning("import %s was stopped: %s", source_import_pk, error)
         return False
-    except ImportHandedBackError:
-        _hand_back(source_import)
+    except WorkerStopError:
+        with contextlib.suppress(TaskLostError):
+            IMPORTS.hand_back(source_import, attempts=F("attempts") - 1)
     return True
 
 
 def _claimed(source_import_pk: int, actor: Actor) -> SourceImport | None:
-    """Take an import, or None. One that is locked is alive, however old the heartbeat that others see.
+    """Take an import, or None.
 
     One that was begun too often is ended: whatever takes its workers down would take down this one too.
     """
     with transaction.atomic():
-        rows = _claimable().select_for_update(skip_locked=True, no_key=True).filter(pk=source_import_pk)
-        source_import = rows.first()
-        if source_import is None:
+        source_import = IMPORTS.claim(source_import_pk, attempts=F("attempts") + 1)
+        if source_import is None or source_import.state != _S.RUNNING:
+            return source_import
+        if source_import.attempts > settings.IMPORT_MAX_ATTEMPTS:
+            text = _given_up_text(source_import.attempts - 1)
+            IMPORTS.fail(source_import, actor=actor, error_text=text, attempts=0)
             return None
-        is_to_be_read = source_import.state in OPEN
-        if is_to_be_read and source_import.attempts >= settings.IMPORT_MAX_ATTEMPTS:
-            _end(source_import, _S.FAILED, actor=actor, error_text=_given_up_text(source_import.attempts))
-            return None
-        own = SourceImport.objects.filter(pk=source_import.pk)
-        own.update(run_token=uuid.uuid4(), heartbeat_at=Now(), attempts=F("attempts") + 1)
-        if is_to_be_read:
-            own.update(state=_S.RUNNING, started_at=Now())
-            ImportReject.objects.filter(source_import=source_import).delete()
-        source_import.refresh_from_db()
+        IMPORTS.write(source_import, started_at=Now())
+        ImportReject.objects.filter(source_import=source_import).delete()
     return source_import
 
 
@@ -204,19 +220,11 @@ def _given_up_text(attempts: int) -> str:
     )
 
 
-def _hand_back(source_import: SourceImport) -> None:
-    """Leave an import to the next worker; this one was told to stop, which is no fault of the file."""
-    state = _S.WAITING if source_import.state == _S.RUNNING else source_import.state
-    SourceImport.objects.filter(pk=source_import.pk, run_token=source_import.run_token).update(
-        state=state, run_token=None, attempts=F("attempts") - 1
-    )
-
-
 def _rest_assess(source_import: SourceImport, *, actor: Actor, stop: Callable[[], bool]) -> None:
     """Assess the threads that an import which was not read to its end has stored pages of, or deletions."""
     pages = SnapshotPage.objects.filter(source_import=source_import)
     behind = Q(thread__snapshot_sequence=None) | Q(thread__snapshot_sequence__lt=F("sequence"))
-    with Hold(source_import, stop=stop).running() as hold:
+    with Hold(IMPORTS, source_import, stop=stop).running() as hold:
         search = deletions_search(fence=hold.write, beat=hold.check)
         pks = search.touched | set(pages.filter(behind).values_list("thread_id", flat=True))
         threads_assess(
@@ -227,7 +235,7 @@ def _rest_assess(source_import: SourceImport, *, actor: Actor, stop: Callable[[]
             fence=hold.write,
         )
         search.settle()
-        hold.write(unassessed=False, run_token=None)
+        hold.write(unassessed=False, claim_token=None)
 
 
 def import_read(
@@ -241,16 +249,16 @@ def import_read(
 ) -> None:
     """Read a running import to its end, and record how it ended.
 
-    Raises ArchiveUnreadableError and DiskFullError (recorded as failed), ImportStoppedError (cancelled, or somebody
-    else has it), and ImportHandedBackError after ``stop``.
+    Raises ArchiveUnreadableError and DiskFullError (recorded as failed), TaskLostError (cancelled, or somebody
+    else has it), and WorkerStopError after ``stop``.
     """
-    with Hold(source_import, stop=stop).running() as hold:
+    with Hold(IMPORTS, source_import, stop=stop).running() as hold:
         try:
             _read(hold, stream, actor, reject_sink, progress)
         except ArchiveUnreadableError as error:
-            _end(source_import, _S.FAILED, actor=actor, error_text=str(error), keep_parts=False)
+            _end_without_parts(source_import, _S.FAILED, actor=actor, error_text=str(error))
             raise
-        except (ImportStoppedError, ImportHandedBackError):
+        except (TaskLostError, WorkerStopError):
             raise
         except Exception as error:
             if hold.is_lost:
@@ -261,26 +269,21 @@ def import_read(
                 raise DiskFullError(words) from error
             if isinstance(error, OperationalError | InterfaceError):
                 raise
-            _end(
-                source_import,
-                _S.FAILED,
-                actor=actor,
-                error_text=f"A bug in the console: {type(error).__name__}. See its log.",
-            )
+            IMPORTS.fail(source_import, actor=actor, error_text=fault_text(error), attempts=0)
             raise
 
 
 def _read(
-    hold: Hold,
+    hold: Hold[SourceImport],
     stream: ByteReader,
     actor: Actor,
     reject_sink: RejectSink | None,
     progress: Progress | None,
 ) -> None:
     def finish() -> None:
-        _end(hold.source_import, _S.FINISHED, actor=actor, keep_parts=False)
+        _end_without_parts(hold.row, _S.FINISHED, actor=actor)
 
-    if hold.source_import.kind == SourceImport.Kind.THREAD_IDS:
+    if hold.row.kind == SourceImport.Kind.THREAD_IDS:
         # In its one transaction: were they two, a worker killed between them would leave the counts to a
         # second reading, which finds everything known.
         thread_ids_import(
@@ -294,42 +297,18 @@ def _read(
 def _end_without_room(source_import: SourceImport, actor: Actor, words: str) -> None:
     """Record why it failed, if there is room for that; else it looks abandoned, and the next worker takes it up."""
     try:
-        _end(source_import, _S.FAILED, actor=actor, error_text=words)
+        IMPORTS.fail(source_import, actor=actor, error_text=words, attempts=0)
     except DatabaseError as error:
         logger.warning("import %s could not be ended: %s", source_import.pk, type(error).__name__)
 
 
-def _claimable() -> QuerySet[SourceImport]:
-    is_silent = Q(heartbeat_at__lt=Now() - STALE)
-    to_be_read = Q(state=_S.WAITING) | (Q(state=_S.RUNNING) & is_silent & Exists(PARTS))
-    # One whose upload is kept waits for somebody to start it again, or to cancel it.
-    ended = Q(state__in=_ENDED_EARLY, unassessed=True, attempts__lt=settings.IMPORT_MAX_ATTEMPTS)
-    to_be_assessed = ended & ~Exists(PARTS) & (Q(run_token=None) | is_silent)
-    return SourceImport.objects.filter(to_be_read | to_be_assessed)
-
-
-def _end(
-    source_import: SourceImport, state: str, *, actor: Actor, error_text: str = "", keep_parts: bool = True
+def _end_without_parts(
+    source_import: SourceImport, state: str, *, actor: Actor, error_text: str = ""
 ) -> None:
-    """End an import in this reader's hands. ImportStoppedError if it is not."""
+    """End an import whose upload is not needed any more. TaskLostError if it is not in this reader's hands."""
     with transaction.atomic():
-        Hold(source_import).write(
-            state=state,
-            run_token=None,
-            attempts=0,
-            error_text=storable_text(error_text, 4000),
-            finished_at=Now(),
-        )
-        if not keep_parts:
-            ImportPart.objects.filter(source_import=source_import).delete()
-        audit_record(
-            actor=actor,
-            verb=f"import.{state}",
-            subject_kind="import",
-            subject_id=str(source_import.pk),
-            reason=storable_text(error_text, 4000),
-        )
-    source_import.refresh_from_db()
+        IMPORTS.end(source_import, state, actor=actor, error_text=error_text, attempts=0)
+        ImportPart.objects.filter(source_import=source_import).delete()
 
 
 class _PartStream:

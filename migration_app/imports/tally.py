@@ -14,8 +14,8 @@ from migration_app.archive.files.reader import Reject
 from migration_app.archive.files.streams import REJECT_BYTES, ArchiveUnreadableError, ByteReader
 from migration_app.archive.ids import storable_text
 from migration_app.archive.siblings import unknown_fields
-from migration_app.imports.holding import Hold
 from migration_app.models import ImportReject, SourceImport
+from migration_app.tasks.holding import Hold
 
 RejectSink = Callable[[Reject], None]
 Progress = Callable[[int, str], None]
@@ -53,7 +53,7 @@ class Tally:
 
     def __init__(
         self,
-        hold: Hold,
+        hold: Hold[SourceImport],
         stream: ByteReader,
         *,
         reject_sink: RejectSink | None = None,
@@ -77,7 +77,7 @@ class Tally:
     @property
     def source_import(self) -> SourceImport:
         """The import."""
-        return self.hold.source_import
+        return self.hold.row
 
     def document(self, count: int = 1) -> None:
         """Count documents that could be read."""
@@ -162,7 +162,7 @@ class Tally:
             self._progress(done, "threads")
 
     def write(self) -> None:
-        """Write counts and rejects. Raises ImportStoppedError if the import is not ours."""
+        """Write counts and rejects. Raises TaskLostError if the import is not ours."""
         self._rejects_write()
         self._report()
         self.hold.write(**self.hold.report)

@@ -16,10 +16,10 @@ from django.db.backends.utils import CursorWrapper
 from migration_app.archive.files.reader import Reject
 from migration_app.archive.files.streams import ArchiveUnreadableError, ByteReader
 from migration_app.contracts import Actor
-from migration_app.imports.holding import Hold
 from migration_app.imports.id_lines import Accepted, Layout, read_id_lines
 from migration_app.imports.tally import Progress, RejectSink, Tally
-from migration_app.models import Assistant, Thread
+from migration_app.models import Assistant, SourceImport, Thread
+from migration_app.tasks.holding import Hold
 
 _PIECE_BYTES = 2 << 20
 # What the sorting of a million lines may take in PostgreSQL, for this transaction; it spills to disk beyond.
@@ -99,7 +99,7 @@ _FILL_REPEATED = _FILL.format(which="", having="HAVING count(*) > 1")
 
 def thread_ids_import(
     *,
-    hold: Hold,
+    hold: Hold[SourceImport],
     stream: ByteReader,
     actor: Actor,
     reject_sink: RejectSink | None = None,

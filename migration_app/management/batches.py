@@ -21,7 +21,8 @@ from migration_app.batches.batches import batch_create, throttle_check
 from migration_app.batches.kinds import BatchKind, batch_eligible
 from migration_app.batches.progress import batch_progress
 from migration_app.contracts import Policies, policies_as_dict, policies_from, policy_choices
-from migration_app.jobs import batch_enqueue, workers_missing
+from migration_app.engine.tasks import BATCH_TASK
+from migration_app.jobs import enqueue, workers_missing
 from migration_app.models import Batch, Thread
 from migration_app.models.batch import DEFAULT_WINDOW, MAX_WINDOW
 from migration_app.threads.selections import selection_of_filters, selection_of_pks, selection_threads
@@ -179,7 +180,7 @@ def batch_start(command: BaseCommand, *, kind: BatchKind, options: dict[str, Any
         reason=options["reason"] or f"manage.py {kind.name}",
         settings=chosen,
     )
-    batch_enqueue(batch.pk)
+    enqueue(BATCH_TASK, batch.pk)
     if batch.state == Batch.State.WAITING:
         said = _ENDS[Batch.State.WAITING].format(batch=batch)
         if options["wait"]:

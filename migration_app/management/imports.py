@@ -21,10 +21,10 @@ from migration_app.archive.files.reader import Reject
 from migration_app.archive.files.streams import ArchiveUnreadableError
 from migration_app.contracts import Actor
 from migration_app.imports.disk import DiskFullError
-from migration_app.imports.holding import ImportStoppedError
 from migration_app.imports.imports import import_create, import_read
 from migration_app.management.private_files import private_open
 from migration_app.models import SourceImport
+from migration_app.tasks.lifecycle import TaskLostError
 
 _LINE_SECONDS = 10.0
 _SHOWN_COUNTS = (
@@ -140,7 +140,7 @@ def file_import(
                 reject_sink=rejects.write,
                 progress=progress,
             )
-    except (ArchiveUnreadableError, DiskFullError, ImportStoppedError) as error:
+    except (ArchiveUnreadableError, DiskFullError, TaskLostError) as error:
         command.stderr.write(command.style.ERROR(f"{path}: {error}"))
         return None
     return source_import

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.db import models
 
+from migration_app.models.task import Task
 
-class SourceImport(models.Model):
+
+class SourceImport(Task):
     """One file (or upload) read into the console.
 
     Lifecycle: *waiting* while its upload lies in the database; *running* while a worker or command reads
     it; *finished*, *failed* with a reason, or *cancelled* by a person. Counts are written while it is read.
-    Whoever reads it holds ``run_token``; whoever lost that can write nothing more.
     """
 
     class Kind(models.TextChoices):
@@ -40,22 +40,11 @@ class SourceImport(models.Model):
     reject_count = models.PositiveIntegerField(default=0)
     # Sentences about the file as a whole: what of it nobody reads.
     notes = models.JSONField(default=list, blank=True)
-    error_text = models.TextField(blank=True)
     reason = models.TextField(blank=True)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
-    )
-    created_by_name = models.CharField(max_length=255)
-    created_at = models.DateTimeField(auto_now_add=True)
-    # Of whoever reads it. A reader whose heartbeat is old loses the import to the next one, which has its own token.
-    run_token = models.UUIDField(null=True, blank=True)
     # How many readers began since it was uploaded or restarted. A reader that hands it back does not count.
     attempts = models.PositiveSmallIntegerField(default=0)
     # Pages were stored, and their threads are not assessed yet.
     unassessed = models.BooleanField(default=False)
-    started_at = models.DateTimeField(null=True, blank=True)
-    heartbeat_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-id"]

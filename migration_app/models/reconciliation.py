@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
+from migration_app.models.task import Task
 from migration_app.models.thread import Thread
 
 
-class Reconciliation(models.Model):
+class Reconciliation(Task):
     """One look at the estate, or at an even sample of it. It changes nothing by itself.
 
     Lifecycle: *queued* until a worker or a command takes it; *running* while it gives signs of life;
@@ -39,13 +39,10 @@ class Reconciliation(models.Model):
     scheduled = models.BooleanField(default=False)
     reason = models.TextField(blank=True)
 
-    # The run that holds it: whoever writes must still have this token.
-    run_token = models.UUIDField(null=True, blank=True)
     check_name = models.CharField("check at hand", max_length=32, blank=True)
     cursor = models.BigIntegerField(default=0)
     # {check: {"looked": rows, "skipped": rows at work, "error": n, "warning": n, "information": n}}
     counts = models.JSONField(default=dict, blank=True)
-    error_text = models.TextField(blank=True)
 
     review_asked_by_name = models.CharField("review asked for by", max_length=255, blank=True)
     review_asked_by_id = models.BigIntegerField(null=True, blank=True)
@@ -53,15 +50,6 @@ class Reconciliation(models.Model):
     review_asked_at = models.DateTimeField(null=True, blank=True)
     reviewed_at = models.DateTimeField(null=True, blank=True)
     reviewed_count = models.PositiveIntegerField("threads sent to review", default=0)
-
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
-    )
-    created_by_name = models.CharField(max_length=255)
-    created_at = models.DateTimeField(auto_now_add=True)
-    started_at = models.DateTimeField(null=True, blank=True)
-    heartbeat_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-id"]

@@ -9,6 +9,7 @@ from django.db import models
 
 from migration_app.models.fields import opaque_id
 from migration_app.models.prompt import PromptVersion
+from migration_app.models.task import Task
 
 
 class TargetModel(models.Model):
@@ -76,8 +77,11 @@ class FunctionCalls(models.Model):
         return f"{self.name}: {self.calls}"
 
 
-class ReadinessCheck(models.Model):
-    """A look at the target, or a pass over the snapshots: one row a kind, asked for by a person, done by a job."""
+class ReadinessCheck(Task):
+    """A look at the target, or a pass over the snapshots: one row a kind, asked for by a person, done by a job.
+
+    Asking again uses the row again: ``created_by_name`` and ``created_at`` are of the last request.
+    """
 
     class Kind(models.TextChoices):
         """What is looked at."""
@@ -95,15 +99,8 @@ class ReadinessCheck(models.Model):
 
     kind = models.CharField(max_length=16, choices=Kind)
     state = models.CharField(max_length=16, choices=State)
-    requested_by_name = models.CharField(max_length=255)
-    requested_at = models.DateTimeField()
-    # Whoever does the check holds the token; when its heartbeat is old another worker takes it over, with its own.
-    run_token = models.UUIDField(null=True, blank=True)
-    heartbeat_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
     # When it last came to its end: what it found then stands while it runs again.
     good_at = models.DateTimeField(null=True, blank=True)
-    error_text = models.TextField(blank=True)
     pass_number = models.PositiveIntegerField(default=0)
     # The pass whose counts are shown.
     good_pass = models.PositiveIntegerField(default=0)

@@ -6,16 +6,16 @@ only. Everything else here holds none.
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from migration_app.models.fields import opaque_id
 from migration_app.models.prompt import PromptVersion
+from migration_app.models.task import Task
 from migration_app.models.thread import Thread
 
 
-class Trial(models.Model):
+class Trial(Task):
     """What an operator started: versions, turns and a budget.
 
     Lifecycle: *queued* until a worker takes it; *running*; *stopping* when a person has stopped it and a worker is to
@@ -39,7 +39,6 @@ class Trial(models.Model):
         PromptVersion, on_delete=models.PROTECT, null=True, blank=True, related_name="trials_as_b"
     )
     state = models.CharField(max_length=16, choices=State, default=State.QUEUED)
-    stop_reason = models.TextField(blank=True)
     reason = models.TextField()
 
     max_calls = models.PositiveIntegerField("creates, appends and responses at most")
@@ -56,19 +55,8 @@ class Trial(models.Model):
     # Of responses whose answer was lost: counted as spent, at the most they can have used.
     tokens_unknown = models.PositiveBigIntegerField(default=0)
 
-    # The run that holds it: whoever writes must still have this token.
-    run_token = models.UUIDField(null=True, blank=True)
     revealed_at = models.DateTimeField(null=True, blank=True)
     revealed_by_name = models.CharField(max_length=255, blank=True)
-
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
-    )
-    created_by_name = models.CharField(max_length=255)
-    created_at = models.DateTimeField(auto_now_add=True)
-    started_at = models.DateTimeField(null=True, blank=True)
-    heartbeat_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-id"]

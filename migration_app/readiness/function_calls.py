@@ -29,7 +29,7 @@ from migration_app.models import (
 )
 from migration_app.models.fields import MAX_ID_LENGTH
 from migration_app.prompts.needs import spec_needs, versions_that_count
-from migration_app.readiness.checks import check_hold, check_progress
+from migration_app.readiness.checks import CHECKS
 from migration_app.snapshots.pages import load_source_threads, source_object_value
 
 _GROUP = 100
@@ -82,7 +82,7 @@ def function_uses() -> list[FunctionUse]:
 
 
 def calls_count(row: ReadinessCheck, *, stop: Callable[[], bool]) -> bool:
-    """Go on with a pass until its end or ``stop``; returns whether it came to its end. CheckLostError."""
+    """Resume a pass until its end or ``stop``; returns whether it came to its end. TaskLostError."""
     threads = Thread.objects.filter(pk__in=SnapshotPage.objects.values("thread_id"))
     total, done = row.total or threads.count(), row.done
     if not row.cursor:
@@ -99,7 +99,7 @@ def calls_count(row: ReadinessCheck, *, stop: Callable[[], bool]) -> bool:
             callers.update(found.keys())
         done += len(group)
         with transaction.atomic():
-            check_progress(row, done=done, total=max(total, done), cursor=group[-1].pk)
+            CHECKS.write(row, done=done, total=max(total, done), cursor=group[-1].pk)
             _add(
                 row,
                 [
@@ -129,7 +129,7 @@ def _begin(row: ReadinessCheck) -> None:
     for assistant in assistants.order_by("pk").iterator(chunk_size=50):
         names.update(set(spec_needs(convert_settings(source_object_value(assistant)).spec).functions))
     with transaction.atomic():
-        check_hold(row)
+        CHECKS.write(row)
         FunctionCalls.objects.exclude(pass_number=row.good_pass).delete()
         _add(
             row,

@@ -1,7 +1,6 @@
-"""A reconciliation's own row: asked for, claimed, written on step by step, ended. One transaction each.
+"""A reconciliation's own row: asked for, written on step by step, ended. One transaction each.
 
-Whoever runs one holds a token; a run whose token is gone (stopped by a person, or taken for dead and taken over)
-can write nothing more. Calls no API. Must not import jobs.
+Its lifecycle is that of every task (``tasks.lifecycle``). Calls no API. Must not import jobs.
 """
 
 from __future__ import annotations
@@ -10,13 +9,11 @@ import collections
 import copy
 import dataclasses
 import datetime as dt
-import uuid
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, Q, QuerySet
-from django.db.models.functions import Coalesce, Now
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 
 from migration_app.audit.trail import audit_record
 from migration_app.contracts import Actor
@@ -28,12 +25,23 @@ from migration_app.reconciliation.kinds import (
     SAMPLED,
     Looked,
 )
+from migration_app.tasks.lifecycle import Lifecycle
 
 _S = Reconciliation.State
 
 DEFAULT_SAMPLE = 1_000
-STALE = dt.timedelta(minutes=15)
-"""Longer than one page of conversations takes to read: a run that is silent for so long has lost its worker."""
+
+RECONCILIATIONS = Lifecycle(
+    model=Reconciliation,
+    subject="reconciliation",
+    stale=dt.timedelta(minutes=15),  # longer than one page of conversations takes to read
+    verbs={
+        _S.FINISHED: "reconciliation.finished",
+        _S.FAILED: "reconciliation.failed",
+        _S.STOPPED: "reconciliation.stopped",
+        _S.QUEUED: "reconciliation.resumed",
+    },
+)
 
 KEPT_PER_KIND = 100_000
 """Discrepancies of one kind that are kept; all are counted. A wrong key must not fill the disk."""
@@ -42,17 +50,13 @@ _SCHEDULE_LOCK = 0x7265636F  # any number, the same for all workers
 _SEVERITIES = tuple(Discrepancy.Severity.values)
 
 
-class RunLostError(Exception):
-    """The reconciliation is no longer in this run's hands."""
-
-
 class ReconciliationRefusedError(ValueError):
     """What was asked for can't be done; the words say why."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Place:
-    """Where a run is: ``cursor`` is the last primary key seen, or with a sample how many pieces are done."""
+    """How far it is: ``cursor`` is the last primary key seen, or with a sample how many pieces are done."""
 
     check: str
     cursor: int = 0
@@ -94,7 +98,13 @@ def reconciliation_create(
             created_by_name=actor.name,
         )
         words = f"{scope_words(made)}: {', '.join(asked)}"
-        _tell(made, "reconciliation.started", actor, f"{reason} [{words}]" if reason else words)
+        audit_record(
+            actor=actor,
+            verb="reconciliation.started",
+            subject_kind="reconciliation",
+            subject_id=str(made.pk),
+            reason=f"{reason} [{words}]" if reason else words,
+        )
     return made
 
 
@@ -133,34 +143,15 @@ def reconciliation_schedule(*, every_hours: int, actor: Actor) -> Reconciliation
         )
 
 
-def reconciliations_waiting() -> list[int]:
-    """Primary keys of those that a worker should take: queued, left by a dead worker, or a review asked for."""
-    review = Q(review_asked_at__isnull=False, reviewed_at__isnull=True, state=_S.FINISHED)
-    return list(
-        Reconciliation.objects.filter(_claimable() | review).order_by("pk").values_list("pk", flat=True)
-    )
-
-
-def reconciliation_claim(pk: int) -> Reconciliation | None:
-    """Take it, or None if there is nothing to take: it is over, or somebody else has it."""
-    taken = Reconciliation.objects.filter(_claimable(), pk=pk).update(
-        state=_S.RUNNING,
-        run_token=uuid.uuid4(),
-        started_at=Coalesce(F("started_at"), Now()),
-        heartbeat_at=Now(),
-    )
-    return Reconciliation.objects.get(pk=pk) if taken else None
-
-
 def place_of(row: Reconciliation) -> Place:
-    """Where the run begins, or goes on."""
+    """Where the work begins, or is resumed."""
     name = row.check_name or (row.checks[0] if row.checks else "")
     within = row.counts.get(name, {}).get("within")
     return Place(name, row.cursor, (within[0], within[1]) if within else None)
 
 
 def step_record(row: Reconciliation, *, place: Place, looked: Looked) -> None:
-    """Write down what a step found, and where the next one begins, together. RunLostError if it is not ours."""
+    """Write down what a step found, and where the next one begins, together. TaskLostError if it is not ours."""
     counts = copy.deepcopy(row.counts)
     entry = counts.setdefault(place.check, {"looked": 0, "skipped": 0} | dict.fromkeys(_SEVERITIES, 0))
     entry["looked"] += looked.looked
@@ -187,56 +178,29 @@ def step_record(row: Reconciliation, *, place: Place, looked: Looked) -> None:
                 )
             )
     with transaction.atomic():
-        _write(row, check_name=place.check, cursor=place.cursor, counts=counts)
+        RECONCILIATIONS.write(row, check_name=place.check, cursor=place.cursor, counts=counts)
         Discrepancy.objects.bulk_create(kept, batch_size=1_000)
 
 
 def step_next(row: Reconciliation, *, check: str) -> None:
-    """Go on to another check. RunLostError if it is not ours."""
-    _write(row, check_name=check, cursor=0)
-
-
-def reconciliation_pause(row: Reconciliation, *, state: str = _S.QUEUED) -> None:
-    """Hand an unfinished one back: to the queue, or *stopped* until somebody wants it to go on."""
-    _write(row, state=state, run_token=None)
+    """Go on to another check. TaskLostError if it is not ours."""
+    RECONCILIATIONS.write(row, check_name=check, cursor=0)
 
 
 def reconciliation_finish(row: Reconciliation, *, actor: Actor) -> None:
-    """Close it. RunLostError if it is not ours."""
-    with transaction.atomic():
-        _write(row, state=_S.FINISHED, run_token=None, finished_at=Now())
-        _tell(row, "reconciliation.finished", actor, totals_words(row))
-    row.refresh_from_db()
-
-
-def reconciliation_fail(row: Reconciliation, *, error_text: str, actor: Actor) -> None:
-    """Close it with a reason; what was found so far stays, and it can go on. RunLostError if it is not ours."""
-    with transaction.atomic():
-        _write(row, state=_S.FAILED, run_token=None, finished_at=Now(), error_text=_storable(error_text))
-        _tell(row, "reconciliation.failed", actor, _storable(error_text))
-    row.refresh_from_db()
+    """Close it. TaskLostError if it is not ours."""
+    RECONCILIATIONS.finish(row, actor=actor, reason=totals_words(row))
 
 
 def reconciliation_stop(*, pk: int, actor: Actor) -> bool:
     """Stop one that is queued or running, within the page at hand. False if it was over already."""
-    with transaction.atomic():
-        changed = Reconciliation.objects.filter(pk=pk, state__in=[_S.QUEUED, _S.RUNNING]).update(
-            state=_S.STOPPED, run_token=None
-        )
-        if changed:
-            _tell(Reconciliation(pk=pk), "reconciliation.stopped", actor, "")
-    return bool(changed)
+    return RECONCILIATIONS.move(pk, _S.STOPPED, among=[_S.QUEUED, _S.RUNNING], actor=actor)
 
 
 def reconciliation_resume(*, pk: int, actor: Actor) -> bool:
-    """Let one that was stopped or failed go on where it was. False if it is not one of these."""
-    with transaction.atomic():
-        changed = Reconciliation.objects.filter(pk=pk, state__in=[_S.STOPPED, _S.FAILED]).update(
-            state=_S.QUEUED, run_token=None, error_text="", finished_at=None
-        )
-        if changed:
-            _tell(Reconciliation(pk=pk), "reconciliation.resumed", actor, "")
-    return bool(changed)
+    """Resume one that was stopped or failed where it was. False if it is not one of these."""
+    ended = [_S.STOPPED, _S.FAILED]
+    return RECONCILIATIONS.move(pk, _S.QUEUED, among=ended, actor=actor, error_text="", finished_at=None)
 
 
 def totals(row: Reconciliation) -> dict[str, int]:
@@ -270,25 +234,6 @@ def discrepancies(row: Reconciliation, *, severity: str = "", code: str = "") ->
 def checks_left(row: Reconciliation, check: str) -> Sequence[str]:
     """This check and those after it."""
     return row.checks[row.checks.index(check) :]
-
-
-def _claimable() -> Q:
-    return Q(state=_S.QUEUED) | Q(state=_S.RUNNING, heartbeat_at__lt=Now() - STALE)
-
-
-def _write(row: Reconciliation, **changes: Any) -> None:
-    changed = Reconciliation.objects.filter(pk=row.pk, run_token=row.run_token, state=_S.RUNNING).update(
-        **{"heartbeat_at": Now(), **changes}
-    )
-    if changed != 1:
-        raise RunLostError(f"Reconciliation {row.pk} was stopped, or another worker has it.")
-    for name in ("check_name", "cursor", "counts", "state"):
-        if name in changes:
-            setattr(row, name, changes[name])
-
-
-def _tell(row: Reconciliation, verb: str, actor: Actor, reason: str) -> None:
-    audit_record(actor=actor, verb=verb, subject_kind="reconciliation", subject_id=str(row.pk), reason=reason)
 
 
 def _storable(text: str) -> str:

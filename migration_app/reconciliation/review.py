@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from migration_app.audit.trail import audit_record
@@ -45,14 +45,17 @@ def review_ask(*, pk: int, reason: str, actor: Actor) -> bool:
     return bool(changed)
 
 
+def reviews_waiting() -> list[int]:
+    """Primary keys of reconciliations whose threads are to be sent to review."""
+    return list(_asked_for().values_list("pk", flat=True))
+
+
 def review_send(*, pk: int, actor: Actor) -> int | None:
     """Send the threads to review that still are as they were found. Returns how many in all, None if not asked for.
 
     A thread that was verified again meanwhile, or that a worker has, is left alone. Doing it twice changes nothing.
     """
-    row = Reconciliation.objects.filter(
-        pk=pk, review_asked_at__isnull=False, reviewed_at__isnull=True, state=Reconciliation.State.FINISHED
-    ).first()
+    row = _asked_for().filter(pk=pk).first()
     if row is None:
         return None
     asked = Actor(row.review_asked_by_name or actor.name, row.review_asked_by_id, actor.job_id)
@@ -62,6 +65,12 @@ def review_send(*, pk: int, actor: Actor) -> int | None:
         row.save(update_fields=["reviewed_count"])
     Reconciliation.objects.filter(pk=pk).update(reviewed_at=Now())
     return row.reviewed_count
+
+
+def _asked_for() -> QuerySet[Reconciliation]:
+    return Reconciliation.objects.filter(
+        review_asked_at__isnull=False, reviewed_at__isnull=True, state=Reconciliation.State.FINISHED
+    )
 
 
 def _pages(row: Reconciliation) -> Iterator[list[Discrepancy]]:

@@ -1,4 +1,4 @@
-"""A reconciliation's run: check after check, page after page, written down with the place where it goes on.
+"""A reconciliation at work: check after check, page after page, written down with the place where it goes on.
 
 A page's claims are made from the database, then the API is asked for all of them, a window at a time; then what
 differs is looked up in the database once more: a thread that the engine has touched meanwhile is not judged. Reads
@@ -14,11 +14,8 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
 
 from migration_app.contracts import Actor
-from migration_app.engine.breaker import LASTING
-from migration_app.engine.runner import Connections
 from migration_app.engine.steps.readback import conversation_read
 from migration_app.gateways.connection import Connection
 from migration_app.gateways.errors import GatewayError
@@ -43,19 +40,20 @@ from migration_app.reconciliation.population import (
     sample_pks,
 )
 from migration_app.reconciliation.records import (
+    RECONCILIATIONS,
     Place,
-    RunLostError,
     checks_left,
     is_sampled,
     place_of,
-    reconciliation_claim,
-    reconciliation_fail,
     reconciliation_finish,
-    reconciliation_pause,
     step_next,
     step_record,
 )
 from migration_app.reconciliation.snapshots import objects_look, snapshots_look
+from migration_app.tasks.breaker import LASTING
+from migration_app.tasks.connections import Connections
+from migration_app.tasks.lifecycle import TaskFailedError, WorkerStopError
+from migration_app.tasks.turns import Watch
 
 _STRANGERS = 100
 """So many conversations unknown to the target, and not one known: rather the wrong project's key than a loss."""
@@ -67,22 +65,6 @@ _WAVE_BYTES = 16 << 20
 
 _Claim = TypeVar("_Claim", ConversationClaim, SnapshotClaim)
 _Answer = TypeVar("_Answer")
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Watch:
-    """What goes on around a run: whether it shall stop, and who wants to hear how far it is."""
-
-    stop: Callable[[], bool] = bool
-    progress: Callable[[Reconciliation], None] = lambda _row: None
-
-
-class _StopError(Exception):
-    """The run shall stop; the page at hand is not written down, and is looked at anew by the next run."""
-
-
-class _GiveUpError(Exception):
-    """An API can't be asked any further. The words are for operators."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -104,38 +86,22 @@ class _Run:
 
 
 def reconcile_work(
-    *, pk: int, actor: Actor, apis: Connections, watch: Watch | None = None, stopped: str = "queued"
+    *, pk: int, actor: Actor, apis: Connections, watch: Watch | None = None, stopped: str = ""
 ) -> bool:
-    """Take a reconciliation and run it to its end, or until ``watch.stop``. Returns whether work is left.
+    """Take a reconciliation and work on it to its end, or until ``watch.stop``. Returns whether work is left.
 
-    One that was told to stop is left in the state ``stopped``: queued for any worker, or stopped for a person.
+    One that was told to stop is queued again, for any worker, or left in the state ``stopped`` for a person.
     """
-    row = reconciliation_claim(pk)
-    if row is None:
-        return False
-    try:
+
+    def do(row: Reconciliation) -> None:
         with _running(row, apis, watch or Watch()) as run:
             for name in checks_left(row, place_of(row).check):
                 if name != row.check_name:
                     step_next(row, check=name)
                 _check(run, name)
         reconciliation_finish(row, actor=actor)
-    except RunLostError:
-        return False  # stopped by a person, or in other hands
-    except _StopError:
-        with contextlib.suppress(RunLostError):
-            reconciliation_pause(row, state=stopped)
-        return True
-    except _GiveUpError as reason:
-        reconciliation_fail(row, error_text=str(reason), actor=actor)
-    except (OperationalError, InterfaceError):
-        raise  # it stays as it is, and is taken up again when the database is back
-    except Exception as bug:
-        fault = f"A fault of the console ({type(bug).__name__}); its log says where. Nothing was changed."
-        with contextlib.suppress(RunLostError):
-            reconciliation_fail(row, error_text=fault, actor=actor)
-        raise
-    return False
+
+    return RECONCILIATIONS.work(pk, do, actor=actor, stopped=stopped)
 
 
 @contextlib.contextmanager
@@ -172,7 +138,7 @@ def _strangers_check(row: Reconciliation) -> None:
     entry = row.counts["target"]
     missing = entry.get("codes", {}).get("conversation_missing", 0)
     if missing == entry["looked"] >= _STRANGERS:
-        raise _GiveUpError(
+        raise TaskFailedError(
             f"The target knows none of the first {missing} conversations. Check that OPENAI_API_KEY and "
             "OPENAI_BASE_URL are those of the project that they were created in. If they are really gone, let the "
             "reconciliation go on: it then lists them all."
@@ -205,7 +171,7 @@ def _pages(run: _Run, name: str) -> Iterator[tuple[Place, list[int]]]:
 
 def _pause_point(watch: Watch) -> None:
     if watch.stop():
-        raise _StopError
+        raise WorkerStopError
 
 
 def _target_look(run: _Run, pks: Sequence[int]) -> Looked:
@@ -262,13 +228,13 @@ def _ask(
     claims: Sequence[_Claim],
     read: Callable[[Connection, _Claim, Watch], Coroutine[Any, Any, _Answer]],
 ) -> list[_Answer | GatewayError]:
-    """Ask an API about each claim, ``window`` at a time. _GiveUpError when it can't be asked any further."""
+    """Ask an API about each claim, ``window`` at a time. TaskFailedError when it can't be asked any further."""
     if not claims:
         return []
     try:
         connection = run.connection(api)
     except GatewayError as error:
-        raise _GiveUpError(error.text) from None
+        raise TaskFailedError(error.text) from None
     answers = run.loop.run(_all(connection, claims, read, run.row.window, run.watch))
     for answer in answers:
         if not isinstance(answer, GatewayError):
@@ -277,7 +243,7 @@ def _ask(
         run.failures += 1
         if answer.code in LASTING or run.failures >= settings.BREAKER_FAILURES:
             words = "" if answer.code in LASTING else f"{run.failures} reads failed, one after another. "
-            raise _GiveUpError(f"{words}{answer.text}")
+            raise TaskFailedError(f"{words}{answer.text}")
     return answers
 
 
@@ -293,7 +259,7 @@ async def _all(
     async def one(claim: _Claim) -> _Answer | GatewayError:
         async with slots:
             if watch.stop():
-                raise _StopError
+                raise WorkerStopError
             try:
                 return await read(connection, claim, watch)
             except GatewayError as error:

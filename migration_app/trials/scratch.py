@@ -27,6 +27,7 @@ from migration_app.gateways.target import (
     items_append,
 )
 from migration_app.models import Trial, TrialScratch
+from migration_app.tasks.lifecycle import WorkerStopError
 from migration_app.trials.plan import history_chunks
 from migration_app.trials.trials import trial_step
 
@@ -42,10 +43,6 @@ KEPT_BY_DEFAULT = "the official service keeps responses for 30 days"
 
 class BudgetError(Exception):
     """The next call could go beyond the budget, so it is not made. The words are for operators."""
-
-
-class WorkerStopError(Exception):
-    """The worker shall stop; what is under way is durable and is gone on with by the next one."""
 
 
 @dataclasses.dataclass(slots=True)

@@ -1,7 +1,7 @@
 """A try-out's own rows: asked for, claimed, written on call by call, ended. One transaction each, with audit.
 
 The rule is that of the migration: what is about to be done stands here before the call, and what the call taught
-before the next one. Whoever runs a try-out holds a token; without it nothing more can be written. Calls no API.
+before the next one. Its lifecycle is that of every task (``tasks.lifecycle``). Calls no API.
 """
 
 from __future__ import annotations
@@ -9,34 +9,41 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
-import uuid
 import zlib
 from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Case, F, Q, QuerySet, Value, When
-from django.db.models.functions import Coalesce, Now
+from django.db.models import F, QuerySet
 
+from migration_app.archive.ids import storable_text
 from migration_app.audit.trail import audit_record
 from migration_app.contracts import Actor, JsonObject
 from migration_app.models import PromptVersion, Trial, TrialResult, TrialScratch, TrialTurn
+from migration_app.tasks.lifecycle import TEXT_LENGTH, Lifecycle
 from migration_app.trials.plan import Settings, TrialPlan, TrialRefusedError
 
 _S = Trial.State
 _R = TrialResult.State
-
-STALE = dt.timedelta(minutes=20)
-"""Longer than one response may take: a run that is silent for so long has lost its worker."""
 
 MAX_BUDGET_CALLS = 1_000_000
 MAX_BUDGET_TOKENS = 10_000_000_000
 ENDED = (_S.STOPPED, _S.FINISHED, _S.FAILED)
 OPEN = (_S.QUEUED, _S.RUNNING, _S.STOPPING)
 
-
-class TrialLostError(Exception):
-    """The try-out is no longer in this run's hands."""
+TRIALS = Lifecycle(
+    model=Trial,
+    subject="trial",
+    stale=dt.timedelta(minutes=20),  # longer than one response may take
+    held=frozenset({_S.RUNNING, _S.STOPPING}),
+    verbs={
+        _S.FINISHED: "trial.finished",
+        _S.STOPPED: "trial.stopped",
+        _S.FAILED: "trial.failed",
+        _S.STOPPING: "trial.stop_asked",
+        _S.QUEUED: "trial.resumed",
+    },
+)
 
 
 def trial_create(
@@ -90,7 +97,13 @@ def trial_create(
             f"{versions}: {len(turns)} turns of {plan.threads} threads, at most {max_calls} calls and "
             f"{max_tokens} tokens"
         )
-        _tell(made, "trial.started", actor, f"{reason} [{words}]")
+        audit_record(
+            actor=actor,
+            verb="trial.started",
+            subject_kind="trial",
+            subject_id=str(made.pk),
+            reason=f"{reason} [{words}]",
+        )
     return made
 
 
@@ -107,22 +120,6 @@ def budget_check(max_calls: int, max_tokens: int) -> None:
         raise TrialRefusedError(f"The budget has 1 to {MAX_BUDGET_TOKENS:,} tokens.")
 
 
-def trials_waiting() -> list[int]:
-    """Primary keys of those that a worker should take: queued, to be cleaned up after, or left by a dead worker."""
-    return list(Trial.objects.filter(_claimable()).order_by("pk").values_list("pk", flat=True))
-
-
-def trial_claim(pk: int) -> Trial | None:
-    """Take it, or None if there is nothing to take: it is over, or somebody else has it."""
-    taken = Trial.objects.filter(_claimable(), pk=pk).update(
-        state=Case(When(state=_S.STOPPING, then=Value(_S.STOPPING)), default=Value(_S.RUNNING)),
-        run_token=uuid.uuid4(),
-        started_at=Coalesce(F("started_at"), Now()),
-        heartbeat_at=Now(),
-    )
-    return Trial.objects.select_related("version_a", "version_b").get(pk=pk) if taken else None
-
-
 def trial_step(
     row: Trial,
     *,
@@ -133,13 +130,13 @@ def trial_step(
     result: tuple[TrialResult, Mapping[str, Any]] | None = None,
     turn: tuple[TrialTurn, Mapping[str, Any]] | None = None,
 ) -> None:
-    """Write one step down, all of it or nothing: what was spent, and what became of rows. TrialLostError.
+    """Write one step down, all of it or nothing: what was spent, and what became of rows. TaskLostError.
 
     ``tokens`` names columns of the try-out (tokens_in, tokens_out, tokens_unknown).
     """
     counts = {"calls": calls, "cleaning_calls": cleaning_calls, **(tokens or {})}
     with transaction.atomic():
-        _write(row, **{name: F(name) + count for name, count in counts.items() if count})
+        TRIALS.write(row, **{name: F(name) + count for name, count in counts.items() if count})
         for name, count in counts.items():
             setattr(row, name, getattr(row, name) + count)
         for changed in (scratch, result, turn):
@@ -152,10 +149,10 @@ def trial_step(
 
 
 def trial_state(row: Trial) -> str:
-    """What the database says now. TrialLostError if the row is in other hands."""
-    found = Trial.objects.filter(pk=row.pk, run_token=row.run_token).values_list("state", flat=True).first()
+    """What the database says now. TaskLostError if the row is in other hands."""
+    found = TRIALS.held_by(row).values_list("state", flat=True).first()
     if found is None:
-        raise TrialLostError(f"Try-out {row.pk} is in other hands.")
+        raise TRIALS.lost(row)
     return found
 
 
@@ -179,46 +176,27 @@ def result_unknown(row: Trial, result: TrialResult, scratch: TrialScratch | None
     )
 
 
-def trial_pause(row: Trial) -> None:
-    """Hand it back unfinished, for the next worker."""
-    state = Case(When(state=_S.STOPPING, then=Value(_S.STOPPING)), default=Value(_S.QUEUED))
-    _write(row, state=state, run_token=None)
-
-
 def trial_end(row: Trial, *, reason: str, actor: Actor) -> None:
-    """Close it: finished if every turn was asked, else stopped for this reason. TrialLostError if it is not ours."""
+    """Close it: finished if every turn was asked, else stopped for this reason. TaskLostError if it is not ours."""
     left = results_of(row).filter(state=_R.PENDING).count()
-    with transaction.atomic():
-        _write(
-            row,
-            state=_S.STOPPED if left else _S.FINISHED,
-            stop_reason=_storable(reason) if left else "",
-            run_token=None,
-            finished_at=Now(),
-        )
-        spent = f"{row.calls} calls, {row.tokens} tokens"
-        if left:
-            _tell(row, "trial.stopped", actor, f"{spent}; {left} answers not asked for. {_storable(reason)}")
-        else:
-            _tell(row, "trial.finished", actor, spent)
-
-
-def trial_fail(row: Trial, *, error_text: str, actor: Actor) -> None:
-    """Close it by a fault of the console; it can go on. TrialLostError if it is not ours."""
-    with transaction.atomic():
-        _write(row, state=_S.FAILED, run_token=None, finished_at=Now(), stop_reason=_storable(error_text))
-        _tell(row, "trial.failed", actor, _storable(error_text))
+    spent = f"{row.calls} calls, {row.tokens} tokens"
+    if left:
+        told = f"{spent}; {left} answers not asked for. {reason}"
+        TRIALS.end(row, _S.STOPPED, actor=actor, reason=told, error_text=reason)
+    else:
+        TRIALS.finish(row, actor=actor, reason=spent)
 
 
 def trial_stop(*, pk: int, actor: Actor) -> bool:
     """Stop it: no response is asked for any more, and a worker deletes what it made. False if it was over."""
-    with transaction.atomic():
-        changed = Trial.objects.filter(pk=pk, state__in=[_S.QUEUED, _S.RUNNING]).update(
-            state=_S.STOPPING, stop_reason=_storable(f"Stopped by {actor.name}.")
-        )
-        if changed:
-            _tell(Trial(pk=pk), "trial.stop_asked", actor, "")
-    return bool(changed)
+    return TRIALS.move(
+        pk,
+        _S.STOPPING,
+        among=[_S.QUEUED, _S.RUNNING],
+        actor=actor,
+        claim_token=F("claim_token"),  # who has it cleans up
+        error_text=storable_text(f"Stopped by {actor.name}.", TEXT_LENGTH),
+    )
 
 
 def trial_resume(*, pk: int, max_calls: int, max_tokens: int, reason: str, actor: Actor) -> bool:
@@ -234,11 +212,17 @@ def trial_resume(*, pk: int, max_calls: int, max_tokens: int, reason: str, actor
         )
         if not results_of(row).filter(state=_R.PENDING).exists():
             return False
-        row.state, row.max_calls, row.max_tokens = _S.QUEUED, max_calls, max_tokens
-        row.stop_reason, row.run_token, row.finished_at = "", None, None
-        row.save()
-        _tell(row, "trial.resumed", actor, f"{reason} [at most {max_calls} calls and {max_tokens} tokens]")
-    return True
+        return TRIALS.move(
+            pk,
+            _S.QUEUED,
+            among=ENDED,
+            actor=actor,
+            reason=f"{reason} [at most {max_calls} calls and {max_tokens} tokens]",
+            max_calls=max_calls,
+            max_tokens=max_tokens,
+            error_text="",
+            finished_at=None,
+        )
 
 
 def trial_clean(*, pk: int, actor: Actor) -> bool:
@@ -248,10 +232,7 @@ def trial_clean(*, pk: int, actor: Actor) -> bool:
         if row is None or not scratches_left(row).exclude(state=TrialScratch.State.LOST).exists():
             return False
         row.scratches.filter(state=TrialScratch.State.RESIDUE).update(state=TrialScratch.State.DELETING)
-        row.state, row.run_token = _S.STOPPING, None
-        row.save()
-        _tell(row, "trial.cleaning_asked", actor, "")
-    return True
+        return TRIALS.move(pk, _S.STOPPING, among=ENDED, actor=actor, verb="trial.cleaning_asked")
 
 
 def results_of(row: Trial) -> QuerySet[TrialResult]:
@@ -275,28 +256,8 @@ def content_unpack(stored: bytes | memoryview | None) -> JsonObject:
     return value
 
 
-def _claimable() -> Q:
-    dead = Q(run_token__isnull=True) | Q(heartbeat_at__lt=Now() - STALE)
-    return Q(state=_S.QUEUED) | (Q(state__in=[_S.RUNNING, _S.STOPPING]) & dead)
-
-
-def _write(row: Trial, **changes: Any) -> None:
-    held = Trial.objects.filter(pk=row.pk, run_token=row.run_token, state__in=[_S.RUNNING, _S.STOPPING])
-    if row.run_token is None or held.update(**{"heartbeat_at": Now(), **changes}) != 1:
-        raise TrialLostError(f"Another worker has try-out {row.pk}, or it is over.")
-
-
 def _reason(reason: str) -> str:
-    reason = _storable(reason).strip()
+    reason = storable_text(reason, TEXT_LENGTH).strip()
     if not reason:
         raise TrialRefusedError("Say why: it is kept in the audit trail.")
     return reason
-
-
-def _storable(text: str) -> str:
-    """PostgreSQL's text holds no NUL."""
-    return text.replace("\x00", "")[:2_000]
-
-
-def _tell(row: Trial, verb: str, actor: Actor, reason: str) -> None:
-    audit_record(actor=actor, verb=verb, subject_kind="trial", subject_id=str(row.pk), reason=reason)

@@ -25,6 +25,7 @@ from migration_app.conversion.turns import (
 from migration_app.gateways.errors import GatewayError, Outcome
 from migration_app.gateways.responses import response_create
 from migration_app.models import Trial, TrialResult, TrialScratch, TrialTurn
+from migration_app.tasks.lifecycle import WorkerStopError
 from migration_app.trials.plan import (
     BYTES_A_TOKEN,
     Material,
@@ -33,7 +34,7 @@ from migration_app.trials.plan import (
     tokens_most,
     version_bytes,
 )
-from migration_app.trials.scratch import BudgetError, Desk, WorkerStopError
+from migration_app.trials.scratch import BudgetError, Desk
 from migration_app.trials.trials import content_pack, result_unknown, trial_step
 
 _R = TrialResult.State

@@ -1,4 +1,4 @@
-"""A try-out's run: thread by thread, turn by turn, each asked with the history that it really had.
+"""A try-out at work: thread by thread, turn by turn, each asked with the history that it really had.
 
     history   scratch conversation "sending"   →  POST …/items               (per chunk; ``trials.scratch``)
     ask       result and scratch "asking",
@@ -13,36 +13,29 @@ beyond the budget is not made; deleting is no matter of budget. Must not import 
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
-
-from django.db import InterfaceError, OperationalError
 
 from migration_app.contracts import Actor
-from migration_app.engine.runner import Connections
 from migration_app.gateways.errors import GatewayError
 from migration_app.models import Thread, Trial, TrialResult, TrialScratch
+from migration_app.tasks.connections import Connections, connections_of_settings
+from migration_app.tasks.lifecycle import WorkerStopError
+from migration_app.tasks.turns import Watch
 from migration_app.trials.plan import Material, thread_material
 from migration_app.trials.scratch import (
     BudgetError,
     Desk,
-    WorkerStopError,
     scratch_at,
     scratch_delete,
     scratch_restore,
     scratches_recover,
 )
 from migration_app.trials.trials import (
-    TrialLostError,
+    TRIALS,
     results_of,
     scratches_left,
     stored_id,
-    trial_claim,
     trial_end,
-    trial_fail,
-    trial_pause,
     trial_recover,
     trial_state,
     trial_step,
@@ -51,16 +44,11 @@ from migration_app.trials.turn import original_note, result_fail, turn_ask
 
 _R = TrialResult.State
 
+_RESPONSE_SECONDS = 240.0
+"""Of silence: a response is one answer, and a model may think for minutes before it gives it."""
+
 ALIKE = 3
 """So many turns in a row that fail with one code speak of the prompt or the world, not of the turns."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class TrialWatch:
-    """What goes on around a run: whether the worker shall stop, and who wants to hear how far it is."""
-
-    stop: Callable[[], bool] = bool
-    progress: Callable[[Trial], None] = lambda _row: None
 
 
 class _EndError(Exception):
@@ -73,51 +61,28 @@ class _Alike:
     times: int = 0
 
 
-def trial_work(*, pk: int, actor: Actor, apis: Connections, watch: TrialWatch | None = None) -> bool:
-    """Take a try-out and run it to its end, or until ``watch.stop``. Returns whether work is left."""
-    row = trial_claim(pk)
-    if row is None:
-        return False
-    watch = watch or TrialWatch()
-    try:
-        with _desk(row, apis, watch) as desk:
+def trial_connections() -> Connections:
+    """Connections with the patience that responses need."""
+    return connections_of_settings(target_seconds=_RESPONSE_SECONDS)
+
+
+def trial_work(*, pk: int, actor: Actor, apis: Connections, watch: Watch | None = None) -> bool:
+    """Take a try-out and work on it to its end, or until ``watch.stop``. Returns whether work is left."""
+
+    def do(row: Trial) -> None:
+        around = watch or Watch()
+        with apis.target_opened() as (loop, connection):
+            desk = Desk(row, connection, loop, around.stop)
             trial_recover(row)
             scratches_recover(row)
-            reason = _asked_all(desk, watch)
+            reason = _asked_all(desk, around)
             _clean(desk)
             trial_end(row, reason=reason, actor=actor)
-    except TrialLostError:
-        return False
-    except WorkerStopError:
-        with contextlib.suppress(TrialLostError):
-            trial_pause(row)
-        return True
-    except GatewayError as error:  # the connection itself: not configured
-        with contextlib.suppress(TrialLostError):
-            trial_fail(row, error_text=error.text, actor=actor)
-    except (OperationalError, InterfaceError):
-        raise  # it stays as it is, and is taken up again when the database is back
-    except Exception as bug:
-        fault = f"A fault of the console ({type(bug).__name__}); its log says where."
-        with contextlib.suppress(TrialLostError):
-            trial_fail(row, error_text=fault, actor=actor)
-        raise
-    return False
+
+    return TRIALS.work(pk, do, actor=actor)
 
 
-@contextlib.contextmanager
-def _desk(row: Trial, apis: Connections, watch: TrialWatch) -> Iterator[Desk]:
-    with asyncio.Runner() as loop:
-        connection = apis.target()
-        try:
-            yield Desk(row, connection, loop, watch.stop)
-        finally:
-            loop.run(connection.close())
-            if apis.limiter is not None:
-                loop.run(apis.limiter.close())
-
-
-def _asked_all(desk: Desk, watch: TrialWatch) -> str:
+def _asked_all(desk: Desk, watch: Watch) -> str:
     """Ask all that is pending; why it ended early, in words, else nothing."""
     alike = _Alike()
     try:
@@ -141,7 +106,7 @@ def _pause_point(desk: Desk) -> None:
     if desk.stop():
         raise WorkerStopError
     if trial_state(desk.row) == Trial.State.STOPPING:
-        reason = Trial.objects.filter(pk=desk.row.pk).values_list("stop_reason", flat=True).get()
+        reason = Trial.objects.filter(pk=desk.row.pk).values_list("error_text", flat=True).get()
         raise _EndError(reason or "Stopped.")
 
 
@@ -155,7 +120,7 @@ def _clean(desk: Desk) -> None:
 
 
 def _ask_slot(
-    desk: Desk, watch: TrialWatch, alike: _Alike, *, thread: Thread, material: Material, slot: str
+    desk: Desk, watch: Watch, alike: _Alike, *, thread: Thread, material: Material, slot: str
 ) -> None:
     """Ask one version all pending turns of one thread, then delete the conversation."""
     pending = results_of(desk.row).filter(state=_R.PENDING, slot=slot, turn__thread=thread)

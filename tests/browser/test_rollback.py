@@ -25,7 +25,7 @@ def worked(batch: Batch) -> None:
 
     def work() -> None:
         try:
-            jobs.batch_job(batch.pk)
+            jobs.task_job("batch", batch.pk)
         finally:
             connection.close()
 

@@ -23,7 +23,7 @@ def worked(trial: Trial) -> None:
 
     def work() -> None:
         try:
-            jobs.trial_job(trial.pk)
+            jobs.task_job("trial", trial.pk)
         finally:
             connection.close()
 

@@ -16,7 +16,8 @@ from django.db import connection
 from migration_app.batches.batches import batch_create
 from migration_app.batches.control import batch_resume
 from migration_app.contracts import Actor
-from migration_app.jobs import batch_enqueue, workers_alive
+from migration_app.engine.tasks import BATCH_TASK
+from migration_app.jobs import enqueue, workers_alive
 from migration_app.models import Batch, Thread
 from migration_app.threads.assessments import thread_assess
 from migration_app.threads.selections import selection_of_filters
@@ -92,7 +93,7 @@ class Run:
             window=window,
             **settings_of_batch,
         )
-        batch_enqueue(batch.pk)
+        enqueue(BATCH_TASK, batch.pk)
         return batch
 
     def wait(self, batch: Batch, *, seconds: float = PATIENCE_SECONDS) -> None:
@@ -107,7 +108,7 @@ class Run:
             if state == Batch.State.PAUSED:
                 self.pauses += 1
                 batch_resume(batch_pk=batch.pk, actor=ACTOR, reason="a test")
-                batch_enqueue(batch.pk)
+                enqueue(BATCH_TASK, batch.pk)
             return bool(state == Batch.State.FINISHED)
 
         with contextlib.suppress(TimeoutError):

@@ -16,11 +16,12 @@ from django.core.management import call_command
 from console.sandbox.testing import RunningSandbox
 from migration_app.batches.batches import batch_create, batch_prepare
 from migration_app.contracts import Actor
-from migration_app.engine.runner import Connections, batch_work
+from migration_app.engine.runner import batch_work
 from migration_app.gateways.connection import target_connection
 from migration_app.models import Assistant, Thread
 from migration_app.prompts.assistants import assistant_convert_next, conversions_request
 from migration_app.prompts.review import version_activate, version_approve, version_submit
+from migration_app.tasks.connections import Connections
 from migration_app.threads.selections import selection_of_filters
 from tests.migration_app.conversion.support import validator
 

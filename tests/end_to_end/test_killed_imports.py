@@ -18,12 +18,7 @@ from django.db import connection
 from django.utils import timezone
 
 from migration_app.contracts import Actor
-from migration_app.imports.imports import (
-    import_receive,
-    import_run,
-    imports_tidy,
-    imports_waiting,
-)
+from migration_app.imports.imports import IMPORTS, import_receive, import_run, imports_tidy
 from migration_app.models import AuditEvent, ImportPart, SnapshotPage, SourceImport, Thread
 from tests.migration_app.imports.support import lines, message
 
@@ -101,9 +96,9 @@ def test_an_archive_whose_worker_was_killed_is_taken_up_with_nothing_twice_and_a
         kill_when(started("-c", READER, str(source_import.pk)), waits_for_lock)
         other.rollback()
     assert SnapshotPage.objects.exists()
-    assert imports_waiting() == []  # for two minutes it is taken for alive
+    assert IMPORTS.waiting() == []  # for two minutes it is taken for alive
     grow_old(source_import)
-    assert imports_waiting() == [source_import.pk]
+    assert IMPORTS.waiting() == [source_import.pk]
 
     assert import_run(source_import_pk=source_import.pk, actor=ACTOR)
     source_import.refresh_from_db()

@@ -26,6 +26,7 @@ from migration_app import jobs
 from migration_app import worker as worker_module
 from migration_app.batches.batches import batch_create
 from migration_app.contracts import Actor
+from migration_app.engine.tasks import BATCH_TASK
 from migration_app.models import AuditEvent, Batch, OrphanConversation, Thread
 from migration_app.threads.selections import selection_of_filters
 from tests.chaos.invariants import estate_troubles, unheld_conversations
@@ -39,8 +40,8 @@ SEVEN_HOURS = 7 * 3600.0
 JOB = """
 import sys, django
 django.setup()
-from migration_app.jobs import batch_job
-batch_job(int(sys.argv[1]))
+from migration_app.jobs import task_job
+task_job("batch", int(sys.argv[1]))
 """
 
 
@@ -108,7 +109,7 @@ def backfill() -> Batch:
         kind="backfill", selection=selection_of_filters({}), actor=Actor("ada"), reason="a test"
     )
     Batch.objects.filter(pk=batch.pk).update(window=8)
-    jobs.batch_enqueue(batch.pk)
+    jobs.enqueue(BATCH_TASK, batch.pk)
     return batch
 
 
@@ -210,5 +211,5 @@ def test_a_job_that_is_delivered_twice_or_too_late_does_nothing_twice(
         return [AuditEvent.objects.count(), sandbox.control.state().requests, Batch.objects.get().state]
 
     before = all_there_is()
-    jobs.batch_job(batch.pk)
+    jobs.task_job("batch", batch.pk)
     assert all_there_is() == before

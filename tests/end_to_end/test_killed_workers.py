@@ -19,7 +19,8 @@ from django.db import connection
 from console.sandbox.testing import RunningSandbox
 from migration_app.batches.batches import batch_create
 from migration_app.contracts import Actor
-from migration_app.jobs import batch_enqueue
+from migration_app.engine.tasks import BATCH_TASK
+from migration_app.jobs import enqueue
 from migration_app.models import AuditEvent, Batch, OrphanConversation, Thread
 from migration_app.threads.selections import selection_of_filters
 from tests.migration_app.engine.conftest import assert_conversation_holds_exactly_the_thread, make_thread
@@ -96,7 +97,7 @@ def test_workers_killed_again_and_again_leave_no_item_twice_and_none_missing(
     batch = batch_create(
         kind="backfill", selection=selection_of_filters({}), actor=Actor("ada"), reason="a test"
     )
-    batch_enqueue(batch.pk)
+    enqueue(BATCH_TASK, batch.pk)
     sandbox.control.add_fault("latency", "", seconds=0.05)
 
     def seen(goal: int) -> bool:
@@ -131,7 +132,7 @@ def test_two_workers_share_a_batch_and_never_a_thread(
     batch = batch_create(
         kind="backfill", selection=selection_of_filters({}), actor=Actor("ada"), reason="a test", window=1
     )
-    batch_enqueue(batch.pk)
+    enqueue(BATCH_TASK, batch.pk)
     wait_until(lambda: Batch.objects.get(pk=batch.pk).state == "finished", "the batch to finish")
     for process in workers:
         process.terminate()

@@ -15,9 +15,10 @@ from console.sandbox.testing import RunningSandbox
 from migration_app.batches.batches import batch_create, batch_prepare
 from migration_app.batches.preflight import preflight_of
 from migration_app.contracts import Actor
-from migration_app.engine.runner import Connections, batch_work
+from migration_app.engine.runner import batch_work
 from migration_app.gateways.connection import target_connection
 from migration_app.models import Thread
+from migration_app.tasks.connections import Connections
 from migration_app.threads.selections import selection_of_filters
 from tests.migration_app.conversion.support import validator
 from tests.migration_app.engine.conftest import assert_conversation_holds_exactly_the_thread

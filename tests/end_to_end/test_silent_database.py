@@ -14,7 +14,9 @@ from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
 from migration_app.batches.batches import batch_create
 from migration_app.contracts import Actor
+from migration_app.engine.tasks import BATCH_TASK
 from migration_app.imports.imports import import_receive
+from migration_app.imports.tasks import IMPORT_TASK
 from migration_app.models import Batch, SourceImport, Thread
 from migration_app.threads.selections import selection_of_filters
 from tests.chaos.invariants import estate_troubles
@@ -75,7 +77,7 @@ def backfill() -> Batch:
     batch = batch_create(
         kind="backfill", selection=selection_of_filters({}), actor=Actor("ada"), reason="a test", window=2
     )
-    jobs.batch_enqueue(batch.pk)
+    jobs.enqueue(BATCH_TASK, batch.pk)
     return batch
 
 
@@ -117,7 +119,7 @@ def test_a_worker_that_imports_stops_when_told_though_the_database_is_silent(
 ) -> None:
     lines = b"".join(b'{"id": "thread_%d", "object": "thread"}\n' % number for number in range(60_000))
     source_import = import_receive(kind="archive", file_name="a", chunks=[lines], actor=Actor("ada"))
-    jobs.import_enqueue(source_import.pk)
+    jobs.enqueue(IMPORT_TASK, source_import.pk)
     process = worker()
     wait_until(lambda: SourceImport.objects.get().state == "running", "the import to begin")
     proxy.silence()

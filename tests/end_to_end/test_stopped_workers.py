@@ -16,7 +16,9 @@ from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
 from migration_app.batches.batches import batch_create
 from migration_app.contracts import Actor
+from migration_app.engine.tasks import BATCH_TASK
 from migration_app.imports.imports import import_receive
+from migration_app.imports.tasks import IMPORT_TASK
 from migration_app.models import Batch, Chunk, Thread
 from migration_app.threads.selections import selection_of_filters
 from tests.end_to_end.test_killed_workers import kill, wait_until, worker, worker_environment
@@ -45,7 +47,7 @@ def backfill() -> Batch:
     batch = batch_create(
         kind="backfill", selection=selection_of_filters({}), actor=Actor("ada"), reason="a test"
     )
-    jobs.batch_enqueue(batch.pk)
+    jobs.enqueue(BATCH_TASK, batch.pk)
     return batch
 
 
@@ -83,7 +85,7 @@ def test_an_import_is_not_cut_off_by_the_signal_that_stops_its_worker(
     source_import = import_receive(
         kind="archive", file_name="archive.jsonl", chunks=[lines], actor=Actor("ada")
     )
-    jobs.import_enqueue(source_import.pk)
+    jobs.enqueue(IMPORT_TASK, source_import.pk)
     process = worker()
 
     def running() -> bool:

@@ -8,7 +8,6 @@ import io
 import os
 import signal
 import threading
-import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -30,9 +29,15 @@ from migration_app.batches.batches import batch_create, batch_prepare
 from migration_app.batches.control import batch_cancel, batch_pause, batch_resume
 from migration_app.contracts import Actor
 from migration_app.engine import runner
+from migration_app.engine import tasks as engine_tasks
+from migration_app.engine.tasks import BATCH_TASK
+from migration_app.imports import tasks as import_tasks
 from migration_app.imports.imports import import_receive
+from migration_app.imports.tasks import IMPORT_TASK
 from migration_app.models import Assistant, AuditEvent, Batch, ImportPart, SourceImport, Thread
 from migration_app.prompts.assistants import conversions_request
+from migration_app.prompts.tasks import CONVERSIONS_TASK
+from migration_app.tasks.turns import Turn
 from migration_app.threads.selections import selection_of_filters
 from tests.migration_app.engine.conftest import (
     assert_conversation_holds_exactly_the_thread,
@@ -68,7 +73,7 @@ def started(*, urgent: bool = False, kind: str = "backfill") -> Batch:
     batch = batch_create(
         kind=kind, selection=selection_of_filters({}), actor=Actor("ada"), reason="a test", urgent=urgent
     )
-    jobs.batch_enqueue(batch.pk)
+    jobs.enqueue(BATCH_TASK, batch.pk)
     return batch
 
 
@@ -89,7 +94,7 @@ def test_jobs_carry_ids_and_nothing_else(make_thread: MakeThread, queue: Any) ->
     make_thread()
     batch = started()
     (job,) = queue.jobs
-    assert (list(job.args), job.kwargs) == ([batch.pk], {})
+    assert (list(job.args), job.kwargs) == (["batch", batch.pk], {})
 
 
 def test_nothing_is_enqueued_when_the_transaction_is_rolled_back(queue: Any) -> None:
@@ -102,7 +107,7 @@ def test_nothing_is_enqueued_when_the_transaction_is_rolled_back(queue: Any) -> 
 def test_a_batch_is_not_enqueued_twice_while_its_job_waits(make_thread: MakeThread, queue: Any) -> None:
     make_thread()
     batch = started()
-    jobs.batch_enqueue(batch.pk)
+    jobs.enqueue(BATCH_TASK, batch.pk)
     assert len(queue.job_ids) == 1
 
 
@@ -111,8 +116,8 @@ def test_a_job_delivered_twice_sends_nothing_twice(
 ) -> None:
     thread = make_thread(messages=25)
     batch = started()
-    jobs.batch_job(batch.pk)
-    jobs.batch_job(batch.pk)
+    jobs.task_job("batch", batch.pk)
+    jobs.task_job("batch", batch.pk)
     assert_conversation_holds_exactly_the_thread(thread, sandbox)
     assert sandbox.control.state().conversations == 1
 
@@ -170,7 +175,7 @@ def test_what_waits_for_later_is_not_enqueued_before_its_time(make_thread: MakeT
 
 
 def test_a_batch_that_is_gone_is_no_error(queue: Any) -> None:
-    jobs.batch_job(987654)
+    jobs.task_job("batch", 987654)
 
 
 def test_a_queue_that_cant_be_reached_leaves_the_batch_in_the_database(
@@ -203,7 +208,7 @@ def test_assistants_that_were_asked_for_are_converted(queue: Any) -> None:
     call_command("import_archive", "tests/data/assistant.jsonl", stdout=io.StringIO(), stderr=io.StringIO())
     pks = list(Assistant.objects.values_list("pk", flat=True))
     assert conversions_request(assistant_pks=pks, actor=Actor("ada"), reason="a test") == 1
-    jobs.conversions_enqueue()
+    jobs.enqueue(CONVERSIONS_TASK)
     work_off(queue)
     assistant = Assistant.objects.get()
     assert assistant.status == "converted"
@@ -233,7 +238,7 @@ def test_an_upload_is_read_by_a_worker(queue: Any) -> None:
         source_import = import_receive(
             kind="transcripts", file_name="transcripts.jsonl", chunks=[stream.read()], actor=Actor("ada")
         )
-    jobs.import_enqueue(source_import.pk)
+    jobs.enqueue(IMPORT_TASK, source_import.pk)
     work_off(queue)
     source_import.refresh_from_db()
     assert (source_import.state, source_import.reject_count) == ("finished", 0)
@@ -258,7 +263,7 @@ def test_an_import_whose_worker_died_is_read_by_the_next_one(queue: Any) -> None
 def test_a_long_import_of_a_worker_that_is_told_to_stop_goes_back_into_the_queue(
     queue: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "_IMPORT_GRACE_SECONDS", 0.0)
+    monkeypatch.setattr(import_tasks, "_GRACE_SECONDS", 0.0)
 
     @contextlib.contextmanager
     def told() -> Iterator[threading.Event]:
@@ -273,27 +278,13 @@ def test_a_long_import_of_a_worker_that_is_told_to_stop_goes_back_into_the_queue
         actor=Actor("ada"),
     )
     with monkeypatch.context() as patched:
-        patched.setattr(jobs, "_stop_asked", told)
-        jobs.import_job(source_import.pk)
+        patched.setattr(jobs, "stop_heard", told)
+        jobs.task_job("import", source_import.pk)
     source_import.refresh_from_db()
     assert (source_import.state, source_import.attempts, len(queue)) == ("waiting", 0, 1)
     work_off(queue)
     source_import.refresh_from_db()
     assert source_import.state == "finished"
-
-
-def test_a_stop_is_told_after_a_grace_from_when_it_was_heard_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = {"now": 1000.0}
-    monkeypatch.setattr(jobs, "time", types.SimpleNamespace(monotonic=lambda: clock["now"]))
-    stop = threading.Event()
-    is_over = jobs._later(stop, 30)
-    asked = [is_over()]
-    clock["now"] = 2000.0
-    stop.set()
-    for later in (0, 29, 30):
-        clock["now"] = 2000.0 + later
-        asked.append(is_over())
-    assert asked == [False, False, False, True]
 
 
 def test_an_unexpected_error_keeps_its_message_out_of_the_queue_and_the_log(
@@ -305,7 +296,7 @@ def test_an_unexpected_error_keeps_its_message_out_of_the_queue_and_the_log(
         raise RuntimeError(words)
 
     make_thread()
-    monkeypatch.setattr(jobs, "batch_work", broken)
+    monkeypatch.setattr(engine_tasks, "batch_work", broken)
     started()
     (job,) = queue.jobs
     work_off(queue)
@@ -341,7 +332,7 @@ def test_a_resumed_batch_goes_on_to_its_end(make_thread: MakeThread, queue: Any)
     batch_pause(batch_pk=batch.pk, actor=Actor("ada"), reason="lunch")
     work_off(queue)
     batch_resume(batch_pk=batch.pk, actor=Actor("ada"))
-    jobs.batch_enqueue(batch.pk)
+    jobs.enqueue(BATCH_TASK, batch.pk)
     work_off(queue)
     thread.refresh_from_db()
     batch.refresh_from_db()
@@ -397,7 +388,7 @@ def test_a_batch_cancelled_during_a_turn_is_taken_back_at_the_turn_s_end(
     def turn(**_arguments: object) -> None:
         batch_cancel(batch_pk=batch.pk, actor=Actor("ada"), reason="wrong ones")
 
-    monkeypatch.setattr(jobs, "batch_work", turn)
+    monkeypatch.setattr(engine_tasks, "batch_work", turn)
     work_off(queue)
     batch.refresh_from_db()
     assert (batch.state, Thread.objects.get().status) == ("cancelled", "snapshotted")
@@ -454,14 +445,14 @@ def test_other_workers_are_invited_while_a_large_batch_is_still_handed_out(
     batch = started()
     queue.empty()
     seen: list[tuple[str, int]] = []
-    invite = jobs._invite
+    invite = engine_tasks._invite
 
-    def inviting(pk: int) -> None:
-        invite(pk)
+    def inviting(pk: int, turn: Turn) -> None:
+        invite(pk, turn)
         seen.append((Batch.objects.get(pk=pk).state, len(queue.job_ids)))
 
-    monkeypatch.setattr(jobs, "_invite", inviting)
-    jobs.batch_job(batch.pk)
+    monkeypatch.setattr(engine_tasks, "_invite", inviting)
+    jobs.task_job("batch", batch.pk)
     assert seen[0] == ("preparing", 1)
 
 
@@ -474,9 +465,9 @@ def test_a_worker_that_finds_urgent_work_waiting_makes_sure_that_the_queue_has_i
     make_thread("thread_2")
     other = started()
     queue.connection.flushdb()
-    jobs.batch_job(other.pk)
-    assert [job.args[0] for job in urgent_queue().jobs] == [urgent.pk]
-    assert [job.args[0] for job in queue.jobs] == [other.pk]
+    jobs.task_job("batch", other.pk)
+    assert [job.args[1] for job in urgent_queue().jobs] == [urgent.pk]
+    assert [job.args[1] for job in queue.jobs] == [other.pk]
 
 
 def test_a_worker_that_is_busy_looks_around_too(queue: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -515,7 +506,7 @@ def test_sigterm_during_a_turn_is_heard_by_it_and_the_batch_goes_back_into_the_q
         os.kill(os.getpid(), signal.SIGTERM)
         heard.append(stop.is_set())
 
-    monkeypatch.setattr(jobs, "batch_work", turn)
+    monkeypatch.setattr(engine_tasks, "batch_work", turn)
     work_off(queue)
     assert heard == [True]  # and the worker itself ended: it would have taken the job again
     assert len(queue.job_ids) == 1
@@ -535,7 +526,7 @@ def test_sigterm_while_a_batch_is_handed_out_leaves_the_rest_to_another_worker(
         return prepare(**arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(jobs, "batch_prepare_piece", piece)
+        patched.setattr(engine_tasks, "batch_prepare_piece", piece)
         work_off(queue)
     batch.refresh_from_db()
     assert (batch.state, batch.taken_count, len(queue.job_ids)) == ("preparing", 1, 1)
@@ -546,7 +537,7 @@ def test_sigterm_while_a_batch_is_handed_out_leaves_the_rest_to_another_worker(
 def test_the_signal_is_handled_as_before_when_the_job_is_over(make_thread: MakeThread, queue: Any) -> None:
     make_thread()
     before = signal.getsignal(signal.SIGTERM)
-    jobs.batch_job(started().pk)
+    jobs.task_job("batch", started().pk)
     assert signal.getsignal(signal.SIGTERM) is before
 
 
@@ -554,6 +545,6 @@ def test_the_sweep_adds_up_the_counters(
     make_thread: MakeThread, queue: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folded: list[bool] = []
-    monkeypatch.setattr(jobs, "counters_fold", lambda: folded.append(True))
+    monkeypatch.setattr(engine_tasks, "counters_fold", lambda: folded.append(True))
     jobs.sweep()
     assert folded == [True]

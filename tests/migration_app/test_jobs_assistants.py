@@ -17,6 +17,7 @@ from migration_app.contracts import Actor
 from migration_app.models import Assistant, AuditEvent
 from migration_app.prompts.assistant_checks import looks_request
 from migration_app.prompts.assistants import conversions_request
+from migration_app.prompts.tasks import ASSISTANT_CHECKS_TASK
 from tests.factories import AssistantFactory, SourceObjectFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -51,7 +52,7 @@ def test_an_assistant_that_the_source_has_no_more_is_said_to_be_gone(
     queue: Any, assistant: Assistant
 ) -> None:
     looks_request(assistant_pks=[assistant.pk], actor=ADA, reason="a test")
-    jobs.looks_enqueue()
+    jobs.enqueue(ASSISTANT_CHECKS_TASK)
     work_off(queue)
     assistant.refresh_from_db()
     assert (assistant.look, assistant.look_text) == ("missing", "The source has no such assistant any more.")
@@ -74,5 +75,5 @@ def test_conversions_make_room_for_urgent_work_and_come_back(
 ) -> None:
     monkeypatch.setattr(jobs, "urgent_work_waits", lambda _pk: True)
     conversions_request(assistant_pks=[assistant.pk], actor=ADA, reason="a test")
-    jobs.conversions_job(0)
+    jobs.task_job("conversions", 0)
     assert [job_id for job_id in queue.get_job_ids() if job_id.startswith("conversions-0-")]

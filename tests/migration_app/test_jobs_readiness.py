@@ -15,7 +15,8 @@ from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
 from migration_app.contracts import Actor
 from migration_app.models import AuditEvent, ReadinessCheck, TargetModel
-from migration_app.readiness.checks import check_claim, check_request
+from migration_app.readiness.checks import CHECKS, check_request
+from migration_app.readiness.tasks import READINESS_TASK
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,7 +36,7 @@ def work_off(queue: Any) -> None:
 def test_both_checks_go_through_the_queue_in_the_name_of_who_asked(queue: Any) -> None:
     for kind in ("target", "calls"):
         check_request(kind=kind, actor=Actor("ada"))
-        jobs.readiness_enqueue()
+        jobs.enqueue(READINESS_TASK)
     work_off(queue)
     assert set(ReadinessCheck.objects.values_list("state", flat=True)) == {"finished"}
     assert TargetModel.objects.filter(model_id="gpt-4o").exists()
@@ -46,7 +47,7 @@ def test_both_checks_go_through_the_queue_in_the_name_of_who_asked(queue: Any) -
 
 def test_one_whose_worker_is_gone_is_found_in_the_database(queue: Any) -> None:
     check_request(kind="target", actor=Actor("ada"))
-    assert check_claim("target") is not None
+    assert CHECKS.claim(ReadinessCheck.objects.get().pk) is not None
     jobs.sweep()
     assert len(queue) == 0
     ReadinessCheck.objects.update(heartbeat_at=timezone.now() - dt.timedelta(hours=1))

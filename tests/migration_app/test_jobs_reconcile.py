@@ -17,6 +17,7 @@ from migration_app import jobs
 from migration_app.models import AuditEvent, Reconciliation
 from migration_app.reconciliation.records import reconciliation_create
 from migration_app.reconciliation.review import review_ask
+from migration_app.reconciliation.tasks import RECONCILIATION_TASK
 from tests.factories import BatchFactory
 from tests.migration_app.copied import ACTOR, copied_thread, delete_conversation
 
@@ -37,7 +38,7 @@ def work_off(queue: Any) -> None:
 
 def asked() -> Reconciliation:
     row = reconciliation_create(checks=["records", "target"], sample_size=None, actor=ACTOR)
-    jobs.reconcile_enqueue(row.pk)
+    jobs.enqueue(RECONCILIATION_TASK, row.pk)
     return row
 
 
@@ -81,7 +82,7 @@ def test_a_turn_that_ends_early_is_followed_by_another(queue: Any, monkeypatch: 
     copied_thread()
     row = asked()
     monkeypatch.setattr(jobs, "_TURN_SECONDS", -1.0)
-    jobs.reconcile_job(row.pk)
+    jobs.task_job("reconcile", row.pk)
     row.refresh_from_db()
     assert row.state == "queued"
     monkeypatch.undo()
@@ -95,7 +96,7 @@ def test_it_makes_room_for_urgent_work_and_goes_on_behind_it(queue: Any) -> None
     row = reconciliation_create(checks=["target"], sample_size=None, window=1, actor=ACTOR)
     Reconciliation.objects.filter(pk=row.pk).update(sample_size=8)
     BatchFactory.create(urgent=True, state="preparing")
-    jobs.reconcile_job(row.pk)
+    jobs.task_job("reconcile", row.pk)
     row.refresh_from_db()
     assert (row.state, row.cursor) == ("queued", 4)
     assert [job_id.split("-")[0] for job_id in queue.job_ids] == ["reconcile"]
@@ -150,4 +151,4 @@ def test_a_fault_of_the_console_ends_it_instead_of_repeating_it(
 
 
 def test_one_that_is_gone_is_no_error(queue: Any) -> None:
-    jobs.reconcile_job(987654)
+    jobs.task_job("reconcile", 987654)

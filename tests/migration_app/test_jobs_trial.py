@@ -12,6 +12,7 @@ from rq import SimpleWorker
 from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
 from migration_app.models import AuditEvent, Trial
+from migration_app.trials.tasks import TRIAL_TASK
 from tests.migration_app.trials.estate import nothing_left, plain_thread, trial_made
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,7 +32,7 @@ def work_off(queue: Any) -> None:
 
 def test_one_goes_through_the_queue_in_the_name_of_who_asked(queue: Any, sandbox: RunningSandbox) -> None:
     trial = trial_made(plain_thread())
-    jobs.trial_enqueue(trial.pk)
+    jobs.enqueue(TRIAL_TASK, trial.pk)
     work_off(queue)
     trial.refresh_from_db()
     assert (trial.state, nothing_left(sandbox)) == ("finished", True)
@@ -56,7 +57,7 @@ def test_one_that_the_queue_lost_is_found_in_the_database(state: str, queue: Any
 
 def test_a_job_too_many_finds_nothing_to_take(queue: Any, sandbox: RunningSandbox) -> None:
     trial = trial_made(plain_thread())
-    jobs.trial_job(trial.pk)
+    jobs.task_job("trial", trial.pk)
     before = len(sandbox.control.requests())
-    jobs.trial_job(trial.pk)
+    jobs.task_job("trial", trial.pk)
     assert len(sandbox.control.requests()) == before

@@ -24,11 +24,15 @@ from migration_app.batches.batches import batch_create
 from migration_app.batches.control import batch_resume
 from migration_app.engine import runner
 from migration_app.engine.steps import protocol
+from migration_app.engine.tasks import BATCH_TASK
 from migration_app.models import Batch, ServerWords, Thread
 from migration_app.readiness.checks import check_request
+from migration_app.readiness.tasks import READINESS_TASK
 from migration_app.reconciliation.records import reconciliation_create
+from migration_app.reconciliation.tasks import RECONCILIATION_TASK
 from migration_app.threads.mapping import mapping_chunks
 from migration_app.threads.selections import selection_of_filters
+from migration_app.trials.tasks import TRIAL_TASK
 from tests.migration_app.engine.conftest import ACTOR, expire_leases, message, objects_of
 from tests.migration_app.trials.estate import thread_stored, trial_made
 
@@ -68,7 +72,7 @@ def work(queue: Any, kind: str = "") -> None:
     """Have the queue worked off, and what waits for later, as if its time had come."""
     if kind:
         batch = batch_create(kind=kind, selection=selection_of_filters({}), actor=ACTOR, reason="a test")
-        jobs.batch_enqueue(batch.pk)
+        jobs.enqueue(BATCH_TASK, batch.pk)
     for _ in range(2):
         Thread.objects.exclude(not_before=None).update(not_before=dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
         expire_leases()
@@ -146,11 +150,11 @@ def test_a_users_words_in_a_targets_errors_reach_neither_trail_nor_logs_nor_queu
         work(queue, kind)
         sweep_up(queue)
     row = reconciliation_create(checks=["records", "target", "live"], sample_size=None, actor=ACTOR)
-    jobs.reconcile_enqueue(row.pk)
+    jobs.enqueue(RECONCILIATION_TASK, row.pk)
     trial = trial_made(Thread.objects.get(thread_id="thread_whole"))
-    jobs.trial_enqueue(trial.pk)
+    jobs.enqueue(TRIAL_TASK, trial.pk)
     check_request(kind="target", actor=ACTOR)
-    jobs.readiness_enqueue()
+    jobs.enqueue(READINESS_TASK)
     work(queue)
     assert ServerWords.objects.filter(words__contains=MARKER).exists()
     assert holding(MARKER) <= MAY_HOLD

@@ -19,6 +19,7 @@ from rq.job import Job
 from rq.serializers import resolve_serializer
 
 from migration_app import jobs
+from migration_app.engine.tasks import BATCH_TASK
 from migration_app.models import Batch
 from migration_app.worker import ConsoleJob, ConsoleWorker
 
@@ -91,13 +92,17 @@ def test_a_pickle_in_a_jobs_hash_is_never_read(queue: Any, trace: Path) -> None:
         named("mkdir", "{trace}", instance="os"),
         named("migration_app.worker.os.mkdir", "{trace}"),
         named("migration_app.jobs.os.mkdir", "{trace}"),
-        named("migration_app.jobs._batch_enqueue_now", 1),
+        named("migration_app.jobs._enqueue_now", "batch", 1),
         named("django.core.management.call_command", "flush", interactive=False),
-        named("migration_app.jobs.batch_job", "1"),
-        named("migration_app.jobs.batch_job", 1, 2),
-        named("migration_app.jobs.batch_job", batch_pk=1),
-        named("migration_app.jobs.batch_job"),
-        named("migration_app.jobs.batch_job", True),
+        named("migration_app.jobs.task_job", "batch", "1"),
+        named("migration_app.jobs.task_job", "batch", 1, 2),
+        named("migration_app.jobs.task_job", kind_name="batch", pk=1),
+        named("migration_app.jobs.task_job"),
+        named("migration_app.jobs.task_job", "batch"),
+        named("migration_app.jobs.task_job", 1),
+        named("migration_app.jobs.task_job", "batch", True),
+        named("migration_app.jobs.task_job", ["batch"], 1),
+        named("migration_app.jobs.task_job", "weather", 1),
         b"not even compressed",
         zlib.compress(b"[" * 100_000),
         zlib.compress(b"null"),
@@ -132,7 +137,7 @@ def test_what_is_named_to_follow_a_job_is_not_run_either(queue: Any, trace: Path
             }
         ]
     )
-    planted(queue, data=named("migration_app.jobs.batch_job", 999), webhooks=webhooks, **callbacks)
+    planted(queue, data=named("migration_app.jobs.task_job", "batch", 999), webhooks=webhooks, **callbacks)
     planted(queue, "bad", data=named("os.mkdir", str(trace)), webhooks=webhooks, **callbacks)
     TOUCHED.clear()
     work_off(queue)
@@ -151,9 +156,9 @@ def touch(*args: object) -> None:
 
 @pytest.mark.parametrize("field", ["timeout", "result_ttl", "status", "created_at"])
 def test_a_hash_that_cannot_be_read_does_not_end_the_worker(field: str, queue: Any) -> None:
-    planted(queue, data=named("migration_app.jobs.batch_job", 1), **{field: "nonsense"})
+    planted(queue, data=named("migration_app.jobs.task_job", "batch", 1), **{field: "nonsense"})
     batch = Batch.objects.create(kind="verify", filter={"ids": []}, max_thread_pk=0, reason="a test")
-    jobs.batch_enqueue(batch.pk)
+    jobs.enqueue(BATCH_TASK, batch.pk)
     work_off(queue)
     batch.refresh_from_db()
     assert batch.state == "finished"

@@ -30,7 +30,8 @@ from migration_app.batches.control import (
 )
 from migration_app.batches.kinds import BATCH_KINDS, batch_eligible
 from migration_app.contracts import Actor
-from migration_app.jobs import batch_enqueue
+from migration_app.engine.tasks import BATCH_TASK
+from migration_app.jobs import enqueue
 from migration_app.models import Batch
 from migration_app.threads.selections import SelectionError, selection_threads
 
@@ -96,7 +97,7 @@ def act(request: HttpRequest, batch: Batch, name: str, form: ConsoleForm) -> str
     with transaction.atomic():
         said = ACTS[name].do(batch, actor_of(request), form.cleaned_data)
         if name != "pause":
-            batch_enqueue(batch.pk)
+            enqueue(BATCH_TASK, batch.pk)
     return said
 
 

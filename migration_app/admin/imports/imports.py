@@ -39,7 +39,8 @@ from migration_app.imports.control import (
 )
 from migration_app.imports.disk import DiskFullError, disk_full_words
 from migration_app.imports.imports import import_receive
-from migration_app.jobs import import_enqueue
+from migration_app.imports.tasks import IMPORT_TASK
+from migration_app.jobs import enqueue
 from migration_app.models import ImportReject, SourceImport
 
 IMPORT = "migration_app.import_archive"
@@ -218,7 +219,7 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
                 actor=actor_of(request),
                 reason=form.cleaned_data["reason"],
             )
-            import_enqueue(row.pk)
+            enqueue(IMPORT_TASK, row.pk)
         messages.success(request, f"{row.file_name} was uploaded; a worker will read it.")
         return HttpResponseRedirect(reverse("admin:migration_app_sourceimport_change", args=[row.pk]))
 
@@ -315,7 +316,7 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
                     source_import_pk=row.pk, actor=actor_of(request), reason="Started again from its page."
                 )
                 if restarted:
-                    import_enqueue(row.pk)
+                    enqueue(IMPORT_TASK, row.pk)
             if restarted:
                 messages.success(request, "The import waits for a worker again.")
             else:
@@ -341,7 +342,7 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
                         reason=form.cleaned_data["reason"],
                     )
                     if cancelled:
-                        import_enqueue(row.pk)  # to assess what it has stored
+                        enqueue(IMPORT_TASK, row.pk)  # to assess what it has stored
                 if cancelled:
                     messages.success(
                         request, "The import is cancelled and its upload deleted. What it has stored stays."

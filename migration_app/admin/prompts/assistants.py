@@ -37,11 +37,12 @@ from migration_app.admin.base.model_admin import RowPageAdmin, progress_json, ro
 from migration_app.admin.base.rendering import pretty_json
 from migration_app.admin.base.selections import selection_seal, selection_unseal
 from migration_app.admin.base.workers import workers_state
-from migration_app.jobs import conversions_enqueue, looks_enqueue
+from migration_app.jobs import enqueue
 from migration_app.models import Assistant, AuditEvent, Prompt, SourceObject
 from migration_app.prompts.assistant_checks import looks_request
 from migration_app.prompts.assistants import Conversions, conversions_newest, conversions_request
 from migration_app.prompts.drift import DriftError, assistant_other_dismiss, assistant_other_use
+from migration_app.prompts.tasks import ASSISTANT_CHECKS_TASK, CONVERSIONS_TASK
 from migration_app.threads.selections import SelectionError
 from migration_app.threads.snapshots import source_object_value
 
@@ -189,7 +190,7 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
             return
         with transaction.atomic():
             looks_request(assistant_pks=[assistant.pk], actor=actor_of(request), reason=reason)
-            looks_enqueue()
+            enqueue(ASSISTANT_CHECKS_TASK)
         messages.success(request, "A worker asks the source; this page shows what it said when reloaded.")
 
     def _decide(self, request: HttpRequest, assistant: Assistant, act: str, reason: str) -> None:
@@ -201,7 +202,7 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
                 decide(source_object_pk=other if mine else 0, actor=actor_of(request), reason=reason)
                 if act == "use":
                     conversions_request(assistant_pks=[assistant.pk], actor=actor_of(request), reason=reason)
-                    conversions_enqueue()
+                    enqueue(CONVERSIONS_TASK)
         except DriftError as error:
             messages.error(request, str(error))
         else:
@@ -261,7 +262,7 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
             count = conversions_request(
                 assistant_pks=selection["ids"], actor=actor_of(request), reason=reason
             )
-            conversions_enqueue()
+            enqueue(CONVERSIONS_TASK)
         many = "1 assistant is" if count == 1 else f"{count:,} assistants are"
         messages.success(request, f"{many} on the way to a prompt. This list shows when that is done.")
         return HttpResponseRedirect(self.list_url())

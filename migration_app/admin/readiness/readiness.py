@@ -30,7 +30,7 @@ from migration_app.admin.base.downloads import csv_response
 from migration_app.admin.base.model_admin import ReadOnlyAdmin
 from migration_app.admin.base.workers import workers_state
 from migration_app.audit.trail import audit_record
-from migration_app.jobs import readiness_enqueue
+from migration_app.jobs import enqueue
 from migration_app.models import ReadinessCheck, TargetModel
 from migration_app.prompts.model_replace import (
     MOST_AT_ONCE,
@@ -45,6 +45,7 @@ from migration_app.readiness.checklist import Readiness, models_in_use, readines
 from migration_app.readiness.checks import check_request
 from migration_app.readiness.function_calls import HEADER, function_uses
 from migration_app.readiness.target_models import NEAR_DAYS, Problem, models_to_choose
+from migration_app.readiness.tasks import READINESS_TASK
 
 SEE = "migration_app.view_prompt"
 CHANGE = "migration_app.change_prompt"
@@ -138,7 +139,7 @@ class ReadinessAdmin(ReadOnlyAdmin[TargetModel]):
             return HttpResponseNotAllowed(["POST"])
         with transaction.atomic():
             check_request(kind=kind, actor=actor_of(request))
-            readiness_enqueue()
+            enqueue(READINESS_TASK)
         messages.success(request, "A worker does it: this page shows what it learns once it is through.")
         return HttpResponseRedirect(self.list_url())
 

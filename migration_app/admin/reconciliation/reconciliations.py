@@ -30,7 +30,7 @@ from migration_app.admin.base.workers import workers_state
 from migration_app.admin.reconciliation.form import Asked, asked_for, form_context
 from migration_app.audit.trail import audit_record
 from migration_app.counters import counters_rebuild
-from migration_app.jobs import reconcile_enqueue
+from migration_app.jobs import enqueue
 from migration_app.models import Discrepancy, Reconciliation
 from migration_app.reconciliation.kinds import KINDS
 from migration_app.reconciliation.records import (
@@ -50,6 +50,7 @@ from migration_app.reconciliation.report import (
     kind_rows,
 )
 from migration_app.reconciliation.review import review_ask, review_count
+from migration_app.reconciliation.tasks import RECONCILIATION_TASK
 
 RUN = "migration_app.run_reconciliation"
 VERIFY = "migration_app.verify_thread"
@@ -182,7 +183,7 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
                     reason=asked.reason,
                     actor=actor_of(request),
                 )
-                reconcile_enqueue(row.pk)
+                enqueue(RECONCILIATION_TASK, row.pk)
         except ReconciliationRefusedError as error:
             return self._start_page(request, asked, error=str(error), status=400)
         messages.success(request, f"Reconciliation {row.pk} is in the queue; a worker will run it.")
@@ -289,7 +290,7 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
         with transaction.atomic():
             done, words = _act(request, row, act)
             if done and act in ("resume", "review"):
-                reconcile_enqueue(row.pk)
+                enqueue(RECONCILIATION_TASK, row.pk)
         (messages.success if done else messages.error)(request, words)
         return HttpResponseRedirect(_url(row.pk))
 

@@ -45,8 +45,9 @@ from migration_app.audit.trail import audit_record
 from migration_app.batches.batches import batch_create
 from migration_app.batches.kinds import BatchKind, ThreadAction
 from migration_app.contracts import Policies, policies_as_dict
+from migration_app.engine.tasks import BATCH_TASK
 from migration_app.index_walks import Window
-from migration_app.jobs import batch_enqueue
+from migration_app.jobs import enqueue
 from migration_app.models import Batch, Thread
 from migration_app.threads.mapping import mapping_chunks, mapping_columns
 from migration_app.threads.plans import policies_words
@@ -326,7 +327,7 @@ class ThreadAdmin(RowPageAdmin[Thread]):
                 settings=chosen,
                 **form.throttle,
             )
-            batch_enqueue(batch.pk)
+            enqueue(BATCH_TASK, batch.pk)
         if batch.state == Batch.State.WAITING:
             messages.warning(request, f"Batch {batch.pk} waits: a second person must approve it.")
         else:

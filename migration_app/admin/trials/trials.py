@@ -46,7 +46,7 @@ from migration_app.admin.trials.pages import (
 )
 from migration_app.audit.trail import audit_record
 from migration_app.contracts import Actor
-from migration_app.jobs import trial_enqueue
+from migration_app.jobs import enqueue
 from migration_app.models import Trial, TrialResult, TrialScratch, TrialTurn
 from migration_app.trials.judging import (
     CSV_HEADER,
@@ -58,6 +58,7 @@ from migration_app.trials.judging import (
     verdict_rows,
 )
 from migration_app.trials.plan import TrialRefusedError, trial_plan
+from migration_app.trials.tasks import TRIAL_TASK
 from migration_app.trials.trials import (
     ENDED,
     OPEN,
@@ -314,7 +315,7 @@ class TrialAdmin(RowPageAdmin[Trial]):
             with transaction.atomic():
                 done, words = _act(request.POST, row, act, actor_of(request))
                 if done and act != "reveal":
-                    trial_enqueue(row.pk)
+                    enqueue(TRIAL_TASK, row.pk)
         except TrialRefusedError as error:
             done, words = False, str(error)
         (messages.success if done else messages.error)(request, words)
@@ -341,7 +342,7 @@ def _started(request: HttpRequest) -> Trial:
             reason=request.POST.get("reason", ""),
             actor=actor_of(request),
         )
-        trial_enqueue(row.pk)
+        enqueue(TRIAL_TASK, row.pk)
     return row
 
 

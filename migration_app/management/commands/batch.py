@@ -20,7 +20,8 @@ from migration_app.batches.control import (
 )
 from migration_app.batches.kinds import BATCH_KINDS
 from migration_app.batches.progress import batch_progress
-from migration_app.jobs import batch_enqueue
+from migration_app.engine.tasks import BATCH_TASK
+from migration_app.jobs import enqueue
 from migration_app.management.batches import add_batch_arguments, add_throttle_arguments, batch_run
 from migration_app.models import Batch
 
@@ -71,7 +72,7 @@ class Command(BaseCommand):
             with transaction.atomic():
                 said = _ACTS[options["act"]](options)
                 if options["act"] != "pause":
-                    batch_enqueue(options["batch"])
+                    enqueue(BATCH_TASK, options["batch"])
         except (BatchRefusedError, ValueError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(said)

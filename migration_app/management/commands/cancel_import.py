@@ -9,7 +9,8 @@ from django.db import transaction
 
 from migration_app.audit.command_line import command_actor
 from migration_app.imports.control import import_cancel
-from migration_app.jobs import import_enqueue
+from migration_app.imports.tasks import IMPORT_TASK
+from migration_app.jobs import enqueue
 
 
 class Command(BaseCommand):
@@ -35,5 +36,5 @@ class Command(BaseCommand):
                 source_import_pk=pk, actor=command_actor(), reason=options["reason"].strip()
             ):
                 raise CommandError(f"There is no import {pk} that waits or is being read.")
-            import_enqueue(pk)  # to assess what it has stored
+            enqueue(IMPORT_TASK, pk)  # to assess what it has stored
         self.stdout.write(f"Import {pk} is cancelled.")

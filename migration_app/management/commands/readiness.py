@@ -9,7 +9,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from migration_app.audit.command_line import command_actor
 from migration_app.csv_files import csv_write
-from migration_app.jobs import readiness_run
 from migration_app.models import ReadinessCheck
 from migration_app.prompts.model_replace import (
     MOST_AT_ONCE,
@@ -21,6 +20,8 @@ from migration_app.prompts.needs import needs_fill, versions_that_count
 from migration_app.readiness.checklist import readiness_of
 from migration_app.readiness.checks import check_request
 from migration_app.readiness.function_calls import HEADER, function_uses
+from migration_app.readiness.work import readiness_work
+from migration_app.tasks.connections import connections_of_settings
 
 _A_FETCH = 100
 Kind = ReadinessCheck.Kind
@@ -68,7 +69,7 @@ class Command(BaseCommand):
 
     def _look(self, kind: str) -> None:
         check_request(kind=kind, actor=command_actor())
-        while readiness_run(kind, actor=command_actor()):
+        while readiness_work(kind=kind, actor=command_actor(), apis=connections_of_settings()):
             pass
         row = ReadinessCheck.objects.get(kind=kind)
         if row.state == ReadinessCheck.State.FAILED:

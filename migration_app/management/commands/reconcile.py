@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from migration_app.audit.command_line import command_actor
-from migration_app.jobs import reconcile_enqueue, reconcile_run, workers_missing
+from migration_app.jobs import enqueue, workers_missing
 from migration_app.management.reconciliations import (
     report_csv,
     report_print,
@@ -31,7 +31,10 @@ from migration_app.reconciliation.records import (
     totals,
 )
 from migration_app.reconciliation.review import review_ask, review_send
-from migration_app.reconciliation.work import Watch
+from migration_app.reconciliation.tasks import RECONCILIATION_TASK
+from migration_app.reconciliation.work import reconcile_work
+from migration_app.tasks.connections import connections_of_settings
+from migration_app.tasks.turns import Watch
 
 _S = Reconciliation.State
 _STOPPED = 130
@@ -119,7 +122,7 @@ class Command(BaseCommand):
         (self.stdout if options["count"] else self.stderr).write(f"{words[:1].upper()}{words[1:]}.")
 
     def _queue(self, row: Reconciliation) -> None:
-        reconcile_enqueue(row.pk)
+        enqueue(RECONCILIATION_TASK, row.pk)
         self.stdout.write(f"Reconciliation {row.pk} is in the queue; manage.py reconcile --report {row.pk}")
         if words := workers_missing():
             self.stderr.write(words)
@@ -138,7 +141,13 @@ class Command(BaseCommand):
                 bar.update(task, description=f"{now.check_name}: {looked:,} looked at")
 
             watch = Watch(stop=stop, progress=progress)
-            reconcile_run(row.pk, actor=command_actor(), watch=watch, stopped=_S.STOPPED)
+            reconcile_work(
+                pk=row.pk,
+                actor=command_actor(),
+                apis=connections_of_settings(),
+                watch=watch,
+                stopped=_S.STOPPED,
+            )
         row.refresh_from_db()
         return row
 

@@ -10,10 +10,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from migration_app.audit.command_line import command_actor
 from migration_app.csv_files import csv_write
-from migration_app.jobs import trial_enqueue, trial_run, workers_missing
+from migration_app.jobs import enqueue, workers_missing
 from migration_app.management.private_files import private_open
 from migration_app.management.reconciliations import stop_at_signals
 from migration_app.models import PromptVersion, Thread, Trial, TrialResult
+from migration_app.tasks.turns import Watch
 from migration_app.trials.judging import (
     CSV_HEADER,
     JudgingRefusedError,
@@ -32,6 +33,7 @@ from migration_app.trials.plan import (
     trial_plan,
     version_named,
 )
+from migration_app.trials.tasks import TRIAL_TASK
 from migration_app.trials.trials import (
     results_of,
     scratches_left,
@@ -39,7 +41,7 @@ from migration_app.trials.trials import (
     trial_create,
     trial_resume,
 )
-from migration_app.trials.work import TrialWatch
+from migration_app.trials.work import trial_connections, trial_work
 
 _STOPPED = 130
 """Exit code of a command that was told to stop, as shells have it for Ctrl-C."""
@@ -93,13 +95,15 @@ class Command(BaseCommand):
             return
         if options["report"] is None:
             if options["queue"]:
-                trial_enqueue(row.pk)
+                enqueue(TRIAL_TASK, row.pk)
                 self.stdout.write(f"Try-out {row.pk} is in the queue; manage.py try_prompt --report {row.pk}")
                 if words := workers_missing():
                     self.stderr.write(words)
                 return
             with stop_at_signals() as stop:
-                left = trial_run(row.pk, actor=command_actor(), watch=TrialWatch(stop=stop))
+                left = trial_work(
+                    pk=row.pk, actor=command_actor(), apis=trial_connections(), watch=Watch(stop=stop)
+                )
             if left:
                 self.stderr.write(
                     f"It is not finished. Go on with: manage.py rqworker, or --queue --resume {row.pk}"
@@ -203,8 +207,8 @@ class Command(BaseCommand):
             self.stderr.write(
                 f"Left at the target: {scratch} ({scratch.get_state_display()}). {scratch.residue}"
             )
-        if row.stop_reason:
-            self.stderr.write(row.stop_reason)
+        if row.error_text:
+            self.stderr.write(row.error_text)
         if left or row.state in (Trial.State.STOPPED, Trial.State.FAILED):
             sys.exit(1)
 

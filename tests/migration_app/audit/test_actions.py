@@ -41,7 +41,7 @@ def recorded() -> set[str]:
         for call in ast.walk(tree):
             if isinstance(call, ast.Call):
                 name = getattr(call.func, "attr", getattr(call.func, "id", ""))
-                given = [keyword.value for keyword in call.keywords if keyword.arg == "verb"]
+                given = [keyword.value for keyword in call.keywords if keyword.arg in ("verb", "verbs")]
                 for value in [*given, *(call.args[:2] if name in _RECORDING else [])]:
                     found.update(literals(value))
     return found

@@ -19,9 +19,10 @@ from migration_app.batches.preflight import (
     preflight_of,
 )
 from migration_app.contracts import policies_from, policy_choices
-from migration_app.engine.runner import Connections, batch_work
+from migration_app.engine.runner import batch_work
 from migration_app.gateways.connection import target_connection
 from migration_app.models import Conversation, Thread
+from migration_app.tasks.connections import Connections
 from migration_app.threads.assessments import thread_assess
 from migration_app.threads.selections import selection_of_filters
 from tests.migration_app.conversion.support import golden_files

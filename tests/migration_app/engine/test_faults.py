@@ -18,7 +18,7 @@ from console.sandbox.testing import RunningSandbox
 from migration_app import spill
 from migration_app.batches.claims import threads_claimable
 from migration_app.engine import loading, runner
-from migration_app.engine.runner import Connections, batch_work
+from migration_app.engine.runner import batch_work
 from migration_app.engine.steps.protocol import thread_backfill
 from migration_app.engine.work import Work
 from migration_app.gateways import connection as gateway
@@ -28,6 +28,7 @@ from migration_app.gateways.limits.limits import Limiter
 from migration_app.models import AuditEvent, Batch, OrphanConversation, SnapshotPage, Thread
 from migration_app.snapshots import pages
 from migration_app.spill import TemporarySpaceError
+from migration_app.tasks.connections import Connections
 from migration_app.threads.assessments import thread_assess
 from tests.chaos.invariants import estate_troubles, unheld_conversations
 from tests.migration_app.engine.conftest import ACTOR, add_page, message, objects_of, start

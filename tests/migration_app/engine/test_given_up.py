@@ -12,10 +12,10 @@ from django.utils import timezone
 from console.sandbox.testing import RunningSandbox
 from migration_app.contracts import JsonObject
 from migration_app.engine.given_up import given_up_work
-from migration_app.engine.runner import Connections
 from migration_app.gateways.connection import Connection, target_connection
 from migration_app.gateways.errors import GatewayError
 from migration_app.models import AuditEvent, Conversation, FormerConversation, Thread
+from migration_app.tasks.connections import Connections
 from migration_app.threads.given_up import given_up_claim, given_up_due
 from tests.migration_app.engine.conftest import (
     ACTOR,

@@ -12,16 +12,16 @@ from django.utils import timezone
 from console.sandbox.testing import RunningSandbox
 from migration_app.engine.behaviour import Behaviour
 from migration_app.engine.database import DatabaseThread
-from migration_app.engine.runner import Connections, batch_work
+from migration_app.engine.runner import batch_work
 from migration_app.engine.target_behaviour import (
     list_lag_record,
     probe_claim,
     repeats_are_refused,
     target_behaviour,
-    target_name,
 )
 from migration_app.gateways.connection import Connection, target_connection
 from migration_app.models import AuditEvent, TargetBehaviour, Thread
+from migration_app.tasks.connections import Connections, target_name
 from tests.migration_app.conftest import Run
 from tests.migration_app.engine.conftest import ACTOR, start
 

@@ -18,11 +18,12 @@ from console.sandbox.testing import RunningSandbox
 from migration_app.batches.claims import threads_claim
 from migration_app.batches.control import batch_pause, batch_resume
 from migration_app.engine import runner
-from migration_app.engine.runner import BugsMetError, Connections, batch_work
+from migration_app.engine.runner import BugsMetError, batch_work
 from migration_app.engine.steps.protocol import thread_backfill
 from migration_app.engine.work import Work
 from migration_app.gateways.connection import Connection, source_connection, target_connection
 from migration_app.models import AuditEvent, Batch, SnapshotPage, Thread
+from migration_app.tasks.connections import Connections
 from migration_app.threads.plans import thread_plan
 from tests.migration_app.engine.conftest import (
     ACTOR,

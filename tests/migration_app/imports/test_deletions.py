@@ -10,9 +10,9 @@ import pytest
 from migration_app.contracts import Actor, JsonObject, policies_from
 from migration_app.imports import archives
 from migration_app.imports.control import import_cancel
-from migration_app.imports.holding import ImportStoppedError
 from migration_app.imports.imports import import_run
 from migration_app.models import AuditEvent, Conversation, SnapshotPage, SourceDeletion, SourceImport, Thread
+from migration_app.tasks.lifecycle import TaskLostError
 from migration_app.threads.assessments import threads_assess
 from migration_app.threads.plans import plan_of
 from migration_app.threads.snapshots import live_snapshot_store, load_source_thread
@@ -253,11 +253,11 @@ def test_an_import_that_ended_early_has_what_it_says_was_deleted_counted_too(
     def cancelled(**_keywords: object) -> None:
         source_import = SourceImport.objects.latest("pk")
         import_cancel(source_import_pk=source_import.pk, actor=ACTOR, reason="no")
-        raise ImportStoppedError
+        raise TaskLostError
 
     with monkeypatch.context() as patch:
         patch.setattr(archives, "threads_assess", cancelled)
-        with pytest.raises(ImportStoppedError):
+        with pytest.raises(TaskLostError):
             imported(lines(deleted("m2")))
     assert import_run(source_import_pk=SourceImport.objects.latest("pk").pk, actor=ACTOR)
     assert counted() == ("lossy", 1, 1)

@@ -10,23 +10,19 @@ import psycopg
 import pytest
 from django.db import OperationalError
 
-from migration_app.imports import (
-    archives,
-    imports,
-    store,
-    thread_ids,
-)
+from migration_app.imports import archives, imports, store, thread_ids
 from migration_app.imports.control import import_restart, import_restartable
 from migration_app.imports.disk import DiskFullError, disk_full_words
 from migration_app.imports.imports import (
+    IMPORTS,
     import_create,
     import_read,
     import_receive,
     import_run,
-    imports_waiting,
 )
 from migration_app.models import AuditEvent, ImportPart, SnapshotPage, SourceImport, SourceObject, Thread
 from migration_app.snapshots.page_writing import snapshot_pages_write
+from migration_app.tasks import lifecycle
 from tests.migration_app.imports.support import ACTOR, assistant, lines, message, stored_messages
 
 pytestmark = pytest.mark.django_db
@@ -101,11 +97,11 @@ def test_an_archive_that_met_a_full_disk_fails_keeps_its_upload_and_counts_once_
     assert whole.state == State.FAILED
     assert "Then start the import again" in whole.error_text
     assert SnapshotPage.objects.exists()  # the groups before it stay
-    assert imports_waiting() == []
+    assert IMPORTS.waiting() == []
     assert import_restartable(whole)
 
     assert import_restart(source_import_pk=whole.pk, actor=ACTOR, reason="there is room")
-    assert imports_waiting() == [whole.pk]
+    assert IMPORTS.waiting() == [whole.pk]
     run(whole)
     assert (whole.state, whole.error_text) == (State.FINISHED, "")
     assert {name: count for name, count in whole.counts.items() if count} == {
@@ -160,7 +156,7 @@ def test_where_not_even_the_failure_can_be_written_the_next_worker_takes_the_imp
 
     source_import = received(lines(message("m1")))
     monkeypatch.setattr(imports, "archive_import", full)
-    monkeypatch.setattr(imports, "audit_record", full)
+    monkeypatch.setattr(lifecycle, "audit_record", full)
     run(source_import)
     assert source_import.state == State.RUNNING
     assert ImportPart.objects.exists()

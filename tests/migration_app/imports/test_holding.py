@@ -20,22 +20,15 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from migration_app.imports import (
-    archives,
-    holding,
-    imports,
-    tally,
-    thread_ids,
-)
+from migration_app.imports import archives, imports, tally, thread_ids
 from migration_app.imports.control import import_cancel, import_restart
-from migration_app.imports.holding import Hold, ImportStoppedError
 from migration_app.imports.imports import (
+    IMPORTS,
     import_create,
     import_read,
     import_receive,
     import_run,
     imports_tidy,
-    imports_waiting,
 )
 from migration_app.models import (
     AuditEvent,
@@ -46,6 +39,9 @@ from migration_app.models import (
     SourceObject,
     Thread,
 )
+from migration_app.tasks import holding
+from migration_app.tasks.holding import Hold
+from migration_app.tasks.lifecycle import TaskLostError
 from migration_app.threads.assessments import threads_assess
 from tests.migration_app.imports.support import ACTOR, assistant, lines, message
 
@@ -94,7 +90,7 @@ def cancel(source_import: SourceImport) -> bool:
 
 
 def take_over(source_import: SourceImport) -> None:
-    SourceImport.objects.filter(pk=source_import.pk).update(run_token=uuid.uuid4(), heartbeat_at=Now())
+    SourceImport.objects.filter(pk=source_import.pk).update(claim_token=uuid.uuid4(), heartbeat_at=Now())
 
 
 def everything() -> list[object]:
@@ -152,7 +148,7 @@ def test_a_cancelled_import_says_by_whom_and_why_and_its_upload_is_gone() -> Non
     )
     assert source_import.finished_at is not None
     assert not ImportPart.objects.exists()
-    assert imports_waiting() == []
+    assert IMPORTS.waiting() == []
     assert not run(source_import)
     event = AuditEvent.objects.get(verb="import.cancelled")
     assert (event.actor, event.subject_id, event.reason) == ("ada", str(source_import.pk), "the wrong file")
@@ -181,17 +177,17 @@ def test_threads_that_a_cancelled_import_had_stored_are_assessed_by_the_next_wor
 
     def cancelled(**_keywords: object) -> None:
         cancel(source_import)
-        raise ImportStoppedError("cancelled")
+        raise TaskLostError("cancelled")
 
     with monkeypatch.context() as patched:
         patched.setattr(archives, "threads_assess", cancelled)
         assert not run(source_import)
     assert set(Thread.objects.values_list("status", flat=True)) == {Thread.Status.REGISTERED}
-    assert imports_waiting() == [source_import.pk]
+    assert IMPORTS.waiting() == [source_import.pk]
     assert run(source_import)
     assert set(Thread.objects.values_list("status", "message_count")) == {(Thread.Status.SNAPSHOTTED, 1)}
     assert (source_import.state, source_import.unassessed) == (State.CANCELLED, False)
-    assert imports_waiting() == []
+    assert IMPORTS.waiting() == []
 
 
 def test_threads_of_a_killed_command_are_assessed_by_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,7 +202,7 @@ def test_threads_of_a_killed_command_are_assessed_by_a_worker(monkeypatch: pytes
             import_read(source_import=source_import, stream=io.BytesIO(FILES["archive"][1]), actor=ACTOR)
     SourceImport.objects.update(heartbeat_at=Now() - dt.timedelta(hours=2))
     assert imports_tidy(actor=ACTOR) == 1
-    assert imports_waiting() == [source_import.pk]
+    assert IMPORTS.waiting() == [source_import.pk]
     assert run(source_import)
     assert source_import.state == State.FAILED
     assert set(Thread.objects.values_list("status", flat=True)) == {Thread.Status.SNAPSHOTTED}
@@ -233,12 +229,12 @@ def test_an_import_that_ends_its_workers_fails_after_a_few_tries_and_can_be_star
             source_import.refresh_from_db()
             assert (source_import.state, source_import.attempts) == (State.RUNNING, number)
             grow_old()
-        assert imports_waiting() == [source_import.pk]
+        assert IMPORTS.waiting() == [source_import.pk]
         assert not run(source_import)
     assert source_import.state == State.FAILED
     assert "ended 3 times before it was done" in source_import.error_text
     assert "memory" in source_import.error_text
-    assert imports_waiting() == []
+    assert IMPORTS.waiting() == []
     assert import_restart(source_import_pk=source_import.pk, actor=ACTOR, reason="more memory")
     assert run(source_import)
     assert source_import.state == State.FINISHED
@@ -248,8 +244,12 @@ def test_a_worker_that_is_told_to_stop_hands_the_import_back_and_it_counts_as_no
     source_import = received(FILES["archive"][1])
     asked = itertools.count()
     assert run(source_import, stop=lambda: next(asked) > 10)
-    assert (source_import.state, source_import.attempts, source_import.run_token) == (State.WAITING, 0, None)
-    assert imports_waiting() == [source_import.pk]
+    assert (source_import.state, source_import.attempts, source_import.claim_token) == (
+        State.WAITING,
+        0,
+        None,
+    )
+    assert IMPORTS.waiting() == [source_import.pk]
     assert run(source_import)
     assert (source_import.state, source_import.counts["threads_new"]) == (State.FINISHED, 40)
 
@@ -267,7 +267,7 @@ def test_what_stood_before_too_many_rejects_is_stored_and_assessed(name: str, se
     assert (source_import.reject_count, source_import.rejects.count()) == (5, 5)
     assert set(Thread.objects.values_list("status", flat=True)) == {Thread.Status.SNAPSHOTTED}
     assert Thread.objects.count() == 40
-    assert imports_waiting() == []
+    assert IMPORTS.waiting() == []
     assert not ImportPart.objects.exists()
 
 
@@ -351,7 +351,7 @@ def test_an_endless_file_of_nothing_beats_tells_how_far_it_is_and_ends_when_canc
     until(lambda: rows.filter(bytes_read__gt=0).exists())
     before = rows.get().heartbeat_at
     until(lambda: rows.get().heartbeat_at != before)
-    assert imports_waiting() == []
+    assert IMPORTS.waiting() == []
     assert cancel(source_import)
     reader.join(PATIENCE_SECONDS)
     assert ended == [False]
@@ -374,10 +374,10 @@ def test_a_long_statement_of_the_reader_ends_with_its_import() -> None:
 
     other = threading.Thread(target=somebody)
     other.start()
-    with Hold(source_import).running() as hold:
+    with Hold(IMPORTS, source_import).running() as hold:
         with connection.cursor() as cursor, pytest.raises(OperationalError, match="cancel"):
             cursor.execute("SELECT pg_sleep(600)")
-        with pytest.raises(ImportStoppedError, match="Cancelled by ada: the wrong file"):
+        with pytest.raises(TaskLostError, match="Cancelled by ada: the wrong file"):
             hold.check()
     other.join()
 

@@ -13,15 +13,16 @@ from django.utils import timezone
 from migration_app.archive.files.reader import Reject
 from migration_app.archive.files.streams import ByteReader
 from migration_app.imports import imports, tally
-from migration_app.imports.holding import Hold, ImportStoppedError
 from migration_app.imports.imports import (
+    IMPORTS,
     import_create,
     import_read,
     import_receive,
     import_run,
-    imports_waiting,
 )
 from migration_app.models import AuditEvent, ImportPart, ImportReject, SourceImport, Thread
+from migration_app.tasks.holding import Hold
+from migration_app.tasks.lifecycle import TaskLostError
 from tests.migration_app.imports.support import ACTOR, lines, message
 
 pytestmark = pytest.mark.django_db
@@ -47,7 +48,7 @@ def test_an_upload_waits_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (source_import.state, source_import.file_bytes) == (State.WAITING, len(data))
     assert b"".join(bytes(part.data) for part in ImportPart.objects.order_by("sequence")) == data
     assert ImportPart.objects.count() == -(-len(data) // 40)
-    assert imports_waiting() == [source_import.pk]
+    assert IMPORTS.waiting() == [source_import.pk]
 
 
 def test_a_worker_reads_an_upload_and_takes_its_parts_away(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,14 +67,17 @@ def test_an_import_that_is_done_is_not_read_again() -> None:
     source_import = received(lines(message("m1")))
     run(source_import)
     assert not run(source_import)
-    assert imports_waiting() == []
+    assert IMPORTS.waiting() == []
 
 
 def test_an_import_that_another_worker_reads_is_left_alone() -> None:
     source_import = received(lines(message("m1")))
-    SourceImport.objects.update(state=State.RUNNING, started_at=timezone.now(), heartbeat_at=timezone.now())
+    now = timezone.now()
+    SourceImport.objects.update(
+        state=State.RUNNING, claim_token=uuid.uuid4(), started_at=now, heartbeat_at=now
+    )
     assert not run(source_import)
-    assert imports_waiting() == []
+    assert IMPORTS.waiting() == []
 
 
 def test_an_import_whose_worker_died_is_read_by_the_next() -> None:
@@ -83,7 +87,7 @@ def test_an_import_whose_worker_died_is_read_by_the_next() -> None:
     ImportReject.objects.create(
         source_import=source_import, line_number=1, reason="of the first try", raw=b""
     )
-    assert imports_waiting() == [source_import.pk]
+    assert IMPORTS.waiting() == [source_import.pk]
     assert run(source_import)
     assert source_import.state == State.FINISHED
     assert ImportReject.objects.count() == 1
@@ -101,8 +105,8 @@ def test_a_worker_that_was_taken_for_dead_stops(monkeypatch: pytest.MonkeyPatch)
     source_import = received(lines(message("m1")))
 
     def taken_over(**keywords: object) -> None:
-        SourceImport.objects.update(run_token=uuid.uuid4())
-        raise ImportStoppedError("gone")
+        SourceImport.objects.update(claim_token=uuid.uuid4())
+        raise TaskLostError("gone")
 
     monkeypatch.setattr(imports, "archive_import", taken_over)
     assert not run(source_import)
@@ -152,7 +156,7 @@ def test_uploaded_thread_ids_are_registered() -> None:
 
 def test_an_empty_upload_fails_with_a_reason() -> None:
     source_import = received(b"")
-    assert imports_waiting() == [source_import.pk]
+    assert IMPORTS.waiting() == [source_import.pk]
     assert run(source_import)
     assert (source_import.state, source_import.error_text) == (State.FAILED, "The file is empty.")
 
@@ -202,8 +206,8 @@ def test_a_part_is_read_in_pieces() -> None:
 def test_an_import_that_was_taken_over_writes_nothing_more(
     moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def reading(*, hold: Hold, stream: ByteReader, **_more: object) -> None:
-        SourceImport.objects.update(run_token=uuid.uuid4())
+    def reading(*, hold: Hold[SourceImport], stream: ByteReader, **_more: object) -> None:
+        SourceImport.objects.update(claim_token=uuid.uuid4())
         if moment == "while it reads":
             tally.Tally(hold, stream).write()
 

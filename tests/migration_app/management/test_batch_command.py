@@ -53,13 +53,13 @@ def test_an_act_is_done_in_the_name_of_the_command_line(act: str, before: str, a
 def test_a_resumed_batch_is_put_into_the_queue(queue: Any) -> None:
     batch = batch_in("paused")
     run("batch", "resume", str(batch.pk))
-    assert [job.args[0] for job in queue.jobs] == [batch.pk]
+    assert [job.args[1] for job in queue.jobs] == [batch.pk]
 
 
 def test_a_batch_made_urgent_is_put_into_the_urgent_queue(queue: Any) -> None:
     batch = batch_in("running")
     run("batch", "change", str(batch.pk), "--urgent")
-    assert [job.args[0] for job in django_rq.get_queue("urgent").jobs] == [batch.pk]
+    assert [job.args[1] for job in django_rq.get_queue("urgent").jobs] == [batch.pk]
     assert queue.job_ids == []
 
 

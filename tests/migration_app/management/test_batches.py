@@ -38,7 +38,7 @@ def work_while_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def work(_seconds: float) -> None:
         for pk in Batch.objects.filter(state__in=["preparing", "running"]).values_list("pk", flat=True):
-            jobs.batch_job(pk)
+            jobs.task_job("batch", pk)
 
     monkeypatch.setattr(batches, "workers_missing", lambda: "")
     monkeypatch.setattr("migration_app.management.batches.sleep", work)

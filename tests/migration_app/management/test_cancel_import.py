@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def enqueued(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     pks: list[int] = []
-    monkeypatch.setattr(cancel_import, "import_enqueue", pks.append)
+    monkeypatch.setattr(cancel_import, "enqueue", lambda _kind, pk: pks.append(pk))
     return pks
 
 

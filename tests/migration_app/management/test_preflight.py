@@ -114,7 +114,7 @@ def test_bad_options_are_explained(words: list[str], complaint: str) -> None:
 
 def backfill(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
     enqueued: list[Any] = []
-    monkeypatch.setattr(batches, "batch_enqueue", enqueued.append)
+    monkeypatch.setattr(batches, "enqueue", lambda _kind, pk: enqueued.append(pk))
     monkeypatch.setattr(batches, "workers_missing", lambda: "")
     call_command("backfill", "--all", *words, stdout=io.StringIO())
 

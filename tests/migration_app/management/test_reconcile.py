@@ -14,10 +14,10 @@ from django.core.management import CommandError, call_command
 from pytest_django.fixtures import Settings
 
 from console.sandbox.testing import RunningSandbox
-from migration_app import jobs
 from migration_app.management.commands import reconcile as command_module
 from migration_app.models import AuditEvent, Reconciliation, Thread
 from migration_app.reconciliation.records import reconciliation_create
+from migration_app.reconciliation.work import reconcile_work
 from tests.migration_app.copied import ACTOR, copied_thread, delete_conversation
 
 pytestmark = pytest.mark.django_db
@@ -135,19 +135,19 @@ def test_square_brackets_in_an_id_are_shown_as_they_are(sandbox: RunningSandbox)
 def test_ctrl_c_stops_it_within_a_page_and_it_goes_on_where_it_was(
     gone: Thread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look = jobs.reconcile_run
+    look = reconcile_work
 
     def interrupted(*arguments: object, **options: object) -> object:
         os.kill(os.getpid(), signal.SIGINT)
         return look(*arguments, **options)  # type: ignore[arg-type]  # handed through as they came
 
-    monkeypatch.setattr(command_module, "reconcile_run", interrupted)
+    monkeypatch.setattr(command_module, "reconcile_work", interrupted)
     code, _out, err = run("--whole")
     row = Reconciliation.objects.get()
     assert (code, row.state) == (130, "stopped")
     assert f"--resume {row.pk}" in err
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    monkeypatch.setattr(command_module, "reconcile_run", look)
+    monkeypatch.setattr(command_module, "reconcile_work", look)
     assert run("--resume", str(row.pk))[0] == 1
 
 
@@ -183,7 +183,7 @@ def test_one_that_failed_says_why_and_how_to_go_on(gone: Thread, monkeypatch: py
 
 def test_a_worker_does_it_when_asked_to(sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(command_module, "reconcile_enqueue", asked.append)
+    monkeypatch.setattr(command_module, "enqueue", lambda _kind, pk: asked.append(pk))
     monkeypatch.setattr(command_module, "workers_missing", lambda: "No worker is running.")
     code, out, err = run("--queue")
     row = Reconciliation.objects.get()

@@ -13,16 +13,12 @@ from migration_app.models import AuditEvent, FunctionCalls, ReadinessCheck
 from migration_app.prompts.needs import needs_fill
 from migration_app.readiness import function_calls
 from migration_app.readiness.checks import (
-    CheckLostError,
-    check_claim,
-    check_fail,
+    CHECKS,
     check_finish,
-    check_hold,
-    check_progress,
-    check_put_down,
     check_request,
 )
 from migration_app.readiness.function_calls import calls_count, function_uses
+from migration_app.tasks.lifecycle import TaskLostError
 from tests.factories import SnapshotPageFactory, SourceObjectFactory, ThreadFactory
 from tests.migration_app.prompts.prompt_rows import SPEC, prompt_made, version_made
 
@@ -56,7 +52,7 @@ def snapshot(thread_id: str, *documents: bytes, times: int = 1) -> None:
 
 def claimed() -> ReadinessCheck:
     check_request(kind="calls", actor=ADA)
-    row = check_claim("calls")
+    row = CHECKS.claim(ReadinessCheck.objects.get(kind="calls").pk)
     assert row is not None
     return row
 
@@ -100,8 +96,8 @@ def test_a_pass_that_was_stopped_goes_on_and_counts_nothing_twice(monkeypatch: p
         snapshot(f"thread_{number}", step(f"thread_{number}", 1, "look_up"))
     row = claimed()
     assert not calls_count(row, stop=lambda: True)
-    check_put_down(row)
-    again = check_claim("calls")
+    CHECKS.hand_back(row)
+    again = CHECKS.claim(ReadinessCheck.objects.get(kind="calls").pk)
     assert again is not None
     assert calls_count(again, stop=bool)
     check_finish(again, actor=ADA, words="done")
@@ -130,14 +126,14 @@ def test_hostile_names_are_counted_under_what_can_be_shown() -> None:
 def test_a_check_that_is_under_way_answers_for_a_second_request() -> None:
     row = claimed()
     assert check_request(kind="calls", actor=ADA).state == "running"
-    assert check_claim("calls") is None
+    assert CHECKS.claim(ReadinessCheck.objects.get(kind="calls").pk) is None
     assert row.pass_number == 1
 
 
 def taken_over() -> ReadinessCheck:
     """The check in a second worker's hands, its first one having been taken for dead."""
     ReadinessCheck.objects.update(heartbeat_at=Now() - dt.timedelta(hours=1))
-    row = check_claim("calls")
+    row = CHECKS.claim(ReadinessCheck.objects.get(kind="calls").pk)
     assert row is not None
     return row
 
@@ -146,10 +142,10 @@ def taken_over() -> ReadinessCheck:
     "act",
     [
         lambda row: check_finish(row, actor=ADA, words="done"),
-        lambda row: check_fail(row, text="the target is away"),
-        check_put_down,
-        lambda row: check_progress(row, done=1, total=1),
-        check_hold,
+        lambda row: CHECKS.fail(row, error_text="the target is away", actor=ADA),
+        CHECKS.hand_back,
+        lambda row: CHECKS.write(row, done=1, total=1),
+        CHECKS.write,
         lambda row: calls_count(row, stop=bool),
     ],
     ids=["finish", "fail", "put down", "progress", "hold", "count"],
@@ -162,7 +158,7 @@ def test_a_worker_whose_check_was_taken_over_writes_nothing_more(
     second = taken_over()
     assert calls_count(second, stop=bool)
     before = ReadinessCheck.objects.values().get(), list(FunctionCalls.objects.values())
-    with pytest.raises(CheckLostError):
+    with pytest.raises(TaskLostError):
         act(first)
     assert (ReadinessCheck.objects.values().get(), list(FunctionCalls.objects.values())) == before
     assert not AuditEvent.objects.filter(verb="readiness.looked").exists()
@@ -177,6 +173,6 @@ def test_a_worker_that_was_taken_for_dead_does_not_end_the_next_request(
     second = taken_over()
     check_finish(second, actor=ADA, words="done")
     check_request(kind="calls", actor=ADA)
-    with pytest.raises(CheckLostError):
+    with pytest.raises(TaskLostError):
         check_finish(first, actor=ADA, words="late")
     assert ReadinessCheck.objects.get().state == "queued"

@@ -6,13 +6,13 @@ import pytest
 
 from console.sandbox.testing import RunningSandbox
 from migration_app.contracts import Actor
-from migration_app.engine.runner import Connections
 from migration_app.gateways.connection import source_connection, target_connection
 from migration_app.models import AuditEvent, ReadinessCheck, Resource, TargetModel
 from migration_app.prompts.needs import versions_that_count
 from migration_app.readiness.checklist import readiness_of
 from migration_app.readiness.checks import check_request
 from migration_app.readiness.work import readiness_work
+from migration_app.tasks.connections import Connections
 from tests.migration_app.prompts.prompt_rows import SPEC, prompt_made, version_made
 
 pytestmark = pytest.mark.django_db

@@ -17,23 +17,21 @@ from migration_app.reconciliation.kinds import (
     Looked,
 )
 from migration_app.reconciliation.records import (
+    RECONCILIATIONS,
     Place,
     ReconciliationRefusedError,
-    RunLostError,
     discrepancies,
     place_of,
-    reconciliation_claim,
     reconciliation_create,
-    reconciliation_fail,
     reconciliation_finish,
     reconciliation_resume,
     reconciliation_schedule,
     reconciliation_stop,
-    reconciliations_waiting,
     step_next,
     step_record,
     totals,
 )
+from migration_app.tasks.lifecycle import TaskLostError
 from tests.factories import ThreadFactory
 
 pytestmark = pytest.mark.django_db
@@ -45,7 +43,7 @@ def created(**asked: Any) -> Reconciliation:
 
 
 def claimed(**asked: Any) -> Reconciliation:
-    row = reconciliation_claim(created(**asked).pk)
+    row = RECONCILIATIONS.claim(created(**asked).pk)
     assert row is not None
     return row
 
@@ -72,12 +70,12 @@ def test_what_cant_be_done_is_refused(asked: dict[str, Any]) -> None:
 
 def test_one_run_has_it_and_a_silent_one_loses_it_to_the_next() -> None:
     row = claimed()
-    assert reconciliation_claim(row.pk) is None
+    assert RECONCILIATIONS.claim(row.pk) is None
     Reconciliation.objects.update(heartbeat_at=timezone.now() - dt.timedelta(minutes=16))
-    assert reconciliations_waiting() == [row.pk]
-    second = reconciliation_claim(row.pk)
+    assert RECONCILIATIONS.waiting() == [row.pk]
+    second = RECONCILIATIONS.claim(row.pk)
     assert second is not None
-    with pytest.raises(RunLostError):
+    with pytest.raises(TaskLostError):
         step_record(row, place=Place("records", 5), looked=Looked(5))
     step_record(second, place=Place("records", 5), looked=Looked(5))
 
@@ -99,7 +97,7 @@ def test_what_was_found_and_where_to_go_on_are_written_together() -> None:
 def test_a_run_that_lost_it_writes_no_discrepancy() -> None:
     row = claimed()
     reconciliation_stop(pk=row.pk, actor=ADA)
-    with pytest.raises(RunLostError):
+    with pytest.raises(TaskLostError):
         step_record(row, place=Place("work", 1), looked=Looked(1, (Found("orphans_open"),)))
     assert not discrepancies(row).exists()
 
@@ -114,11 +112,11 @@ def test_all_are_counted_where_only_the_first_are_kept(monkeypatch: pytest.Monke
 
 def test_one_that_ended_is_not_claimed_again_unless_it_is_told_to_go_on() -> None:
     row = claimed()
-    reconciliation_fail(row, error_text="the target is down", actor=ADA)
-    assert reconciliation_claim(row.pk) is None
+    RECONCILIATIONS.fail(row, error_text="the target is down", actor=ADA)
+    assert RECONCILIATIONS.claim(row.pk) is None
     assert not reconciliation_stop(pk=row.pk, actor=ADA)
     assert reconciliation_resume(pk=row.pk, actor=ADA)
-    again = reconciliation_claim(row.pk)
+    again = RECONCILIATIONS.claim(row.pk)
     assert again is not None
     assert again.error_text == ""
     reconciliation_finish(again, actor=ADA)

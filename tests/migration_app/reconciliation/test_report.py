@@ -9,8 +9,8 @@ from migration_app.csv_files import csv_lines
 from migration_app.models import Reconciliation
 from migration_app.reconciliation.kinds import Found, Looked
 from migration_app.reconciliation.records import (
+    RECONCILIATIONS,
     Place,
-    reconciliation_claim,
     reconciliation_create,
     step_record,
 )
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def row() -> Reconciliation:
-    made = reconciliation_claim(
+    made = RECONCILIATIONS.claim(
         reconciliation_create(checks=["orphans", "target", "live"], sample_size=5, actor=Actor("ada")).pk
     )
     assert made is not None

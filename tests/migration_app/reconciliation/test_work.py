@@ -7,19 +7,20 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from console.sandbox.testing import RunningSandbox
-from migration_app.engine.runner import Connections
 from migration_app.gateways.connection import Connection, source_connection, target_connection
 from migration_app.models import Conversation, Reconciliation, Thread
 from migration_app.reconciliation import work
 from migration_app.reconciliation.estimate import calls_estimate
 from migration_app.reconciliation.records import (
-    reconciliation_claim,
+    RECONCILIATIONS,
     reconciliation_create,
     reconciliation_resume,
     reconciliation_stop,
     totals,
 )
-from migration_app.reconciliation.work import Watch, reconcile_work
+from migration_app.reconciliation.work import reconcile_work
+from migration_app.tasks.connections import Connections
+from migration_app.tasks.turns import Watch
 from tests.factories import BatchFactory
 from tests.migration_app.copied import (
     ACTOR,
@@ -355,7 +356,7 @@ def test_one_that_a_person_stopped_writes_nothing_more(apis: Connections) -> Non
 def test_two_runs_of_one_reconciliation_are_one(apis: Connections) -> None:
     copied_thread()
     row = reconciliation_create(actor=ACTOR, checks=["target"], sample_size=None)
-    assert reconciliation_claim(row.pk) is not None
+    assert RECONCILIATIONS.claim(row.pk) is not None
     assert not reconcile_work(pk=row.pk, actor=ACTOR, apis=apis)
     row.refresh_from_db()
     assert (row.state, totals(row)["looked"]) == ("running", 0)

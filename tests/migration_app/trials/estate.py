@@ -6,14 +6,15 @@ from typing import Any
 
 from console.sandbox.testing import RunningSandbox
 from migration_app.contracts import Actor
-from migration_app.engine.runner import Connections
 from migration_app.gateways.connection import target_connection
 from migration_app.models import Assistant, Prompt, PromptVersion, Thread, Trial
 from migration_app.prompts.versions import version_create
+from migration_app.tasks.connections import Connections
+from migration_app.tasks.turns import Watch
 from migration_app.threads.assessments import thread_assess
 from migration_app.trials.plan import Settings, TrialPlan, trial_plan
 from migration_app.trials.trials import trial_create
-from migration_app.trials.work import TrialWatch, trial_work
+from migration_app.trials.work import trial_work
 from tests.migration_app.engine.conftest import add_page, message, objects_of
 
 ACTOR = Actor("ada", job_id="job-1")
@@ -135,7 +136,7 @@ def trial_made(
     )
 
 
-def run_trial(trial: Trial, watch: TrialWatch | None = None) -> bool:
+def run_trial(trial: Trial, watch: Watch | None = None) -> bool:
     apis = Connections(
         source=lambda: target_connection(timeout_seconds=5),
         target=lambda: target_connection(timeout_seconds=5),

@@ -12,13 +12,13 @@ from django.utils import timezone
 
 from console.sandbox.testing import RunningSandbox
 from migration_app.models import AuditEvent, Trial, TrialResult, TrialScratch
+from migration_app.tasks.turns import Watch
 from migration_app.trials.trials import (
     content_unpack,
     trial_clean,
     trial_resume,
     trial_stop,
 )
-from migration_app.trials.work import TrialWatch
 from tests.migration_app.conversion.support import validator
 from tests.migration_app.trials.estate import (
     ACTOR,
@@ -152,7 +152,7 @@ def test_the_call_that_would_exceed_the_budget_is_not_made(sandbox: RunningSandb
     trial = trial_made(plain_thread(), max_calls=4)
     run_trial(trial)
     assert (trial.state, trial.calls, states(trial)) == ("stopped", 4, ["done", "done", "pending"])
-    assert "budget of 4 calls" in trial.stop_reason
+    assert "budget of 4 calls" in trial.error_text
     assert nothing_left(sandbox)
 
 
@@ -161,7 +161,7 @@ def test_the_response_that_could_exceed_the_tokens_is_not_asked_for(sandbox: Run
     run_trial(trial)
     assert (trial.state, states(trial)) == ("stopped", ["done", "pending", "pending"])
     assert trial.tokens <= 4_300
-    assert "was not asked for" in trial.stop_reason
+    assert "was not asked for" in trial.error_text
 
 
 def test_it_goes_on_with_a_larger_budget(sandbox: RunningSandbox) -> None:
@@ -179,7 +179,7 @@ def test_a_stopped_one_asks_no_more_and_is_cleaned_up_after(sandbox: RunningSand
     def stop(row: Trial) -> None:
         trial_stop(pk=row.pk, actor=ACTOR)
 
-    run_trial(trial, TrialWatch(progress=stop))
+    run_trial(trial, Watch(progress=stop))
     assert (trial.state, states(trial)) == ("stopped", ["done", "pending", "pending"])
     assert nothing_left(sandbox)
     assert AuditEvent.objects.filter(verb="trial.stopped").count() == 1
@@ -188,7 +188,7 @@ def test_a_stopped_one_asks_no_more_and_is_cleaned_up_after(sandbox: RunningSand
 def test_a_worker_that_stops_leaves_it_to_the_next(sandbox: RunningSandbox) -> None:
     trial = trial_made(plain_thread())
     asked: list[int] = []
-    watch = TrialWatch(stop=lambda: bool(asked), progress=lambda row: asked.append(row.pk))
+    watch = Watch(stop=lambda: bool(asked), progress=lambda row: asked.append(row.pk))
     assert run_trial(trial, watch)
     assert trial.state == "queued"
     assert not run_trial(trial)
@@ -212,7 +212,7 @@ def died(trial: Trial) -> None:
     """As a worker does that is killed: nothing more is written, and its time runs out."""
     Trial.objects.filter(pk=trial.pk).update(
         state="running",
-        run_token="00000000-0000-0000-0000-000000000001",
+        claim_token="00000000-0000-0000-0000-000000000001",
         heartbeat_at=timezone.now() - dt.timedelta(hours=1),
     )
 
@@ -245,7 +245,7 @@ def test_a_create_that_was_in_doubt_when_the_worker_died_is_listed_as_lost(sandb
 def test_a_killed_one_finds_the_conversation_it_had_and_deletes_it(sandbox: RunningSandbox) -> None:
     trial = trial_made(plain_thread())
     asked: list[int] = []
-    run_trial(trial, TrialWatch(stop=lambda: bool(asked), progress=lambda row: asked.append(row.pk)))
+    run_trial(trial, Watch(stop=lambda: bool(asked), progress=lambda row: asked.append(row.pk)))
     trial.scratches.update(state="sending")
     died(trial)
     run_trial(trial)
@@ -265,7 +265,7 @@ def test_failures_alike_stop_it_and_it_goes_on_once_they_are_seen_to(sandbox: Ru
     trial = trial_made(plain_thread("thread_1", 10), version=version_made(model="gpt-gone"))
     run_trial(trial)
     assert (trial.state, states(trial)) == ("stopped", ["failed"] * 3 + ["pending"] * 2)
-    assert "model_not_found" in trial.stop_reason
+    assert "model_not_found" in trial.error_text
     assert nothing_left(sandbox)
     sandbox.control.seed([{"id": "gpt-gone", "object": "model", "created": 1, "owned_by": "us"}])
     assert trial_resume(pk=trial.pk, max_calls=100, max_tokens=10**9, reason="it is back", actor=ACTOR)

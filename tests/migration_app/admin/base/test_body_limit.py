@@ -178,7 +178,7 @@ def test_who_may_upload_does_so_on_that_page_alone(url: str, log_in: LogIn, spoo
 def test_the_upload_page_takes_files_of_those_who_may_import(
     log_in: LogIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("migration_app.admin.imports.imports.import_enqueue", lambda _pk: None)
+    monkeypatch.setattr("migration_app.admin.imports.imports.enqueue", lambda _kind, _pk: None)
     file = io.BytesIO(b"x" * 5_000_000)
     file.name = "a.jsonl"
     response = log_in("operator").post(UPLOAD, {"kind": "archive", "file": file, "reason": "r"})

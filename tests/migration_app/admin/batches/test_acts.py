@@ -26,7 +26,7 @@ ACTS = {
 def enqueued(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Batches that were put into the queue, which is not part of these tests."""
     found: list[int] = []
-    monkeypatch.setattr(acts, "batch_enqueue", found.append)
+    monkeypatch.setattr(acts, "enqueue", lambda _kind, pk: found.append(pk))
     return found
 
 

@@ -21,7 +21,7 @@ from tests.migration_app.admin.estate import threads_made
 @pytest.fixture(autouse=True)
 def enqueued(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found: list[int] = []
-    monkeypatch.setattr(threads_admin, "batch_enqueue", found.append)
+    monkeypatch.setattr(threads_admin, "enqueue", lambda _kind, pk: found.append(pk))
     return found
 
 

@@ -21,7 +21,7 @@ UPLOAD = "/admin/migration_app/sourceimport/upload/"
 @pytest.fixture
 def enqueued(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     pks: list[int] = []
-    monkeypatch.setattr(imports_admin, "import_enqueue", pks.append)
+    monkeypatch.setattr(imports_admin, "enqueue", lambda _kind, pk: pks.append(pk))
     return pks
 
 

@@ -23,7 +23,7 @@ CONVERT = "/admin/migration_app/assistant/convert/"
 @pytest.fixture
 def enqueued(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     calls: list[str] = []
-    monkeypatch.setattr(assistants_admin, "conversions_enqueue", lambda: calls.append("conversions"))
+    monkeypatch.setattr(assistants_admin, "enqueue", lambda kind: calls.append(kind.name))
     return calls
 
 
@@ -128,7 +128,7 @@ def test_an_assistant_is_fetched_again_where_a_source_is_configured(
     log_in: LogIn, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[str] = []
-    monkeypatch.setattr(assistants_admin, "looks_enqueue", lambda: calls.append("looks"))
+    monkeypatch.setattr(assistants_admin, "enqueue", lambda kind: calls.append(kind.name))
     assistant, client = stored(), log_in("operator")
     settings.SOURCE_BASE_URL = ""
     client.post(act_url(assistant, "look"), {"reason": "r"})

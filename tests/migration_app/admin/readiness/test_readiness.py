@@ -64,7 +64,7 @@ def test_hostile_names_are_escaped(log_in: LogIn) -> None:
 def test_asking_the_target_writes_down_the_wish_and_calls_nothing(log_in: LogIn) -> None:
     assert log_in("operator").post(look_url("target")).status_code == 302
     row = ReadinessCheck.objects.get()
-    assert (row.kind, row.state, row.requested_by_name) == ("target", "queued", "operator")
+    assert (row.kind, row.state, row.created_by_name) == ("target", "queued", "operator")
 
 
 def test_a_preview_tells_what_the_new_model_refuses_and_changes_nothing(log_in: LogIn) -> None:

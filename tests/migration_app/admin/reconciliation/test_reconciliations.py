@@ -16,8 +16,8 @@ from migration_app.counters import THREADS, counters_differences
 from migration_app.models import AuditEvent, Reconciliation, Tally, Thread
 from migration_app.reconciliation.kinds import DEFAULT_CHECKS, Found, Looked
 from migration_app.reconciliation.records import (
+    RECONCILIATIONS,
     Place,
-    reconciliation_claim,
     reconciliation_create,
     reconciliation_finish,
     step_record,
@@ -34,7 +34,7 @@ ADA = Actor("ada")
 def enqueued(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """What went into the queue."""
     found: list[int] = []
-    monkeypatch.setattr(module, "reconcile_enqueue", found.append)
+    monkeypatch.setattr(module, "enqueue", lambda _kind, pk: found.append(pk))
     return found
 
 
@@ -43,7 +43,7 @@ def url(row: Reconciliation, act: str = "") -> str:
 
 
 def finished(*found: Found, sample_size: int | None = None, looked: int = 5) -> Reconciliation:
-    row = reconciliation_claim(
+    row = RECONCILIATIONS.claim(
         reconciliation_create(checks=["records", "target"], sample_size=sample_size, actor=ADA).pk
     )
     assert row is not None
@@ -180,7 +180,7 @@ def test_a_page_of_many_takes_as_many_queries_as_of_one(
 
 
 def test_progress_says_how_far_it_is(log_in: LogIn) -> None:
-    row = reconciliation_claim(
+    row = RECONCILIATIONS.claim(
         reconciliation_create(checks=["records", "target"], sample_size=None, actor=ADA).pk
     )
     assert row is not None

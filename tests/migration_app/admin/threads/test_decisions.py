@@ -21,7 +21,7 @@ DECISIONS = ("keep", "anew", "rollback")
 @pytest.fixture
 def enqueued(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     pks: list[int] = []
-    monkeypatch.setattr(threads_admin, "batch_enqueue", pks.append)
+    monkeypatch.setattr(threads_admin, "enqueue", lambda _kind, pk: pks.append(pk))
     return pks
 
 

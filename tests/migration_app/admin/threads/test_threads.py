@@ -29,7 +29,7 @@ STARTING = [name for name, kind in ACTIONS.items() if isinstance(kind, BatchKind
 @pytest.fixture
 def enqueued(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     pks: list[int] = []
-    monkeypatch.setattr(threads_admin, "batch_enqueue", pks.append)
+    monkeypatch.setattr(threads_admin, "enqueue", lambda _kind, pk: pks.append(pk))
     return pks
 
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def enqueued(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     asked: list[int] = []
-    monkeypatch.setattr("migration_app.admin.trials.trials.trial_enqueue", asked.append)
+    monkeypatch.setattr("migration_app.admin.trials.trials.enqueue", lambda _kind, pk: asked.append(pk))
     return asked
 
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from migration_app.engine.breaker import PATIENCE_SECONDS, Breaker
 from migration_app.gateways.errors import GatewayError, Outcome
+from migration_app.tasks.breaker import PATIENCE_SECONDS, Breaker
 
 
 def error(code: str) -> GatewayError:

@@ -1,0 +1,1 @@
+"""Long work: one lifecycle for its rows, one registry of its kinds, one breaker. Must not import rq."""

@@ -1,0 +1,90 @@
+"""A worker's turn at a task: in whose name, until when, and how it hears that it is to stop. Must not import rq."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+from migration_app import silence
+from migration_app.contracts import Actor
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Watch:
+    """What goes on around a task: whether it is to stop, and who wants to hear how far its row is."""
+
+    stop: Callable[[], bool] = bool
+    progress: Callable[[Any], None] = lambda _row: None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Turn:
+    """One job's turn. ``ends_at`` is of the monotonic clock; ``enqueue`` adds a job of this kind for a primary key."""
+
+    actor: Actor
+    stop: threading.Event
+    ends_at: float
+    urgent_waits: Callable[[], bool]
+    enqueue: Callable[[int], None]
+
+    def is_over(self) -> bool:
+        """Whether the worker is to stop, or the turn has lasted long enough."""
+        return self.stop.is_set() or time.monotonic() > self.ends_at
+
+    def make_room(self) -> None:
+        """End the turn if urgent work waits: asks the database."""
+        if self.urgent_waits():
+            self.stop.set()
+
+    def watch(self) -> Watch:
+        """The turn as work beside the engine sees it: over at its end, and when urgent work waits."""
+        return Watch(stop=self.is_over, progress=lambda _row: self.make_room())
+
+    def stopped_for(self, seconds: float) -> Callable[[], bool]:
+        """Tell of a stop so many seconds after it was first heard of: time to finish what is short."""
+        end: float | None = None
+
+        def is_over() -> bool:
+            nonlocal end
+            if not self.stop.is_set():
+                return False
+            now = time.monotonic()
+            end = now + seconds if end is None else end
+            return now >= end
+
+        return is_over
+
+
+@contextlib.contextmanager
+def stop_heard() -> Iterator[threading.Event]:
+    """Yield a flag that SIGTERM sets, so that the work at hand comes to an end instead of being cut off.
+
+    The handler only sets the flag, and whoever works only asks ``is_set``, which takes no lock: a handler
+    must not wait for what it has interrupted. Enter this before the database is asked for anything: it may not answer.
+    """
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def hear(signum: int, frame: FrameType | None) -> None:
+        stop.set()
+        silence.stop_asked()
+        if callable(before):  # a worker that does not fork: it ends after this job
+            before(signum, frame)
+
+    before = signal.signal(signal.SIGTERM, hear)
+    mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    try:
+        yield stop
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if signal.getsignal(signal.SIGTERM) is hear:
+            signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+        silence.stop_over()
