@@ -7,8 +7,9 @@ Nothing but ``differences`` and ``rebuild`` reads the rows that are counted.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
@@ -280,6 +281,14 @@ def tally_lines(condition: Q | None = None, *, batch_pk: int | None = None) -> l
     with connection.cursor() as cursor:
         cursor.execute(_SQL["tally_lines"].format(rows=statement, keys=keys, sums=sums), params)
         return [TallyLine(*row) for row in cursor.fetchall()]
+
+
+def tally_sums(lines: Iterable[TallyLine], key: Callable[[TallyLine], str]) -> collections.Counter[str]:
+    """How many threads have each value of ``key``."""
+    found: collections.Counter[str] = collections.Counter()
+    for line in lines:
+        found[key(line)] += line.threads
+    return found
 
 
 def tally_condition(condition: Q) -> Q | None:

@@ -13,8 +13,8 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from migration_app.archive.expanded import Refused
 from migration_app.archive.ids import id_fault, storable_text
-from migration_app.archive.objects import Refused
 from migration_app.archive.times import seconds_of
 from migration_app.archive.versions import NestedTooDeeplyError, digest_of, pruned, rank_of
 from migration_app.contracts import JsonObject, SourceKind

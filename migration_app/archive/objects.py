@@ -16,7 +16,6 @@ from migration_app.archive.expanded import (
     Deletion,
     EmptyPage,
     Expanded,
-    LastPage,
     OtherList,
     Refused,
     Skipped,
@@ -55,21 +54,6 @@ from migration_app.archive.transcripts import (
     transcript_thread,
 )
 from migration_app.contracts import JsonObject, SourceKind
-
-__all__ = [
-    "KINDS",
-    "OBJECT_NAMES",
-    "Deletion",
-    "EmptyPage",
-    "Expanded",
-    "LastPage",
-    "OtherList",
-    "Refused",
-    "Skipped",
-    "SourceObject",
-    "expand",
-    "is_last_page",
-]
 
 KINDS: Final[dict[str, SourceKind]] = {
     "assistant": "assistant",

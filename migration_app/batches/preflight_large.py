@@ -6,9 +6,8 @@ longest threads are those of the newest ones. The command (``manage.py preflight
 
 from __future__ import annotations
 
-import collections
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -17,7 +16,7 @@ from django.db.models.expressions import RawSQL
 from migration_app.batches.kinds import BATCH_KINDS
 from migration_app.batches.preflight import Preflight, preflight_threads
 from migration_app.contracts import Fidelity, Policies
-from migration_app.counters import TallyLine
+from migration_app.counters import TallyLine, tally_sums
 from migration_app.gateways.target import CONVERSATION_READS
 from migration_app.index_walks import counted_up_to, index_for, walk
 from migration_app.models import Thread
@@ -111,9 +110,9 @@ def _with_counters(
         else taken
     )
     sent = [line for line in going if not converting or line.fidelity != Fidelity.BLOCKED.value]
-    by_fidelity = _summed(taken, lambda line: line.fidelity)
-    refused = _summed(matching, lambda line: line.status)
-    refused.subtract(_summed(taken, lambda line: line.status))
+    by_fidelity = tally_sums(taken, lambda line: line.fidelity)
+    refused = tally_sums(matching, lambda line: line.status)
+    refused.subtract(tally_sums(taken, lambda line: line.status))
     threads, chunks = sum(line.threads for line in sent), sum(line.chunks for line in sent)
     reads = sum(line.reads for line in sent) + CONVERSATION_READS * threads
     return dataclasses.replace(
@@ -135,10 +134,3 @@ def _with_counters(
         refused_by_status={status: count for status, count in sorted(refused.items()) if count},
         by_fidelity=dict(by_fidelity),
     )
-
-
-def _summed(lines: Sequence[TallyLine], key: Callable[[TallyLine], str]) -> collections.Counter[str]:
-    found: collections.Counter[str] = collections.Counter()
-    for line in lines:
-        found[key(line)] += line.threads
-    return found

@@ -14,6 +14,8 @@ from functools import partial
 from django.conf import settings
 from django.db import transaction
 
+from migration_app.archive.expanded import Deletion, EmptyPage, LastPage, Refused
+from migration_app.archive.expanded import SourceObject as Found
 from migration_app.archive.files.reader import Document, Reject, read_documents
 from migration_app.archive.files.rows import (
     TRANSCRIPT_READ,
@@ -27,8 +29,7 @@ from migration_app.archive.files.shallow import top_level_strings
 from migration_app.archive.files.shape import Replayed, file_shape
 from migration_app.archive.files.streams import REJECT_BYTES, ArchiveUnreadableError, ByteReader
 from migration_app.archive.ids import MessageIds, id_fault, storable_text
-from migration_app.archive.objects import KINDS, Deletion, EmptyPage, LastPage, Refused, is_last_page
-from migration_app.archive.objects import SourceObject as Found
+from migration_app.archive.objects import KINDS, is_last_page
 from migration_app.archive.order.ordering import direction_evidence
 from migration_app.archive.order.seen_lists import list_marks
 from migration_app.archive.order.unfinished import LIST_GOES_ON
@@ -37,10 +38,10 @@ from migration_app.archive.transcripts import TranscriptLines, is_transcript
 from migration_app.archive.versions import NestedTooDeeplyError, digest_of
 from migration_app.contracts import Actor, ListingOrder
 from migration_app.imports.documents import TOO_DEEP, OtherLists, document_parts
-from migration_app.imports.news import Entry, ThreadNews
+from migration_app.imports.news import ThreadEntry, ThreadNews
 from migration_app.imports.store import newest_page_pk, registered_reason, threads_store
 from migration_app.imports.talks import Talks
-from migration_app.imports.tally import Progress, RejectSink, Tally
+from migration_app.imports.tally import ImportTally, Progress, RejectSink
 from migration_app.models import AuditEvent, SnapshotPage, SourceImport, Thread
 from migration_app.snapshots.deletions import deletions_keep, deletions_search
 from migration_app.snapshots.source_objects import (
@@ -72,7 +73,7 @@ def archive_import(
     Raises ArchiveUnreadableError if the file as a whole, or from some line on, can't be read: what stood before is
     stored and assessed.
     """
-    tally = Tally(hold, stream, reject_sink=reject_sink, progress=progress)
+    tally = ImportTally(hold, stream, reject_sink=reject_sink, progress=progress)
     whole = Replayed(tally.stream)
     shape = file_shape(whole.head)
     if shape == "empty":
@@ -118,7 +119,7 @@ def _groups(thread_pks: Sequence[int]) -> Iterator[Sequence[int]]:
 class _Intake:
     """The buffer of one import."""
 
-    def __init__(self, tally: Tally, actor: Actor) -> None:
+    def __init__(self, tally: ImportTally, actor: Actor) -> None:
         self._touched: set[int] = set()
         self._earlier: set[int] = set()
         self._going_on: set[int] = set()
@@ -255,7 +256,7 @@ class _Intake:
             self._tally.reject(Reject(line_number, refused.reason, raw[:REJECT_BYTES]))
         for thread_id in filter(None, (refused.thread_id, refused.beside)):
             mark = self._talks.marks.mark_of(dataclasses.replace(refused, thread_id=thread_id), line_number)
-            self._add(thread_id, Entry(K.REJECTS, b"", redacted=False, mark=mark, said=refused.ids))
+            self._add(thread_id, ThreadEntry(K.REJECTS, b"", redacted=False, mark=mark, said=refused.ids))
 
     def _document(self, document: Document) -> None:
         raw, value, redacted = redacted_document(document.raw, document.value)
@@ -280,7 +281,7 @@ class _Intake:
             thread_id, last = self._before
             last = last if isinstance(last, EmptyPage) else dataclasses.replace(last, page=None)
             lists = list_marks((last, LastPage()))
-            self._add(thread_id, Entry(K.ARCHIVE, raw, redacted, (), lists))
+            self._add(thread_id, ThreadEntry(K.ARCHIVE, raw, redacted, (), lists))
         self._other_lists.see(value, parts)
         self._before = parts.going_on()
         alone = not parts.by_thread and len(parts.loose) == 1 and not isinstance(value.get("data"), list)
@@ -313,13 +314,13 @@ class _Intake:
         )
         raw = row.raw if row.raw.endswith(b"\n") else row.raw + b"\n"
         seen = tuple((found, digest_of(found.value)) for found in objects)
-        entry = Entry(
+        entry = ThreadEntry(
             K.TRANSCRIPT_CSV, raw, redacted=False, objects=seen, line_number=row.line_number, places={place}
         )
         self._add(thread["id"], entry)
         self._buffered += 1
 
-    def _add(self, thread_id: str, entry: Entry) -> None:
+    def _add(self, thread_id: str, entry: ThreadEntry) -> None:
         self._news.setdefault(thread_id, ThreadNews(thread_id)).add(entry)
         self._size += len(entry.raw)
 

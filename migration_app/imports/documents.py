@@ -7,21 +7,14 @@ import itertools
 import json
 from collections.abc import Collection
 
-from migration_app.archive.objects import (
-    Deletion,
-    EmptyPage,
-    OtherList,
-    Refused,
-    Skipped,
-    expand,
-    is_last_page,
-)
-from migration_app.archive.objects import SourceObject as Found
+from migration_app.archive.expanded import Deletion, EmptyPage, OtherList, Refused, Skipped
+from migration_app.archive.expanded import SourceObject as Found
+from migration_app.archive.objects import expand, is_last_page
 from migration_app.archive.order.seen_lists import list_marks
 from migration_app.archive.transcripts import TranscriptLines
 from migration_app.archive.versions import NestedTooDeeplyError, digest_of
 from migration_app.contracts import JsonObject
-from migration_app.imports.news import Entry
+from migration_app.imports.news import ThreadEntry
 
 TOO_DEEP = "The object is nested too deeply to be an API object."
 _EMPTY_PAGE = (
@@ -46,10 +39,10 @@ class ThreadPart:
 
     def entry(
         self, kind: str, raw: bytes, *, redacted: bool, line_number: int, places: Collection[int]
-    ) -> Entry:
+    ) -> ThreadEntry:
         """What is to be stored of it; ``places`` are those of a transcript's messages that are taken."""
         sights: list[Found | EmptyPage] = [*(found for found, _digest in self.objects), *self.empty]
-        return Entry(
+        return ThreadEntry(
             kind,
             raw,
             redacted,

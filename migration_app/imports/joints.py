@@ -9,9 +9,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from migration_app.archive.objects import SourceObject
+from migration_app.archive.expanded import SourceObject
 from migration_app.archive.order.seen_lists import LISTED
-from migration_app.imports.news import Entry
+from migration_app.imports.news import ThreadEntry
 from migration_app.models import SnapshotPage
 
 Name = tuple[str, str]
@@ -22,7 +22,7 @@ Name = tuple[str, str]
 class _Single:
     """A document of one object that stands in no list."""
 
-    entry: Entry | None  # none where an earlier buffer held it
+    entry: ThreadEntry | None  # none where an earlier buffer held it
     name: Name
     is_new: bool
     is_kept: bool
@@ -79,7 +79,7 @@ class Joints:
         self._passed = passed
         self._last: dict[str, _Single] = {}
 
-    def kept(self, entry: Entry, *, is_new: bool) -> Iterator[Entry]:
+    def kept(self, entry: ThreadEntry, *, is_new: bool) -> Iterator[ThreadEntry]:
         """What is to be stored when this document comes: itself, the one before it, both or neither."""
         for found, _digest in entry.objects:
             self._known.note_end(found)
@@ -122,7 +122,7 @@ class Joints:
         return one.is_new or other.is_new or self._known.is_end(one.name) or self._known.is_end(other.name)
 
 
-def _single(entry: Entry) -> SourceObject | None:
+def _single(entry: ThreadEntry) -> SourceObject | None:
     """The object of a document that holds nothing else."""
     if len(entry.objects) != 1 or entry.kind != SnapshotPage.Kind.ARCHIVE:
         return None

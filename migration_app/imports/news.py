@@ -6,14 +6,14 @@ import dataclasses
 import json
 from collections.abc import Collection, Sequence
 
+from migration_app.archive.expanded import SourceObject
 from migration_app.archive.ids import storable_text
 from migration_app.archive.marks import Mark
-from migration_app.archive.objects import SourceObject
 from migration_app.contracts import JsonObject
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Entry:
+class ThreadEntry:
     """One document, or row, as far as it is about one thread; or the mark of what was rejected of it.
 
     ``said``: ids of the messages of a whole transcript that was rejected. ``places``: those of a transcript's messages
@@ -39,10 +39,10 @@ class ThreadNews:
     """What the buffer holds about one thread."""
 
     thread_id: str
-    entries: list[Entry] = dataclasses.field(default_factory=list)
+    entries: list[ThreadEntry] = dataclasses.field(default_factory=list)
     size: int = 0
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: ThreadEntry) -> None:
         """Put a document behind the others."""
         self.entries.append(entry)
         self.size += len(entry.raw)

@@ -17,27 +17,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from django.db import connection, transaction
 
+from migration_app.archive.expanded import Deletion, EmptyPage, LastPage, SourceObject
 from migration_app.archive.files.reader import Reject
 from migration_app.archive.files.streams import REJECT_BYTES
 from migration_app.archive.ids import MessageIds
 from migration_app.archive.marks import Filled, Mark
-from migration_app.archive.objects import Deletion, EmptyPage, LastPage, SourceObject
 from migration_app.archive.order.assemble import page_sights
 from migration_app.archive.order.seen_lists import list_marks
-from migration_app.archive.order.talk import KnownTalk
+from migration_app.archive.order.talk import KnownTalk, other_talk
 from migration_app.archive.versions import KnownObjects, Verdict, digest_of
 from migration_app.audit.trail import audit_event
 from migration_app.contracts import Actor, ListingOrder
 from migration_app.imports.joints import Joints, KnownJoints
-from migration_app.imports.news import Entry, ThreadNews, documents_written
-from migration_app.imports.talks import (
-    Talks,
-    of_talk,
-    other_mark,
-    other_talk,
-    row_differs,
-    talk_differs,
-)
+from migration_app.imports.news import ThreadEntry, ThreadNews, documents_written
+from migration_app.imports.talks import Talks, of_talk, other_mark, row_differs, talk_differs
 from migration_app.models import AuditEvent, SnapshotPage, SourceImport, Thread
 from migration_app.snapshots.deletions import deletion_document, deletions_are_kept, deletions_of
 from migration_app.snapshots.page_writing import snapshot_pages_write
@@ -317,7 +310,7 @@ class _GroupStore:
             )
         return pages
 
-    def _says_more(self, entry: Entry, known: _Known, conflicts: list[str]) -> bool:
+    def _says_more(self, entry: ThreadEntry, known: _Known, conflicts: list[str]) -> bool:
         """Count a document's objects; whether it says what is not known. ``conflicts`` gains the names of those.
 
         Where lists end is said by lists alone: one that names known objects may still be the missing page.
@@ -342,7 +335,7 @@ class _GroupStore:
                 conflicts.append(f"{found.kind} {found.id}")
         return says_more
 
-    def _fitting(self, entry: Entry, known: _Known, fresh: _Fresh) -> Entry | None:
+    def _fitting(self, entry: ThreadEntry, known: _Known, fresh: _Fresh) -> ThreadEntry | None:
         """The document without what contradicts the known transcript, which is rejected; None if nothing is left."""
         said = [sighted for sighted in entry.objects if of_talk(entry.kind, sighted[0])]
         if not said:

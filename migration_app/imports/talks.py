@@ -5,9 +5,9 @@ from __future__ import annotations
 import collections
 import dataclasses
 
+from migration_app.archive.expanded import Refused, SourceObject
 from migration_app.archive.marks import Mark, MarkMaker
-from migration_app.archive.objects import Refused, SourceObject
-from migration_app.archive.order.talk import KnownTalk, Reading, other_talk
+from migration_app.archive.order.talk import KnownTalk, Reading
 from migration_app.archive.versions import KnownObjects
 from migration_app.contracts import JsonObject
 from migration_app.imports.joints import Name
@@ -63,6 +63,3 @@ def other_mark(talks: Talks, values: list[JsonObject], reason: str, thread_id: s
     """The mark of messages that are not taken because they are of another talk."""
     refused = Refused(reason, thread_id=thread_id, kind="message", values=tuple(values), is_talk=True)
     return talks.marks.mark_of(refused, line_number)
-
-
-__all__ = ["TALKS", "Talks", "of_talk", "other_mark", "other_talk", "row_differs", "talk_differs"]

@@ -48,7 +48,7 @@ class CountingStream:
         return piece
 
 
-class Tally:
+class ImportTally:
     """Counts and rejects of one import."""
 
     def __init__(

@@ -17,7 +17,7 @@ from migration_app.archive.files.reader import Reject
 from migration_app.archive.files.streams import ArchiveUnreadableError, ByteReader
 from migration_app.contracts import Actor
 from migration_app.imports.id_lines import Accepted, Layout, read_id_lines
-from migration_app.imports.tally import Progress, RejectSink, Tally
+from migration_app.imports.tally import ImportTally, Progress, RejectSink
 from migration_app.models import Assistant, SourceImport, Thread
 from migration_app.tasks.holding import Hold
 
@@ -111,7 +111,7 @@ def thread_ids_import(
     All or nothing: one transaction, ``finish`` called at its end. Known threads keep what they have; empty references
     are filled in. Raises ArchiveUnreadableError if there is no id in the file, or too much else.
     """
-    tally = Tally(hold, stream, reject_sink=reject_sink, progress=progress)
+    tally = ImportTally(hold, stream, reject_sink=reject_sink, progress=progress)
     layout, lines = read_id_lines(tally.stream, tally.step)
     with connection.cursor() as cursor:
         # Read before the transaction: rejects are kept though nothing goes in, and nobody waits for the import's row.
@@ -130,7 +130,7 @@ def thread_ids_import(
                 finish()
 
 
-def _pieces(lines: Iterator[Accepted | Reject], tally: Tally) -> Iterator[bytes]:
+def _pieces(lines: Iterator[Accepted | Reject], tally: ImportTally) -> Iterator[bytes]:
     """What is accepted, a few MB at a time; the rest is counted and kept as rejects."""
     piece = bytearray()
     for line in lines:
@@ -166,7 +166,7 @@ def _stage(cursor: CursorWrapper, layout: Layout, pieces: Iterator[bytes]) -> bo
     return any_lines
 
 
-def _register(cursor: CursorWrapper, actor: Actor, tally: Tally) -> None:
+def _register(cursor: CursorWrapper, actor: Actor, tally: ImportTally) -> None:
     source_import = tally.source_import
     cursor.execute("SELECT set_config('work_mem', %s, true)", [_WORK_MEM])
     parameters = {

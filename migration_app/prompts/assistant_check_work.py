@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 
-from migration_app.archive.objects import SourceObject as Found
+from migration_app.archive.expanded import SourceObject as Found
 from migration_app.archive.objects import expand
 from migration_app.archive.redact import redacted_document
 from migration_app.contracts import Actor

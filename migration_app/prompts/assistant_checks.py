@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.utils import timezone
 
-from migration_app.archive.objects import SourceObject as Found
+from migration_app.archive.expanded import SourceObject as Found
 from migration_app.archive.versions import contradicts, digest_of
 from migration_app.audit.trail import audit_event
 from migration_app.contracts import Actor

@@ -19,7 +19,7 @@ from migration_app.contracts import Actor, PromptPlan
 from migration_app.conversion.prompts.assistants import convert_assistant
 from migration_app.models import Assistant, AuditEvent, Prompt, PromptVersion
 from migration_app.prompts.versions import version_create
-from migration_app.threads.snapshots import source_object_value
+from migration_app.snapshots.pages import source_object_value
 
 S = Assistant.Status
 _GROUP = 2_000

@@ -38,7 +38,7 @@ class Export:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Standing:
+class DirectoryState:
     """How a directory differs from an export: names of files."""
 
     missing: tuple[str, ...] = ()
@@ -113,7 +113,7 @@ def export_zip(export: Export) -> bytes:
     return archive.getvalue()
 
 
-def directory_standing(export: Export, directory: Path, *, format: Format = "both") -> Standing:  # noqa: A002 - the option's name
+def directory_standing(export: Export, directory: Path, *, format: Format = "both") -> DirectoryState:  # noqa: A002 - the option's name
     """Compare a directory with an export of everything; reads only. OSError if it can't be read.
 
     Left over is what an export once wrote and this one would not; files of others are nobody's business.
@@ -128,10 +128,10 @@ def directory_standing(export: Export, directory: Path, *, format: Format = "bot
     left_over = [
         path.name for path in _our_files(directory, _SUFFIXES[format]) if path.name not in export.files
     ]
-    return Standing(tuple(missing), tuple(stale), tuple(left_over))
+    return DirectoryState(tuple(missing), tuple(stale), tuple(left_over))
 
 
-def directory_write(export: Export, directory: Path, standing: Standing) -> None:
+def directory_write(export: Export, directory: Path, standing: DirectoryState) -> None:
     """Bring a directory up to date: write what is missing or stale, remove what is left over. OSError."""
     directory.mkdir(parents=True, exist_ok=True)
     for name in (*standing.missing, *standing.stale):

@@ -15,7 +15,7 @@ from migration_app.conversion.resources import Resource
 from migration_app.models import PromptNeeds, PromptVersion, TargetModel
 from migration_app.models import Resource as KnownResource
 from migration_app.prompts.needs import versions_that_count
-from migration_app.readiness.target_models import Problem, model_problem, today
+from migration_app.readiness.target_models import ModelProblem, model_problem, today
 
 _A_FETCH = 500
 _NAMED = 3
@@ -27,7 +27,7 @@ class Readiness:
 
     version: PromptVersion
     model: str
-    problems: tuple[Problem, ...]
+    problems: tuple[ModelProblem, ...]
 
     @property
     def grade(self) -> str:
@@ -43,7 +43,7 @@ class ModelUse:
     model: str
     prompts: int
     row: TargetModel | None
-    problem: Problem | None
+    problem: ModelProblem | None
 
 
 def models_in_use() -> list[ModelUse]:
@@ -82,7 +82,7 @@ def readiness_of(versions: Iterable[PromptVersion]) -> list[Readiness]:
     for version in listed:
         need = needs.get(version.pk)
         if need is None:
-            unread = Problem(
+            unread = ModelProblem(
                 "not_read", "unknown", "What it needs was not read yet: ask the target once more."
             )
             judged.append(Readiness(version, "", (unread,)))
@@ -115,7 +115,7 @@ def was_looked() -> bool:
     return TargetModel.objects.exists()
 
 
-def _judged(model: str, rows: Mapping[str, TargetModel], *, looked: bool) -> Problem | None:
+def _judged(model: str, rows: Mapping[str, TargetModel], *, looked: bool) -> ModelProblem | None:
     return model_problem(model, rows.get(model), looked=looked, on=today())
 
 
@@ -129,7 +129,7 @@ def _statuses(kind: str, ids: Iterable[Sequence[str]]) -> dict[str, str]:
     return dict(found.values_list("resource_id", "status"))
 
 
-def _resource_problems(words: str, ids: Sequence[str], statuses: Mapping[str, str]) -> list[Problem]:
+def _resource_problems(words: str, ids: Sequence[str], statuses: Mapping[str, str]) -> list[ModelProblem]:
     """What is gone, and what nobody looked at; one problem a kind."""
     gone = [each for each in ids if statuses.get(each) in ("missing", "expired")]
     unseen = [each for each in ids if each not in statuses]
@@ -137,12 +137,12 @@ def _resource_problems(words: str, ids: Sequence[str], statuses: Mapping[str, st
     if gone:
         listed = ", ".join(f"{each} ({statuses[each]})" for each in gone[:_NAMED]) + _more(gone)
         problems.append(
-            Problem(f"{words.replace(' ', '_')}_gone", "error", f"The target lacks: {words} {listed}.")
+            ModelProblem(f"{words.replace(' ', '_')}_gone", "error", f"The target lacks: {words} {listed}.")
         )
     if unseen:
         listed = ", ".join(unseen[:_NAMED]) + _more(unseen)
         problems.append(
-            Problem(
+            ModelProblem(
                 f"{words.replace(' ', '_')}_not_looked_at", "unknown", f"Not looked at yet: {words} {listed}."
             )
         )

@@ -29,7 +29,7 @@ _WRITTEN = ("%d %B %Y", "%d %b %Y", "%B %d, %Y", "%b %d, %Y", "%Y/%m/%d", "%Y.%m
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Problem:
+class ModelProblem:
     """What stands against using something. error: calls fail; warning: they will; unknown: nobody looked yet."""
 
     code: str
@@ -81,27 +81,31 @@ def models_to_choose() -> QuerySet[TargetModel]:
     return TargetModel.objects.filter(is_listed=True).exclude(shutdown_on__lte=end)
 
 
-def model_problem(model: str, row: TargetModel | None, *, looked: bool, on: dt.date) -> Problem | None:
+def model_problem(model: str, row: TargetModel | None, *, looked: bool, on: dt.date) -> ModelProblem | None:
     """Judge a model that a prompt names on a day, by its row; ``looked``: the target's list was read at all."""
     if not model:
-        return Problem("model_missing", "error", "It names no model.")
+        return ModelProblem("model_missing", "error", "It names no model.")
     if row is None and not looked:
-        return Problem("model_not_looked_at", "unknown", "Nobody has asked the target for its models yet.")
+        return ModelProblem(
+            "model_not_looked_at", "unknown", "Nobody has asked the target for its models yet."
+        )
     if row is None:
-        return Problem("model_unknown", "error", "The target does not list this model.")
+        return ModelProblem("model_unknown", "error", "The target does not list this model.")
     day = row.shutdown_on
     if day is not None and day <= on:
-        return Problem("model_shut_down", "error", f"The model shut down on {day.isoformat()}.")
+        return ModelProblem("model_shut_down", "error", f"The model shut down on {day.isoformat()}.")
     if not row.is_listed:
         last = row.last_seen_at.date().isoformat()
-        return Problem("model_gone", "error", f"The target lists this model no more; it last did on {last}.")
+        return ModelProblem(
+            "model_gone", "error", f"The target lists this model no more; it last did on {last}."
+        )
     if day is not None and (day - on).days <= NEAR_DAYS:
         days = (day - on).days
-        return Problem(
+        return ModelProblem(
             "model_near_its_end", "warning", f"The model shuts down on {day.isoformat()}, in {days} days."
         )
     if row.shutdown_text:
-        return Problem(
+        return ModelProblem(
             "shutdown_date_unreadable", "warning", f"The target gives a shutdown date: {row.shutdown_text!r}."
         )
     return None

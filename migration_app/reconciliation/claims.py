@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from migration_app.contracts import JsonObject, ThreadPlan
+from migration_app.contracts import JsonObject
 from migration_app.conversion.comparison.canonical import Fingerprinting, read_back_includes
 from migration_app.conversion.comparison.conversations import (
     Bodies,
@@ -18,7 +18,7 @@ from migration_app.conversion.comparison.conversations import (
 from migration_app.models import Chunk, Conversation, Thread
 from migration_app.reconciliation.kinds import Found
 from migration_app.snapshots.pages import load_source_thread
-from migration_app.threads.plans import PlanLostError, conversation_policies, plan_of
+from migration_app.threads.plans import conversation_plan
 
 READ_BACK_ALL = (
     "code_interpreter_call.outputs",
@@ -218,7 +218,7 @@ def conversation_claim(thread: Thread, *, quick: bool) -> ConversationClaim | No
     claim = dataclasses.replace(claim, item_ids=item_ids, chunks=chunks)
     if quick:
         return dataclasses.replace(claim, item_count=len(item_ids))
-    plan = None if kept is not None else _plan(thread, conversation)
+    plan = None if kept is not None else conversation_plan(thread, conversation)
     if plan is None:
         return dataclasses.replace(claim, fingerprint=conversation.fingerprint, include=READ_BACK_ALL)
     bodies = Bodies(plan.items)
@@ -229,13 +229,6 @@ def conversation_claim(thread: Thread, *, quick: bool) -> ConversationClaim | No
         metadata=plan.metadata,
         include=read_back_includes(bodies),
     )
-
-
-def _plan(thread: Thread, conversation: Conversation) -> ThreadPlan | None:
-    try:
-        return plan_of(load_source_thread(thread), conversation_policies(conversation), conversation)
-    except PlanLostError:
-        return None
 
 
 def _recorded(conversation: Conversation, kept: int | None) -> tuple[list[str], list[tuple[int, str]]]:

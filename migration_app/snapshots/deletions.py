@@ -15,8 +15,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 
 from django.db import connection, transaction
 
+from migration_app.archive.expanded import Deletion, SourceObject
 from migration_app.archive.ids import MessageIds
-from migration_app.archive.objects import Deletion, SourceObject
 from migration_app.archive.order.assemble import page_sights
 from migration_app.models import SnapshotPage, SourceDeletion, SourceImport, Thread
 from migration_app.snapshots.pages import page_content, pages_made

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from django.db import connection, transaction
 
+from migration_app.archive.expanded import SourceObject as Found
 from migration_app.archive.ids import storable_text
-from migration_app.archive.objects import SourceObject as Found
 from migration_app.archive.sequence import payload_compress, payload_sha256
 from migration_app.archive.times import moment_of
 from migration_app.archive.versions import Verdict, contradicts, digest_of, merged, pruned

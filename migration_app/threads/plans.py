@@ -114,6 +114,14 @@ def plan_of(
     return dataclasses.replace(plan, findings=selected(plan.findings, range(len(plan.findings)), more))
 
 
+def conversation_plan(thread: Thread, conversation: Conversation) -> ThreadPlan | None:
+    """The plan that a conversation was sent from, and what it is to do without; None if it is lost."""
+    try:
+        return plan_of(load_source_thread(thread), conversation_policies(conversation), conversation)
+    except PlanLostError:
+        return None
+
+
 def policies_words(policies: Policies) -> str:
     """Say in one line which policies differ from the defaults, for the audit trail."""
     defaults = policies_as_dict(Policies())

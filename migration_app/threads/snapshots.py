@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.db.models import Max
 
+from migration_app.archive.expanded import Refused, SourceObject
 from migration_app.archive.files.reader import decode_document
-from migration_app.archive.objects import Refused, SourceObject, expand
+from migration_app.archive.objects import expand
 from migration_app.archive.order.unfinished import LIST_GOES_ON
 from migration_app.archive.redact import redacted_document
 from migration_app.archive.versions import KnownObjects, Verdict
@@ -19,14 +20,10 @@ from migration_app.snapshots.deletions import deletions_are_kept, deletions_put
 from migration_app.snapshots.pages import (
     MAX_PAGE_BYTES,
     known_objects,
-    load_source_thread,
     pages_made,
-    source_object_value,
 )
 from migration_app.threads.assessments import thread_assess
 from migration_app.threads.statuses import TERMINAL_FIELDS
-
-__all__ = ["live_snapshot_store", "load_source_thread", "snapshot_pages_append", "source_object_value"]
 
 _PAGES_A_FETCH = 16
 _PAGES_A_WRITE = 64

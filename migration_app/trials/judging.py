@@ -51,7 +51,7 @@ class JudgingRefusedError(ValueError):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Tally:
+class JudgementTally:
     """How often each verdict was given, how many turns can be judged, and what that says, in words."""
 
     counts: dict[str, int]
@@ -121,7 +121,7 @@ def trial_reveal(*, pk: int, actor: Actor) -> bool:
     return bool(changed)
 
 
-def trial_tally(trial: Trial) -> Tally:
+def trial_tally(trial: Trial) -> JudgementTally:
     """Count the verdicts. Of a blind comparison only how many there are is told."""
     given = Counter(
         TrialTurn.objects.filter(trial=trial).exclude(verdict="").values_list("verdict", flat=True)
@@ -129,11 +129,13 @@ def trial_tally(trial: Trial) -> Tally:
     judgeable = judgeable_turns(trial).count()
     judged = sum(given.values())
     if trial.is_blind:
-        return Tally({}, judged, judgeable, f"{judged} of {judgeable} turns judged; counted once revealed.")
+        return JudgementTally(
+            {}, judged, judgeable, f"{judged} of {judgeable} turns judged; counted once revealed."
+        )
     names = (_V.A, _V.SAME, _V.B) if trial.is_ab else (_V.BETTER, _V.SAME, _V.WORSE)
     counts = {str(name): given[name] for name in names}
     first, same, second = counts.values()
-    return Tally(counts, judged, judgeable, sign_words(first, second, same, is_ab=trial.is_ab))
+    return JudgementTally(counts, judged, judgeable, sign_words(first, second, same, is_ab=trial.is_ab))
 
 
 def sign_words(first: int, second: int, same: int, *, is_ab: bool) -> str:

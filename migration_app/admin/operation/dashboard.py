@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import collections
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.http import HttpRequest
@@ -19,7 +18,7 @@ from migration_app.admin.batches.batches import OPEN_STATES, batch_percent, batc
 from migration_app.admin.imports.imports import IMPORT, import_percent, import_progress_words
 from migration_app.admin.imports.imports import OPEN_STATES as IMPORT_OPEN_STATES
 from migration_app.batches.progress import batch_progress
-from migration_app.counters import TallyLine, tally_lines
+from migration_app.counters import TallyLine, tally_lines, tally_sums
 from migration_app.engine.target_behaviour import repeats_are_refused
 from migration_app.index_walks import counted_up_to, walk
 from migration_app.models import (
@@ -43,7 +42,7 @@ def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str
     if not may_view_threads(request):
         return {**context, "title": "Dashboard", "has_role": False}
     lines = tally_lines()
-    by_status = _summed(lines, lambda line: line.status)
+    by_status = tally_sums(lines, lambda line: line.status)
     total = by_status.total()
     return {
         **context,
@@ -65,7 +64,7 @@ def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str
             }
             for status in S.values
         ],
-        "fidelities": _fidelities(_summed(lines, lambda line: line.fidelity), total),
+        "fidelities": _fidelities(tally_sums(lines, lambda line: line.fidelity), total),
         "batches": [_batch_row(batch) for batch in Batch.objects.filter(state__in=OPEN_STATES)[:_SHOWN]],
         "imports": [
             {
@@ -106,13 +105,6 @@ def _target_row(row: TargetBehaviour) -> dict[str, Any]:
 def _threads_url(**filters: str) -> str:
     query = urlencode({f"{name}__exact": value for name, value in filters.items()})
     return f"{reverse('admin:migration_app_thread_changelist')}?{query}"
-
-
-def _summed(lines: Sequence[TallyLine], key: Callable[[TallyLine], str]) -> collections.Counter[str]:
-    found: collections.Counter[str] = collections.Counter()
-    for line in lines:
-        found[key(line)] += line.threads
-    return found
 
 
 def _fidelities(counts: Mapping[str, int], total: int) -> list[dict[str, Any]]:
@@ -160,7 +152,7 @@ def _needs(lines: Sequence[TallyLine], by_status: Mapping[str, int]) -> list[dic
         if by_status.get(status):
             needs.append(_need(by_status[status], "thread", words, _threads_url(status=status)))
     if by_status.get(S.FAILED):
-        failed = _summed([line for line in lines if line.status == S.FAILED], lambda line: line.error_code)
+        failed = tally_sums([line for line in lines if line.status == S.FAILED], lambda line: line.error_code)
         errors = sorted(failed.items(), key=lambda entry: (-entry[1], entry[0]))[:_SHOWN]
         needs += [
             _need(

@@ -43,8 +43,8 @@ from migration_app.prompts.assistant_checks import looks_request
 from migration_app.prompts.assistants import Conversions, conversions_newest, conversions_request
 from migration_app.prompts.drift import DriftError, assistant_other_dismiss, assistant_other_use
 from migration_app.prompts.tasks import ASSISTANT_CHECKS_TASK, CONVERSIONS_TASK
+from migration_app.snapshots.pages import source_object_value
 from migration_app.threads.selections import SelectionError
-from migration_app.threads.snapshots import source_object_value
 
 CONVERT = "migration_app.convert_assistant"
 _SHOWN_FOR = dt.timedelta(hours=1)

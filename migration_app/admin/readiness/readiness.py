@@ -44,7 +44,7 @@ from migration_app.prompts.needs import needs_fill, versions_that_count
 from migration_app.readiness.checklist import Readiness, models_in_use, readiness_of
 from migration_app.readiness.checks import check_request
 from migration_app.readiness.function_calls import HEADER, function_uses
-from migration_app.readiness.target_models import NEAR_DAYS, Problem, models_to_choose
+from migration_app.readiness.target_models import NEAR_DAYS, ModelProblem, models_to_choose
 from migration_app.readiness.tasks import READINESS_TASK
 
 SEE = "migration_app.view_prompt"
@@ -230,7 +230,7 @@ def _prompt_row(ready: Readiness) -> dict[str, Any]:
     }
 
 
-def _problem_badge(problem: Problem | None) -> Badge:
+def _problem_badge(problem: ModelProblem | None) -> Badge:
     grade = problem.severity if problem else "ready"
     return Badge(_WORDS[grade] if problem else "stays", _COLOURS[grade])
 

@@ -17,7 +17,7 @@ from migration_app.admin.base.model_admin import ReadOnlyAdmin, row_key
 from migration_app.admin.base.rendering import pretty_json
 from migration_app.audit.trail import audit_record
 from migration_app.models import SourceObject
-from migration_app.threads.snapshots import source_object_value
+from migration_app.snapshots.pages import source_object_value
 
 CONTENT = "migration_app.view_content"
 _PLAIN = frozenset(

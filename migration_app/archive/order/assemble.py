@@ -13,19 +13,12 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 
+from migration_app.archive.expanded import Deletion, EmptyPage, LastPage, Refused, SourceObject
 from migration_app.archive.files.reader import Reject, decode_document
 from migration_app.archive.files.rows import Table, read_rows, row_message
 from migration_app.archive.ids import MessageIds
 from migration_app.archive.marks import Filled, Mark, MarkMaker, OpenMarks, mark_read
-from migration_app.archive.objects import (
-    Deletion,
-    EmptyPage,
-    LastPage,
-    Refused,
-    SourceObject,
-    expand,
-    is_last_page,
-)
+from migration_app.archive.objects import expand, is_last_page
 from migration_app.archive.order.clues import listed, message_clues, step_clues
 from migration_app.archive.order.covering import (
     Tellers,

@@ -12,8 +12,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from migration_app.archive.expanded import SourceObject
 from migration_app.archive.list_pages import ListPage
-from migration_app.archive.objects import SourceObject
 from migration_app.archive.order.listed import Listed
 from migration_app.archive.order.ordering import Ordered
 from migration_app.archive.versions import pruned

@@ -9,8 +9,8 @@ import dataclasses
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 
+from migration_app.archive.expanded import EmptyPage, LastPage, SourceObject
 from migration_app.archive.list_pages import ListPage
-from migration_app.archive.objects import EmptyPage, LastPage, SourceObject
 from migration_app.archive.order.listed import Listed
 from migration_app.archive.order.ordering import Listing, times_evidence
 from migration_app.archive.order.unfinished import SeenPage

@@ -12,7 +12,7 @@ from __future__ import annotations
 import collections
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from migration_app.contracts import Difference, JsonObject
@@ -108,18 +108,11 @@ class Fingerprinting:
         return self._whole.hexdigest()
 
 
-def compare_items(planned: Sequence[JsonObject], found: Sequence[JsonObject]) -> Difference | None:
-    """The first difference, in words without content; items are counted from 1 in the words.
-
-    The words say first whether everything is there in another order, and how many items are missing or too many.
-    """
-    comparison = ItemsComparison(planned)
-    comparison.see(found)
-    return comparison.difference()
-
-
 class ItemsComparison:
     """A plan held against a conversation that is read page by page, in memory that does not grow with it.
+
+    The difference says first whether everything is there in another order, and how many items are missing or too many;
+    then the first one, without content, counted from 1.
 
     Equal items cost nothing. From the first difference on, a digest is kept of each item that only one side has
     had so far; a plan that misses one item in its middle keeps a few.

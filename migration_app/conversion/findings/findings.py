@@ -26,8 +26,6 @@ from migration_app.conversion.findings.messages import (
     THREAD_KINDS,
 )
 
-__all__ = ["KINDS", "FindingKind"]
-
 KINDS: Mapping[str, FindingKind] = MappingProxyType(
     THREAD_KINDS
     | MESSAGE_KINDS

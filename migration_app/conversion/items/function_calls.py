@@ -1,18 +1,22 @@
 """Function calls: a pair of items where there is an output, else by policy a note.
 
 A call never goes without its output nor an output without its call: later responses would fail with
-"No tool output found for function call". Imports only ``contracts`` and this package.
+"No tool output found for function call". The target takes call ids of 1 to 64 characters, each one once in a
+conversation; changed ids are derived from the source, so that converting again gives the same ones. Imports only
+``contracts`` and this package.
 """
 
 from __future__ import annotations
 
+import hashlib
+
 from migration_app.contracts import JsonObject
 from migration_app.conversion.findings.notes import Notes
-from migration_app.conversion.items.call_ids import target_call_id
 from migration_app.conversion.items.context import Context
 from migration_app.conversion.items.hosted_calls import note_items, shown_id
 from migration_app.conversion.items.parts import MAX_TEXT
 from migration_app.conversion.text import (
+    as_id,
     as_object,
     clean_text,
     copy_json,
@@ -24,6 +28,8 @@ from migration_app.conversion.text import (
     unknown_fields,
 )
 
+MAX_CALL_ID = 64
+"""Characters of a call_id (official description, FunctionCallOutputItemParam)."""
 _CALL_FIELDS = frozenset({"id", "type", "function"})
 _FUNCTION_FIELDS = frozenset({"name", "arguments", "output"})
 _ORPHAN_CODES = {
@@ -98,3 +104,32 @@ def _string(value: object, field: str, shown: str, notes: Notes, place: str) -> 
         return copied
     notes.add(f"{field}_not_string", f"{place}.function.{field}", call_id=shown, shape=shape_of(value))
     return json_text(copied)
+
+
+def target_call_id(source_call_id: object, origin: str, used: set[str], notes: Notes, place: str) -> str:
+    """The call's id in the target; ``used`` gains it. ``origin`` names a call that has no id of its own."""
+    wanted = as_id(source_call_id)
+    if wanted and not isinstance(source_call_id, str):
+        notes.add("call_id_not_string", place, call_id=label(wanted), shape=shape_of(source_call_id))
+    elif isinstance(source_call_id, str) and wanted != source_call_id:
+        notes.add("lone_surrogate", place)
+    if not wanted:
+        call_id = _derived(f"missing:{origin}")
+        notes.add("call_id_missing", place, call_id=call_id)
+    elif len(wanted) > MAX_CALL_ID:
+        call_id = _derived(f"long:{wanted}")
+        notes.add("call_id_shortened", place, length=len(wanted), call_id=call_id)
+    else:
+        call_id = wanted
+    if call_id in used:
+        repeated, turn = call_id, 2
+        while call_id in used:
+            call_id = _derived(f"repeated:{turn}:{repeated}")
+            turn += 1
+        notes.add("call_id_repeated", place, call_id=label(repeated), new_id=call_id)
+    used.add(call_id)
+    return call_id
+
+
+def _derived(seed: str) -> str:
+    return "call_" + hashlib.sha256(seed.encode()).hexdigest()[:32]

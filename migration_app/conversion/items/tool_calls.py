@@ -9,8 +9,8 @@ from migration_app.contracts import JsonObject, PlannedItem
 from migration_app.conversion.findings.notes import Notes
 from migration_app.conversion.items.call_notes import kind_of
 from migration_app.conversion.items.context import Context
-from migration_app.conversion.items.function_calls import convert_function_call, function_name
-from migration_app.conversion.items.hosted_calls import FOUNDRY_TOOLS, V1_TOOLS, convert_hosted_call
+from migration_app.conversion.items.function_calls import convert_function_call
+from migration_app.conversion.items.hosted_calls import convert_hosted_call
 from migration_app.conversion.items.timeline import step_type
 from migration_app.conversion.text import (
     as_id,
@@ -21,8 +21,6 @@ from migration_app.conversion.text import (
     shape_of,
     source_id_of,
 )
-
-__all__ = ["FOUNDRY_TOOLS", "V1_TOOLS", "call_ids_of", "convert_step", "function_name", "note_status"]
 
 
 def convert_step(

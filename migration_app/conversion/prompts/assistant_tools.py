@@ -9,7 +9,7 @@ from typing import Any
 
 from migration_app.contracts import JsonObject
 from migration_app.conversion.findings.notes import Notes
-from migration_app.conversion.items.tool_calls import FOUNDRY_TOOLS, V1_TOOLS
+from migration_app.conversion.items.hosted_calls import FOUNDRY_TOOLS, V1_TOOLS
 from migration_app.conversion.prompts.spec_rules import MAX_CONTAINER_FILES, RANKERS
 from migration_app.conversion.resources import resource_ids, resource_words
 from migration_app.conversion.text import (

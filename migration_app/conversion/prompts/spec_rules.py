@@ -64,33 +64,33 @@ _TOOL_NEEDS: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Problem:
+class SpecProblem:
     """One thing that the target would refuse: where, and what is wrong in words without content."""
 
     place: str
     text: str
 
 
-Check = Callable[[str, object], Iterator[Problem]]
+Check = Callable[[str, object], Iterator[SpecProblem]]
 
 
-def spec_problems(spec: JsonObject) -> tuple[Problem, ...]:
+def spec_problems(spec: JsonObject) -> tuple[SpecProblem, ...]:
     """Everything in a spec that ``responses.create`` would refuse; empty when it would take it."""
     return tuple(_spec(spec))
 
 
-def _spec(spec: JsonObject) -> Iterator[Problem]:
+def _spec(spec: JsonObject) -> Iterator[SpecProblem]:
     if "model" not in spec:
-        yield Problem("model", "a prompt must name its model")
+        yield SpecProblem("model", "a prompt must name its model")
     for name, value in spec.items():
         if name in OF_THE_CALL:
-            yield Problem(label(name), "it belongs to each call, not to the prompt: leave it out")
+            yield SpecProblem(label(name), "it belongs to each call, not to the prompt: leave it out")
         elif name == "prompt":
-            yield Problem("prompt", "dashboard prompts end on 2026-11-30: write their content here")
+            yield SpecProblem("prompt", "dashboard prompts end on 2026-11-30: write their content here")
         elif name not in _CHECKS:
-            yield Problem(label(name), "responses.create has no such argument")
+            yield SpecProblem(label(name), "responses.create has no such argument")
         elif value is None:
-            yield Problem(name, "it is null: leave it out instead")
+            yield SpecProblem(name, "it is null: leave it out instead")
         else:
             yield from _CHECKS[name](name, value)
     model, effort = spec.get("model"), as_object(spec.get("reasoning")).get("effort")
@@ -98,62 +98,64 @@ def _spec(spec: JsonObject) -> Iterator[Problem]:
         if refuses_sampling(model, effort):
             for name in SAMPLING:
                 if name in spec:
-                    yield Problem(
+                    yield SpecProblem(
                         name, f"the model {label(model)} refuses it with this reasoning effort: leave it out"
                     )
         if effort is not None and refuses_reasoning(model):
-            yield Problem("reasoning.effort", f"the model {label(model)} refuses it: leave it out")
+            yield SpecProblem("reasoning.effort", f"the model {label(model)} refuses it: leave it out")
 
 
-def _text(place: str, value: object) -> Iterator[Problem]:
+def _text(place: str, value: object) -> Iterator[SpecProblem]:
     if not isinstance(value, str) or not value:
-        yield Problem(place, f"it is {shape_of(value)}, and must be a text" if value != "" else "it is empty")
+        yield SpecProblem(
+            place, f"it is {shape_of(value)}, and must be a text" if value != "" else "it is empty"
+        )
 
 
-def _flag(place: str, value: object) -> Iterator[Problem]:
+def _flag(place: str, value: object) -> Iterator[SpecProblem]:
     if not isinstance(value, bool):
-        yield Problem(place, f"it is {shape_of(value)}, and must be true or false")
+        yield SpecProblem(place, f"it is {shape_of(value)}, and must be true or false")
 
 
-def _object(place: str, value: object) -> Iterator[Problem]:
+def _object(place: str, value: object) -> Iterator[SpecProblem]:
     if not isinstance(value, dict):
-        yield Problem(place, f"it is {shape_of(value)}, and must be an object")
+        yield SpecProblem(place, f"it is {shape_of(value)}, and must be an object")
 
 
-def _list(place: str, value: object) -> Iterator[Problem]:
+def _list(place: str, value: object) -> Iterator[SpecProblem]:
     if not isinstance(value, list):
-        yield Problem(place, f"it is {shape_of(value)}, and must be a list")
+        yield SpecProblem(place, f"it is {shape_of(value)}, and must be a list")
 
 
 def _between(low: int, high: int) -> Check:
-    def check(place: str, value: object) -> Iterator[Problem]:
+    def check(place: str, value: object) -> Iterator[SpecProblem]:
         number = as_number(value)
         if number is None or not low <= number <= high:
-            yield Problem(place, f"it must be a number from {low} to {high}")
+            yield SpecProblem(place, f"it must be a number from {low} to {high}")
 
     return check
 
 
 def _whole(low: int, high: int | None = None) -> Check:
-    def check(place: str, value: object) -> Iterator[Problem]:
+    def check(place: str, value: object) -> Iterator[SpecProblem]:
         number = value if isinstance(value, int) and not isinstance(value, bool) else low - 1
         if number < low or (high is not None and number > high):
             words = f"from {low} to {high}" if high is not None else f"from {low} up"
-            yield Problem(place, f"it must be a whole number {words}")
+            yield SpecProblem(place, f"it must be a whole number {words}")
 
     return check
 
 
 def _one_of(choices: frozenset[str]) -> Check:
-    def check(place: str, value: object) -> Iterator[Problem]:
+    def check(place: str, value: object) -> Iterator[SpecProblem]:
         if not isinstance(value, str) or value not in choices:
-            yield Problem(place, f"it must be one of {', '.join(sorted(choices))}")
+            yield SpecProblem(place, f"it must be one of {', '.join(sorted(choices))}")
 
     return check
 
 
 def _listed(each: Check) -> Check:
-    def check(place: str, value: object) -> Iterator[Problem]:
+    def check(place: str, value: object) -> Iterator[SpecProblem]:
         yield from _list(place, value)
         if isinstance(value, list):
             for index, entry in enumerate(value):
@@ -164,38 +166,38 @@ def _listed(each: Check) -> Check:
 
 def _fields(
     place: str, value: object, checks: Mapping[str, Check], needed: tuple[str, ...] = ()
-) -> Iterator[Problem]:
+) -> Iterator[SpecProblem]:
     """The checks of an object's known fields; others pass, since the description adds fields all the time."""
     yield from _object(place, value)
     if isinstance(value, dict):
         for name in needed:
             if name not in value:
-                yield Problem(f"{place}.{name}", "it is missing")
+                yield SpecProblem(f"{place}.{name}", "it is missing")
         for name, check in checks.items():
             if value.get(name) is not None:
                 yield from check(f"{place}.{name}", value[name])
 
 
-def _metadata(place: str, value: object) -> Iterator[Problem]:
+def _metadata(place: str, value: object) -> Iterator[SpecProblem]:
     yield from _object(place, value)
     pairs = as_object(value)
     if len(pairs) > MAX_METADATA_PAIRS:
-        yield Problem(place, f"it has {len(pairs)} pairs, and may have {MAX_METADATA_PAIRS}")
+        yield SpecProblem(place, f"it has {len(pairs)} pairs, and may have {MAX_METADATA_PAIRS}")
     for key, entry in pairs.items():
         if len(key) > MAX_METADATA_KEY:
-            yield Problem(place, f"a key may have {MAX_METADATA_KEY} characters, and one has {len(key)}")
+            yield SpecProblem(place, f"a key may have {MAX_METADATA_KEY} characters, and one has {len(key)}")
         if not isinstance(entry, str) or len(entry) > MAX_METADATA_VALUE:
-            yield Problem(
+            yield SpecProblem(
                 f"{place}.{label(key)}", f"a value must be a text of at most {MAX_METADATA_VALUE} characters"
             )
 
 
-def _name(place: str, value: object) -> Iterator[Problem]:
+def _name(place: str, value: object) -> Iterator[SpecProblem]:
     if not isinstance(value, str) or not _NAME.fullmatch(value):
-        yield Problem(place, "a name has 1 to 64 letters, digits, _ or -")
+        yield SpecProblem(place, "a name has 1 to 64 letters, digits, _ or -")
 
 
-def _format(place: str, value: object) -> Iterator[Problem]:
+def _format(place: str, value: object) -> Iterator[SpecProblem]:
     kind = as_object(value).get("type")
     yield from _fields(
         place, value, {"type": _one_of(frozenset({"text", "json_object", "json_schema"}))}, ("type",)
@@ -210,24 +212,24 @@ def _format(place: str, value: object) -> Iterator[Problem]:
         yield from _fields(place, value, checks, ("name", "schema"))
 
 
-def _text_settings(place: str, value: object) -> Iterator[Problem]:
+def _text_settings(place: str, value: object) -> Iterator[SpecProblem]:
     verbosity = _one_of(frozenset({"low", "medium", "high"}))
     yield from _fields(place, value, {"format": _format, "verbosity": verbosity})
 
 
-def _reasoning(place: str, value: object) -> Iterator[Problem]:
+def _reasoning(place: str, value: object) -> Iterator[SpecProblem]:
     summaries = _one_of(frozenset({"auto", "concise", "detailed"}))
     yield from _fields(place, value, {"effort": _one_of(REASONING_EFFORTS), "summary": summaries})
 
 
-def _tool_choice(place: str, value: object) -> Iterator[Problem]:
+def _tool_choice(place: str, value: object) -> Iterator[SpecProblem]:
     if isinstance(value, str):
         yield from _one_of(frozenset({"none", "auto", "required"}))(place, value)
     else:
         yield from _fields(place, value, {"type": _text, "name": _text}, ("type",))
 
 
-def _container(place: str, value: object) -> Iterator[Problem]:
+def _container(place: str, value: object) -> Iterator[SpecProblem]:
     if isinstance(value, str):
         yield from _text(place, value)
         return
@@ -236,16 +238,18 @@ def _container(place: str, value: object) -> Iterator[Problem]:
     )
     files = as_object(value).get("file_ids")
     if isinstance(files, list) and len(files) > MAX_CONTAINER_FILES:
-        yield Problem(f"{place}.file_ids", f"it names {len(files)} files, and may name {MAX_CONTAINER_FILES}")
+        yield SpecProblem(
+            f"{place}.file_ids", f"it names {len(files)} files, and may name {MAX_CONTAINER_FILES}"
+        )
 
 
-def _stores(place: str, value: object) -> Iterator[Problem]:
+def _stores(place: str, value: object) -> Iterator[SpecProblem]:
     yield from _listed(_text)(place, value)
     if value == []:
-        yield Problem(place, "it names no vector store")
+        yield SpecProblem(place, "it names no vector store")
 
 
-def _ranking(place: str, value: object) -> Iterator[Problem]:
+def _ranking(place: str, value: object) -> Iterator[SpecProblem]:
     yield from _fields(place, value, {"ranker": _one_of(RANKERS), "score_threshold": _between(0, 1)})
 
 
@@ -263,26 +267,26 @@ _TOOL_FIELDS: Mapping[str, Mapping[str, Check]] = {
 }
 
 
-def _tools(place: str, value: object) -> Iterator[Problem]:
+def _tools(place: str, value: object) -> Iterator[SpecProblem]:
     yield from _list(place, value)
     first: dict[str, int] = {}
     for index, tool in enumerate(value if isinstance(value, list) else ()):
         here = f"{place}[{index}]"
         kind = as_object(tool).get("type")
         if not isinstance(tool, dict) or not isinstance(kind, str):
-            yield Problem(here, "a tool is an object with a type")
+            yield SpecProblem(here, "a tool is an object with a type")
             continue
         if kind not in _TOOL_NEEDS:
-            yield Problem(f"{here}.type", f"there is no tool of the type {label(kind)}")
+            yield SpecProblem(f"{here}.type", f"there is no tool of the type {label(kind)}")
             continue
         yield from _fields(here, tool, _TOOL_FIELDS.get(kind, {}), _TOOL_NEEDS[kind])
         if "function" in tool and kind == "function":
-            yield Problem(
+            yield SpecProblem(
                 f"{here}.function", "name, description, parameters and strict stand in the tool itself"
             )
         name = tool.get("name")
         if kind == "function" and isinstance(name, str) and first.setdefault(name, index) != index:
-            yield Problem(f"{here}.name", f"tools[{first[name]}] has the same name")
+            yield SpecProblem(f"{here}.name", f"tools[{first[name]}] has the same name")
 
 
 _CHECKS: Mapping[str, Check] = {

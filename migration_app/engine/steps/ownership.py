@@ -26,7 +26,7 @@ _INCLUDE = ("code_interpreter_call.outputs", "file_search_call.results", "messag
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Found:
+class FoundChunk:
     """A chunk as it was found: the ids of those of its items that are there, as just listed.
 
     ``as_sent``: all of its items are there, and say what they said when they were sent. ``as_named``: none of these
@@ -40,22 +40,22 @@ class Found:
 
 
 @dataclasses.dataclass(slots=True)
-class Standing:
+class Ownership:
     """What reading a conversation found. ``listed`` counts its items, ``foreign`` those that are not ours.
 
     ``intact`` items from the first on stand as they were sent, in whole chunks; ``fingerprint`` is theirs.
     """
 
-    chunks: list[Found] = dataclasses.field(default_factory=list)
+    chunks: list[FoundChunk] = dataclasses.field(default_factory=list)
     listed: int = 0
     foreign: int = 0
     intact: int = 0
     fingerprint: str = ""
 
 
-async def conversation_standing(work: Work, conversation: Conversation) -> Standing:
+async def conversation_standing(work: Work, conversation: Conversation) -> Ownership:
     """Read the conversation, and tell which of its items are ours. GatewayError ``not_found`` if it is gone."""
-    standing, stands = Standing(), Fingerprinting()
+    standing, stands = Ownership(), Fingerprinting()
     unbroken = True
     async with contextlib.aclosing(_Reader(work, conversation)) as reader:
         for chunk in work.chunks:
@@ -68,7 +68,7 @@ async def conversation_standing(work: Work, conversation: Conversation) -> Stand
                 not known or not found or known == found
                 for known, found in zip(chunk.item_ids, listed, strict=False)
             )
-            standing.chunks.append(Found(chunk, listed, as_sent, as_named))
+            standing.chunks.append(FoundChunk(chunk, listed, as_sent, as_named))
             standing.listed += taken
             reader.take(taken)
             unbroken = unbroken and as_sent
@@ -84,7 +84,7 @@ async def conversation_standing(work: Work, conversation: Conversation) -> Stand
     return standing
 
 
-async def intact_or_review(work: Work, conversation: Conversation) -> Standing:
+async def intact_or_review(work: Work, conversation: Conversation) -> Ownership:
     """Read the conversation; NeedsReviewError unless all chunks whose append was answered stand as they were sent."""
     try:
         standing = await conversation_standing(work, conversation)

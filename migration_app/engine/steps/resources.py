@@ -11,10 +11,10 @@ from migration_app.engine.steps.records import work_ended
 from migration_app.engine.work import Work
 from migration_app.gateways.resources import resource_look
 from migration_app.models import Thread
+from migration_app.snapshots.pages import load_source_thread
 from migration_app.threads.assessments import plan_measures
 from migration_app.threads.plans import thread_plan
 from migration_app.threads.resources import resource_record, resources_to_look_at
-from migration_app.threads.snapshots import load_source_thread
 
 
 async def thread_check_resources(work: Work) -> None:

@@ -5,16 +5,14 @@ Neither sends anything to the old conversation. Must not import jobs or rq.
 
 from __future__ import annotations
 
-from migration_app.contracts import ThreadPlan
 from migration_app.engine.steps import records
 from migration_app.engine.steps.ownership import intact_or_review
 from migration_app.engine.steps.records import NeedsReviewError
 from migration_app.engine.work import Work
 from migration_app.gateways.target import Appended
-from migration_app.models import Chunk, Conversation, Thread
+from migration_app.models import Chunk, Conversation
 from migration_app.threads.given_up import doubt_seconds_left
-from migration_app.threads.plans import PlanLostError, conversation_policies, plan_of
-from migration_app.threads.snapshots import load_source_thread
+from migration_app.threads.plans import conversation_plan
 
 _S = Conversation.State
 
@@ -59,16 +57,8 @@ async def _keep(work: Work) -> None:
             records.chunk_withdrawn(work.entry, found.chunk.sequence)
     conversation.continued_after = standing.intact
     conversation.fingerprint = standing.fingerprint
-    plan = await work.database.run(_plan, work.thread, conversation)
+    plan = await work.database.run(conversation_plan, work.thread, conversation)
     records.thread_kept(work.entry, conversation, plan, foreign=standing.foreign)
-
-
-def _plan(thread: Thread, conversation: Conversation) -> ThreadPlan | None:
-    """The plan with what is left out named among its findings; None if the one that was sent is lost."""
-    try:
-        return plan_of(load_source_thread(thread), conversation_policies(conversation), conversation)
-    except PlanLostError:
-        return None
 
 
 async def thread_begin_anew(work: Work) -> None:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from typing import IO, Literal
 
-from migration_app.archive.objects import SourceObject as Found
+from migration_app.archive.expanded import SourceObject as Found
 from migration_app.archive.objects import expand
 from migration_app.archive.redact import redacted_document
 from migration_app.batches.claims import lease_held

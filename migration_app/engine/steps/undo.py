@@ -29,8 +29,8 @@ from migration_app.batches.kinds import FOREIGN_TOO
 from migration_app.contracts import JsonObject, Policies, ThreadPlan
 from migration_app.engine.steps import records
 from migration_app.engine.steps.ownership import (
-    Found,
-    Standing,
+    FoundChunk,
+    Ownership,
     conversation_standing,
     first_page,
 )
@@ -46,14 +46,13 @@ from migration_app.gateways.target import (
     item_is_there,
 )
 from migration_app.models import Conversation, OrphanConversation, Thread
+from migration_app.snapshots.pages import load_source_thread
 from migration_app.threads.plans import PlanLostError, plan_of, thread_plan
-from migration_app.threads.snapshots import load_source_thread
 
 _TRIES_BEFORE_GIVING_UP = 3
 _NO_IDS = frozenset({"", ".", ".."})
 """As the last part of an address these would name the list, or the conversation."""
 _ASKED_AT_ONCE = 8
-_UNASKED = "The target gives no single items: that ours are gone is what its list says. "
 
 
 async def thread_rollback(work: Work) -> None:
@@ -110,7 +109,7 @@ async def _roll_back(work: Work, conversation: Conversation) -> None:
     await _delete_conversation(work, conversation, residue=unasked)
 
 
-async def _delete_items(work: Work, conversation: Conversation, standing: Standing) -> str:
+async def _delete_items(work: Work, conversation: Conversation, standing: Ownership) -> str:
     """Delete the chunks from the first on, each announced with the ids of its items, and ask for each by its id.
 
     Returns what could not be asked, in words: a target may have no way to give one item.
@@ -140,7 +139,7 @@ async def _delete_items(work: Work, conversation: Conversation, standing: Standi
     )
 
 
-def _listed_or_recorded(found: Found) -> tuple[str, ...]:
+def _listed_or_recorded(found: FoundChunk) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*found.item_ids, *found.chunk.item_ids]))
 
 
@@ -182,13 +181,13 @@ async def _is_item_there(work: Work, conversation: Conversation, item_id: str) -
 
 
 async def _delete_rest(
-    work: Work, conversation: Conversation, standing: Standing, *, foreign_too: bool
+    work: Work, conversation: Conversation, standing: Ownership, *, foreign_too: bool
 ) -> None:
     """Read until the list is empty: that is how the deletes are confirmed. Delete what is left if it was chosen."""
     deleted = {item_id for found in standing.chunks for item_id in _listed_or_recorded(found)}
     while page := await _gone_or_error(work, conversation, deleted):
         if not foreign_too:
-            raise _continued(conversation, Standing(listed=len(page), foreign=len(page)))
+            raise _continued(conversation, Ownership(listed=len(page), foreign=len(page)))
         deleted = set()
         for item in page:
             work.step()
@@ -298,7 +297,7 @@ def _foreign_too(thread: Thread) -> bool:
     return thread.batch is not None and bool(thread.batch.settings.get(FOREIGN_TOO))
 
 
-def _continued(conversation: Conversation, standing: Standing) -> NeedsReviewError:
+def _continued(conversation: Conversation, standing: Ownership) -> NeedsReviewError:
     begun = (
         "A roll back had begun, so it is not whole."
         if conversation.state == Conversation.State.DELETING

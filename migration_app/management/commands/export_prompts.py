@@ -12,7 +12,7 @@ from migration_app.audit.trail import audit_record
 from migration_app.models import Prompt
 from migration_app.prompts.files import (
     FORMATS,
-    Standing,
+    DirectoryState,
     directory_standing,
     directory_write,
     prompts_export,
@@ -76,7 +76,7 @@ class Command(BaseCommand):
         changed = len(standing.missing) + len(standing.stale)
         self.stdout.write(f"{len(export.files)} files in {directory}, {changed} of them new or changed.")
 
-    def _tell(self, standing: Standing, words: tuple[str, str, str]) -> None:
+    def _tell(self, standing: DirectoryState, words: tuple[str, str, str]) -> None:
         for word, names in zip(words, (standing.missing, standing.stale, standing.left_over), strict=True):
             for name in names:
                 self.stdout.write(f"{word}: {name}")

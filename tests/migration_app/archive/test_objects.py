@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from migration_app.archive.objects import Refused, Skipped, SourceObject, expand
+from migration_app.archive.expanded import Refused, Skipped, SourceObject
+from migration_app.archive.objects import expand
 from migration_app.contracts import JsonObject
 
 MESSAGE = {"id": "msg_1", "object": "thread.message", "thread_id": "thread_1", "role": "user", "content": []}

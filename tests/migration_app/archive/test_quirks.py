@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
+from migration_app.archive.expanded import Expanded, OtherList, Refused, Skipped, SourceObject
 from migration_app.archive.files.reader import Reject, read_documents
-from migration_app.archive.objects import Expanded, OtherList, Refused, Skipped, SourceObject, expand
+from migration_app.archive.objects import expand
 from migration_app.archive.order.assemble import PageContent, assemble_thread
 from migration_app.archive.redact import redacted_document
 from migration_app.archive.sequence import sequence_pack

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from migration_app.archive.objects import Refused, SourceObject, expand
+from migration_app.archive.expanded import Refused, SourceObject
+from migration_app.archive.objects import expand
 from migration_app.archive.transcripts import TranscriptLines, is_transcript
 from migration_app.contracts import JsonObject
 

@@ -12,7 +12,8 @@ import jsonschema
 import pydantic
 from openai.types.responses import ResponseInputItemParam
 
-from migration_app.contracts import Finding, JsonObject, Severity, SourceThread
+from migration_app.contracts import Difference, Finding, JsonObject, Severity, SourceThread
+from migration_app.conversion.comparison.canonical import ItemsComparison
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 DESCRIPTION = pathlib.Path(__file__).parents[2] / "data" / "openapi_conversations.json"
@@ -111,3 +112,10 @@ def assert_request_bodies(items: Sequence[JsonObject]) -> None:
         validator("root_create_items").validate(
             {"items": [as_sent(item) for item in items[start : start + 20]]}
         )
+
+
+def compare_items(planned: Sequence[JsonObject], found: Sequence[JsonObject]) -> Difference | None:
+    """What a conversation read in one page differs in."""
+    comparison = ItemsComparison(planned)
+    comparison.see(found)
+    return comparison.difference()

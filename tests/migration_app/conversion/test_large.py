@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from migration_app.contracts import Policies, Replacement, SourceThread, ThreadPlan
 from migration_app.conversion.chunking import chunk_items, plan_size
-from migration_app.conversion.comparison.canonical import compare_items, fingerprint
+from migration_app.conversion.comparison.canonical import fingerprint
 from migration_app.conversion.fallbacks import apply_replacements
 from migration_app.conversion.resources import thread_resources
 from migration_app.conversion.threads import convert_thread, thread_places
 from migration_app.spill import FINDINGS, JSON, Codec, Gathering, is_spilled
 from tests.migration_app.conversion.strategies import policies, threads
-from tests.migration_app.conversion.support import golden_files, source_thread
+from tests.migration_app.conversion.support import compare_items, golden_files, source_thread
 from tests.migration_app.conversion.test_properties import fixed
 
 FILES = golden_files("threads") + golden_files("policies")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from migration_app.contracts import MAX_ITEMS_PER_CALL, Policies, Replacement, SourceThread, ThreadPlan
 from migration_app.conversion.chunking import chunk_items
-from migration_app.conversion.comparison.canonical import compare_items, fingerprint
+from migration_app.conversion.comparison.canonical import fingerprint
 from migration_app.conversion.fallbacks import apply_replacements
 from migration_app.conversion.items.migrated import plain
 from migration_app.conversion.prompts.assistants import convert_assistant
@@ -20,7 +20,13 @@ from migration_app.conversion.responses import run_record
 from migration_app.conversion.text import as_list, as_object, clean_text, source_id_of
 from migration_app.conversion.threads import convert_thread
 from tests.migration_app.conversion.strategies import damaged, policies, threads
-from tests.migration_app.conversion.support import assert_acceptable, golden_files, source_thread, validator
+from tests.migration_app.conversion.support import (
+    assert_acceptable,
+    compare_items,
+    golden_files,
+    source_thread,
+    validator,
+)
 
 fixed = settings(
     derandomize=True, deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]

@@ -18,7 +18,6 @@ from console.sandbox.testing import RunningSandbox
 from migration_app.batches.batches import batch_create, batch_prepare
 from migration_app.batches.claims import threads_claim
 from migration_app.contracts import Actor
-from migration_app.conversion.comparison.canonical import compare_items
 from migration_app.conversion.threads import convert_thread
 from migration_app.engine import outcomes
 from migration_app.engine.behaviour import Behaviour
@@ -31,9 +30,11 @@ from migration_app.engine.work import HandBackError, Work
 from migration_app.gateways.connection import target_connection
 from migration_app.gateways.errors import GatewayError
 from migration_app.models import Batch, Thread
+from migration_app.snapshots.pages import load_source_thread
 from migration_app.threads.assessments import thread_assess
 from migration_app.threads.selections import selection_of_pks
-from migration_app.threads.snapshots import load_source_thread, snapshot_pages_append
+from migration_app.threads.snapshots import snapshot_pages_append
+from tests.migration_app.conversion.support import compare_items
 
 ACTOR = Actor("ada", job_id="job-1")
 LEASE = dt.timedelta(seconds=60)

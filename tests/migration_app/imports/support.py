@@ -13,7 +13,7 @@ from django.db import transaction
 from migration_app.contracts import Actor, JsonObject
 from migration_app.imports.imports import import_create, import_read
 from migration_app.models import SourceImport, Thread
-from migration_app.threads.snapshots import load_source_thread
+from migration_app.snapshots.pages import load_source_thread
 
 ACTOR = Actor("ada", job_id="job-1")
 

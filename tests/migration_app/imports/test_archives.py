@@ -11,8 +11,7 @@ from migration_app.archive.versions import KnownObjects
 from migration_app.contracts import JsonObject
 from migration_app.imports import archives, store
 from migration_app.models import Assistant, AuditEvent, ImportReject, SnapshotPage, SourceImport, Thread
-from migration_app.snapshots.pages import page_content
-from migration_app.threads.snapshots import load_source_thread
+from migration_app.snapshots.pages import load_source_thread, page_content
 from tests.factories import BatchFactory, ThreadFactory
 from tests.migration_app.imports.support import (
     ACTOR,

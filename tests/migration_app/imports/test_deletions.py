@@ -12,10 +12,11 @@ from migration_app.imports import archives
 from migration_app.imports.control import import_cancel
 from migration_app.imports.imports import import_run
 from migration_app.models import AuditEvent, Conversation, SnapshotPage, SourceDeletion, SourceImport, Thread
+from migration_app.snapshots.pages import load_source_thread
 from migration_app.tasks.lifecycle import TaskLostError
 from migration_app.threads.assessments import threads_assess
 from migration_app.threads.plans import plan_of
-from migration_app.threads.snapshots import live_snapshot_store, load_source_thread
+from migration_app.threads.snapshots import live_snapshot_store
 from tests.factories import ConversationFactory, ThreadFactory
 from tests.migration_app.imports.support import (
     ACTOR,

@@ -209,7 +209,7 @@ def test_an_import_that_was_taken_over_writes_nothing_more(
     def reading(*, hold: Hold[SourceImport], stream: ByteReader, **_more: object) -> None:
         SourceImport.objects.update(claim_token=uuid.uuid4())
         if moment == "while it reads":
-            tally.Tally(hold, stream).write()
+            tally.ImportTally(hold, stream).write()
 
     monkeypatch.setattr(imports, "archive_import", reading)
     source_import = received(lines(message("m1")))

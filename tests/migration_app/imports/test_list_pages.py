@@ -9,7 +9,8 @@ import pytest
 from migration_app.contracts import MAX_JSON_DEPTH, JsonObject
 from migration_app.imports import archives
 from migration_app.models import SnapshotPage
-from migration_app.threads.snapshots import live_snapshot_store, load_source_thread
+from migration_app.snapshots.pages import load_source_thread
+from migration_app.threads.snapshots import live_snapshot_store
 from tests.migration_app.archive.support import listed
 from tests.migration_app.imports.support import (
     ACTOR,

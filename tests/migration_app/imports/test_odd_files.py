@@ -9,7 +9,7 @@ import pytest
 from migration_app.archive.files.streams import ArchiveUnreadableError
 from migration_app.contracts import JsonObject
 from migration_app.models import ImportReject, SourceImport
-from migration_app.threads.snapshots import load_source_thread
+from migration_app.snapshots.pages import load_source_thread
 from tests.migration_app.imports.support import (
     assistant,
     imported,

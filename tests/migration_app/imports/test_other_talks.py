@@ -9,7 +9,7 @@ import pytest
 
 from migration_app.imports import archives
 from migration_app.models import AuditEvent, ImportReject
-from migration_app.threads.snapshots import load_source_thread
+from migration_app.snapshots.pages import load_source_thread
 from tests.migration_app.imports.support import imported, lines, the_thread, undone
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,7 @@ import pytest
 from migration_app.contracts import MAX_JSON_DEPTH, Finding, JsonObject
 from migration_app.imports import archives
 from migration_app.models import SnapshotPage, SourceImport
-from migration_app.threads.snapshots import load_source_thread
+from migration_app.snapshots.pages import load_source_thread
 from tests.migration_app.imports.support import (
     imported,
     lines,

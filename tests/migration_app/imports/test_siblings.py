@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from migration_app.contracts import JsonObject
-from migration_app.threads.snapshots import load_source_thread
+from migration_app.snapshots.pages import load_source_thread
 from tests.migration_app.imports.support import (
     imported,
     lines,

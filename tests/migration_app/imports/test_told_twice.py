@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from migration_app.contracts import JsonObject
-from migration_app.threads.snapshots import load_source_thread
+from migration_app.snapshots.pages import load_source_thread
 from tests.migration_app.archive.support import listed
 from tests.migration_app.imports.support import imported, lines, message, the_thread, thread, undone
 from tests.migration_app.imports.test_other_talks import as_bundle, as_lines, as_rows, words

@@ -8,8 +8,7 @@ import pytest
 
 from migration_app.imports import archives
 from migration_app.models import ImportReject, SnapshotPage, Thread
-from migration_app.snapshots.pages import page_content
-from migration_app.threads.snapshots import load_source_thread
+from migration_app.snapshots.pages import load_source_thread, page_content
 from tests.migration_app.imports.support import imported, lines, stored_messages, the_thread
 
 pytestmark = pytest.mark.django_db

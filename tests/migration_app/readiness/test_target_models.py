@@ -8,7 +8,7 @@ from migration_app.contracts import Actor
 from migration_app.gateways.models_list import ListedModel
 from migration_app.models import TargetModel
 from migration_app.readiness.target_models import (
-    Problem,
+    ModelProblem,
     model_problem,
     models_to_choose,
     shutdown_day,
@@ -29,7 +29,7 @@ def record(*models: ListedModel) -> None:
     target_models_record(listed=models, actor=ADA)
 
 
-def judged(name: str, on: dt.date = ON) -> Problem | None:
+def judged(name: str, on: dt.date = ON) -> ModelProblem | None:
     return model_problem(name, TargetModel.objects.filter(model_id=name).first(), looked=True, on=on)
 
 

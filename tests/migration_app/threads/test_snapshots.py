@@ -19,12 +19,13 @@ from migration_app.models import SnapshotPage, Thread
 from migration_app.snapshots import pages
 from migration_app.snapshots.pages import (
     known_objects,
+    load_source_thread,
     load_source_threads,
     page_content,
     threads_with_pages,
 )
 from migration_app.spill import is_spilled
-from migration_app.threads.snapshots import live_snapshot_store, load_source_thread
+from migration_app.threads.snapshots import live_snapshot_store
 from tests.factories import BatchFactory, SnapshotPageFactory, ThreadFactory
 from tests.migration_app.imports.support import assistant, imported, lines, message, run, thread
 

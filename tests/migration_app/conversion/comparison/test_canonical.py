@@ -11,12 +11,11 @@ from migration_app.conversion.comparison.canonical import (
     Fingerprinting,
     ItemsComparison,
     canonical_item,
-    compare_items,
     fingerprint,
     read_back_includes,
 )
 from migration_app.conversion.threads import convert_thread
-from tests.migration_app.conversion.support import golden_files, source_thread
+from tests.migration_app.conversion.support import compare_items, golden_files, source_thread
 
 USER: dict[str, Any] = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hi."}]}
 TEXT: dict[str, Any] = {"type": "output_text", "text": "Hello.", "annotations": [], "logprobs": []}

@@ -17,7 +17,7 @@ from migration_app.conversion.findings.calls import (
 from migration_app.conversion.findings.findings import KINDS
 from tests.migration_app.conversion.support import golden_files
 
-ROOT = pathlib.Path(__file__).parents[3]
+ROOT = pathlib.Path(__file__).parents[4]
 SHOWN_BY_OTHER_TESTS = {
     "required_action_unreadable",  # test_quirks
     *REFUSAL_KINDS,
