@@ -35,25 +35,12 @@ from migration_app.models import AuditEvent, SnapshotPage, SourceImport, Thread
 from migration_app.snapshots.deletions import deletion_document, deletions_are_kept, deletions_of
 from migration_app.snapshots.page_writing import snapshot_pages_write
 from migration_app.snapshots.pages import page_content, pages_made
+from migration_app.statements import statements_of
 
 _GROUP_THREADS = 500
 _GROUP_BYTES = 32 << 20
 
-# In SQL, for RETURNING: of two imports at once only the one that made a row may say that it did.
-_REGISTER = """
-  WITH fresh AS (
-    INSERT INTO migration_app_thread
-        (thread_id, user_ref, status, fidelity, message_count, run_count, item_count, chunk_count,
-         payload_bytes, finding_counts, error_code, error_text, attempts, pending_work, created_at, updated_at)
-    SELECT r.thread_id, r.user_ref, %(registered)s, '', 0, 0, 0, 0, 0, '{}'::jsonb, '', '', 0, '', now(), now()
-    FROM unnest(%(ids)s::text[], %(user_refs)s::text[]) AS r(thread_id, user_ref)
-    ON CONFLICT (thread_id) DO NOTHING RETURNING thread_id
-  )
-    INSERT INTO migration_app_auditevent
-        (at, actor, actor_user_id, verb, subject_kind, subject_id, before, after, reason, job_id, request_id)
-    SELECT now(), %(actor)s, %(user_id)s, 'thread.registered', 'thread', thread_id, '', %(registered)s, %(reason)s,
-           %(job_id)s, '' FROM fresh
-"""
+_SQL = statements_of(__name__)
 # Sights of objects: kind, id, digest.
 _Sight = tuple[str, str, bytes]
 # By kind of page: documents to be stored, and whether secrets were taken out of them.
@@ -211,7 +198,7 @@ class _GroupStore:
         ids = [news.thread_id for news in group]
         with connection.cursor() as cursor:
             cursor.execute(
-                _REGISTER,
+                _SQL["register"],
                 {
                     "registered": Thread.Status.REGISTERED,
                     "ids": ids,

@@ -20,81 +20,14 @@ from migration_app.imports.id_lines import Accepted, Layout, read_id_lines
 from migration_app.imports.tally import ImportTally, Progress, RejectSink
 from migration_app.models import Assistant, SourceImport, Thread
 from migration_app.tasks.holding import Hold
+from migration_app.statements import statements_of
 
 _PIECE_BYTES = 2 << 20
 # What the sorting of a million lines may take in PostgreSQL, for this transaction; it spills to disk beyond.
 _WORK_MEM = "64MB"
 
-_CREATE = """
-    CREATE TEMPORARY TABLE imported_ids (
-        position bigint GENERATED ALWAYS AS IDENTITY (CACHE 10000),
-        thread_id text COLLATE "C" NOT NULL,
-        user_ref text COLLATE "C" NOT NULL DEFAULT '',
-        assistant_id text COLLATE "C" NOT NULL DEFAULT ''
-    )
-"""
-_ASSISTANTS = """
-    WITH fresh AS (
-        INSERT INTO migration_app_assistant
-            (assistant_id, name, model, status, fidelity, requested_by_name, created_at, updated_at)
-        SELECT DISTINCT assistant_id, '', '', %(assistant_registered)s, '', '', now(), now()
-        FROM imported_ids WHERE assistant_id <> '' ORDER BY assistant_id
-        ON CONFLICT (assistant_id) DO NOTHING RETURNING assistant_id
-    )
-    INSERT INTO migration_app_auditevent
-        (at, actor, actor_user_id, verb, subject_kind, subject_id, before, after, reason, job_id, request_id)
-    SELECT now(), %(actor)s, %(user_id)s, 'assistant.registered', 'assistant', assistant_id, '',
-           %(assistant_registered)s, %(reason)s, %(job_id)s, '' FROM fresh
-"""
-# Looking for what is known first, and inserting the rest without ON CONFLICT, takes two thirds of the time
-# (measured): with it each row is first written as a mere attempt.
-_KNOWN = """
-    CREATE TEMPORARY TABLE known_ids ON COMMIT DROP AS
-    SELECT thread_id FROM imported_ids AS i
-    WHERE EXISTS (SELECT FROM migration_app_thread AS t WHERE t.thread_id = i.thread_id)
-    GROUP BY thread_id
-"""
-# Sorted, so that two imports at once take the same ids in the same order, and because it fills the indexes faster.
-# Of an id that stands there twice the first line counts.
-_INSERT = """
-    WITH fresh AS (
-        INSERT INTO migration_app_thread
-            (thread_id, user_ref, assistant_id, status, fidelity, message_count, run_count, item_count,
-             chunk_count, payload_bytes, finding_counts, error_code, error_text, attempts, pending_work,
-             created_at, updated_at)
-        SELECT DISTINCT ON (i.thread_id) i.thread_id, left(i.user_ref, 512), a.id, %(registered)s, '', 0, 0, 0, 0, 0,
-               '{{}}'::jsonb, '', '', 0, '', now(), now()
-        FROM imported_ids AS i LEFT JOIN migration_app_assistant AS a ON a.assistant_id = i.assistant_id
-        {unknown}
-        ORDER BY i.thread_id, i.position
-        {conflict} RETURNING thread_id
-    )
-    INSERT INTO migration_app_auditevent
-        (at, actor, actor_user_id, verb, subject_kind, subject_id, before, after, reason, job_id, request_id)
-    SELECT now(), %(actor)s, %(user_id)s, 'thread.registered', 'thread', thread_id, '', %(registered)s,
-           %(reason)s, %(job_id)s, '' FROM fresh
-"""
-_UNKNOWN = "WHERE NOT EXISTS (SELECT FROM known_ids AS k WHERE k.thread_id = i.thread_id)"
-# What a thread lacks comes from the first line that has it.
-_FILL = """
-    UPDATE migration_app_thread AS t
-    SET user_ref = CASE WHEN t.user_ref = '' THEN m.user_ref ELSE t.user_ref END,
-        assistant_id = coalesce(t.assistant_id, a.id),
-        updated_at = now()
-    FROM (
-        SELECT i.thread_id,
-               left(coalesce((array_agg(i.user_ref ORDER BY i.position) FILTER (WHERE i.user_ref <> ''))[1], ''), 512)
-                   AS user_ref,
-               (array_agg(i.assistant_id ORDER BY i.position) FILTER (WHERE i.assistant_id <> ''))[1] AS assistant_id
-        FROM imported_ids AS i {which} GROUP BY i.thread_id {having}
-    ) AS m LEFT JOIN migration_app_assistant AS a ON a.assistant_id = m.assistant_id
-    WHERE t.thread_id = m.thread_id
-      AND ((t.user_ref = '' AND m.user_ref <> '') OR (t.assistant_id IS NULL AND a.id IS NOT NULL))
-"""
-_FILL_KNOWN = _FILL.format(
-    which="WHERE EXISTS (SELECT FROM known_ids AS k WHERE k.thread_id = i.thread_id)", having=""
-)
-_FILL_REPEATED = _FILL.format(which="", having="HAVING count(*) > 1")
+_SQL = statements_of(__name__)
+_IS_KNOWN = "EXISTS (SELECT FROM known_ids AS k WHERE k.thread_id = i.thread_id)"
 
 
 def thread_ids_import(
@@ -150,7 +83,7 @@ def _stage(cursor: CursorWrapper, layout: Layout, pieces: Iterator[bytes]) -> bo
     """Copy the lines into a table of this connection's own; returns whether there were any."""
     # They are there if the same connection held an import before.
     cursor.execute("DROP TABLE IF EXISTS imported_ids, known_ids")
-    cursor.execute(_CREATE)
+    cursor.execute(_SQL["create"])
     columns = ", ".join(layout.columns)
     copy = (
         f"COPY imported_ids ({columns}) FROM STDIN"
@@ -177,7 +110,7 @@ def _register(cursor: CursorWrapper, actor: Actor, tally: ImportTally) -> None:
         "registered": Thread.Status.REGISTERED,
         "assistant_registered": Assistant.Status.REGISTERED,
     }
-    cursor.execute(_ASSISTANTS, parameters)
+    cursor.execute(_SQL["assistants"], parameters)
     try:
         with transaction.atomic():
             known, filled, fresh = _merge(cursor, parameters, conflict="")
@@ -189,7 +122,7 @@ def _register(cursor: CursorWrapper, actor: Actor, tally: ImportTally) -> None:
         cursor.execute("SELECT count(DISTINCT thread_id) FROM imported_ids")
         counts["threads"] = cursor.fetchone()[0]
         # Ids that stand there twice, and threads that somebody else has registered in the meantime.
-        cursor.execute(_FILL_REPEATED)
+        cursor.execute(_SQL["fill"].format(which="", having="HAVING count(*) > 1"))
     else:
         counts["threads"] = counts["documents"]
     cursor.execute("DROP TABLE imported_ids, known_ids")
@@ -201,11 +134,12 @@ def _register(cursor: CursorWrapper, actor: Actor, tally: ImportTally) -> None:
 
 def _merge(cursor: CursorWrapper, parameters: dict[str, Any], *, conflict: str) -> tuple[int, int, int]:
     """Fill in what known threads lack and insert the others: how many are known, were filled, are new."""
-    cursor.execute(_KNOWN)
+    cursor.execute(_SQL["known"])
     known = int(cursor.rowcount)
     filled = 0
     if known:
-        cursor.execute(_FILL_KNOWN)
+        cursor.execute(_SQL["fill"].format(which=f"WHERE {_IS_KNOWN}", having=""))
         filled = int(cursor.rowcount)
-    cursor.execute(_INSERT.format(unknown=_UNKNOWN if known else "", conflict=conflict), parameters)
+    unknown = f"WHERE NOT {_IS_KNOWN}" if known else ""
+    cursor.execute(_SQL["insert"].format(unknown=unknown, conflict=conflict), parameters)
     return known, filled, int(cursor.rowcount)
