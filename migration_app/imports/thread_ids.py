@@ -19,8 +19,8 @@ from migration_app.contracts import Actor
 from migration_app.imports.id_lines import Accepted, Layout, read_id_lines
 from migration_app.imports.tally import ImportTally, Progress, RejectSink
 from migration_app.models import Assistant, SourceImport, Thread
-from migration_app.tasks.holding import Hold
 from migration_app.statements import statements_of
+from migration_app.tasks.holding import Hold
 
 _PIECE_BYTES = 2 << 20
 # What the sorting of a million lines may take in PostgreSQL, for this transaction; it spills to disk beyond.

@@ -173,13 +173,13 @@ def test_every_reject_of_an_upload_is_kept(monkeypatch: pytest.MonkeyPatch) -> N
 def test_rejects_are_written_in_groups_while_the_file_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tally, "_WAITING_REJECTS", 7)
     groups: list[int] = []
-    write = tally.Tally._rejects_write
+    write = tally.ImportTally._rejects_write
 
-    def counted(of: tally.Tally) -> None:
+    def counted(of: tally.ImportTally) -> None:
         groups.append(len(of._waiting))
         write(of)
 
-    monkeypatch.setattr(tally.Tally, "_rejects_write", counted)
+    monkeypatch.setattr(tally.ImportTally, "_rejects_write", counted)
     source_import = received(lines(message("m1")) + b"oops\n" * 20 + lines(message("m2", 120)))
     assert run(source_import)
     assert groups[:2] == [7, 7]
