@@ -5,11 +5,12 @@ BIN := .venv/bin
 # Relative paths throughout: the folder's own name may hold spaces.
 STAMP := .venv/.installed
 
-.PHONY: wheels demo test black-box check lint types imports migrations deploy-check coverage requirements bench mutants help
+.PHONY: wheels demo test test-fast black-box check lint types imports migrations deploy-check coverage requirements bench mutants help
 
 help:
 	@echo "make demo           the console with embedded servers, a sandbox and sample data (ARGS=--once: no browser)"
 	@echo "make test           every test, against real PostgreSQL and Valkey (ARGS='-k name' passes arguments on)"
+	@echo "make test-fast      the inner loop: without what starts processes of its own, and other slow tests"
 	@echo "make black-box      real workers at targets that misbehave, judged by the targets' state (half an hour)"
 	@echo "make check          lint, types, import contract, migrations, deployment check, coverage and every test"
 	@echo "make bench          what it costs, as ratios in one run (ARGS=--quick: two minutes; docs/performance.md)"
@@ -44,6 +45,9 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 -m "not black_box" $(ARGS)
 
+test-fast: $(STAMP)
+	$(BIN)/python -m pytest -n 2 -q -m "not black_box and not e2e and not slow" $(ARGS)
+
 # Each test ends within five minutes, whatever it finds; apart from the others, because it needs the machine to itself.
 black-box: $(STAMP)
 	$(BIN)/python -m pytest -m black_box -s $(ARGS)
@@ -68,9 +72,11 @@ deploy-check: $(STAMP)
 
 # What the product promises of conversion: every line and branch is run by its tests.
 coverage: $(STAMP)
-	$(BIN)/python -m pytest tests/migration_app/conversion -q --cov=migration_app/conversion --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
+	$(BIN)/python -m pytest tests/migration_app/conversion -n 2 -q --cov=migration_app/conversion --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
 
-check: lint types imports migrations deploy-check coverage test
+# The tests of conversion run once, under coverage.
+check: lint types imports migrations deploy-check coverage
+	@$(MAKE) --no-print-directory test ARGS="--ignore=tests/migration_app/conversion $(ARGS)"
 
 # In processes and a database of its own; never part of the tests.
 bench: $(STAMP)

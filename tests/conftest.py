@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.core.management.color import Style
@@ -23,6 +24,35 @@ REFERENCE_TABLES = {
     "auth_group",
     "auth_group_permissions",
 }
+
+E2E_FOLDERS = ("browser", "chaos", "docs", "end_to_end", "install", "bench")
+SLOW_MODULES = (
+    *(
+        "console/test_demo",
+        "console/test_devservers",
+        "console/test_gunicorn",
+        "console/test_pytest_embedded",
+    ),
+    *(
+        "console/test_settings",
+        "conversion/test_properties",
+        "conversion/test_short_ways",
+        "archive/test_large",
+    ),
+    *("engine/test_faults", "engine/test_kills", "engine/test_doubts", "mutation/test_mutants"),
+    *("admin/test_hostile_addresses", "imports/test_other_talks", "imports/test_holding", "test_memory"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what the inner loop leaves out (``make test-fast``): the rest runs in two minutes."""
+    tests = Path(__file__).parent
+    for item in items:
+        path = item.path.relative_to(tests)
+        if path.parts[0] in E2E_FOLDERS:
+            item.add_marker(pytest.mark.e2e)
+        if path.with_suffix("").as_posix().endswith(SLOW_MODULES):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

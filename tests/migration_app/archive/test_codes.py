@@ -14,7 +14,7 @@ CONSTANT = re.compile(r'^(\w+)(?:: Final)? = "(\w+)"$', re.MULTILINE)
 def codes() -> set[tuple[str, str]]:
     """Every code that stands in the archive's modules, with its severity."""
     found: set[tuple[str, str]] = set()
-    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "migration_app" / "archive").glob("*.py")]
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "migration_app" / "archive").rglob("*.py")]
     constants = dict(pair for text in texts for pair in CONSTANT.findall(text))
     for text in texts:
         for code, name, severity in LITERAL.findall(text):

@@ -127,7 +127,7 @@ def test_what_is_known_of_a_large_thread_tells_the_same(monkeypatch: pytest.Monk
     assert told == ["NEW", "SAME", "STATE", "STATE", "SAME", "CONFLICT", "SAME"]
 
 
-@settings(derandomize=True, deadline=None, max_examples=500, suppress_health_check=[HealthCheck.too_slow])
+@settings(derandomize=True, deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(DOCUMENTS, st.sampled_from(["", "thread_1"]))
 def test_a_complete_object_is_read_as_any_other(document: dict[str, Any], thread_id: str) -> None:
     for value in (document, {"object": "list", "data": [document, document]}, {"runs": [document]}):

@@ -340,7 +340,7 @@ def test_the_same_input_gives_the_same_bytes_and_stays_as_it_was(
     assert fingerprint([p.item for p in first.items]) == fingerprint([p.item for p in second.items])
 
 
-@settings(fixed, max_examples=600)
+@settings(fixed, max_examples=200)
 @given(damaged(THREADS), policies())
 def test_any_json_in_any_place_of_a_thread_is_converted_without_an_exception(
     damage: dict[str, Any], chosen: Policies
@@ -365,7 +365,7 @@ def test_any_json_in_any_place_of_a_thread_is_converted_without_an_exception(
         assert source_id_of(as_object(message), "message", position) in told
 
 
-@settings(fixed, max_examples=300)
+@settings(fixed, max_examples=100)
 @given(damaged(ASSISTANTS))
 def test_any_json_in_any_place_of_an_assistant_gives_a_legal_spec(assistant: dict[str, Any]) -> None:
     before = repr(assistant)
@@ -375,7 +375,7 @@ def test_any_json_in_any_place_of_an_assistant_gives_a_legal_spec(assistant: dic
     validator("root_create_response").validate(plan.spec)
 
 
-@settings(fixed, max_examples=300)
+@settings(fixed, max_examples=100)
 @given(damaged(PLANNED))
 def test_any_json_from_a_server_is_compared_without_an_exception(found: dict[str, Any]) -> None:
     difference = compare_items(PLANNED[0]["items"], as_list(found.get("items")))

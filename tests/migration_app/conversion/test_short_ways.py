@@ -21,7 +21,7 @@ from migration_app.conversion.items.messages import convert_message
 from tests.migration_app.conversion.strategies import ANY_JSON, TEXTS, WORDS, damaged, policies
 from tests.migration_app.conversion.test_properties import EVERY_ITEM, fixed
 
-much = settings(fixed, max_examples=500)
+much = settings(fixed, max_examples=200)
 NOTHING: st.SearchStrategy[Any] = st.sampled_from([None, "", [], {}, 0, False, "x"])
 PLAIN: list[dict[str, Any]] = [
     {

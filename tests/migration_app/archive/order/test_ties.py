@@ -199,7 +199,7 @@ def test_a_whole_list_beside_pieces_of_it_leaves_no_doubt(newest_first: bool) ->
         assert (ids(source), codes(source)) == ([f"m{number}" for number in range(9)], [])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     seconds=st.lists(st.integers(0, 2), min_size=2, max_size=7),
     files=st.lists(st.integers(0, 2), min_size=7, max_size=7),

@@ -168,7 +168,7 @@ def test_what_the_console_read_itself_continues_what_was_imported() -> None:
     assert left_open(assembled(page(imported), live)) == []
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     seconds=st.lists(st.integers(0, 9), min_size=1, max_size=12),
     limit=st.integers(1, 5),
@@ -195,7 +195,7 @@ def test_it_is_named_if_and_only_if_the_last_page_is_missing(
     assert bool(left_open(source)) == (len(kept) < len(whole))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     seconds=st.lists(st.integers(0, 30), min_size=2, max_size=12, unique=True),
     limit=st.integers(1, 5),
