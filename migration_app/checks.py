@@ -1,10 +1,14 @@
-"""What `manage.py check --deploy --database default` says of the database server. Must not import jobs or rq."""
+"""What `manage.py check --deploy --database default` says of the database server and the proxies before the console.
+
+Must not import jobs or rq.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Tags, register
 from django.db import connections
@@ -15,6 +19,21 @@ _SHOULD_BE = {
     "log_min_duration_statement": {"-1"},
     "log_statement": {"none", "ddl"},
 }
+
+
+@register(Tags.security, deploy=True)
+def check_proxies_are_counted(_app_configs: Any = None, **_options: Any) -> list[CheckMessage]:
+    """Warn where a proxy is trusted for https but not counted: all clients would seem to have its address."""
+    if not settings.SECURE_PROXY_SSL_HEADER or settings.TRUSTED_PROXIES:
+        return []
+    return [
+        checks.Warning(
+            "TRUST_X_FORWARDED_PROTO is on and TRUSTED_PROXIES is 0: failed sign-ins of all people count for one "
+            "address, the proxy's, and lock out everybody.",
+            hint="Set TRUSTED_PROXIES to the number of proxies that append to X-Forwarded-For.",
+            id="migration_app.W002",
+        )
+    ]
 
 
 @register(Tags.database, deploy=True)
