@@ -13,14 +13,9 @@ from typing import Any
 
 from migration_app.contracts import JsonObject
 from migration_app.gateways.connection import Connection
+from migration_app.gateways.deletion import conversation_purge, not_deleted
 from migration_app.gateways.errors import GatewayError, Outcome
-from migration_app.gateways.target import (
-    conversation_create,
-    conversation_delete,
-    item_delete,
-    items_append,
-    items_pages,
-)
+from migration_app.gateways.target import conversation_create, items_append, items_pages
 from migration_app.models import TargetBehaviour
 
 _R = TargetBehaviour.Repeats
@@ -53,15 +48,13 @@ async def repeats_probe(connect: Callable[[], Connection], *, left: str, scratch
     try:
         connection = connect()
         if left:
-            await _delete(connection, left)
-            await scratch("")
+            await _purge(connection, left, scratch)
         created = await conversation_create(connection, metadata=_METADATA)
         await scratch(created.conversation_id)
         try:
             return await _tried(connection, created.conversation_id)
         finally:
-            await _delete(connection, created.conversation_id)
-            await scratch("")
+            await _purge(connection, created.conversation_id, scratch)
     except GatewayError as error:
         return Probed(_R.UNKNOWN, f"The probe could not be made ({_named(error)}).")
 
@@ -89,16 +82,11 @@ async def _append(connection: Connection, conversation_id: str, position: int) -
     await items_append(connection, conversation_id=conversation_id, first_position=position, items=_ITEMS)
 
 
-async def _delete(connection: Connection, conversation_id: str) -> None:
-    try:
-        pages = [page async for page in items_pages(connection, conversation_id=conversation_id)]
-        for item_id in [str(item.get("id", "")) for page in pages for item in page]:
-            if item_id.strip("."):
-                await item_delete(connection, conversation_id=conversation_id, item_id=item_id)
-    except GatewayError as error:
-        if error.code != "not_found":
-            raise
-    await conversation_delete(connection, conversation_id=conversation_id)
+async def _purge(connection: Connection, conversation_id: str, scratch: Scratch) -> None:
+    """Delete a scratch conversation, then forget its id. Raises GatewayError, and keeps the id, if it stays."""
+    if residue := await conversation_purge(connection, conversation_id=conversation_id):
+        raise not_deleted(residue)
+    await scratch("")
 
 
 def _named(error: GatewayError) -> str:

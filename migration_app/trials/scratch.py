@@ -17,15 +17,10 @@ from django.utils import timezone
 
 from migration_app.contracts import JsonObject, PlannedItem, ThreadPlan
 from migration_app.gateways.connection import Connection
+from migration_app.gateways.deletion import AT_ONCE, conversation_remove, is_id, items_delete, not_deleted
 from migration_app.gateways.errors import GatewayError, Outcome
 from migration_app.gateways.responses import newest_items, response_delete
-from migration_app.gateways.target import (
-    conversation_create,
-    conversation_delete,
-    conversation_is_there,
-    item_delete,
-    items_append,
-)
+from migration_app.gateways.target import NO_SUCH_METHOD, conversation_create, items_append
 from migration_app.models import Trial, TrialScratch
 from migration_app.tasks.lifecycle import WorkerStopError
 from migration_app.trials.plan import history_chunks
@@ -34,10 +29,6 @@ from migration_app.trials.trials import trial_step
 _S = TrialScratch.State
 _T = TypeVar("_T")
 
-_DELETES_AT_ONCE = 8
-_NO_IDS = frozenset({"", ".", ".."})
-"""As the last part of an address these would name the list, or the conversation."""
-_NO_SUCH_METHOD = frozenset({405, 501})
 KEPT_BY_DEFAULT = "the official service keeps responses for 30 days"
 
 
@@ -216,29 +207,16 @@ def _behind(page: Sequence[JsonObject], last_item_id: str) -> list[str]:
 
 def _not_again(deleted: set[str], listed: Sequence[str]) -> None:
     if deleted & set(listed):
-        raise GatewayError(
-            "not_deleted", "The target still lists it.", outcome=Outcome.UNKNOWN, permanent=True
-        )
+        raise not_deleted("The target still lists it.")
 
 
 def _delete_items(desk: Desk, scratch: TrialScratch, ids: Sequence[str]) -> None:
-    if _NO_IDS & set(ids):
-        raise GatewayError(
-            "not_deleted", "The target lists items without ids.", outcome=Outcome.NOTHING, permanent=True
-        )
-    for start in range(0, len(ids), _DELETES_AT_ONCE):
+    for start in range(0, len(ids), AT_ONCE):
         if desk.stop():
             raise WorkerStopError
-        group = ids[start : start + _DELETES_AT_ONCE]
+        group = ids[start : start + AT_ONCE]
         trial_step(desk.row, cleaning_calls=len(group))
-        desk.call(_all_deleted(desk.connection, scratch.conversation_id, group))
-
-
-async def _all_deleted(connection: Connection, conversation_id: str, ids: Sequence[str]) -> None:
-    deletes = (item_delete(connection, conversation_id=conversation_id, item_id=found) for found in ids)
-    for outcome in await asyncio.gather(*deletes, return_exceptions=True):
-        if isinstance(outcome, BaseException):
-            raise outcome
+        desk.call(items_delete(desk.connection, conversation_id=scratch.conversation_id, item_ids=group))
 
 
 def _emptied_and_gone(desk: Desk, scratch: TrialScratch) -> str:
@@ -255,22 +233,18 @@ def _emptied_and_gone(desk: Desk, scratch: TrialScratch) -> str:
         if error.code == "not_found":
             # Gone already; the items of a conversation that is gone can't be listed.
             return _responses_gone(desk, scratch)
-        if error.status in _NO_SUCH_METHOD:
+        if error.status in NO_SUCH_METHOD:
             return f"The target has no way to delete items of a conversation ({error.status})."
         raise
     residue = _responses_gone(desk, scratch)
     trial_step(desk.row, cleaning_calls=2)
     try:
-        desk.call(conversation_delete(desk.connection, conversation_id=scratch.conversation_id))
+        stays = desk.call(conversation_remove(desk.connection, conversation_id=scratch.conversation_id))
     except GatewayError as error:
-        if error.status not in _NO_SUCH_METHOD:
+        if error.code != "not_deleted":
             raise
-        return (
-            f"The target has no way to delete a conversation ({error.status}); it is empty. {residue}".strip()
-        )
-    if desk.call(conversation_is_there(desk.connection, conversation_id=scratch.conversation_id)):
-        return f"The target answered the delete of the conversation, but still knows it; it is empty. {residue}".strip()
-    return residue
+        stays = error.text
+    return f"{stays} It is empty. {residue}".strip() if stays else residue
 
 
 def _responses_gone(desk: Desk, scratch: TrialScratch) -> str:
@@ -279,11 +253,11 @@ def _responses_gone(desk: Desk, scratch: TrialScratch) -> str:
     try:
         while left:
             trial_step(desk.row, cleaning_calls=1)
-            if left[-1] not in _NO_IDS:
+            if is_id(left[-1]):
                 desk.call(response_delete(desk.connection, response_id=left[-1]))
             left.pop()
     except GatewayError as error:
-        if error.status not in _NO_SUCH_METHOD:
+        if error.status not in NO_SUCH_METHOD:
             raise
         return (
             f"The target has no way to delete responses ({error.status}): {len(left)} stay "

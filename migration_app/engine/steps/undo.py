@@ -37,21 +37,14 @@ from migration_app.engine.steps.ownership import (
 from migration_app.engine.steps.readback import pauses
 from migration_app.engine.steps.records import NeedsReviewError
 from migration_app.engine.work import Work
+from migration_app.gateways.deletion import conversation_remove, is_id, items_delete
 from migration_app.gateways.errors import GatewayError, Outcome
-from migration_app.gateways.target import (
-    NO_SUCH_METHOD,
-    conversation_delete,
-    conversation_is_there,
-    item_delete,
-    item_is_there,
-)
+from migration_app.gateways.target import NO_SUCH_METHOD, item_is_there
 from migration_app.models import Conversation, OrphanConversation, Thread
 from migration_app.snapshots.pages import load_source_thread
 from migration_app.threads.plans import PlanLostError, plan_of, thread_plan
 
 _TRIES_BEFORE_GIVING_UP = 3
-_NO_IDS = frozenset({"", ".", ".."})
-"""As the last part of an address these would name the list, or the conversation."""
 _ASKED_AT_ONCE = 8
 
 
@@ -132,11 +125,7 @@ async def _delete_items(work: Work, conversation: Conversation, standing: Owners
             await _asked_and_gone(work, conversation, wanted)
         records.chunk_deleted(work.entry, found.chunk.sequence)
         work.chunks.remove(found.chunk)
-    return (
-        ""
-        if can_ask is not False
-        else "The target gives no single items: that ours are gone is what its list says. "
-    )
+    return _UNASKED if can_ask is False else ""
 
 
 def _listed_or_recorded(found: FoundChunk) -> tuple[str, ...]:
@@ -145,7 +134,7 @@ def _listed_or_recorded(found: FoundChunk) -> tuple[str, ...]:
 
 async def _asked_and_gone(work: Work, conversation: Conversation, item_ids: Sequence[str]) -> None:
     """Ask for each item by its id. Raises as ``_not_again`` if one is still there."""
-    left = [item_id for item_id in item_ids if item_id not in _NO_IDS]
+    left = list(filter(is_id, item_ids))
     for pause in (*pauses(work), 0.0):
         left = [item_id for item_id, there in await _asked(work, conversation, left) if there]
         if not left:
@@ -168,7 +157,7 @@ async def _asked(
 
 async def _is_item_there(work: Work, conversation: Conversation, item_id: str) -> bool | None:
     """Whether the target gives the item; None if it has no way to give one."""
-    if item_id in _NO_IDS:
+    if not is_id(item_id):
         return None
     try:
         return await item_is_there(
@@ -196,11 +185,11 @@ async def _delete_rest(
 
 
 async def _delete_item(work: Work, conversation: Conversation, item_id: str) -> None:
-    if item_id in _NO_IDS:
-        raise NeedsReviewError("not_deleted", "The target lists items without ids, so they can't be deleted.")
     try:
-        await item_delete(work.connection, conversation_id=conversation.conversation_id, item_id=item_id)
+        await items_delete(work.connection, conversation_id=conversation.conversation_id, item_ids=[item_id])
     except GatewayError as error:
+        if error.code == "not_deleted":
+            raise NeedsReviewError("not_deleted", error.text) from None
         if error.status not in NO_SUCH_METHOD:
             raise
         raise NeedsReviewError(
@@ -229,45 +218,29 @@ async def _not_again(work: Work, page: list[JsonObject], deleted: Set[str]) -> N
     if not still:
         return
     text = f"The target answered the deletes, but still lists {_items(still)} of those that were to go."
+    _try_later(work, text)
+    raise NeedsReviewError("not_deleted", text)
+
+
+def _try_later(work: Work, text: str) -> None:
+    """Have the thread tried again later, by an error, unless that was done a few times."""
     if work.thread.attempts < min(_TRIES_BEFORE_GIVING_UP, settings.MAX_ATTEMPTS - 1):
         raise GatewayError("not_deleted", text, outcome=Outcome.UNKNOWN, permanent=False)
-    raise NeedsReviewError("not_deleted", text)
 
 
 async def _delete_conversation(work: Work, conversation: Conversation, *, residue: str) -> None:
     records.conversation_deleting(work.entry, conversation)
     await work.write()
-    refused = ""
     try:
-        await conversation_delete(work.connection, conversation_id=conversation.conversation_id)
+        stays = await conversation_remove(work.connection, conversation_id=conversation.conversation_id)
     except GatewayError as error:
-        if error.status not in NO_SUCH_METHOD:
+        if error.code != "not_deleted":
             raise
-        refused = f"The target has no way to delete a conversation ({error.status}). "
-    if not refused and await _is_there(work, conversation):
-        if work.thread.attempts < min(_TRIES_BEFORE_GIVING_UP, settings.MAX_ATTEMPTS - 1):
-            text = "The target answered the delete, but still knows the conversation."
-            raise GatewayError("not_deleted", text, outcome=Outcome.UNKNOWN, permanent=False)
-        refused = "The target answered its delete, but still knows it. "
-    if refused:
-        residue += f"{refused}The conversation itself, read as empty, is still there."
+        _try_later(work, error.text)
+        stays = error.text
+    if stays:
+        residue += f"{stays} The conversation itself, read as empty, is still there."
     await _end(work, conversation, residue=residue.strip())
-
-
-async def _is_there(work: Work, conversation: Conversation) -> bool:
-    """Ask for the conversation, or where a server can't be asked that, for its items."""
-    try:
-        return await conversation_is_there(work.connection, conversation_id=conversation.conversation_id)
-    except GatewayError as error:
-        if error.status not in NO_SUCH_METHOD:
-            raise
-    try:
-        await first_page(work, conversation)
-    except GatewayError as error:
-        if error.code != "not_found":
-            raise
-        return False
-    return True
 
 
 async def _end(work: Work, conversation: Conversation | None, *, residue: str) -> None:

@@ -81,7 +81,7 @@ def test_what_its_list_does_not_show_is_deleted_by_its_recorded_id(
     async def empty(*_args: Any, **_named: Any) -> AsyncIterator[list[JsonObject]]:
         yield []
 
-    monkeypatch.setattr("migration_app.engine.given_up.items_pages", empty)
+    monkeypatch.setattr("migration_app.gateways.deletion.items_pages", empty)
     due()
     deleted()
     assert sandbox.control.state().stored_items == 45

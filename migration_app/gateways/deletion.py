@@ -1,0 +1,113 @@
+"""Deleting conversations: items first, then the conversation, and only what reading finds gone is called gone.
+
+In this order because deleting a conversation leaves its items in existence (official description). Must not import
+Django, models or services.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+from migration_app.contracts import JsonObject
+from migration_app.gateways.connection import Connection
+from migration_app.gateways.errors import GatewayError, Outcome
+from migration_app.gateways.target import (
+    NO_SUCH_METHOD,
+    conversation_delete,
+    conversation_is_there,
+    item_delete,
+    items_pages,
+)
+
+AT_ONCE = 8
+_NO_IDS = frozenset({"", ".", ".."})
+"""As the last part of an address these would name the list, or the conversation."""
+
+
+def is_id(found: str) -> bool:
+    """Whether an object can be asked for, and deleted, by this id."""
+    return found not in _NO_IDS
+
+
+def not_deleted(text: str) -> GatewayError:
+    """Make the error ``not_deleted``: of this conversation alone, others may well be deleted."""
+    return GatewayError("not_deleted", text, outcome=Outcome.UNKNOWN, permanent=True)
+
+
+async def items_delete(connection: Connection, *, conversation_id: str, item_ids: Sequence[str]) -> None:
+    """Delete items, a few at once. Raises GatewayError when those on their way have ended.
+
+    ``not_deleted``, before any of them is deleted, if one has no id.
+    """
+    if not all(map(is_id, item_ids)):
+        raise not_deleted("The target lists items without ids, so they can't be deleted.")
+    for start in range(0, len(item_ids), AT_ONCE):
+        deletes = (
+            item_delete(connection, conversation_id=conversation_id, item_id=found)
+            for found in item_ids[start : start + AT_ONCE]
+        )
+        for outcome in await asyncio.gather(*deletes, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+
+async def conversation_remove(connection: Connection, *, conversation_id: str) -> str:
+    """Delete an emptied conversation and ask for it. Returns why it stays, in words; empty if it is gone.
+
+    Raises GatewayError; ``not_deleted`` if the target answered, but still knows it.
+    """
+    try:
+        await conversation_delete(connection, conversation_id=conversation_id)
+    except GatewayError as error:
+        if error.status not in NO_SUCH_METHOD:
+            raise
+        return f"The target has no way to delete a conversation ({error.status})."
+    if await _is_there(connection, conversation_id):
+        raise not_deleted("The target answered its delete, but still knows it.")
+    return ""
+
+
+async def conversation_purge(
+    connection: Connection, *, conversation_id: str, recorded: Iterable[str] = ()
+) -> str:
+    """Delete all that it lists and these recorded items, then itself. Returns what stays, in words.
+
+    Raises GatewayError: then it is to be tried again.
+    """
+    try:
+        wanted = set(recorded) | await _listed(connection, conversation_id)
+        await items_delete(connection, conversation_id=conversation_id, item_ids=sorted(wanted))
+        if await _listed(connection, conversation_id):
+            raise not_deleted("The target answered the deletes, but still lists items.")
+    except GatewayError as error:
+        if error.code == "not_found":
+            return ""
+        if error.status in NO_SUCH_METHOD:
+            return f"The target has no way to delete items of a conversation ({error.status}): they stay."
+        raise
+    refused = await conversation_remove(connection, conversation_id=conversation_id)
+    return f"{refused} It stays, empty." if refused else ""
+
+
+async def _is_there(connection: Connection, conversation_id: str) -> bool:
+    """Ask for the conversation, or where a server has no way to give one, for its items."""
+    try:
+        return await conversation_is_there(connection, conversation_id=conversation_id)
+    except GatewayError as error:
+        if error.status not in NO_SUCH_METHOD:
+            raise
+    try:
+        await _listed(connection, conversation_id)
+    except GatewayError as error:
+        if error.code != "not_found":
+            raise
+        return False
+    return True
+
+
+async def _listed(connection: Connection, conversation_id: str) -> set[str]:
+    pages: list[list[JsonObject]] = [
+        page async for page in items_pages(connection, conversation_id=conversation_id)
+    ]
+    return {found for page in pages for item in page if is_id(found := str(item.get("id", "")))}
