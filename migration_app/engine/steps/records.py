@@ -31,7 +31,7 @@ from migration_app.threads.assessments import plan_measures
 from migration_app.threads.plans import policies_words
 
 S = Thread.Status
-_ID_LENGTH = 255
+ID_LENGTH = 255
 _SAID_LENGTH = 300
 
 
@@ -100,7 +100,7 @@ def conversation_intended(
 
 def create_lost(entry: Entry, plan: ThreadPlan, reason: str) -> None:
     """A create was sent whose answer nobody has: an empty conversation may exist that can't be found."""
-    keys = sorted(storable_text(key, _ID_LENGTH) for key in plan.metadata)
+    keys = sorted(storable_text(key, ID_LENGTH) for key in plan.metadata)
     entry.parts["orphan"] = {"reason": storable_text(reason, _SAID_LENGTH), "metadata_keys": keys}
     entry.event("conversation.create_lost", reason=reason)
 
@@ -112,7 +112,7 @@ def create_failed(entry: Entry) -> None:
 
 def conversation_opened(entry: Entry, conversation: Conversation, created: Created) -> None:
     """The id is known: once this is durable, content may be sent to it."""
-    conversation.conversation_id = storable_text(created.conversation_id, _ID_LENGTH)
+    conversation.conversation_id = storable_text(created.conversation_id, ID_LENGTH)
     conversation.state = Conversation.State.OPEN
     entry.conversation(
         conversation_id=conversation.conversation_id,
@@ -161,7 +161,7 @@ def chunk_sending(
         "first_item": first_item,
         "item_count": len(planned),
         "digest": digest,
-        "source_ids": [storable_text(item.source_id, _ID_LENGTH) for item in planned],
+        "source_ids": [storable_text(item.source_id, ID_LENGTH) for item in planned],
     }
 
 
@@ -169,7 +169,7 @@ def chunk_appended(entry: Entry, sequence: int, appended: Appended) -> None:
     """The items are there, and this is what they are called. What failed before it does not count any more."""
     entry.parts["appended"] = {
         "sequence": sequence,
-        "item_ids": [storable_text(item_id, _ID_LENGTH) for item_id in appended.item_ids],
+        "item_ids": [storable_text(item_id, ID_LENGTH) for item_id in appended.item_ids],
         "request_id": storable_text(appended.request_id, 128),
     }
     if entry.thread.attempts:
@@ -306,7 +306,7 @@ def thread_kept(entry: Entry, conversation: Conversation, plan: ThreadPlan | Non
     entry.transition(
         S.VERIFIED,
         "thread.kept",
-        reason=f"{_why(entry)} Ours: the first {kept} items, read and equal. Not ours: {foreign} after them.",
+        reason=f"{why(entry)} Ours: the first {kept} items, read and equal. Not ours: {foreign} after them.",
         error_code="",
         error_text="",
         attempts=0,
@@ -318,7 +318,7 @@ def thread_kept(entry: Entry, conversation: Conversation, plan: ThreadPlan | Non
 def thread_begun_anew(entry: Entry, conversation: Conversation | None, item_count: int) -> None:
     """Leave the conversation where it is; the thread waits for its batch to backfill it into a new one."""
     if conversation is not None:
-        _parted(entry, FormerConversation.Fate.LEFT, item_count)
+        parted(entry, FormerConversation.Fate.LEFT, item_count)
         entry.event(
             "conversation.left",
             after=conversation.conversation_id,
@@ -328,7 +328,7 @@ def thread_begun_anew(entry: Entry, conversation: Conversation | None, item_coun
     entry.transition(
         S.QUEUED,
         "thread.begun_anew",
-        reason=_why(entry),
+        reason=why(entry),
         pending_work=Thread.Work.BACKFILL,
         error_code="",
         error_text="",
@@ -337,84 +337,22 @@ def thread_begun_anew(entry: Entry, conversation: Conversation | None, item_coun
     )
 
 
-def rollback_begun(entry: Entry, conversation: Conversation, *, foreign: int) -> None:
-    """Deletes follow: from here on the conversation is not whole, and nobody may take it for that."""
-    conversation.state = Conversation.State.DELETING
-    item_count = conversation.item_count
-    entry.conversation(state=Conversation.State.DELETING, item_count=item_count, verified=False)
-    too = f" Deleted too, as the operator chose: {foreign} items that are not ours." if foreign else ""
-    entry.transition(
-        S.NEEDS_REVIEW,
-        "thread.rollback_started",
-        reason=f"{_why(entry)} Conversation {conversation.conversation_id}, {item_count} items of ours.{too}",
-        error_code=not_whole().code,
-        error_text=not_whole().text,
-    )
-
-
-def chunk_deleting(entry: Entry, sequence: int, item_ids: Sequence[str]) -> None:
-    """These items, as just listed, are about to be deleted."""
-    entry.parts["deleting"] = {
-        "sequence": sequence,
-        "item_ids": [storable_text(item_id, _ID_LENGTH) for item_id in item_ids],
-    }
-
-
-def chunk_deleted(entry: Entry, sequence: int) -> None:
-    """All items of the chunk are deleted. What failed before it does not count any more."""
-    entry.parts["deleted"] = sequence
-    if entry.thread.attempts:
-        entry.set(attempts=0)
-
-
-def conversation_deleting(entry: Entry, conversation: Conversation) -> None:
-    """The target lists no item of it any more; the conversation itself is about to be deleted."""
-    entry.event("conversation.deleting", after=conversation.conversation_id)
-
-
-def rolled_back(
-    entry: Entry, conversation: Conversation | None, *, residue: str, orphans: int, plan: ThreadPlan | None
-) -> None:
-    """The thread has no conversation any more. ``residue`` says what reading did not confirm to be gone."""
-    said = [_why(entry)]
-    if conversation is None:
-        said.append("It had no conversation, so nothing was deleted.")
-    elif conversation.state == Conversation.State.CREATING:
-        said.append("Its conversation's create was never answered, so there is none that can be found.")
-    else:
-        _parted(entry, FormerConversation.Fate.ROLLED_BACK, conversation.item_count, residue)
-        said.append(f"Conversation {conversation.conversation_id}, {conversation.item_count} items of ours.")
-        said.append(residue or "Reading confirmed that they are gone.")
-    if orphans:
-        creates = "1 create" if orphans == 1 else f"{orphans} creates"
-        said.append(f"On the orphan ledger stays what nobody can find: {creates} without an answer.")
-    entry.transition(
-        S.ROLLED_BACK,
-        "thread.rolled_back",
-        reason=" ".join(said),
-        error_code="",
-        error_text="",
-        attempts=0,
-        **(plan_measures(plan) if plan is not None else {}),
-    )
-    work_ended(entry)
-
-
 def _settled(entry: Entry) -> dict[str, Any]:
     """Count restarts from the beginning again, where there were any: most threads never start over."""
     return {"restarts": 0} if entry.thread.restarts else {}
 
 
-def _parted(entry: Entry, fate: str, item_count: int, residue: str = "") -> None:
+def parted(entry: Entry, fate: str, item_count: int, residue: str = "") -> None:
+    """The thread and its conversation part; ``residue`` is what stays at the target."""
     entry.parts.pop("deleted", None)  # its row goes with all the others
     entry.parts["parted"] = {
         "fate": str(fate),
         "item_count": item_count,
         "residue": residue,
-        "reason": _why(entry),
+        "reason": why(entry),
     }
 
 
-def _why(entry: Entry) -> str:
+def why(entry: Entry) -> str:
     """The reason that the operator gave for the batch."""
     return entry.thread.batch.reason if entry.thread.batch is not None else ""

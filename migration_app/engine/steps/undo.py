@@ -27,7 +27,7 @@ from django.conf import settings
 
 from migration_app.batches.kinds import FOREIGN_TOO
 from migration_app.contracts import JsonObject, Policies, ThreadPlan
-from migration_app.engine.steps import records
+from migration_app.engine.steps import records, undo_records
 from migration_app.engine.steps.ownership import (
     FoundChunk,
     Ownership,
@@ -83,7 +83,7 @@ async def _roll_back(work: Work, conversation: Conversation) -> None:
         if standing.foreign and not foreign_too:
             raise _continued(conversation, standing)
         if conversation.state != Conversation.State.DELETING:
-            records.rollback_begun(work.entry, conversation, foreign=standing.foreign)
+            undo_records.rollback_begun(work.entry, conversation, foreign=standing.foreign)
             await work.write()
         unasked = await _delete_items(work, conversation, standing)
         await _delete_rest(work, conversation, standing, foreign_too=foreign_too)
@@ -111,7 +111,7 @@ async def _delete_items(work: Work, conversation: Conversation, standing: Owners
     for number, found in enumerate(standing.chunks):
         work.step()
         wanted = _listed_or_recorded(found)
-        records.chunk_deleting(work.entry, found.chunk.sequence, wanted)
+        undo_records.chunk_deleting(work.entry, found.chunk.sequence, wanted)
         await work.write()
         if can_ask is None and found.item_ids:
             can_ask = await _is_item_there(work, conversation, found.item_ids[0]) is True
@@ -123,7 +123,7 @@ async def _delete_items(work: Work, conversation: Conversation, standing: Owners
             await _gone_or_error(work, conversation, set(wanted))
         if can_ask is not False:
             await _asked_and_gone(work, conversation, wanted)
-        records.chunk_deleted(work.entry, found.chunk.sequence)
+        undo_records.chunk_deleted(work.entry, found.chunk.sequence)
         work.chunks.remove(found.chunk)
     return _UNASKED if can_ask is False else ""
 
@@ -229,7 +229,7 @@ def _try_later(work: Work, text: str) -> None:
 
 
 async def _delete_conversation(work: Work, conversation: Conversation, *, residue: str) -> None:
-    records.conversation_deleting(work.entry, conversation)
+    undo_records.conversation_deleting(work.entry, conversation)
     await work.write()
     try:
         stays = await conversation_remove(work.connection, conversation_id=conversation.conversation_id)
@@ -245,7 +245,7 @@ async def _delete_conversation(work: Work, conversation: Conversation, *, residu
 
 async def _end(work: Work, conversation: Conversation | None, *, residue: str) -> None:
     orphans, plan = await work.database.run(_afterwards, work.thread, conversation)
-    records.rolled_back(work.entry, conversation, residue=residue, orphans=orphans, plan=plan)
+    undo_records.rolled_back(work.entry, conversation, residue=residue, orphans=orphans, plan=plan)
     await work.write()
 
 
