@@ -16,16 +16,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
 from migration_app.batches.batches import batch_finish
 from migration_app.batches.claims import leases_give_back, threads_claim, threads_pending
-from migration_app.batches.control import batch_control, batch_hold, urgent_work_waits
+from migration_app.batches.control import batch_hold
 from migration_app.contracts import Actor
-from migration_app.counters import counters_fold
 from migration_app.engine import outcomes
 from migration_app.engine.behaviour import Behaviour
 from migration_app.engine.commits import Commits
@@ -39,6 +38,7 @@ from migration_app.engine.steps.resources import thread_check_resources
 from migration_app.engine.steps.review import thread_begin_anew, thread_keep
 from migration_app.engine.steps.snapshot import thread_snapshot
 from migration_app.engine.steps.undo import thread_rollback
+from migration_app.engine.supervision import Supervision
 from migration_app.engine.work import HandBackError, Work
 from migration_app.gateways.connection import Connection
 from migration_app.gateways.errors import GatewayError, LeaseUncertainError, StoppedError
@@ -51,12 +51,10 @@ from migration_app.threads.statuses import LeaseLostError
 logger = logging.getLogger(__name__)
 
 W = Thread.Work
+_R = TypeVar("_R")
 _IDLE_SECONDS = 5.0
 _IDLE_POLL = 0.25
-_LOOK_SECONDS = 1.0
-_STOP_POLL = 0.1
 _PROBE_SECONDS = 1.0
-_FOLD_SECONDS = 10.0
 _COLLECT_AFTER = 50_000
 _LOADED_BYTES = 64 << 20
 """Threads are claimed while those in hand hold less than this, in bytes of JSON: in memory it is several times that."""
@@ -121,13 +119,13 @@ class Turn:
         self._stop = stop
         self._lease = dt.timedelta(seconds=settings.LEASE_SECONDS)
         self._breaker = Breaker(settings.BREAKER_FAILURES)
-        self._window = 1
         self._stopping = False
         self._failure: BaseException | None = None
         self._loaded_bytes = 0
         self._ready: collections.deque[Loaded] = collections.deque()
         self._in_flight: set[asyncio.Task[None]] = set()
-        self._learning: asyncio.Task[None] | None = None
+        self._beside: list[asyncio.Task[None]] = []
+        self._learning = False
         self._looked_up: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._opened: dict[Callable[[], Connection], Connection] = {}
 
@@ -142,18 +140,27 @@ class Turn:
             ):
                 name = self._connections.target_name
                 self._behaviour = Behaviour(name, self._looks) if name else Behaviour()
-                watching = asyncio.create_task(self._watch())
+                self._supervision = Supervision(
+                    self._batch_pk,
+                    self._looks,
+                    self._connections.limiter,
+                    end=self._end,
+                    told=self._stop,
+                    stopping=lambda: self._stopping,
+                    stop=self._stop_soon,
+                    spawn=self._spawn,
+                )
                 try:
                     if self._stop.is_set():
                         self._stop_soon()
                     else:
-                        await self._look()
+                        self._beside.append(self._spawn(self._supervision.run()))
+                        await self._supervision.check()
                     await self._fill()
                 finally:
-                    for task in filter(None, (watching, self._learning)):
+                    for task in self._beside:
                         task.cancel()
-                        with contextlib.suppress(asyncio.CancelledError):
-                            await task
+                    await asyncio.gather(*self._beside, return_exceptions=True)
                     for connection in self._opened.values():
                         await connection.close()
                     if self._connections.limiter is not None:
@@ -168,7 +175,7 @@ class Turn:
         loading: asyncio.Task[list[Loaded]] | None = None
         while True:
             if loading is not None and loading.done():
-                found, loading = self._result(loading), None
+                found, loading = ([] if loading.exception() else loading.result()), None
                 self._ready += found
                 dry = not found
                 poll_at = 0.0 if found else time.monotonic() + _IDLE_POLL
@@ -184,14 +191,13 @@ class Turn:
                 break  # nothing is left, or others hold the rest, or it waits for later: the sweeper looks again
             want = self._wanted()
             if loading is None and want and time.monotonic() >= poll_at:
-                loading = asyncio.create_task(self._load(want))
-                loading.add_done_callback(lambda _: self._wake.set())
+                loading = self._spawn(self._load(want))
             await self._rest()
         await self._give_back()
 
     def _allowed(self) -> int:
         """How many threads may be in flight: one while the breaker wonders whether the target is back."""
-        return 1 if self._breaker.probing else self._window
+        return 1 if self._breaker.probing else self._supervision.window
 
     def _wanted(self) -> int:
         """How many threads to claim now: by the group, and some ahead, so that the window never runs dry."""
@@ -199,17 +205,14 @@ class Turn:
             return 0
         if self._stopping or self._breaker.probing:
             return 0 if self._stopping or self._ready or self._in_flight else 1
-        group = max(1, self._window // 4)
-        room = self._window + group - len(self._in_flight) - len(self._ready)
+        group = max(1, self._supervision.window // 4)
+        room = self._supervision.window + group - len(self._in_flight) - len(self._ready)
         return room if room >= group else 0
 
     async def _learn(self) -> None:
         """Load what is known of the target, and find out more if that is due; no thread waits for it."""
-        try:
-            await self._behaviour.load()
-            await self._behaviour.probe(lambda: self._connection(self._connections.target), self._actor)
-        except (OperationalError, InterfaceError) as error:
-            self._fail(error)
+        await self._behaviour.load()
+        await self._behaviour.probe(lambda: self._connection(self._connections.target), self._actor)
 
     async def _load(self, count: int) -> list[Loaded]:
         asked_at = now()
@@ -226,12 +229,17 @@ class Turn:
         await self._hand_back(claimed[len(loaded) :])
         return loaded
 
-    def _result(self, loading: asyncio.Task[list[Loaded]]) -> list[Loaded]:
-        error = loading.exception()
-        if error is not None:
+    def _spawn(self, work: Coroutine[Any, Any, _R]) -> asyncio.Task[_R]:
+        """Begin a task beside the others. An error that it does not see to itself fails the turn: a database away."""
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._in_flight.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
             self._fail(error)
-            return []
-        return loading.result()
+        self._wake.set()
 
     def _fail(self, error: BaseException) -> None:
         """The turn can't go on: what is in flight stops, and the error is raised when it has."""
@@ -241,19 +249,12 @@ class Turn:
     def _stop_soon(self) -> None:
         """Take no more threads; those in flight stop after the call at hand, and none waits for a permit any more."""
         self._stopping = True
+        self._wake.set()
         if self._connections.limiter is not None:
             self._connections.limiter.stop()
 
     def _start(self, loaded: Loaded) -> None:
-        task = asyncio.create_task(self._thread(loaded))
-        self._in_flight.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._in_flight.discard(task)
-        if (error := task.exception()) is not None:
-            self._fail(error)
-        self._wake.set()
+        self._in_flight.add(self._spawn(self._thread(loaded)))
 
     async def _thread(self, loaded: Loaded) -> None:
         """See one thread through, whatever happens on its way."""
@@ -295,8 +296,9 @@ class Turn:
         at_source = loaded.thread.pending_work == W.SNAPSHOT
         pk, token = loaded.thread.pk, loaded.thread.lease_token
         connection = self._connection(self._connections.source if at_source else self._connections.target)
-        if loaded.thread.pending_work == W.BACKFILL and self._learning is None:
-            self._learning = asyncio.create_task(self._learn())
+        if loaded.thread.pending_work == W.BACKFILL and not self._learning:
+            self._learning = True
+            self._beside.append(self._spawn(self._learn()))
         return Work(
             thread=loaded.thread,
             planned=loaded.plan,
@@ -367,47 +369,6 @@ class Turn:
                 async with asyncio.timeout(_IDLE_POLL):
                     await self._wake.wait()
         self._wake.clear()
-
-    async def _watch(self) -> None:
-        """Hear of SIGTERM within a moment, look at the batch once a second, and keep the counters short."""
-        looking: asyncio.Task[None] | None = None
-        look_at = time.monotonic() + _LOOK_SECONDS
-        fold_at = time.monotonic() + _FOLD_SECONDS
-        try:
-            while not self._stopping:
-                await asyncio.sleep(_STOP_POLL)
-                now = time.monotonic()
-                if self._stop.is_set() or now >= self._end:
-                    self._stop_soon()
-                elif now >= look_at and (looking is None or looking.done()):
-                    # Apart: the database may not answer, and a stop is to be heard all the same.
-                    looking = asyncio.create_task(self._look_and_fold(fold=now >= fold_at))
-                    looking.add_done_callback(self._looked)
-                    look_at = now + _LOOK_SECONDS
-                    fold_at = now + _FOLD_SECONDS if now >= fold_at else fold_at
-            self._wake.set()
-        finally:
-            if looking is not None:
-                looking.cancel()
-
-    def _looked(self, looking: asyncio.Task[None]) -> None:
-        if not looking.cancelled() and (error := looking.exception()) is not None:
-            self._fail(error)
-
-    async def _look_and_fold(self, *, fold: bool) -> None:
-        await self._look()
-        if fold:
-            await self._looks.run(counters_fold)
-
-    async def _look(self) -> None:
-        """Read what the operator wants of the batch by now."""
-        control = await self._looks.run(batch_control, self._batch_pk)
-        self._window = control.window
-        if self._connections.limiter is not None:
-            self._connections.limiter.set_batch_rate(control.requests_per_minute)
-        urgent = not control.urgent and await self._looks.run(urgent_work_waits, self._batch_pk)
-        if urgent or not control.goes_on:
-            self._stop_soon()
 
 
 _STEPS: dict[str, Callable[[Work], Coroutine[Any, Any, None]]] = {

@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 from console.sandbox.testing import RunningSandbox
 from migration_app.batches.claims import threads_claim
 from migration_app.batches.control import batch_pause, batch_resume
-from migration_app.engine import runner
+from migration_app.engine import runner, supervision
 from migration_app.engine.runner import BugsMetError, batch_work
 from migration_app.engine.steps.protocol import thread_backfill
 from migration_app.engine.work import Work
@@ -393,7 +393,7 @@ def test_a_worker_that_is_stopped_hands_its_threads_back_after_the_chunk_at_hand
 def test_a_paused_batch_is_left_after_the_chunk_at_hand(
     make_thread: Callable[..., Thread], sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(supervision, "_CHECK_SECONDS", 0.0)
     thread = make_thread(messages=100)
     batch = start("backfill", thread)
     post = Connection.post
