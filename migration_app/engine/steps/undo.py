@@ -46,6 +46,7 @@ from migration_app.threads.plans import PlanLostError, plan_of, thread_plan
 
 _TRIES_BEFORE_GIVING_UP = 3
 _ASKED_AT_ONCE = 8
+_UNASKED = "The target gives no single items: that ours are gone is what its list says. "
 
 
 async def thread_rollback(work: Work) -> None:
