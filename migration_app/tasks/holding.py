@@ -97,7 +97,8 @@ class Hold(Generic[T]):
     def _check(self, worker: BaseDatabaseWrapper) -> None:
         found = self._lifecycle.rows.filter(pk=self.row.pk).values_list("claim_token").first()
         # A row that can't be seen: its transaction is open, or it was deleted, which the holder's next write tells.
-        if found is None or found[0] == self.row.claim_token or self.is_lost:
+        # Nor is it lost while the holder's own end of it, which takes the token away, waits to be committed.
+        if found is None or self.row.claim_token in {None, found[0]} or self.is_lost:
             return
         self._lost.set()
         running = worker.connection

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 from pytest_django.fixtures import Settings
@@ -380,6 +380,18 @@ def test_a_long_statement_of_the_reader_ends_with_its_import() -> None:
         with pytest.raises(TaskLostError, match="Cancelled by ada: the wrong file"):
             hold.check()
     other.join()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_end_that_takes_long_to_commit_is_not_taken_for_a_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(holding, "_CHECK_SECONDS", 0.01)
+    source_import = import_create(kind="thread_ids", file_name="f", file_bytes=1, actor=ACTOR)
+    with Hold(IMPORTS, source_import).running() as hold:
+        with transaction.atomic():
+            hold.write(state=State.FINISHED, claim_token=None)
+            time.sleep(0.3)
+        assert not hold.is_lost
+    assert SourceImport.objects.get().state == State.FINISHED
 
 
 @pytest.mark.django_db(transaction=True)
