@@ -1,7 +1,7 @@
 """`make bench`: run the sections, print each table when it is measured, then every goal with what was reached.
 
     python -m bench [--quick] [--only NAME]… [--rounds N] [--window N] [--size FACTOR]
-                    [--case MESSAGES,MS]… [--profile DIR]
+                    [--case MESSAGES,MS]…
 
 Exit code 0 whenever everything could be measured: a goal missed is a figure, not an error.
 """
@@ -14,7 +14,6 @@ import platform
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table as RichTable
@@ -49,11 +48,8 @@ def main(arguments: Sequence[str]) -> int:
         window=options.window,
         size=options.size,
         quick=options.quick,
-        profile=options.profile,
         cases=tuple(options.case),
     )
-    if options.profile:
-        Path(options.profile).mkdir(parents=True, exist_ok=True)
     names = options.only or [name for name in SECTIONS if not (options.quick and name in NOT_QUICK)]
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     try:
@@ -100,9 +96,6 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         type=_case,
         metavar="MESSAGES,MS",
         help="these cases of backfill",
-    )
-    parser.add_argument(
-        "--profile", default="", metavar="DIR", help="also write the console's CPU profiles there"
     )
     return parser.parse_args(arguments)
 

@@ -2,8 +2,6 @@
 
 Two databases are filled beside the one that DATABASE_URL names, and dropped at the end. A process a database asks
 the pages through Django's test client: all of the console, without a web server. Must not import Django.
-
-    python -m console.devservers run --volatile -- python -m bench.admin_pages [BASE] [LARGE]
 """
 
 from __future__ import annotations
@@ -11,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import statistics
-import sys
-import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit, urlunsplit
 
@@ -23,7 +19,6 @@ from bench.children import Child
 
 ROUNDS = 7
 _WARM_UP = 1
-_GOAL = 1.25
 
 
 def measure(base: int, large: int) -> list[tuple[str, float, float]]:
@@ -69,23 +64,3 @@ def _database(name: str) -> Iterator[dict[str, str]]:
     finally:
         with psycopg.connect(url, autocommit=True) as admin:
             admin.execute(drop)
-
-
-def main(arguments: list[str]) -> int:
-    """Print the table."""
-    sizes = [int(argument.replace("_", "")) for argument in arguments] or [1_000_000, 5_000_000]
-    base, large = (sizes[0], sizes[1]) if len(sizes) == 2 else (sizes[0], 5 * sizes[0])
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
-    os.environ.setdefault("SECRET_KEY", "bench-only")
-    begun = time.monotonic()
-    print(f"{'page':58} {base:>12,} {large:>12,}   ratio")  # noqa: T201 - what it is for
-    for page, at_base, at_large in measure(base, large):
-        ratio = at_large / at_base
-        verdict = "" if ratio <= _GOAL else f"  more than {_GOAL}"
-        print(f"{page:58} {at_base:9.1f} ms {at_large:9.1f} ms {ratio:7.2f}{verdict}")  # noqa: T201 - the same
-    print(f"{time.monotonic() - begun:.0f} s in all")  # noqa: T201 - the same
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

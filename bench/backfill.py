@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from bench import estate
@@ -62,9 +61,7 @@ def guide_round(place: Place, case: Case, size: float) -> Round:
     return _round(place, spent, count, messages)
 
 
-def console_round(
-    place: Place, case: Case, scale: Scale, *, live: bool = False, profile: str = "", others: int = 0
-) -> Round:
+def console_round(place: Place, case: Case, scale: Scale, *, live: bool = False, others: int = 0) -> Round:
     """Let the console copy some threads: from snapshots, or with ``live`` from the source as well.
 
     ``others``: so many threads stand in the database besides, verified long ago.
@@ -79,7 +76,7 @@ def console_round(
     place.server_reset(latency / 1000)
     before = place.postgres_cpu()
     kinds = ["snapshot", "backfill"] if live else ["backfill"]
-    spent = place.console.ask("work", kinds=kinds, window=scale.window, profile=profile)
+    spent = place.console.ask("work", kinds=kinds, window=scale.window)
     postgres = place.postgres_cpu() - before
     if spent["verified"] != {"threads": count, "items": count * messages}:
         raise WrongWorkError(f"{count} threads of {messages} messages went in; came out: {spent['verified']}")
@@ -113,9 +110,6 @@ def measure(place: Place, scale: Scale, *, live: bool) -> Table:
             pairs.append((guide, console_round(place, case, scale, live=live)))
         rows.append(_row(case, pairs, scale, live=live))
         place.say(f"{'live' if live else 'backfill'}: {rows[-1][0]} done")
-        if scale.profile:
-            name = f"{'live-' if live else ''}{case[0]}-messages-{case[1]}-ms.txt"
-            console_round(place, case, scale, live=live, profile=str(Path(scale.profile) / name))
     source = "source read live, then backfilled" if live else "from snapshots"
     return Table(
         f"Backfill vs. the guide's script ({source}; {scale.window} threads in flight)",

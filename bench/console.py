@@ -5,10 +5,8 @@ python -m bench.console       commands as lines of JSON, see bench.children
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import time
-from pathlib import Path
 from typing import Any
 
 import django
@@ -22,7 +20,6 @@ from django.db.models import Count, Sum  # noqa: E402
 from bench import estate  # noqa: E402
 from bench.children import answer_commands  # noqa: E402
 from bench.measure import Spending, postmaster_of  # noqa: E402
-from bench.sampling import Sampling  # noqa: E402
 from migration_app import jobs  # noqa: E402
 from migration_app.archive.sequence import payload_compress, payload_sha256, sequence_pack  # noqa: E402
 from migration_app.batches.batches import batch_create  # noqa: E402
@@ -88,20 +85,15 @@ def _pages(thread: Thread, messages: int) -> list[SnapshotPage]:
     return pages
 
 
-def work(*, kinds: list[str], window: int, profile: str = "") -> dict[str, Any]:
+def work(*, kinds: list[str], window: int) -> dict[str, Any]:
     """Put all seeded threads through batches of these kinds, one after the other, in this process.
 
     The cost is that of the whole job as a worker runs it: handing out the work, then the engine's turn, until the
-    batch is finished. Writes a profile if one is named.
+    batch is finished.
     """
-    count = Thread.objects.count()
-    with contextlib.ExitStack() as around:
-        samples = around.enter_context(Sampling()) if profile else None
-        spent = around.enter_context(Spending())
+    with Spending() as spent:
         for kind in kinds:
             jobs.task_job("batch", _batch(kind, window).pk)
-    if samples:
-        samples.write(Path(profile), threads=count)
     return {**spent.seconds(), "verified": _verified()}
 
 

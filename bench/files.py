@@ -24,39 +24,14 @@ import psutil
 
 from bench.children import Child
 from console.devservers.processes import wheel_directory
+from migration_app.statements import statements_of
 
 Line = tuple[str, float, str]
+_SQL = statements_of("bench.files")
 _ROUNDS = 5
 _MB = 1_000_000
 _BLOCK = 1 << 18
 _PAGES = 1000
-
-# What an operator would write by hand for the same rows, assistants included; nothing is validated.
-_BY_HAND = """
-    BEGIN;
-    CREATE TEMPORARY TABLE ids (thread_id text, user_ref text, assistant_id text);
-    \\copy ids FROM '{path}' WITH (FORMAT csv, HEADER true)
-    INSERT INTO migration_app_assistant
-        (assistant_id, name, model, status, fidelity, requested_by_name, created_at, updated_at)
-    SELECT DISTINCT assistant_id, '', '', 'registered', '', '', now(), now() FROM ids
-    ON CONFLICT (assistant_id) DO NOTHING;
-    {insert};
-    COMMIT;
-"""
-_INSERT = """
-    INSERT INTO migration_app_thread
-        (thread_id, user_ref, assistant_id, status, fidelity, message_count, run_count, item_count, chunk_count,
-         payload_bytes, finding_counts, error_code, error_text, attempts, pending_work, created_at, updated_at)
-    SELECT i.thread_id, i.user_ref, a.id, 'registered', '', 0, 0, 0, 0, 0, '{}', '', '', 0, '', now(), now()
-    FROM ids AS i JOIN migration_app_assistant AS a ON a.assistant_id = i.assistant_id
-    ON CONFLICT (thread_id) DO NOTHING
-"""
-_WITH_AUDIT = """
-    WITH fresh AS ({insert} RETURNING thread_id)
-    INSERT INTO migration_app_auditevent
-        (at, actor, verb, subject_kind, subject_id, before, after, reason, job_id, request_id)
-    SELECT now(), 'bench', 'thread.registered', 'thread', thread_id, '', 'registered', 'bench', '', '' FROM fresh
-"""
 
 
 def measure(rows: int) -> list[Line]:
@@ -192,7 +167,7 @@ def _export(
     )
     response = client.getresponse()
     if response.status != 200:
-        raise RuntimeError(f"the export answered {response.status}: {response.read(500)!r}")
+        raise RuntimeError(f"the export answered {response.status} {response.headers}")
     blocks = 0
     with path.open("wb") as file:
         while block := response.read(_BLOCK):
@@ -227,9 +202,12 @@ def _imports(console: Child, psql: str, folder: Path, rows: int) -> list[Line]:
             raise AssertionError(f"the import made {done['counts']['threads_new']:,} threads of {rows:,}")
         ours.append(done["wall"])
         grown.append(done["memory"])
-        for insert, seconds in ((_INSERT, plain), (_WITH_AUDIT.format(insert=_INSERT), audited)):
+        for insert, seconds in (
+            (_SQL["insert"], plain),
+            (_SQL["with_audit"].format(insert=_SQL["insert"]), audited),
+        ):
             console.ask("clear")
-            seconds.append(_run_psql(psql, _BY_HAND.format(path=path, insert=insert)))
+            seconds.append(_run_psql(psql, _SQL["by_hand"].format(path=path, insert=insert)))
     here, by_hand, with_audit = (statistics.median(seconds) for seconds in (ours, plain, audited))
     return [
         (
@@ -269,8 +247,3 @@ def _pages(console: Child) -> list[Line]:
             ),
         )
     ]
-
-
-if __name__ == "__main__":
-    for name, ratio, note in measure(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000):
-        sys.stdout.write(f"{ratio:8.2f}  {name}: {note}\n")

@@ -5,7 +5,6 @@ python -m bench.files_console       commands as lines of JSON, see bench.childre
 
 from __future__ import annotations
 
-import resource
 import threading
 import time
 from pathlib import Path
@@ -22,6 +21,7 @@ from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
 from django.db import connection  # noqa: E402
 from django.http import HttpRequest  # noqa: E402
 
+from bench import console  # noqa: E402
 from bench.children import answer_commands  # noqa: E402
 from migration_app.admin.base.selections import selection_seal  # noqa: E402
 from migration_app.archive.sequence import payload_compress, payload_sha256, sequence_pack  # noqa: E402
@@ -29,26 +29,12 @@ from migration_app.contracts import Actor  # noqa: E402
 from migration_app.imports.imports import import_create, import_read  # noqa: E402
 from migration_app.models import SnapshotPage, SourceImport, Thread  # noqa: E402
 from migration_app.snapshots.page_writing import snapshot_pages_write  # noqa: E402
+from migration_app.statements import statements_of  # noqa: E402
 from migration_app.threads.mapping import mapping_statement  # noqa: E402
 from migration_app.threads.selections import selection_of_filters  # noqa: E402
 
 ACTOR = Actor("bench")
-_THREADS = """
-    INSERT INTO migration_app_thread
-        (thread_id, user_ref, status, fidelity, message_count, run_count, item_count, chunk_count, payload_bytes,
-         finding_counts, error_code, error_text, attempts, pending_work, created_at, updated_at, first_message_at,
-         last_message_at, assistant_id)
-    SELECT 'thread_' || md5(n::text), 'customer-' || n, 'verified', 'exact', 12, 3, 14, 1, 4000, '{}', '', '', 0, '',
-           now(), now(), now() - interval '1 day', now(), (SELECT min(id) FROM migration_app_assistant)
-    FROM generate_series(1, %s) AS n
-"""
-_CONVERSATIONS = """
-    INSERT INTO migration_app_conversation
-        (thread_id, conversation_id, state, item_count, fingerprint, policies, policies_version, replacements,
-         create_request_id, intended_at, created_at, completed_at, verified_at, mapped_at)
-    SELECT id, 'conv_' || md5(id::text), 'verified', 14, md5(id::text) || md5(thread_id), '{}', 1, '[]', '', now(),
-           now(), now(), now(), now() FROM migration_app_thread
-"""
+_SQL = statements_of("bench.files_console")
 
 
 def fill(*, rows: int) -> dict[str, Any]:
@@ -58,8 +44,8 @@ def fill(*, rows: int) -> dict[str, Any]:
             "INSERT INTO migration_app_assistant (assistant_id, name, model, status, fidelity, requested_by_name,"
             " created_at, updated_at) VALUES ('asst_bench', '', '', 'registered', '', '', now(), now())"
         )
-        cursor.execute(_THREADS, [rows])
-        cursor.execute(_CONVERSATIONS)
+        cursor.execute(_SQL["threads"], [rows])
+        cursor.execute(_SQL["conversations"])
         cursor.execute(
             "VACUUM ANALYZE migration_app_thread, migration_app_conversation, migration_app_assistant"
         )
@@ -73,7 +59,7 @@ def export_request() -> dict[str, Any]:
     )
     request = HttpRequest()
     request.session = SessionStore()
-    login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    login(request, user, backend=settings.AUTHENTICATION_BACKENDS[-1])
     request.session.save()
     selection = selection_of_filters({})
     with connection.cursor() as cursor:
@@ -138,7 +124,7 @@ def documents_pages(*, pages: int, way: str) -> dict[str, Any]:
     """Write so many snapshot pages of 100 messages each: by COPY as the console does, or by the ORM."""
     thread = Thread.objects.get_or_create(thread_id="thread_bench_pages")[0]
     documents = [_message(number) for number in range(100)]
-    start, cpu = time.perf_counter(), _cpu()
+    start = time.perf_counter()
     made = (_page(thread, sequence, documents) for sequence in range(pages))
     if way == "copy":
         snapshot_pages_write(made)
@@ -146,9 +132,8 @@ def documents_pages(*, pages: int, way: str) -> dict[str, Any]:
         SnapshotPage.objects.bulk_create(made, batch_size=200)
     seconds = time.perf_counter() - start
     size = sum(map(len, documents)) * pages
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE migration_app_snapshotpage")
-    return {"wall": seconds, "cpu": _cpu() - cpu, "bytes": size}
+    clear()
+    return {"wall": seconds, "bytes": size}
 
 
 def _page(thread: Thread, sequence: int, documents: list[bytes]) -> SnapshotPage:
@@ -173,20 +158,10 @@ def _message(number: int) -> bytes:
     ).encode()
 
 
-def _cpu() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
-
-
 def clear() -> dict[str, Any]:
-    """Empty the tables, so that each round begins alike."""
+    """Empty the tables and write them to disk, so that each round begins alike."""
+    console.clear()
     with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE migration_app_auditevent DISABLE TRIGGER USER")
-        cursor.execute(
-            "TRUNCATE migration_app_thread, migration_app_assistant, migration_app_auditevent,"
-            " migration_app_sourceimport CASCADE"
-        )
-        cursor.execute("ALTER TABLE migration_app_auditevent ENABLE TRIGGER USER")
         cursor.execute("CHECKPOINT")
     return {}
 

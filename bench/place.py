@@ -25,14 +25,13 @@ class WrongWorkError(Exception):
 class Scale:
     """How much is measured: rounds, threads in flight, and a factor on the threads a round.
 
-    ``cases``: messages a thread and latency in milliseconds, instead of a section's own; ``profile``: a folder.
+    ``cases``: messages a thread and latency in milliseconds, instead of a section's own.
     """
 
     rounds: int = 5
     window: int = 64
     size: float = 1.0
     quick: bool = False
-    profile: str = ""
     cases: tuple[tuple[int, int], ...] = ()
 
 

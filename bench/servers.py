@@ -89,6 +89,7 @@ def environment() -> Iterator[dict[str, str]]:
             "SOURCE_API_KEY": "sk-bench",
             "SOURCE_AUTH": "bearer",
             "SOURCE_API_VERSION": "",
+            "TARGET_PROBE_HOURS": "0",  # once a day, and no part of what a thread costs
             "TARGET_REQUESTS_PER_MINUTE": "0",
             "TARGET_ITEMS_PER_MINUTE": "0",
         }
