@@ -67,30 +67,27 @@ def run_pytest(tmp_path: Path, *arguments: str, **environment: str) -> dict[str,
 
 
 @pytest.fixture(scope="module")
-def seen_alone(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    (seen,) = run_pytest(tmp_path_factory.mktemp("alone"), DEBUG="on").values()
-    return seen
+def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    return run_pytest(tmp_path_factory.mktemp("two workers"), "-n", "2", DEBUG="on")
 
 
-def test_a_run_has_test_settings_without_any_env_file(seen_alone: list[str]) -> None:
-    assert seen_alone[2] == TEST_ENVIRONMENT["SECRET_KEY"]
-    assert seen_alone[4] == TEST_ENVIRONMENT["OPENAI_API_KEY"]
+def test_a_run_has_test_settings_without_any_env_file(seen: dict[str, list[str]]) -> None:
+    assert seen["gw0"][2] == seen["gw1"][2] == TEST_ENVIRONMENT["SECRET_KEY"]
+    assert seen["gw0"][4] == TEST_ENVIRONMENT["OPENAI_API_KEY"]
 
 
-def test_a_setting_from_outside_wins(seen_alone: list[str]) -> None:
-    assert seen_alone[3] == "on"
+def test_a_setting_from_outside_wins(seen: dict[str, list[str]]) -> None:
+    assert seen["gw0"][3] == "on"
 
 
-def test_nothing_of_a_run_is_left(seen_alone: list[str]) -> None:
-    assert not Path(seen_alone[0]).parents[1].exists()
-
-
-def test_workers_share_the_servers_but_not_a_redis_database(tmp_path: Path) -> None:
-    seen = run_pytest(tmp_path, "-n", "2")
-
+def test_workers_share_the_servers_but_not_a_redis_database(seen: dict[str, list[str]]) -> None:
     assert set(seen) == {"gw0", "gw1"}
     assert len({lines[0] for lines in seen.values()}) == 1
     assert [seen[worker][1].rpartition("/")[2] for worker in ("gw0", "gw1")] == ["0", "1"]
+
+
+def test_nothing_of_a_run_is_left(seen: dict[str, list[str]]) -> None:
+    assert not Path(seen["gw0"][0]).parents[1].exists()
 
 
 def test_nothing_is_left_after_ctrl_c(tmp_path: Path) -> None:
