@@ -109,6 +109,36 @@ def text_field(label: str, *, length: int, required: bool = False, **options: An
     )
 
 
+class WholeNumberField(forms.IntegerField):
+    """A whole number within bounds; thousands may be parted by commas."""
+
+    def __init__(
+        self,
+        label: str,
+        *,
+        least: int | None = None,
+        most: int | None = None,
+        what: str = "",
+        refusal: str = "",
+        **options: Any,
+    ) -> None:
+        bounds = "" if least is None or most is None else f", {least:,} to {most:,}"
+        refusal = refusal or f"{what or label} must be a whole number{bounds}."
+        super().__init__(
+            label=label,
+            min_value=least,
+            max_value=most,
+            widget=NumberInput(),
+            error_messages=dict.fromkeys(("required", "invalid", "min_value", "max_value"), refusal),
+            **options,
+        )
+
+    def to_python(self, value: Any) -> int | None:
+        """Read it."""
+        number: int | None = super().to_python(value.replace(",", "") if isinstance(value, str) else value)
+        return number
+
+
 def reason_field(
     *,
     label: str = "Reason",

@@ -17,6 +17,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from migration_app.admin.base.forms import ConsoleForm
 from migration_app.admin.base.paging import BoundedChangeList, BoundedPaginator
 from migration_app.index_walks import Window, window_of
 from migration_app.index_walks import walk as index_walk
@@ -178,8 +179,8 @@ class RowPageAdmin(ReadOnlyAdmin[M]):
         """Show one row; each list says how."""
         return self.row_page(request, self.row_for(request, object_id))
 
-    def row_page(self, request: HttpRequest, row: M, /) -> HttpResponse:
-        """Show the page of a row that the person may see."""
+    def row_page(self, request: HttpRequest, row: M, /, **refused: ConsoleForm) -> HttpResponse:
+        """Show the page of a row that the person may see; ``refused``: forms of it to be corrected, by act."""
         raise NotImplementedError
 
     def row_for(self, request: HttpRequest, pk: int | str, permission: str = "") -> M:

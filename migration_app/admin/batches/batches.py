@@ -226,20 +226,15 @@ class BatchAdmin(RowPageAdmin[Batch]):
             raise PermissionDenied
         form = ACTS[name].form(request.POST)
         if not form.is_valid():
-            return self._show(request, batch, {name: form}, status=400)
+            return self.row_page(request, batch, **{name: form})
         try:
             messages.success(request, act(request, batch, name, form))
         except BatchRefusedError as error:
             messages.error(request, str(error))
         return HttpResponseRedirect(reverse("admin:migration_app_batch_change", args=[pk]))
 
-    def row_page(self, request: HttpRequest, batch: Batch) -> HttpResponse:
+    def row_page(self, request: HttpRequest, batch: Batch, /, **refused: ConsoleForm) -> HttpResponse:
         """Show a batch."""
-        return self._show(request, batch, {})
-
-    def _show(
-        self, request: HttpRequest, batch: Batch, forms: Mapping[str, ConsoleForm], status: int = 200
-    ) -> HttpResponse:
         progress = batch_progress(batch)
         is_open = batch.state in OPEN_STATES
         try:
@@ -283,8 +278,8 @@ class BatchAdmin(RowPageAdmin[Batch]):
                 }
                 for row in batch_errors(batch)
             ],
-            **control_context(request, batch, forms),
-            http_status=status,
+            **control_context(request, batch, refused),
+            http_status=400 if refused else 200,
             threads_url=batch_threads_url(batch),
             retries=[
                 {

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -26,10 +25,12 @@ from migration_app.admin.base.badges import badge_html, progress_badge
 from migration_app.admin.base.body_limit import content_length
 from migration_app.admin.base.downloads import csv_response
 from migration_app.admin.base.filters import choice_filter
+from migration_app.admin.base.forms import ConsoleForm
 from migration_app.admin.base.model_admin import RowPageAdmin, progress_json
 from migration_app.admin.base.pagination import slice_of
 from migration_app.admin.base.rendering import bytes_words
 from migration_app.admin.base.workers import workers_state
+from migration_app.admin.imports.forms import CancelForm, UploadForm, too_large_words, upload_limit
 from migration_app.audit.trail import audit_record
 from migration_app.imports.control import (
     import_cancel,
@@ -49,40 +50,6 @@ OPEN_STATES = (SourceImport.State.WAITING, SourceImport.State.RUNNING)
 _PART_BYTES = 1 << 20
 _FORM_BYTES = 1 << 16  # what the request holds besides the file
 _RAW_SHOWN = 2_000
-
-
-class UploadForm(forms.Form):
-    """A file, what it holds, and why it is imported."""
-
-    kind = forms.ChoiceField(choices=SourceImport.Kind.choices, label="What it holds")
-    file = forms.FileField(label="File", max_length=512)
-    reason = forms.CharField(label="Reason", max_length=2000, strip=True)
-
-    def clean_file(self) -> UploadedFile[bytes]:
-        """Refuse what is too large, in case the request did not tell its size."""
-        file: UploadedFile[bytes] = self.cleaned_data["file"]
-        if (file.size or 0) > upload_limit():
-            raise forms.ValidationError(too_large_words())
-        return file
-
-
-class CancelForm(forms.Form):
-    """Why an import is cancelled."""
-
-    reason = forms.CharField(max_length=2000, strip=True)
-
-
-def upload_limit() -> int:
-    """Largest upload in bytes."""
-    return settings.UPLOAD_MAX_MB * 1_000_000
-
-
-def too_large_words() -> str:
-    """Say what to do with a file that is too large."""
-    return (
-        f"The file is larger than {settings.UPLOAD_MAX_MB} MB, the most that can be uploaded (UPLOAD_MAX_MB). "
-        "Import it on the server instead: manage.py import_archive PATH (thread ids: manage.py import_threads)."
-    )
 
 
 def import_percent(row: SourceImport) -> int:
@@ -206,7 +173,7 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
 
     def _upload(self, request: HttpRequest) -> HttpResponse:
         if request.method != "POST":
-            return self._upload_page(request, UploadForm(initial={"kind": SourceImport.Kind.ARCHIVE}))
+            return self._upload_page(request, UploadForm())
         form = UploadForm(request.POST, request.FILES)
         if not form.is_valid():
             return self._upload_page(request, form)
@@ -231,23 +198,18 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
     def _upload_page(
         self, request: HttpRequest, form: UploadForm, *, error: str = "", status: int = 200
     ) -> HttpResponse:
-        response = self.page(
+        return self.page(
             request,
             "imports/upload.html",
+            http_status=status,
             title="Import a file",
             form=form,
             error=error,
-            kinds=SourceImport.Kind.choices,
-            chosen_kind=form.data.get("kind") or SourceImport.Kind.ARCHIVE,
-            reason=form.data.get("reason", ""),
             max_bytes=upload_limit(),
-            max_mb=settings.UPLOAD_MAX_MB,
             too_large=too_large_words(),
             workers=workers_state(),
             back_url=self.list_url(),
         )
-        response.status_code = status
-        return response
 
     # --- one import -------------------------------------------------------------------------------
 
@@ -262,7 +224,7 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
             counts=row.counts if isinstance(row.counts, dict) else {},
         )
 
-    def row_page(self, request: HttpRequest, row: SourceImport) -> HttpResponse:
+    def row_page(self, request: HttpRequest, row: SourceImport, /, **refused: ConsoleForm) -> HttpResponse:
         """Show an import. Rejected lines are content: seeing them writes an audit row."""
         may_see = request.user.has_perm(CONTENT)
         rejects = slice_of(request, "rejects", row.rejects.order_by("pk"), size=50, total=row.rejects.count())
@@ -280,7 +242,9 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
             "imports/import.html",
             title=f"import {row.pk}",
             obj=row,
+            http_status=400 if refused else 200,
             row=row,
+            cancel_form=refused.get("cancel") or CancelForm(),
             state=progress_badge(row.state),
             is_open=is_open,
             percent=import_percent(row),
@@ -330,26 +294,25 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
         if not request.user.has_perm(IMPORT):
             raise PermissionDenied
         row = self.row_for(request, pk)
-        if request.method == "POST":
-            form = CancelForm(request.POST)
-            if not form.is_valid():
-                messages.error(request, "Say why the import is cancelled: it is kept in the audit trail.")
-            else:
-                with transaction.atomic():
-                    cancelled = import_cancel(
-                        source_import_pk=row.pk,
-                        actor=actor_of(request),
-                        reason=form.cleaned_data["reason"],
-                    )
-                    if cancelled:
-                        enqueue(IMPORT_TASK, row.pk)  # to assess what it has stored
-                if cancelled:
-                    messages.success(
-                        request, "The import is cancelled and its upload deleted. What it has stored stays."
-                    )
-                else:
-                    messages.error(request, "The import was over already.")
-        return HttpResponseRedirect(reverse("admin:migration_app_sourceimport_change", args=[row.pk]))
+        page = HttpResponseRedirect(reverse("admin:migration_app_sourceimport_change", args=[row.pk]))
+        if request.method != "POST":
+            return page
+        form = CancelForm(request.POST)
+        if not form.is_valid():
+            return self.row_page(request, row, cancel=form)
+        with transaction.atomic():
+            cancelled = import_cancel(
+                source_import_pk=row.pk, actor=actor_of(request), reason=form.cleaned_data["reason"]
+            )
+            if cancelled:
+                enqueue(IMPORT_TASK, row.pk)  # to assess what it has stored
+        if cancelled:
+            messages.success(
+                request, "The import is cancelled and its upload deleted. What it has stored stays."
+            )
+        else:
+            messages.error(request, "The import was over already.")
+        return page
 
     def rejects_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """POST: download the reject file; with the lines themselves for those who may see content."""

@@ -33,10 +33,12 @@ from migration_app.admin.base.badges import (
     severity_badge,
 )
 from migration_app.admin.base.filters import FidelityFilter, choice_filter
+from migration_app.admin.base.forms import ConsoleForm
 from migration_app.admin.base.model_admin import RowPageAdmin, progress_json, row_key
 from migration_app.admin.base.rendering import pretty_json
 from migration_app.admin.base.selections import selection_seal, selection_unseal
 from migration_app.admin.base.workers import workers_state
+from migration_app.admin.prompts.forms import CheckForm, ConvertForm, OtherContentForm
 from migration_app.jobs import enqueue
 from migration_app.models import Assistant, AuditEvent, Prompt, SourceObject
 from migration_app.prompts.assistant_checks import looks_request
@@ -174,15 +176,14 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
             raise Http404("There is no such assistant, or no such act.")
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        url = reverse("admin:migration_app_assistant_change", args=[pk])
-        reason = request.POST.get("reason", "").replace("\x00", "").strip()[:2_000]
-        if not reason:
-            messages.error(request, "Say why: the reason is kept in the audit trail.")
-        elif act == "look":
-            self._look(request, assistant, reason)
+        form = CheckForm(request.POST, auto_id="look-%s") if act == "look" else OtherContentForm(request.POST)
+        if not form.is_valid():
+            return self.row_page(request, assistant, **{"look" if act == "look" else "other": form})
+        if act == "look":
+            self._look(request, assistant, form.cleaned_data["reason"])
         else:
-            self._decide(request, assistant, act, reason)
-        return HttpResponseRedirect(url)
+            self._decide(request, assistant, act, **form.cleaned_data)
+        return HttpResponseRedirect(reverse("admin:migration_app_assistant_change", args=[pk]))
 
     def _look(self, request: HttpRequest, assistant: Assistant, reason: str) -> None:
         if not settings.SOURCE_BASE_URL:
@@ -193,8 +194,9 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
             enqueue(ASSISTANT_CHECKS_TASK)
         messages.success(request, "A worker asks the source; this page shows what it said when reloaded.")
 
-    def _decide(self, request: HttpRequest, assistant: Assistant, act: str, reason: str) -> None:
-        other = row_key(request.POST.get("other", "")) or 0
+    def _decide(
+        self, request: HttpRequest, assistant: Assistant, act: str, *, other: int, reason: str
+    ) -> None:
         mine = SourceObject.objects.filter(pk=other, object_id=assistant.assistant_id).exists()
         decide = assistant_other_use if act == "use" else assistant_other_dismiss
         try:
@@ -220,7 +222,9 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
             pks = [pk for pk in ticked if pk is not None]
         return self._confirm(request, {"ids": pks})
 
-    def _confirm(self, request: HttpRequest, selection: dict[str, Any], error: str = "") -> HttpResponse:
+    def _confirm(
+        self, request: HttpRequest, selection: dict[str, Any], form: ConvertForm | None = None
+    ) -> HttpResponse:
         chosen = Assistant.objects.filter(pk__in=selection["ids"])
         ready = (
             chosen.filter(source__isnull=False).exclude(status=Assistant.Status.QUEUED).order_by("name", "pk")
@@ -236,8 +240,7 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
             ready_more=max(0, count - 20),
             without_snapshot=chosen.filter(source__isnull=True).count(),
             queued=chosen.filter(status=Assistant.Status.QUEUED).count(),
-            error=error,
-            reason=request.POST.get("reason", ""),
+            form=form or ConvertForm(),
             act_url=reverse("admin:migration_app_assistant_convert"),
             back_url=self.list_url(),
             workers=workers_state(),
@@ -255,19 +258,21 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
         except SelectionError as error:
             messages.error(request, str(error))
             return HttpResponseRedirect(self.list_url())
-        reason = request.POST.get("reason", "").replace("\x00", "").strip()
-        if not reason:
-            return self._confirm(request, selection, error="Say why: the reason is kept in the audit trail.")
+        form = ConvertForm(request.POST)
+        if not form.is_valid():
+            return self._confirm(request, selection, form)
         with transaction.atomic():
             count = conversions_request(
-                assistant_pks=selection["ids"], actor=actor_of(request), reason=reason
+                assistant_pks=selection["ids"],
+                actor=actor_of(request),
+                reason=form.cleaned_data["reason"],
             )
             enqueue(CONVERSIONS_TASK)
         many = "1 assistant is" if count == 1 else f"{count:,} assistants are"
         messages.success(request, f"{many} on the way to a prompt. This list shows when that is done.")
         return HttpResponseRedirect(self.list_url())
 
-    def row_page(self, request: HttpRequest, assistant: Assistant) -> HttpResponse:
+    def row_page(self, request: HttpRequest, assistant: Assistant, /, **refused: ConsoleForm) -> HttpResponse:
         """Show the stored object and what became of it."""
         prompt = Prompt.objects.filter(assistant=assistant).first()
         version = prompt.current_version if prompt else None
@@ -283,6 +288,10 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
         return self.page(
             request,
             "prompts/assistant.html",
+            http_status=400 if refused else 200,
+            look_form=refused.get("look") or CheckForm(auto_id="look-%s"),
+            other_form=refused.get("other")
+            or OtherContentForm(initial={"other": other.pk if other else None}),
             title=str(assistant),
             obj=assistant,
             assistant=assistant,

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
@@ -17,6 +16,7 @@ from django.urls import URLPattern, path, reverse
 from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.badges import prompt_badge
 from migration_app.admin.base.rendering import pretty_json
+from migration_app.admin.prompts.forms import PromptFilesForm
 from migration_app.admin.prompts.pages import dashboard_words
 from migration_app.audit.trail import audit_record
 from migration_app.conversion.text import clean_text, label
@@ -27,7 +27,7 @@ from migration_app.prompts.files import (
     prompt_module,
     prompts_export,
 )
-from migration_app.prompts.imports import MAX_FILE_BYTES, PromptFileError, prompts_import
+from migration_app.prompts.imports import PromptFileError, prompts_import
 from migration_app.prompts.module import module_stems
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 EXPORT = "migration_app.export_prompts"
 CHANGE = "migration_app.change_prompt"
-_MOST_FILES = 1_000
-_MOST_BYTES = 64 << 20
 
 
 def prompt_file_urls(admin: PromptAdmin) -> list[URLPattern]:
@@ -160,38 +158,25 @@ def _import(admin: PromptAdmin, request: HttpRequest) -> HttpResponse:
     """Show the form; POST: take edited files in, all or none."""
     if not (request.user.has_perm(CHANGE) and admin.has_view_permission(request)):
         raise PermissionDenied
-    error, imported = "", None
-    if request.method == "POST":
-        files = request.FILES.getlist("files")
+    imported = None
+    form = PromptFilesForm(request.POST, request.FILES) if request.method == "POST" else PromptFilesForm()
+    if form.is_valid():
         try:
-            imported = prompts_import(files=_contents(files), author=actor_of(request))
+            imported = prompts_import(files=form.contents(), author=actor_of(request))
         except PromptFileError as refused:
-            error = f"{refused} Nothing was imported."
+            form.add_error("files", f"{refused} Nothing was imported.")
     slugs = [each.slug for each in imported or []]
     pks = dict(Prompt.objects.filter(slug__in=slugs).values_list("slug", "pk"))
     return admin.page(
         request,
         "prompts/import.html",
         title="Import edited prompts",
-        error=error,
+        form=form,
         imported=[(each, pks[each.slug]) for each in imported or []],
         made=sum(each.version is not None for each in imported or []),
         was_imported=imported is not None,
         back_url=admin.list_url(),
     )
-
-
-def _contents(files: Sequence[Any]) -> list[tuple[str, bytes]]:
-    if not files:
-        raise PromptFileError("Choose at least one .json or .py file.")
-    if len(files) > _MOST_FILES or sum(file.size for file in files) > _MOST_BYTES:
-        raise PromptFileError(
-            f"At most {_MOST_FILES} files and {_MOST_BYTES >> 20} MiB at once: use manage.py import_prompts instead."
-        )
-    for file in files:
-        if file.size > MAX_FILE_BYTES:
-            raise PromptFileError(f"{label(file.name)}: it is larger than any prompt.")
-    return [(file.name, file.read()) for file in files]
 
 
 def _version(prompt: Prompt, number: int) -> PromptVersion:

@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
@@ -20,11 +20,19 @@ from migration_app.admin.base.badges import (
     prompt_badge,
 )
 from migration_app.admin.base.filters import ExactFilter
+from migration_app.admin.base.forms import ConsoleForm
 from migration_app.admin.base.model_admin import RowPageAdmin
 from migration_app.admin.base.rendering import pretty_json
-from migration_app.admin.prompts.acts import act_view, compare_view, edit_view
+from migration_app.admin.prompts.acts import (
+    compare_view,
+    edit_view,
+    take_step,
+    version_or_404,
+    version_url,
+)
 from migration_app.admin.prompts.assistants import finding_rows
 from migration_app.admin.prompts.files import prompt_file_urls, zip_response
+from migration_app.admin.prompts.forms import DashboardForm, ReviewForm, comment_label
 from migration_app.admin.prompts.pages import (
     conversion_before,
     dashboard_words,
@@ -39,6 +47,7 @@ from migration_app.audit.trail import audit_record
 from migration_app.models import AuditEvent, Prompt, PromptVersion
 from migration_app.prompts.drift import prompt_drift, prompts_with_drift
 from migration_app.prompts.files import prompt_document
+from migration_app.prompts.review import EDGES, PERMISSIONS
 
 EXPORT = "migration_app.export_prompts"
 CHANGE = "migration_app.change_prompt"
@@ -211,19 +220,15 @@ class PromptAdmin(RowPageAdmin[Prompt]):
         prompt = self.row_for(request, pk, CHANGE)
         if request.method != "POST":
             return HttpResponseRedirect(page_url(prompt))
+        form = DashboardForm(request.POST)
+        if not form.is_valid():
+            return self.row_page(request, prompt, note=form)
         note, version = (
-            request.POST.get(name, "").replace("\x00", "").strip()
-            for name in ("dashboard_prompt_id", "dashboard_prompt_version")
+            form.cleaned_data[name] for name in ("dashboard_prompt_id", "dashboard_prompt_version")
         )
-        if len(note) > 255 or (note and not note.startswith("pmpt_")):
-            messages.error(request, "A dashboard prompt id begins with pmpt_ and has at most 255 characters.")
-            return HttpResponseRedirect(page_url(prompt))
-        if len(version) > 64:
-            messages.error(request, "A dashboard version has at most 64 characters.")
-            return HttpResponseRedirect(page_url(prompt))
         with transaction.atomic():
             Prompt.objects.filter(pk=prompt.pk).update(
-                dashboard_prompt_id=note, dashboard_prompt_version=version if note else ""
+                dashboard_prompt_id=note, dashboard_prompt_version=version
             )
             audit_record(
                 actor=actor_of(request),
@@ -244,13 +249,25 @@ class PromptAdmin(RowPageAdmin[Prompt]):
         return edit_view(self, request, self.row_for(request, pk, CHANGE))
 
     def act_view(self, request: HttpRequest, pk: int, number: int, act: str) -> HttpResponse:
-        """POST: take a step of the review."""
-        return act_view(request, self.row_for(request, pk), number, act)
+        """POST: take a step of the review; back to the version's page, which says what comes next."""
+        prompt = self.row_for(request, pk)
+        if act not in EDGES:
+            raise Http404("There is no such act.")
+        if not request.user.has_perm(PERMISSIONS[act]):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        refused = take_step(request, version_or_404(prompt, str(number)), act)
+        if refused is not None:
+            return self._show(request, prompt, str(number), review=refused)
+        return HttpResponseRedirect(version_url(prompt, number=number))
 
-    def row_page(self, request: HttpRequest, prompt: Prompt) -> HttpResponse:
+    def row_page(self, request: HttpRequest, prompt: Prompt, /, **refused: ConsoleForm) -> HttpResponse:
         """Show where the prompt stands and its newest version; ?version=N shows that one."""
+        return self._show(request, prompt, request.GET.get("version", ""), **refused)
+
+    def _show(self, request: HttpRequest, prompt: Prompt, asked: str, **refused: ConsoleForm) -> HttpResponse:
         versions = list(versions_of(prompt)[:_SHOWN_VERSIONS])
-        asked = request.GET.get("version", "")
         found = next(
             (version for version in versions if str(version.number) == asked),
             versions[0] if versions else None,
@@ -260,9 +277,18 @@ class PromptAdmin(RowPageAdmin[Prompt]):
         active = active or prompt.active_version
         conversion = conversion_before(shown) if shown else None
         words, ended = dashboard_words()
+        step = next_step(request, prompt, shown) if shown else None
+        noted = {name: getattr(prompt, name) for name in ("dashboard_prompt_id", "dashboard_prompt_version")}
+        review_form = refused.get("review") or ReviewForm()
+        review_form.fields["comment"].label = comment_label(
+            [act.needs_comment for act in step.allowed] if step else []
+        )
         return self.page(
             request,
             "prompts/prompt.html",
+            http_status=400 if refused else 200,
+            review_form=review_form,
+            note_form=refused.get("note") or DashboardForm(initial=noted),
             title=prompt.slug,
             obj=prompt,
             prompt=prompt,
@@ -273,7 +299,7 @@ class PromptAdmin(RowPageAdmin[Prompt]):
             state=prompt_badge(shown.state) if shown else None,
             fidelity=fidelity_badge(shown.fidelity) if shown else None,
             steps=steps_of(shown) if shown else [],
-            step=next_step(request, prompt, shown) if shown else None,
+            step=step,
             drift=prompt_drift(prompt, versions[0] if versions else None),
             parts=spec_parts(shown) if shown else {},
             spec=pretty_json(shown.spec) if shown else "",

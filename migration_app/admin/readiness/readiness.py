@@ -29,13 +29,13 @@ from migration_app.admin.base.badges import Badge, prompt_badge
 from migration_app.admin.base.downloads import csv_response
 from migration_app.admin.base.model_admin import ReadOnlyAdmin
 from migration_app.admin.base.workers import workers_state
+from migration_app.admin.readiness.forms import ModelForm, ReplaceForm
 from migration_app.audit.trail import audit_record
 from migration_app.jobs import enqueue
 from migration_app.models import ReadinessCheck, TargetModel
 from migration_app.prompts.model_replace import (
     MOST_AT_ONCE,
     ReplacementRefusedError,
-    model_check,
     model_replace,
     model_replacements,
     versions_with_model,
@@ -147,38 +147,42 @@ class ReadinessAdmin(ReadOnlyAdmin[TargetModel]):
         """Choose a model, see what would change; POST: make the drafts."""
         self._allow(request, CHANGE)
         old = request.GET.get("model", "").replace("\x00", "")[:255]
-        new, error, reason = request.GET.get("to", ""), "", ""
-        if request.method == "POST":
-            new, reason = (
-                request.POST.get("to", ""),
-                request.POST.get("reason", "").replace("\x00", "")[:2_000],
-            )
-            pks = [int(pk) for pk in request.POST.getlist("version") if pk.isdecimal() and len(pk) < 19]
+        replace = ReplaceForm(request.POST) if request.method == "POST" else None
+        if replace is not None and replace.is_valid():
+            chosen = replace.cleaned_data
             try:
                 made, left = model_replace(
-                    old=old, new=new, version_pks=pks, reason=reason, author=actor_of(request)
+                    old=old,
+                    new=chosen["to"],
+                    version_pks=chosen["version"],
+                    reason=chosen["reason"],
+                    author=actor_of(request),
                 )
             except ReplacementRefusedError as refused:
-                error = str(refused)
+                replace.add_error(None, str(refused))
             else:
                 return self._replaced(request, len(made), left)
+        choose = ModelForm(request.POST if replace else request.GET if "to" in request.GET else None)
+        name = choose.cleaned_data["to"] if choose.is_valid() else ""
         versions = list(versions_with_model(old)[: MOST_AT_ONCE + 1])
-        try:
-            name = model_check(new) if new else ""
-        except ReplacementRefusedError as refused:
-            name, error = "", error or str(refused)
+        ticked = replace["version"].value() if replace else None
         return self.page(
             request,
             "readiness/replace.html",
             title=f"Replace {old}",
             old=old,
             new=name,
-            error=error,
-            reason=reason,
+            form=replace or choose,
+            choose=choose,
+            replace=replace or ReplaceForm(),
             choices=models_to_choose(),
             row=TargetModel.objects.filter(model_id=name).first() if name.isprintable() else None,
             replacements=[
-                {"each": each, "badge": prompt_badge(each.version.state)}
+                {
+                    "each": each,
+                    "badge": prompt_badge(each.version.state),
+                    "ticked": ticked is None or str(each.version.pk) in ticked,
+                }
                 for each in model_replacements(versions=versions[:MOST_AT_ONCE], model=name)
             ]
             if name

@@ -24,14 +24,17 @@ from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.badges import Badge, badge_html
 from migration_app.admin.base.downloads import csv_response
 from migration_app.admin.base.filters import choice_filter
+from migration_app.admin.base.forms import ConsoleForm, ReasonForm
 from migration_app.admin.base.model_admin import RowPageAdmin, progress_json
 from migration_app.admin.base.pagination import slice_of
 from migration_app.admin.base.workers import workers_state
-from migration_app.admin.reconciliation.form import Asked, asked_for, form_context
+from migration_app.admin.reconciliation.forms import StartForm
 from migration_app.audit.trail import audit_record
+from migration_app.contracts import Actor
 from migration_app.counters import counters_rebuild
 from migration_app.jobs import enqueue
 from migration_app.models import Discrepancy, Reconciliation
+from migration_app.reconciliation.estimate import calls_estimate
 from migration_app.reconciliation.kinds import KINDS
 from migration_app.reconciliation.records import (
     KEPT_PER_KIND,
@@ -168,42 +171,34 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
         """GET: count the calls of what is asked for. POST: start it."""
         if not (request.user.has_perm(RUN) and self.has_view_permission(request)):
             raise PermissionDenied
-        asked = asked_for(request.POST if request.method == "POST" else request.GET)
-        if request.method != "POST":
-            return self._start_page(request, asked)
-        if asked.error:
-            return self._start_page(request, asked, status=400)
+        data = request.POST if request.method == "POST" else request.GET
+        form = StartForm(data if "scope" in data or request.method == "POST" else None)
+        if request.method != "POST" or not form.is_valid():
+            return self._start_page(request, form)
         try:
             with transaction.atomic():
                 row = reconciliation_create(
-                    checks=asked.checks,
-                    sample_size=asked.sample_size,
-                    seed=asked.seed,
-                    quick=asked.quick,
-                    reason=asked.reason,
-                    actor=actor_of(request),
+                    **form.asked(), reason=form.cleaned_data["reason"], actor=actor_of(request)
                 )
                 enqueue(RECONCILIATION_TASK, row.pk)
         except ReconciliationRefusedError as error:
-            return self._start_page(request, asked, error=str(error), status=400)
+            form.add_error(None, str(error))
+            return self._start_page(request, form)
         messages.success(request, f"Reconciliation {row.pk} is in the queue; a worker will run it.")
         return HttpResponseRedirect(_url(row.pk))
 
-    def _start_page(
-        self, request: HttpRequest, asked: Asked, *, error: str = "", status: int = 200
-    ) -> HttpResponse:
-        response = self.page(
+    def _start_page(self, request: HttpRequest, form: StartForm) -> HttpResponse:
+        return self.page(
             request,
             "reconciliation/start.html",
+            http_status=400 if form.errors and request.method == "POST" else 200,
             title="Reconcile",
             workers=workers_state(),
             back_url=self.list_url(),
             every_hours=settings.RECONCILE_EVERY_HOURS,
-            error=error or asked.error,
-            **form_context(asked),
+            form=form,
+            figures=[] if form.errors else _figures(form),
         )
-        response.status_code = status
-        return response
 
     # --- one reconciliation -----------------------------------------------------------------------
 
@@ -218,7 +213,7 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
             counts=totals(row),
         )
 
-    def row_page(self, request: HttpRequest, row: Reconciliation) -> HttpResponse:
+    def row_page(self, request: HttpRequest, row: Reconciliation, /, **refused: ConsoleForm) -> HttpResponse:
         """Show what was looked at and what was found."""
         severity, code = _narrowed(request)
         kinds = kind_rows(row)
@@ -237,7 +232,10 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
             "reconciliation/reconciliation.html",
             title=str(row),
             obj=row,
+            http_status=400 if refused else 200,
             row=row,
+            review_form=refused.get("review") or ReasonForm(auto_id="review-%s"),
+            rebuild_form=refused.get("rebuild") or ReasonForm(auto_id="rebuild-%s"),
             state=state_badge(row),
             scope=scope_words(row),
             is_open=is_open,
@@ -261,7 +259,7 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
             may_review=may_run and request.user.has_perm(VERIFY) and reviewable > 0,
             reviewable=reviewable,
             may_rebuild=may_run and not is_open and any(kind.code == "tally_differs" for kind in kinds),
-            act_urls={name: _url(row.pk, name) for name in ("stop", "resume", "review", "rebuild")},
+            act_urls={name: _url(row.pk, name) for name in ACT_FORMS},
             csv_url=reverse("admin:migration_app_reconciliation_csv", args=[row.pk]),
         )
 
@@ -281,37 +279,58 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
     def act_view(self, request: HttpRequest, pk: int, act: str) -> HttpResponse:
         """POST: stop it, resume it, send what differs to review, or rebuild the counters that are off."""
         row = self.row_for(request, pk)
-        if act not in ("stop", "resume", "review", "rebuild"):
+        if act not in ACT_FORMS:
             raise Http404("There is no such act.")
         if not request.user.has_perm(RUN) or (act == "review" and not request.user.has_perm(VERIFY)):
             raise PermissionDenied
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
+        form = ACT_FORMS[act](request.POST, auto_id=f"{act}-%s")
+        if not form.is_valid():
+            return self.row_page(request, row, **{act: form})
         with transaction.atomic():
-            done, words = _act(request, row, act)
+            done, words = _act(row, act, form.cleaned_data.get("reason", ""), actor_of(request))
             if done and act in ("resume", "review"):
                 enqueue(RECONCILIATION_TASK, row.pk)
         (messages.success if done else messages.error)(request, words)
         return HttpResponseRedirect(_url(row.pk))
 
 
-def _act(request: HttpRequest, row: Reconciliation, act: str) -> tuple[bool, str]:
+ACT_FORMS: Mapping[str, type[ConsoleForm]] = {
+    "stop": ConsoleForm,
+    "resume": ConsoleForm,
+    "review": ReasonForm,
+    "rebuild": ReasonForm,
+}
+
+
+def _act(row: Reconciliation, act: str, reason: str, actor: Actor) -> tuple[bool, str]:
     """Do it; whether it was done, and what to say."""
-    actor = actor_of(request)
     if act == "stop":
         done = reconciliation_stop(pk=row.pk, actor=actor)
         return done, "It is stopped, and can go on where it is." if done else "It was over already."
     if act == "resume":
         done = reconciliation_resume(pk=row.pk, actor=actor)
         return done, "It goes on where it was." if done else "There is nothing to go on with."
-    reason = request.POST.get("reason", "").replace("\x00", "").strip()[:2_000]
-    if not reason:
-        return False, "Say why: the reason is kept in the audit trail."
     if act == "rebuild":
         counters_rebuild(actor=actor, reason=reason)
         return True, "The counters were rebuilt. Reconcile again to see that none is off."
     done = review_ask(pk=row.pk, reason=reason, actor=actor)
     return done, "A worker sends the threads to review." if done else "That was asked for before."
+
+
+def _figures(form: StartForm) -> list[tuple[str, str]]:
+    """The calls that it would take."""
+    asked = form.asked()
+    estimate = calls_estimate(**asked)
+    about = "" if estimate.exact else "about "
+    figures = [
+        ("Conversations read", f"{about}{estimate.threads:,}"),
+        ("Calls to the target", f"{about}{estimate.target_calls:,}"),
+    ]
+    if "live" in asked["checks"]:
+        figures.append(("Calls to the live source", f"{estimate.live_calls:,}"))
+    return figures
 
 
 def state_badge(row: Reconciliation) -> Badge:

@@ -13,8 +13,10 @@ from django.urls import URLPattern, path, reverse
 from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.badges import Badge, badge_html
 from migration_app.admin.base.filters import choice_filter
+from migration_app.admin.base.forms import ConsoleForm
 from migration_app.admin.base.model_admin import RowPageAdmin
 from migration_app.admin.threads.conversations import thread_link
+from migration_app.admin.threads.forms import CloseOrphanForm, ReopenOrphanForm
 from migration_app.audit.trail import audit_record
 from migration_app.models import OrphanConversation, Thread
 from migration_app.threads.orphans import (
@@ -128,45 +130,10 @@ class OrphanConversationAdmin(RowPageAdmin[OrphanConversation]):
 
     # --- one entry --------------------------------------------------------------------------------
 
-    def row_page(self, request: HttpRequest, orphan: OrphanConversation) -> HttpResponse:
-        """Show an entry. Metadata values are an application's own: seeing them writes an audit row."""
-        return self._show(request, orphan)
-
-    def close_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """POST: close the entry with a note."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        orphan = self.row_for(request, pk, CLOSE)
-        note, state = _posted(request, "note"), _posted(request, "state")
-        try:
-            orphan_close(pk=orphan.pk, state=state, note=note, actor=actor_of(request))
-        except OrphanRefusedError as error:
-            return self._show(request, orphan, error=str(error), note=note, state=state, status=400)
-        messages.success(request, "The entry is closed.")
-        return HttpResponseRedirect(_url(orphan))
-
-    def reopen_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """POST: open a closed entry again."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        orphan = self.row_for(request, pk, CLOSE)
-        try:
-            orphan_reopen(pk=orphan.pk, note=_posted(request, "note"), actor=actor_of(request))
-        except OrphanRefusedError as error:
-            return self._show(request, orphan, error=str(error), status=400)
-        messages.success(request, "The entry is open again.")
-        return HttpResponseRedirect(_url(orphan))
-
-    def _show(
-        self,
-        request: HttpRequest,
-        orphan: OrphanConversation,
-        *,
-        error: str = "",
-        note: str = "",
-        state: str = "",
-        status: int = 200,
+    def row_page(
+        self, request: HttpRequest, orphan: OrphanConversation, /, **refused: ConsoleForm
     ) -> HttpResponse:
+        """Show an entry. Metadata values are an application's own: seeing them writes an audit row."""
         may_see = request.user.has_perm(CONTENT)
         pairs = orphan_metadata(orphan) if may_see and orphan.metadata_keys else None
         if pairs:
@@ -176,9 +143,10 @@ class OrphanConversationAdmin(RowPageAdmin[OrphanConversation]):
                 subject_kind="thread",
                 subject_id=orphan.thread.thread_id,
             )
-        response = self.page(
+        return self.page(
             request,
             "threads/orphan.html",
+            http_status=400 if refused else 200,
             title=str(orphan),
             obj=orphan,
             orphan=orphan,
@@ -192,17 +160,40 @@ class OrphanConversationAdmin(RowPageAdmin[OrphanConversation]):
             is_open=orphan.state == _S.OPEN,
             close_url=reverse("admin:migration_app_orphanconversation_close", args=[orphan.pk]),
             reopen_url=reverse("admin:migration_app_orphanconversation_reopen", args=[orphan.pk]),
-            choices=[(value, label) for value, label in _S.choices if value != _S.OPEN],
-            error=error,
-            note=note,
-            chosen=state,
+            form=next(iter(refused.values()), None),
+            close_form=refused.get("close") or CloseOrphanForm(),
+            reopen_form=refused.get("reopen") or ReopenOrphanForm(),
         )
-        response.status_code = status
-        return response
 
+    def close_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """POST: close the entry with a note."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        orphan, form = self.row_for(request, pk, CLOSE), CloseOrphanForm(request.POST)
+        if form.is_valid():
+            try:
+                orphan_close(pk=orphan.pk, actor=actor_of(request), **form.cleaned_data)
+            except OrphanRefusedError as error:
+                form.add_error(None, str(error))
+        if form.errors:
+            return self.row_page(request, orphan, close=form)
+        messages.success(request, "The entry is closed.")
+        return HttpResponseRedirect(_url(orphan))
 
-def _posted(request: HttpRequest, name: str) -> str:
-    return request.POST.get(name, "").replace("\x00", "").strip()[:2_000]
+    def reopen_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """POST: open a closed entry again."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        orphan, form = self.row_for(request, pk, CLOSE), ReopenOrphanForm(request.POST)
+        if form.is_valid():
+            try:
+                orphan_reopen(pk=orphan.pk, actor=actor_of(request), **form.cleaned_data)
+            except OrphanRefusedError as error:
+                form.add_error(None, str(error))
+        if form.errors:
+            return self.row_page(request, orphan, reopen=form)
+        messages.success(request, "The entry is open again.")
+        return HttpResponseRedirect(_url(orphan))
 
 
 def _url(orphan: OrphanConversation) -> str:

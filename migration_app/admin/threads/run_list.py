@@ -21,17 +21,18 @@ from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.badges import badge_html, run_badge, severity_badge
 from migration_app.admin.base.downloads import csv_response
 from migration_app.admin.base.filters import text_filter, values_filter
+from migration_app.admin.base.forms import ConsoleForm
 from migration_app.admin.base.model_admin import RowPageAdmin
 from migration_app.admin.base.pagination import slice_of
 from migration_app.admin.base.rendering import Sight, pretty_json
 from migration_app.admin.threads.conversations import thread_link
+from migration_app.admin.threads.forms import RunTotalsForm
 from migration_app.audit.trail import audit_record
 from migration_app.models import Assistant, Prompt, Run
 from migration_app.prompts.run_requests import RunRequest, run_request
 from migration_app.snapshots.run_totals import (
     HEADER,
     RunTotal,
-    Span,
     run_totals,
     run_totals_rows,
     run_totals_sum,
@@ -147,7 +148,13 @@ class RunAdmin(RowPageAdmin[Run]):
 
     # --- one run ----------------------------------------------------------------------------------
 
-    def row_page(self, request: HttpRequest, run: Run) -> HttpResponse:
+    def row_page(
+        self,
+        request: HttpRequest,
+        run: Run,
+        /,
+        **_refused: ConsoleForm,
+    ) -> HttpResponse:
         """Show what the run was, and what does the same now."""
         sight = Sight(request.user.has_perm("migration_app.view_content"))
         found = run_request(run)
@@ -188,8 +195,8 @@ class RunAdmin(RowPageAdmin[Run]):
 
     def totals_view(self, request: HttpRequest) -> HttpResponse:
         """Show runs and tokens by month, assistant and model."""
-        span, asked, error = self._span(request)
-        totals = run_totals(span, limit=_TOTALS_SHOWN + 1) if span else []
+        form = self._totals_form(request)
+        totals = run_totals(form.span, limit=_TOTALS_SHOWN + 1) if form.is_valid() else []
         more = len(totals) > _TOTALS_SHOWN
         page = slice_of(request, "page", totals[:_TOTALS_SHOWN], size=_TOTALS_A_PAGE)
         names = dict(
@@ -197,50 +204,42 @@ class RunAdmin(RowPageAdmin[Run]):
                 assistant_id__in={total.assistant_id for total in page.rows}
             ).values_list("assistant_id", "name")
         )
-        response = self.page(
+        return self.page(
             request,
             "threads/run_totals.html",
+            http_status=400 if form.errors else 200,
             title="Tokens by month",
-            asked=asked,
-            error=error,
+            form=form,
             more=f"{_TOTALS_SHOWN:,}" if more else "",
             totals=dataclasses.replace(
                 page,
                 rows=[(total, names.get(total.assistant_id, ""), _columns(total)) for total in page.rows],
             ),
             sums=_figures(run_totals_sum(totals)) if totals and not more else [],
-            csv_url=f"{reverse('admin:migration_app_run_totals_csv')}?{urlencode(asked)}" if span else "",
+            csv_url=f"{reverse('admin:migration_app_run_totals_csv')}?{urlencode(form.cleaned_data)}"
+            if form.is_valid()
+            else "",
             runs_url=self.list_url(),
         )
-        response.status_code = 400 if error else 200
-        return response
 
     def totals_csv_view(self, request: HttpRequest) -> HttpResponseBase:
         """Download the same as CSV, all of it."""
-        span, asked, error = self._span(request)
-        if span is None:
-            return HttpResponse(error, status=400, content_type="text/plain; charset=utf-8")
+        form = self._totals_form(request)
+        if not form.is_valid():
+            return HttpResponse(form.error_text(), status=400, content_type="text/plain; charset=utf-8")
         audit_record(
             actor=actor_of(request),
             verb="run.totals_exported",
             subject_kind="run",
             subject_id="csv",
-            reason=", ".join(f"{name} {value}" for name, value in asked.items() if value),
+            reason=", ".join(f"{name} {value}" for name, value in form.cleaned_data.items() if value),
         )
-        return csv_response("tokens-by-month.csv", HEADER, run_totals_rows(span))
+        return csv_response("tokens-by-month.csv", HEADER, run_totals_rows(form.span))
 
-    def _span(self, request: HttpRequest) -> tuple[Span | None, dict[str, str], str]:
-        """What is asked for: as a span, as it was typed, and what is wrong with it."""
+    def _totals_form(self, request: HttpRequest) -> RunTotalsForm:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        asked = {
-            name: request.GET.get(name, "").replace("\x00", "").strip()
-            for name in ("assistant", "from", "to")
-        }
-        try:
-            return Span(asked["assistant"], asked["from"], asked["to"]), asked, ""
-        except ValueError as error:
-            return None, asked, str(error)
+        return RunTotalsForm(request.GET)
 
 
 def _request_context(found: RunRequest | None, sight: Sight) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from migration_app.admin.base.filters import (
     text_filter,
     values_filter,
 )
+from migration_app.admin.base.forms import ConsoleForm
 from migration_app.admin.base.model_admin import RowPageAdmin, row_key
 from migration_app.admin.base.selections import selection_of_list, selection_unseal
 from migration_app.admin.base.workers import workers_state
@@ -336,7 +337,13 @@ class ThreadAdmin(RowPageAdmin[Thread]):
 
     # --- the thread's page ------------------------------------------------------------------------
 
-    def row_page(self, request: HttpRequest, thread: Thread) -> HttpResponse:
+    def row_page(
+        self,
+        request: HttpRequest,
+        thread: Thread,
+        /,
+        **_refused: ConsoleForm,
+    ) -> HttpResponse:
         """Show messages and items side by side. Seeing content writes an audit row, all that a GET here writes."""
         return self.page(
             request,

@@ -9,7 +9,6 @@ from typing import Any
 from django.db.models import Count
 
 from migration_app.admin.base.badges import Badge
-from migration_app.admin.trials.form import cost_figures
 from migration_app.contracts import JsonObject
 from migration_app.conversion.comparison.word_diff import text_diff
 from migration_app.models import Trial, TrialResult, TrialScratch, TrialTurn
@@ -153,6 +152,23 @@ def trial_foretold(row: Trial) -> list[tuple[str, str]]:
     names = [field.name for field in dataclasses.fields(Costs)]
     costs = Costs(**{name: int(row.foretold.get(name, 0)) for name in names})
     return cost_figures(costs, turns=row.foretold.get("turns", 0), threads=row.foretold.get("threads", 0))
+
+
+def cost_figures(costs: Costs, *, turns: int, threads: int) -> list[tuple[str, str]]:
+    """What it takes, for people."""
+    responses = f"{costs.responses_least:,}"
+    if costs.responses_most != costs.responses_least:
+        responses += f" to {costs.responses_most:,}"
+    return [
+        ("Turns", f"{turns:,}"),
+        ("Threads", f"{threads:,}"),
+        ("Creates", f"{costs.creates:,}"),
+        ("Appends", f"{costs.appends:,}"),
+        ("Responses", responses),
+        ("Deletes, at least", f"{costs.deletes_least:,}"),
+        ("Reads, at least", f"{costs.reads_least:,}"),
+        ("Tokens, at most (estimated)", f"{costs.tokens_most:,}"),
+    ]
 
 
 def trial_choices(row: Trial) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin, messages
@@ -16,7 +17,6 @@ from django.http import (
     HttpResponseNotAllowed,
     HttpResponseRedirect,
     JsonResponse,
-    QueryDict,
 )
 from django.urls import URLPattern, path, reverse
 
@@ -24,16 +24,13 @@ from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.badges import badge_html
 from migration_app.admin.base.downloads import csv_response
 from migration_app.admin.base.filters import choice_filter
+from migration_app.admin.base.forms import ConsoleForm
 from migration_app.admin.base.model_admin import RowPageAdmin, progress_json
 from migration_app.admin.base.pagination import slice_of
 from migration_app.admin.base.workers import workers_state
-from migration_app.admin.trials.form import (
-    asked_for,
-    form_context,
-    unseal,
-    whole_number,
-)
+from migration_app.admin.trials.forms import BudgetForm, ConfirmForm, JudgeForm, StartForm
 from migration_app.admin.trials.pages import (
+    cost_figures,
     scratch_badge,
     state_badge,
     trial_choices,
@@ -47,7 +44,7 @@ from migration_app.admin.trials.pages import (
 from migration_app.audit.trail import audit_record
 from migration_app.contracts import Actor
 from migration_app.jobs import enqueue
-from migration_app.models import Trial, TrialResult, TrialScratch, TrialTurn
+from migration_app.models import Prompt, Trial, TrialResult, TrialScratch, TrialTurn
 from migration_app.trials.judging import (
     CSV_HEADER,
     JudgingRefusedError,
@@ -57,7 +54,7 @@ from migration_app.trials.judging import (
     turn_judge,
     verdict_rows,
 )
-from migration_app.trials.plan import TrialRefusedError, trial_plan
+from migration_app.trials.plan import BYTES_A_TOKEN, TrialRefusedError, trial_plan
 from migration_app.trials.tasks import TRIAL_TASK
 from migration_app.trials.trials import (
     ENDED,
@@ -76,6 +73,7 @@ _S = Trial.State
 _R = TrialResult.State
 _NAME = "migration_app_trial"
 _TURNS_A_PAGE = 50
+_SUGGESTED = 200
 
 
 @admin.register(Trial)
@@ -145,35 +143,48 @@ class TrialAdmin(RowPageAdmin[Trial]):
         """GET: choose, and count the calls. POST: start what was counted."""
         if not (request.user.has_perm(TRY) and self.has_view_permission(request)):
             raise PermissionDenied
+        form = StartForm(request.GET)
         if request.method != "POST":
-            return self._start_page(request, request.GET)
+            return self._start_page(request, form)
+        confirm = ConfirmForm(request.POST)
+        if not confirm.is_valid():
+            return self._start_page(request, form, confirm)
         try:
-            row = _started(request)
+            row = _started(confirm, actor_of(request))
         except TrialRefusedError as error:
-            return self._start_page(request, request.GET, error=str(error), status=400)
+            confirm.add_error(None, str(error))
+            return self._start_page(request, form, confirm)
         messages.success(request, f"Try-out {row.pk} is in the queue; a worker will run it.")
         return HttpResponseRedirect(_url(row.pk))
 
     def _start_page(
-        self, request: HttpRequest, data: QueryDict, *, error: str = "", status: int = 200
+        self, request: HttpRequest, form: StartForm, refused: ConfirmForm | None = None
     ) -> HttpResponse:
-        asked = asked_for(data)
-        context = form_context(asked)
-        if request.method == "POST":
-            context |= {
-                name: request.POST.get(name, "")[:2_000] for name in ("max_calls", "max_tokens", "reason")
+        context: dict[str, Any] = {}
+        if form.is_valid() and form.plan is not None:
+            plan = form.plan
+            budget = {"max_calls": plan.costs.calls_most, "max_tokens": plan.costs.tokens_most}
+            context = {
+                "plan": plan,
+                "versions": form.versions,
+                "sealed": form.sealed(),
+                "figures": cost_figures(plan.costs, turns=len(plan.turns), threads=plan.threads),
+                "left_out": sorted(plan.left_out.items()),
+                "confirm": refused or ConfirmForm(initial=budget),
             }
-        response = self.page(
+        return self.page(
             request,
             "trials/start.html",
+            http_status=400 if refused else 200,
             title="Try a prompt out",
             workers=workers_state(),
             back_url=self.list_url(),
-            error=error or asked.error,
+            form=form,
+            refused=refused,
+            slugs=list(Prompt.objects.order_by("slug").values_list("slug", flat=True)[:_SUGGESTED]),
+            bytes_a_token=BYTES_A_TOKEN,
             **context,
         )
-        response.status_code = status
-        return response
 
     # --- one try-out ------------------------------------------------------------------------------
 
@@ -188,7 +199,7 @@ class TrialAdmin(RowPageAdmin[Trial]):
             counts=trial_counts(row),
         )
 
-    def row_page(self, request: HttpRequest, row: Trial) -> HttpResponse:
+    def row_page(self, request: HttpRequest, row: Trial, /, **refused: ConsoleForm) -> HttpResponse:
         """Show what was asked, what it cost, and what is left to judge."""
         turns = TrialTurn.objects.filter(trial=row).select_related("thread").prefetch_related("results")
         shown = slice_of(request, "page", turns.order_by("position"), size=_TURNS_A_PAGE)
@@ -199,6 +210,10 @@ class TrialAdmin(RowPageAdmin[Trial]):
         return self.page(
             request,
             "trials/trial.html",
+            http_status=400 if refused else 200,
+            form=next(iter(refused.values()), None),
+            resume_form=refused.get("resume")
+            or BudgetForm(initial={"max_calls": row.max_calls, "max_tokens": row.max_tokens}),
             title=str(row),
             obj=row,
             row=row,
@@ -222,7 +237,7 @@ class TrialAdmin(RowPageAdmin[Trial]):
             left=[(scratch, scratch_badge(scratch)) for scratch in left],
             may_clean=may_try and any(scratch.state != TrialScratch.State.LOST for scratch in left),
             may_reveal=may_try and row.is_blind and ended,
-            act_urls={name: _url(row.pk, name) for name in ("stop", "resume", "clean", "reveal")},
+            act_urls={name: _url(row.pk, name) for name in ACT_FORMS},
             csv_url=reverse(f"admin:{_NAME}_csv", args=[row.pk]),
         )
 
@@ -233,11 +248,15 @@ class TrialAdmin(RowPageAdmin[Trial]):
         found = turn.filter(trial=row, position=position).first()
         if found is None:
             raise Http404("There is no such turn.")
-        may_see = request.user.has_perm(CONTENT)
         if request.method == "POST":
-            if not may_see:
+            if not request.user.has_perm(CONTENT):
                 raise PermissionDenied
-            return self._judged(request, row, found)
+            form = JudgeForm(request.POST)
+            return self._judged(request, row, found, form) or self._turn_page(request, row, found, form)
+        return self._turn_page(request, row, found, JudgeForm(initial={"comment": found.comment}))
+
+    def _turn_page(self, request: HttpRequest, row: Trial, found: TrialTurn, form: JudgeForm) -> HttpResponse:
+        position, may_see = found.position, request.user.has_perm(CONTENT)
         if may_see:
             audit_record(
                 actor=actor_of(request),
@@ -254,6 +273,8 @@ class TrialAdmin(RowPageAdmin[Trial]):
         return self.page(
             request,
             "trials/turn.html",
+            http_status=400 if form.errors else 200,
+            form=form,
             title=f"Turn {position + 1} of {row}",
             obj=row,
             row=row,
@@ -270,17 +291,22 @@ class TrialAdmin(RowPageAdmin[Trial]):
             **turn_context(row, found, may_see=may_see),
         )
 
-    def _judged(self, request: HttpRequest, row: Trial, turn: TrialTurn) -> HttpResponse:
+    def _judged(
+        self, request: HttpRequest, row: Trial, turn: TrialTurn, form: JudgeForm
+    ) -> HttpResponse | None:
+        """Judge it and lead to the next; None if the form is to be shown again."""
+        if not form.is_valid():
+            return None
         try:
             turn_judge(
                 turn_pk=turn.pk,
-                choice=request.POST.get("verdict", ""),
-                comment=request.POST.get("comment", ""),
+                choice=form.cleaned_data["verdict"],
+                comment=form.cleaned_data["comment"],
                 actor=actor_of(request),
             )
         except JudgingRefusedError as error:
-            messages.error(request, str(error))
-            return HttpResponseRedirect(_turn_url(turn))
+            form.add_error(None, str(error))
+            return None
         waiting = judgeable_turns(row).filter(verdict="")
         following = waiting.filter(position__gt=turn.position).first() or waiting.first()
         if following is None:
@@ -305,26 +331,30 @@ class TrialAdmin(RowPageAdmin[Trial]):
     def act_view(self, request: HttpRequest, pk: int, act: str) -> HttpResponse:
         """POST: stop it, let it go on, delete what is left, or name the versions."""
         row = self.row_for(request, pk)
-        if act not in ("stop", "resume", "clean", "reveal"):
+        if act not in ACT_FORMS:
             raise Http404("There is no such act.")
         if not request.user.has_perm(TRY):
             raise PermissionDenied
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
+        form = ACT_FORMS[act](request.POST)
+        if not form.is_valid():
+            return self.row_page(request, row, **{act: form})
         try:
             with transaction.atomic():
-                done, words = _act(request.POST, row, act, actor_of(request))
+                done, words = _act(row, act, form.cleaned_data, actor_of(request))
                 if done and act != "reveal":
                     enqueue(TRIAL_TASK, row.pk)
         except TrialRefusedError as error:
-            done, words = False, str(error)
+            form.add_error(None, str(error))
+            return self.row_page(request, row, **{act: form})
         (messages.success if done else messages.error)(request, words)
         return HttpResponseRedirect(_url(row.pk))
 
 
-def _started(request: HttpRequest) -> Trial:
+def _started(form: ConfirmForm, actor: Actor) -> Trial:
     """Start exactly what was counted. TrialRefusedError if it would cost something else by now."""
-    confirmed = unseal(request.POST.get("sealed", ""))
+    confirmed, budget = form.confirmed, form.cleaned_data
     versions = [found for found in (confirmed.version_a, confirmed.version_b) if found is not None]
     plan = trial_plan(threads=confirmed.threads, versions=versions, chosen=confirmed.chosen)
     if plan.costs != confirmed.costs:
@@ -337,16 +367,24 @@ def _started(request: HttpRequest) -> Trial:
             version_b=confirmed.version_b,
             plan=plan,
             chosen=confirmed.chosen,
-            max_calls=whole_number(request.POST, "max_calls", "The budget of calls"),
-            max_tokens=whole_number(request.POST, "max_tokens", "The budget of tokens"),
-            reason=request.POST.get("reason", ""),
-            actor=actor_of(request),
+            max_calls=budget["max_calls"],
+            max_tokens=budget["max_tokens"],
+            reason=budget["reason"],
+            actor=actor,
         )
         enqueue(TRIAL_TASK, row.pk)
     return row
 
 
-def _act(data: QueryDict, row: Trial, act: str, actor: Actor) -> tuple[bool, str]:
+ACT_FORMS: Mapping[str, type[ConsoleForm]] = {
+    "stop": ConsoleForm,
+    "resume": BudgetForm,
+    "clean": ConsoleForm,
+    "reveal": ConsoleForm,
+}
+
+
+def _act(row: Trial, act: str, data: Mapping[str, Any], actor: Actor) -> tuple[bool, str]:
     """Do it; whether it was done, and what to say."""
     if act == "stop":
         done = trial_stop(pk=row.pk, actor=actor)
@@ -357,13 +395,7 @@ def _act(data: QueryDict, row: Trial, act: str, actor: Actor) -> tuple[bool, str
     if act == "reveal":
         done = trial_reveal(pk=row.pk, actor=actor)
         return done, "The versions are named; judging has ended." if done else "There is nothing to reveal."
-    done = trial_resume(
-        pk=row.pk,
-        max_calls=whole_number(data, "max_calls", "The budget of calls"),
-        max_tokens=whole_number(data, "max_tokens", "The budget of tokens"),
-        reason=data.get("reason", ""),
-        actor=actor,
-    )
+    done = trial_resume(pk=row.pk, actor=actor, **data)
     return done, "It goes on where it was." if done else "There is nothing to go on with."
 
 

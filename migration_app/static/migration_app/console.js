@@ -15,7 +15,7 @@
       try {
         const answer = await fetch(box.dataset.progressUrl, { headers: { Accept: "application/json" } });
         if (answer.redirected || answer.status === 403) {
-          window.location.reload(); // signed out, or no longer allowed
+          refresh(); // signed out, or no longer allowed
           return;
         }
         if (!answer.ok) throw new Error(String(answer.status));
@@ -30,6 +30,12 @@
     }
 
     window.setTimeout(turn, wait);
+  }
+
+  // By GET: a page that shows a form again after an error was the answer to a POST, which must not be sent twice.
+  function refresh() {
+    const path = window.location.pathname.replace(/\/(act\/\w+|cancel)\/$/, "/change/");
+    window.location.replace(path + window.location.search);
   }
 
   function show(box, state) {
@@ -59,7 +65,7 @@
     }
     if (!state.open && box.dataset.open === "true") {
       box.dataset.open = "false";
-      window.location.reload(); // the finished page tells more than the counts
+      refresh(); // the finished page tells more than the counts
     }
   }
 
@@ -78,7 +84,7 @@
       return;
     }
     box.dataset.open = "false";
-    window.location.reload();
+    refresh();
   }
 
   async function copy(button) {

@@ -255,7 +255,7 @@ def test_an_open_import_is_cancelled_from_its_page_with_a_reason(
     "attempt",
     [
         ("operator", "get", {"reason": "x"}, 302),
-        ("operator", "post", {"reason": " "}, 302),
+        ("operator", "post", {"reason": " "}, 400),
         ("viewer", "post", {"reason": "x"}, 403),
         ("newcomer", "post", {"reason": "x"}, 403),
         ("anonymous", "post", {"reason": "x"}, 302),

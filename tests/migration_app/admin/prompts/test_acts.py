@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
+from migration_app.admin.prompts.spec_fields import FIELDS
 from migration_app.contracts import Actor
 from migration_app.models import AuditEvent, Prompt, PromptVersion
 from migration_app.prompts.versions import version_create
@@ -55,7 +56,7 @@ def typed(text: str) -> str:
 def form_of(client: Client, prompt: Prompt, **changes: str) -> dict[str, str]:
     """What a browser would send of the form as it was shown."""
     context = client.get(url_of(prompt, "edit/")).context
-    fields = {name: typed(text) for name, text in context["fields"].items()}
+    fields = {name: typed(context["form"][name].value()) for name in FIELDS}
     sent = {"base": str(context["base"].number), "newest": str(context["newest"].number), "note": "shorter"}
     return {**fields, **sent, **changes}
 
@@ -156,11 +157,11 @@ def test_what_is_wrong_stands_at_its_field_and_nothing_typed_is_lost(
 ) -> None:
     response = save(log_in("operator"), prompt, **({"instructions": "Typed for an hour."} | changes))
     assert response.status_code == 400
-    assert any(words in text for text in response.context["errors"][field]), response.context["errors"]
-    assert response.context["fields"]["instructions"] == "Typed for an hour."
+    form = response.context["form"]
+    assert any(words in text for text in form.errors[field]), form.errors
+    assert form["instructions"].value() == "Typed for an hour."
     for name, typed in changes.items():
-        kept = response.context["note"] if name == "note" else response.context["fields"][name]
-        assert kept.strip() == typed.strip()
+        assert form[name].value().strip() == typed.strip()
     assert prompt.versions.count() == 1
 
 
@@ -187,7 +188,7 @@ def test_who_was_overtaken_is_told_keeps_the_input_and_may_save_on_top(log_in: L
     )
     response = client.post(url_of(prompt, "edit/"), form)
     assert b"made version 2" in response.content
-    assert response.context["fields"]["instructions"] == "Mine."
+    assert response.context["form"]["instructions"].value() == "Mine."
     assert prompt.versions.count() == 2
     assert client.post(url_of(prompt, "edit/"), form | {"newest": "2"}).status_code == 302
     assert prompt.versions.get(number=3).spec["instructions"] == "Mine."

@@ -75,7 +75,7 @@ def test_counting_under_another_choice_keeps_the_choice(log_in: LogIn) -> None:
     asked = {"scope": "sample", "sample": "2", "seed": "7", "compare": "ids", "check": ["target"]}
     page = log_in("operator").get(START, asked)
     assert page.context["figures"][0] == ("Conversations read", "2")
-    assert (page.context["asked"].seed, page.context["asked"].quick) == (7, True)
+    assert (page.context["form"].asked()["seed"], page.context["form"].asked()["quick"]) == (7, True)
 
 
 def test_starting_writes_it_down_and_enqueues_it(log_in: LogIn, enqueued: list[int]) -> None:
@@ -96,8 +96,8 @@ def test_starting_writes_it_down_and_enqueues_it(log_in: LogIn, enqueued: list[i
 def test_a_form_as_it_is_opened_asks_for_a_sample_with_every_check_but_the_live_one(
     log_in: LogIn,
 ) -> None:
-    asked = log_in("operator").get(START).context["asked"]
-    assert (tuple(asked.checks), asked.sample_size) == (DEFAULT_CHECKS, 1_000)
+    asked = log_in("operator").get(START).context["form"].asked()
+    assert (tuple(asked["checks"]), asked["sample_size"]) == (DEFAULT_CHECKS, 1_000)
 
 
 @pytest.mark.parametrize(

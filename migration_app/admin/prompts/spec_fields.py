@@ -45,16 +45,6 @@ def form_of_spec(spec: JsonObject) -> dict[str, str]:
     return {**fields, REST: _written(rest) if rest else ""}
 
 
-def form_of_posted(posted: Mapping[str, str]) -> dict[str, str]:
-    """The fields as they were filled in."""
-    return {name: posted_fields(posted, name) for name in FIELDS}
-
-
-def posted_fields(posted: Mapping[str, str], name: str) -> str:
-    """One field as it was filled in, with the line ends that were typed."""
-    return posted.get(name, "").replace("\r\n", "\n").replace("\x00", "\ufffd")
-
-
 def spec_of_form(fields: Mapping[str, str], base: JsonObject, errors: list[FormError]) -> JsonObject:
     """The spec that the fields say; what is wrong is added to ``errors``."""
     before = form_of_spec(base)
