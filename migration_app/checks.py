@@ -24,7 +24,7 @@ _SHOULD_BE = {
 @register(Tags.security, deploy=True)
 def check_proxies_are_counted(_app_configs: Any = None, **_options: Any) -> list[CheckMessage]:
     """Warn where a proxy is trusted for https but not counted: all clients would seem to have its address."""
-    if not settings.SECURE_PROXY_SSL_HEADER or settings.TRUSTED_PROXIES:
+    if getattr(settings, "SECURE_PROXY_SSL_HEADER", None) is None or settings.TRUSTED_PROXIES:
         return []
     return [
         checks.Warning(

@@ -27,8 +27,6 @@ CHECKS: Mapping[str, str] = {
 """Every check, in the order in which they run: what calls no API first."""
 
 DEFAULT_CHECKS = tuple(name for name in CHECKS if name != "live")
-SAMPLED = frozenset({"records", "snapshots", "objects", "target", "live"})
-"""Checks that a sample narrows; the others look at everything, which costs little."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

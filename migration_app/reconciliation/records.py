@@ -22,9 +22,9 @@ from migration_app.reconciliation.kinds import (
     CHECKS,
     DEFAULT_CHECKS,
     KINDS,
-    SAMPLED,
     Looked,
 )
+from migration_app.reconciliation.population import POPULATIONS
 from migration_app.tasks.lifecycle import Lifecycle
 
 _S = Reconciliation.State
@@ -220,7 +220,7 @@ def totals_words(row: Reconciliation) -> str:
 
 def is_sampled(row: Reconciliation, check: str) -> bool:
     """Whether a sample narrows this check."""
-    return row.sample_size is not None and check in SAMPLED
+    return row.sample_size is not None and check in POPULATIONS
 
 
 def discrepancies(row: Reconciliation, *, severity: str = "", code: str = "") -> QuerySet[Discrepancy]:

@@ -11,6 +11,8 @@ from migration_app.gateways.connection import Connection, source_connection, tar
 from migration_app.models import Conversation, Reconciliation, Thread
 from migration_app.reconciliation import work
 from migration_app.reconciliation.estimate import calls_estimate
+from migration_app.reconciliation.kinds import CHECKS
+from migration_app.reconciliation.population import POPULATIONS
 from migration_app.reconciliation.records import (
     RECONCILIATIONS,
     reconciliation_create,
@@ -462,3 +464,8 @@ def test_connections_are_opened_when_they_are_needed_and_closed(
     closed.clear()
     run(apis, checks=["records", "target"])
     assert closed == [True]
+
+
+def test_every_check_has_a_way_to_run_and_rows_where_it_goes_by_rows() -> None:
+    assert set(CHECKS) == set(work._ONCE) | set(work._LOOKS)
+    assert set(work._LOOKS) == set(POPULATIONS)
