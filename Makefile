@@ -10,18 +10,18 @@ STAMP := .venv/.installed
 help:
 	@echo "make demo           the console with embedded servers, a sandbox and sample data (ARGS=--once: no browser)"
 	@echo "make test           every test, against real PostgreSQL and Valkey (ARGS='-k name' passes arguments on)"
-	@echo "make test-fast      the inner loop: without what starts processes of its own, and other slow tests"
-	@echo "make black-box      real workers at targets that misbehave, judged by the targets' state (half an hour)"
+	@echo "make test-fast      the inner loop: without tests that start processes, and other slow tests"
+	@echo "make black-box      real workers against targets that misbehave, judged by the targets' state (half an hour)"
 	@echo "make check          lint, types, import contract, migrations, deployment check, coverage and every test"
-	@echo "make bench          what it costs, as ratios in one run (ARGS=--quick: two minutes; docs/performance.md)"
-	@echo "make wheels         fetch every package into wheels/: from then on, and in a copy of it, no network is needed"
-	@echo "make mutants        small mistakes in a copy of the code: which does no test notice? (ARGS='--seed N --count N --rooms …')"
+	@echo "make bench          the console's costs, as ratios in one run (ARGS=--quick: two minutes; docs/performance.md)"
+	@echo "make wheels         download every package into wheels/: after that, also in a copy of it, no network is needed"
+	@echo "make mutants        small mistakes in a copy of the code: which ones does no test detect? (ARGS='--seed N --count N --rooms …')"
 	@echo "make requirements   compile requirements/*.in (ARGS=--upgrade renews every pin, ARGS='--upgrade-package NAME' one)"
 
-# What was released since must change nothing: no dependency is resolved here, each file is one of those whose hashes are
-# pinned, and nothing is built from source with whatever build tools are new. `pip check` then says whether the pins are whole.
+# New releases must change nothing: no dependency is resolved here, the hash of each file is pinned,
+# and nothing is built from source with unpinned build tools. `pip check` then tests that the pins are complete.
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes
-# `make wheels` brings all files here; where they are, no network is asked.
+# `make wheels` downloads all files to this folder; if it exists, the network is not used.
 OFFLINE = $(if $(wildcard wheels/*.whl),--no-index --find-links wheels)
 
 $(STAMP): requirements/development.txt
@@ -32,7 +32,7 @@ $(STAMP): requirements/development.txt
 	@$(BIN)/python -m pip check --disable-pip-version-check || { echo "The packages in .venv don't fit together: remove .venv and try again."; exit 1; }
 	@touch $(STAMP)
 
-# Debian's Python may come without ensurepip's wheels.
+# Debian's Python may lack ensurepip's wheels.
 make_venv = "$(PYTHON)" -m venv $(1) 2>/dev/null || { rm -rf $(1); "$(PYTHON)" -m venv --without-pip $(1) && $(1)/bin/python -m ensurepip --upgrade; } || { rm -rf $(1); echo "Python's venv module is missing: on Debian, apt-get install python3-venv"; exit 1; }
 
 wheels:
@@ -48,7 +48,7 @@ test: $(STAMP)
 test-fast: $(STAMP)
 	$(BIN)/python -m pytest -n 2 -q -m "not black_box and not e2e and not slow" $(ARGS)
 
-# Each test ends within five minutes, whatever it finds; apart from the others, because it needs the machine to itself.
+# Each test ends within five minutes. Separate from the others, because it needs the whole machine.
 black-box: $(STAMP)
 	$(BIN)/python -m pytest -m black_box -s $(ARGS)
 
@@ -70,7 +70,7 @@ deploy-check: $(STAMP)
 	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))') \
 	$(BIN)/python manage.py check --deploy --fail-level WARNING
 
-# What the product promises of conversion: every line and branch is run by its tests.
+# A promise about conversion: its tests run every line and branch.
 coverage: $(STAMP)
 	$(BIN)/python -m pytest tests/migration_app/conversion -n 2 -q --cov=migration_app/conversion --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
 
@@ -78,14 +78,14 @@ coverage: $(STAMP)
 check: lint types imports migrations deploy-check coverage
 	@$(MAKE) --no-print-directory test ARGS="--ignore=tests/migration_app/conversion $(ARGS)"
 
-# In processes and a database of its own; never part of the tests.
+# In separate processes and a separate database; never part of the tests.
 bench: $(STAMP)
 	$(BIN)/python -m bench $(ARGS)
 
 mutants: $(STAMP)
 	$(BIN)/python -m tests.mutation.mutants $(ARGS)
 
-# uv stands in an environment of its own: pins must be renewable also where the install of today's is broken.
+# uv has a separate environment: pins must be renewable even if the current ones can't be installed.
 requirements: .venv-uv/.installed
 	@for files in base "production -c requirements/base.txt" "development -c requirements/production.txt" uv; do \
 	  set -- $$files; name=$$1; shift; \

@@ -1,4 +1,4 @@
-"""A chat application after the cut-over: it goes on where its users' threads ended.
+"""A chat application after the cut-over: it continues its users' threads.
 
 Needs Python 3.11, the openai package, and what the console exports:
 
@@ -11,7 +11,7 @@ Needs Python 3.11, the openai package, and what the console exports:
 The key comes from OPENAI_API_KEY, as with any use of the openai package.
 """
 
-# ruff: noqa: INP001, T201 - a script of its own, that talks to whoever runs it
+# ruff: noqa: INP001, T201 - a stand-alone script that prints to its user
 from __future__ import annotations
 
 import argparse
@@ -36,7 +36,7 @@ MAX_TOOL_ROUNDS = 8
 
 
 def order_status(order: str) -> dict[str, str]:
-    """Tell where an order is. An application asks its own database here."""
+    """Return the status of an order. A real application asks its database here."""
     return {"order": order, "status": "on its way"}
 
 
@@ -83,7 +83,7 @@ def plain(cell: str) -> str:
 
 
 def conversation_of(database: sqlite3.Connection, thread_id: str) -> Moved:
-    """Look a thread up. NotMovedError if it can't be gone on with."""
+    """Look a thread up. NotMovedError if it can't be continued."""
     found = database.execute(
         "SELECT status, conversation_id, assistant_id, fidelity, resources FROM moved WHERE thread_id = ?",
         (thread_id,),
@@ -91,7 +91,7 @@ def conversation_of(database: sqlite3.Connection, thread_id: str) -> Moved:
     if found is None:
         raise NotMovedError(f"{thread_id} is not in the mapping: is it a thread, and was it exported?")
     status, *moved = found
-    # Only what was read back and compared is all there: a thread in any other state may be half sent.
+    # Only verified threads are complete: a thread of any other status may be partly sent.
     if status != "verified":
         raise NotMovedError(
             f"{thread_id} is {status}: ask operations to finish it, then load the mapping again."
@@ -159,14 +159,14 @@ def turn(client: OpenAI, prompt: Mapping[str, Any], conversation_id: str, text: 
         ]
         if not outputs:
             break
-        # No call may be left open, so in the last round the model has to answer in words.
+        # No call may be left open, so in the last round the model has to answer in text.
         last: dict[str, Any] = {} if left else {"tool_choice": "none"}
         response = client.responses.create(**{**prompt, **last}, conversation=conversation_id, input=outputs)
     return response.output_text
 
 
 def run_tool(name: str, arguments: str) -> object:
-    """Run one of the application's functions. What goes wrong is told to the model, and nothing is made up."""
+    """Run one of the application's functions. Errors are returned to the model, and nothing is invented."""
     function = TOOLS.get(name)
     if function is None:
         return {"error": f"There is no function {name}."}
@@ -194,7 +194,7 @@ def open_calls(client: OpenAI, conversation_id: str) -> list[str]:
 
 def main() -> int:
     """Load a mapping, or say something in a thread's conversation."""
-    parser = argparse.ArgumentParser(description="Go on with threads that became conversations.")
+    parser = argparse.ArgumentParser(description="Continue threads that became conversations.")
     parser.add_argument("--database", default="chat.db", help="the application's own table (SQLite)")
     commands = parser.add_subparsers(dest="command", required=True)
     load = commands.add_parser("load", help="load an exported mapping")
