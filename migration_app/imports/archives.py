@@ -28,8 +28,9 @@ from migration_app.archive.files.rows import (
 from migration_app.archive.files.shallow import top_level_strings
 from migration_app.archive.files.shape import Replayed, file_shape
 from migration_app.archive.files.streams import REJECT_BYTES, ArchiveUnreadableError, ByteReader
+from migration_app.archive.identified import KINDS
 from migration_app.archive.ids import MessageIds, id_fault, storable_text
-from migration_app.archive.objects import KINDS, is_last_page
+from migration_app.archive.objects import is_last_page
 from migration_app.archive.order.ordering import direction_evidence
 from migration_app.archive.order.seen_lists import list_marks
 from migration_app.archive.order.unfinished import LIST_GOES_ON

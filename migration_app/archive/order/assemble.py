@@ -26,6 +26,13 @@ from migration_app.archive.order.covering import (
     transcript_contradicts,
     words_of,
 )
+from migration_app.archive.order.findings import (
+    conflict_finding,
+    open_finding,
+    order_finding,
+    sorted_finding,
+    step_order_finding,
+)
 from migration_app.archive.order.listed import Clues, Listed
 from migration_app.archive.order.losses import object_rejected, states_disagree
 from migration_app.archive.order.ordering import Listing, Ordered, listings_merged
@@ -38,11 +45,10 @@ from migration_app.archive.order.seen_lists import (
 from migration_app.archive.order.unfinished import SeenPage, is_left_open
 from migration_app.archive.sequence import sequence_unpack
 from migration_app.archive.versions import Verdict, merged_states
-from migration_app.contracts import Finding, JsonObject, ListingOrder, Severity, SourceKind, SourceThread
+from migration_app.contracts import Finding, JsonObject, ListingOrder, SourceKind, SourceThread
 from migration_app.spill import FINDING_BYTES, FINDINGS, JSON, Gathering
 
 _TRANSCRIPTS = frozenset({"transcript", "transcript_csv"})
-_WORDS: Mapping[SourceKind, str] = {"message": "messages", "run": "runs", "step": "steps"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -139,21 +145,21 @@ def assemble_thread(
     for finding in sights.findings():
         findings.append(finding, FINDING_BYTES)
     if messages.uncertain:
-        findings.append(_order_finding(thread_id))
+        findings.append(order_finding(thread_id))
     elif messages.sorted_by_time:
-        findings.append(_sorted_finding(thread_id))
+        findings.append(sorted_finding(thread_id))
     for run_id, ordered in steps.items():
         if ordered.uncertain:
-            findings.append(_step_order_finding(thread_id, run_id), FINDING_BYTES)
+            findings.append(step_order_finding(thread_id, run_id), FINDING_BYTES)
     asking = {kind for kind, seen in pages_of.items() if any(page.goes_on for page in seen)}
     own_lists: tuple[tuple[SourceKind, Ordered], ...] = (("message", messages), ("run", runs))
     for kind, ordered in own_lists:
         if kind in asking and is_left_open(ordered.objects, pages_of[kind], lists.loose(kind, known)):
-            findings.append(_open_finding(kind, "thread", thread_id), FINDING_BYTES)
+            findings.append(open_finding(kind, "thread", thread_id), FINDING_BYTES)
     if "step" in asking:
         for run_id in _open_steps(steps, pages_of["step"], lists.loose("step", known)):
             owner: tuple[SourceKind, str] = ("run", run_id) if run_id else ("thread", thread_id)
-            findings.append(_open_finding("step", *owner), FINDING_BYTES)
+            findings.append(open_finding("step", *owner), FINDING_BYTES)
     return SourceThread(
         thread_id=thread_id,
         thread=sights.thread,
@@ -210,7 +216,7 @@ class _Sights:
     def findings(self) -> Iterator[Finding]:
         """What there is to say of objects that were seen more than once, or rejected."""
         for kind, object_id in self.conflicts:
-            yield _conflict_finding(kind, object_id)
+            yield conflict_finding(kind, object_id)
         for (kind, object_id), places in self.disagreements.items():
             yield states_disagree(kind, object_id, tuple(places))
         yield from map(object_rejected, self.marks.unresolved(self.latest))
@@ -358,63 +364,3 @@ def _open_steps(
             yield run_id
     if any(page.goes_on and not page.objects for page in pages) and not any(page.objects for page in pages):
         yield ""
-
-
-def _conflict_finding(kind: SourceKind, object_id: str) -> Finding:
-    return Finding(
-        code="object_conflict",
-        severity=Severity.LOSSY,
-        source_kind=kind,
-        source_id=object_id,
-        place="",
-        text=f"This {kind} was imported with different contents under one id; the first one is used.",
-        advice="Compare the versions in the snapshot and decide which one is right.",
-    )
-
-
-def _order_finding(thread_id: str) -> Finding:
-    return Finding(
-        code="message_order_uncertain",
-        severity=Severity.TRANSFORMED,
-        source_kind="thread",
-        source_id=thread_id,
-        place="messages",
-        text="Messages share a timestamp, or have none, and the archive does not tell which came first.",
-        advice="Look at their order; where it matters, import the thread again from a list in the API's order.",
-    )
-
-
-def _sorted_finding(thread_id: str) -> Finding:
-    return Finding(
-        code="message_order_by_time",
-        severity=Severity.NOTE,
-        source_kind="thread",
-        source_id=thread_id,
-        place="messages",
-        text="The archive holds the messages in no order; their timestamps differ and gave it.",
-    )
-
-
-def _step_order_finding(thread_id: str, run_id: str) -> Finding:
-    return Finding(
-        code="step_order_uncertain",
-        severity=Severity.TRANSFORMED,
-        source_kind="run" if run_id else "thread",
-        source_id=run_id or thread_id,
-        place="steps",
-        text="Steps of one run share a timestamp, or have none, and the archive does not tell which came first.",
-        advice="Look at the order of the calls; where it matters, import the steps from a list in the API's order.",
-    )
-
-
-def _open_finding(listed_kind: SourceKind, kind: SourceKind, object_id: str) -> Finding:
-    words = _WORDS[listed_kind]
-    return Finding(
-        code="list_goes_on",
-        severity=Severity.LOSSY,
-        source_kind=kind,
-        source_id=object_id,
-        place=words,
-        text=f"A list page of {words} says that more follow (has_more), and no list that was imported continues it.",
-        advice="Import the pages that follow it; this finding goes when the last one is here.",
-    )
