@@ -163,7 +163,7 @@ def imports_tidy(*, actor: Actor) -> int:
     return len(rows)
 
 
-def import_run(*, source_import_pk: int, actor: Actor, stop: Callable[[], bool] = bool) -> bool:
+def import_work(*, source_import_pk: int, actor: Actor, stop: Callable[[], bool] = bool) -> bool:
     """Claim an import and read its upload, until ``stop``. False if there is nothing to claim, or it was lost.
 
     What is wrong with the file ends as *failed* with a reason. So does a full disk, and the upload is kept, to be

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from migration_app.contracts import Actor
-from migration_app.imports.imports import IMPORTS, import_run, imports_tidy
+from migration_app.imports.imports import IMPORTS, import_work, imports_tidy
 from migration_app.tasks.registry import TaskKind
 from migration_app.tasks.turns import Turn
 
@@ -26,7 +26,7 @@ class ImportTask(TaskKind):
 
     def turn(self, pk: int, turn: Turn) -> bool:
         """Read it to its end: an import makes no room for others."""
-        import_run(source_import_pk=pk, actor=turn.actor, stop=turn.stopped_for(_GRACE_SECONDS))
+        import_work(source_import_pk=pk, actor=turn.actor, stop=turn.stopped_for(_GRACE_SECONDS))
         return turn.stop.is_set() and IMPORTS.claimable().filter(pk=pk).exists()
 
 

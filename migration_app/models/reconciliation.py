@@ -13,8 +13,8 @@ from migration_app.models.thread import Thread
 class Reconciliation(Task):
     """One look at the estate, or at an even sample of it. It changes nothing by itself.
 
-    Lifecycle: *queued* until a worker or a command takes it; *running* while it gives signs of life;
-    *finished*, *failed* with a reason, or *stopped* by a person. A run that ended early goes on where it was:
+    Lifecycle: *queued* until a worker or a command takes it; *running* while its heartbeat comes;
+    *finished*, *failed* with a reason, or *stopped* by a person. One that ended early is resumed where it was:
     ``check_name`` and ``cursor`` are written together with what was found up to there.
     """
 

@@ -99,7 +99,7 @@ class ReadinessCheck(Task):
 
     kind = models.CharField(max_length=16, choices=Kind)
     state = models.CharField(max_length=16, choices=State)
-    # When it last came to its end: what it found then stands while it runs again.
+    # When it last came to its end: what it found then is shown until it does again.
     good_at = models.DateTimeField(null=True, blank=True)
     pass_number = models.PositiveIntegerField(default=0)
     # The pass whose counts are shown.

@@ -233,8 +233,8 @@ def _up_to(count: int) -> str:
 
 def _quiet_words(sign: dt.datetime | None) -> str:
     if sign is None:
-        return "it never gave a sign of life"
-    return f"the last sign of life is from {sign:%Y-%m-%d %H:%M:%S} UTC"
+        return "it never had a heartbeat"
+    return f"the last heartbeat is from {sign:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _number(count: int, noun: str) -> str:

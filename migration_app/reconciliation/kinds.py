@@ -182,7 +182,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "batch_stalled": Kind(
         _WARNING,
-        "A batch is being prepared or cancelled and gives no sign of life.",
+        "A batch is being prepared or cancelled and has had no heartbeat for a while.",
         "Start workers; if some run, their log says why.",
     ),
     "batch_idle": Kind(
@@ -202,7 +202,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "import_stalled": Kind(
         _WARNING,
-        "An import is running and gives no sign of life.",
+        "An import is running and has had no heartbeat for a while.",
         "An upload is taken up by any worker. If it was a command, run it again: nothing comes in twice.",
     ),
     "import_waiting": Kind(

@@ -74,7 +74,7 @@ def reconciliation_create(
     actor: Actor,
     scheduled: bool = False,
 ) -> Reconciliation:
-    """Write down what is asked for, to be run by a worker or a command. ReconciliationRefusedError if it can't be."""
+    """Write down what is asked for, for a worker or a command. ReconciliationRefusedError if it can't be."""
     asked = [name for name in CHECKS if name in set(checks)]
     unknown = sorted(set(checks) - set(CHECKS))
     if unknown:

@@ -68,8 +68,8 @@ _Answer = TypeVar("_Answer")
 
 
 @dataclasses.dataclass(slots=True)
-class _Run:
-    """One run of one reconciliation, in the hands of this process."""
+class _Work:
+    """One reconciliation in the hands of this process."""
 
     row: Reconciliation
     apis: Connections
@@ -79,7 +79,7 @@ class _Run:
     failures: int = 0  # of the API, one after another
 
     def connection(self, name: str) -> Connection:
-        """Connect once a run. Raises GatewayError if the environment does not say where to."""
+        """Connect once. Raises GatewayError if the environment does not say where to."""
         if name not in self.opened:
             self.opened[name] = (self.apis.target if name == "target" else self.apis.source)()
         return self.opened[name]
@@ -94,43 +94,43 @@ def reconcile_work(
     """
 
     def do(row: Reconciliation) -> None:
-        with _running(row, apis, watch or Watch()) as run:
+        with _opened(row, apis, watch or Watch()) as work:
             for name in checks_left(row, place_of(row).check):
                 if name != row.check_name:
                     step_next(row, check=name)
-                _check(run, name)
+                _check(work, name)
         reconciliation_finish(row, actor=actor)
 
     return RECONCILIATIONS.work(pk, do, actor=actor, stopped=stopped)
 
 
 @contextlib.contextmanager
-def _running(row: Reconciliation, apis: Connections, watch: Watch) -> Iterator[_Run]:
+def _opened(row: Reconciliation, apis: Connections, watch: Watch) -> Iterator[_Work]:
     with asyncio.Runner() as loop:
-        run = _Run(row, apis, watch, loop)
+        work = _Work(row, apis, watch, loop)
         try:
-            yield run
+            yield work
         finally:
-            for connection in run.opened.values():
+            for connection in work.opened.values():
                 loop.run(connection.close())
             if apis.limiter is not None:
                 loop.run(apis.limiter.close())
 
 
-def _check(run: _Run, name: str) -> None:
-    """Run one check from where it is to its end."""
-    begun = place_of(run.row).cursor > 0
+def _check(work: _Work, name: str) -> None:
+    """Do one check from where it is to its end."""
+    begun = place_of(work.row).cursor > 0
     once = _ONCE.get(name)
     if once is not None:
-        _pause_point(run.watch)
+        _pause_point(work.watch)
         if not begun:
-            step_record(run.row, place=Place(name, 1), looked=once())
+            step_record(work.row, place=Place(name, 1), looked=once())
         return
-    for place, pks in _pages(run, name):
-        step_record(run.row, place=place, looked=_LOOKS[name](run, pks))
-        run.watch.progress(run.row)
+    for place, pks in _pages(work, name):
+        step_record(work.row, place=place, looked=_LOOKS[name](work, pks))
+        work.watch.progress(work.row)
         if name == "target" and not begun:
-            _strangers_check(run.row)
+            _strangers_check(work.row)
 
 
 def _strangers_check(row: Reconciliation) -> None:
@@ -145,9 +145,9 @@ def _strangers_check(row: Reconciliation) -> None:
         )
 
 
-def _pages(run: _Run, name: str) -> Iterator[tuple[Place, list[int]]]:
+def _pages(work: _Work, name: str) -> Iterator[tuple[Place, list[int]]]:
     """The rest of the check's rows, each page with the place behind it."""
-    row, population = run.row, POPULATIONS[name]
+    row, population = work.row, POPULATIONS[name]
     place = place_of(row)
     within = place.within or bounds(population)
     cursor = place.cursor
@@ -155,7 +155,7 @@ def _pages(run: _Run, name: str) -> Iterator[tuple[Place, list[int]]]:
     if within[1] < within[0]:
         return
     while True:
-        _pause_point(run.watch)
+        _pause_point(work.watch)
         if is_sampled(row, name) and row.sample_size is not None:
             stop = min(cursor + size, row.sample_size)
             pieces = range(cursor, stop)
@@ -174,13 +174,13 @@ def _pause_point(watch: Watch) -> None:
         raise WorkerStopError
 
 
-def _target_look(run: _Run, pks: Sequence[int]) -> Looked:
+def _target_look(work: _Work, pks: Sequence[int]) -> Looked:
     found, looked, skipped = [], 0, 0
     for wave in _waves(_threads(pks)):
-        made = [conversation_claim(thread, quick=run.row.quick) for thread in wave]
+        made = [conversation_claim(thread, quick=work.row.quick) for thread in wave]
         claims = [claim for claim in made if claim is not None]
         looked, skipped = looked + len(claims), skipped + len(made) - len(claims)
-        for claim, answer in zip(claims, _ask(run, "target", claims, _conversation_read), strict=True):
+        for claim, answer in zip(claims, _ask(work, "target", claims, _conversation_read), strict=True):
             if isinstance(answer, GatewayError):
                 found.append(
                     Found("target_unreadable", claim.thread_pk, claim.conversation_id, found=answer.code)
@@ -190,11 +190,11 @@ def _target_look(run: _Run, pks: Sequence[int]) -> Looked:
     return Looked(looked, tuple(found), skipped)
 
 
-def _live_look(run: _Run, pks: Sequence[int]) -> Looked:
+def _live_look(work: _Work, pks: Sequence[int]) -> Looked:
     made = [snapshot_claim(thread) for thread in _threads(pks)]
     claims = [claim for claim in made if claim is not None]
     found: list[Found] = []
-    for claim, answer in zip(claims, _ask(run, "source", claims, _newest_read), strict=True):
+    for claim, answer in zip(claims, _ask(work, "source", claims, _newest_read), strict=True):
         if isinstance(answer, GatewayError):
             found.append(Found("source_unreadable", claim.thread_pk, found=answer.code))
         elif isinstance(answer, Found):
@@ -223,7 +223,7 @@ def _waves(threads: Sequence[Thread]) -> Iterator[list[Thread]]:
 
 
 def _ask(
-    run: _Run,
+    work: _Work,
     api: str,
     claims: Sequence[_Claim],
     read: Callable[[Connection, _Claim, Watch], Coroutine[Any, Any, _Answer]],
@@ -232,17 +232,17 @@ def _ask(
     if not claims:
         return []
     try:
-        connection = run.connection(api)
+        connection = work.connection(api)
     except GatewayError as error:
         raise TaskFailedError(error.text) from None
-    answers = run.loop.run(_all(connection, claims, read, run.row.window, run.watch))
+    answers = work.loop.run(_all(connection, claims, read, work.row.window, work.watch))
     for answer in answers:
         if not isinstance(answer, GatewayError):
-            run.failures = 0
+            work.failures = 0
             continue
-        run.failures += 1
-        if answer.code in LASTING or run.failures >= settings.BREAKER_FAILURES:
-            words = "" if answer.code in LASTING else f"{run.failures} reads failed, one after another. "
+        work.failures += 1
+        if answer.code in LASTING or work.failures >= settings.BREAKER_FAILURES:
+            words = "" if answer.code in LASTING else f"{work.failures} reads failed, one after another. "
             raise TaskFailedError(f"{words}{answer.text}")
     return answers
 
@@ -310,10 +310,10 @@ _ONCE: Mapping[str, Callable[[], Looked]] = {
     "tallies": tallies_look,
     "orphans": orphans_look,
 }
-_LOOKS: Mapping[str, Callable[[_Run, Sequence[int]], Looked]] = {
-    "records": lambda _run, pks: records_look(pks),
-    "snapshots": lambda _run, pks: snapshots_look(pks),
-    "objects": lambda _run, pks: objects_look(pks),
+_LOOKS: Mapping[str, Callable[[_Work, Sequence[int]], Looked]] = {
+    "records": lambda _work, pks: records_look(pks),
+    "snapshots": lambda _work, pks: snapshots_look(pks),
+    "objects": lambda _work, pks: objects_look(pks),
     "target": _target_look,
     "live": _live_look,
 }

@@ -38,7 +38,7 @@ class BudgetError(Exception):
 
 @dataclasses.dataclass(slots=True)
 class Desk:
-    """What a run of a try-out works with: its row, one connection in one event loop, and when it must stop."""
+    """What a try-out is worked on with: its row, one connection in one event loop, and when it must stop."""
 
     row: Trial
     connection: Connection

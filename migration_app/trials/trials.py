@@ -57,7 +57,7 @@ def trial_create(
     reason: str,
     actor: Actor,
 ) -> Trial:
-    """Write down a try-out, to be run by a worker or a command. TrialRefusedError if it can't be."""
+    """Write down a try-out, for a worker or a command. TrialRefusedError if it can't be."""
     reason = _reason(reason)
     if version_b is not None and version_b.pk == version_a.pk:
         raise TrialRefusedError("Choose two different versions to compare, or only one to try out.")

@@ -18,7 +18,7 @@ from django.db import connection
 from django.utils import timezone
 
 from migration_app.contracts import Actor
-from migration_app.imports.imports import IMPORTS, import_receive, import_run, imports_tidy
+from migration_app.imports.imports import IMPORTS, import_receive, import_work, imports_tidy
 from migration_app.models import AuditEvent, ImportPart, SnapshotPage, SourceImport, Thread
 from tests.migration_app.imports.support import lines, message
 
@@ -31,9 +31,9 @@ import sys, django
 django.setup()
 from migration_app.contracts import Actor
 from migration_app.imports import archives
-from migration_app.imports.imports import import_run
+from migration_app.imports.imports import import_work
 archives._BUFFER_DOCUMENTS = 10
-import_run(source_import_pk=int(sys.argv[1]), actor=Actor("worker"))
+import_work(source_import_pk=int(sys.argv[1]), actor=Actor("worker"))
 """
 
 
@@ -75,7 +75,7 @@ def waits_for_lock() -> bool:
 
 
 def grow_old(source_import: SourceImport) -> None:
-    """As if its worker had given no sign of life for long."""
+    """As if its worker had sent no heartbeat for long."""
     long_ago = timezone.now() - dt.timedelta(hours=2)
     SourceImport.objects.filter(pk=source_import.pk).update(started_at=long_ago, heartbeat_at=long_ago)
 
@@ -100,7 +100,7 @@ def test_an_archive_whose_worker_was_killed_is_taken_up_with_nothing_twice_and_a
     grow_old(source_import)
     assert IMPORTS.waiting() == [source_import.pk]
 
-    assert import_run(source_import_pk=source_import.pk, actor=ACTOR)
+    assert import_work(source_import_pk=source_import.pk, actor=ACTOR)
     source_import.refresh_from_db()
     assert source_import.state == SourceImport.State.FINISHED
     counts = source_import.counts
@@ -126,7 +126,7 @@ def test_ids_whose_worker_was_killed_are_taken_up_with_all_counted() -> None:
     grow_old(source_import)
     # PostgreSQL may still be at the dead process's statement; until it is rolled back the import is passed over.
     end = time.monotonic() + PATIENCE_SECONDS
-    while not import_run(source_import_pk=source_import.pk, actor=ACTOR):
+    while not import_work(source_import_pk=source_import.pk, actor=ACTOR):
         assert time.monotonic() < end
         time.sleep(0.05)
     source_import.refresh_from_db()
@@ -144,9 +144,9 @@ def test_an_import_at_its_long_transaction_is_not_taken_over_however_old_its_sig
     SourceImport.objects.update(state=SourceImport.State.RUNNING)
     with psycopg.connect(database_url()) as alive:
         alive.execute("SELECT FROM migration_app_sourceimport FOR NO KEY UPDATE")
-        assert not import_run(source_import_pk=source_import.pk, actor=ACTOR)
+        assert not import_work(source_import_pk=source_import.pk, actor=ACTOR)
         alive.rollback()
-    assert import_run(source_import_pk=source_import.pk, actor=ACTOR)
+    assert import_work(source_import_pk=source_import.pk, actor=ACTOR)
 
 
 def test_a_killed_command_is_ended_as_failed_and_the_file_can_be_imported_again(tmp_path: Path) -> None:

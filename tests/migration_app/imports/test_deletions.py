@@ -10,7 +10,7 @@ import pytest
 from migration_app.contracts import Actor, JsonObject, policies_from
 from migration_app.imports import archives
 from migration_app.imports.control import import_cancel
-from migration_app.imports.imports import import_run
+from migration_app.imports.imports import import_work
 from migration_app.models import AuditEvent, Conversation, SnapshotPage, SourceDeletion, SourceImport, Thread
 from migration_app.snapshots.pages import load_source_thread
 from migration_app.tasks.lifecycle import TaskLostError
@@ -260,5 +260,5 @@ def test_an_import_that_ended_early_has_what_it_says_was_deleted_counted_too(
         patch.setattr(archives, "threads_assess", cancelled)
         with pytest.raises(TaskLostError):
             imported(lines(deleted("m2")))
-    assert import_run(source_import_pk=SourceImport.objects.latest("pk").pk, actor=ACTOR)
+    assert import_work(source_import_pk=SourceImport.objects.latest("pk").pk, actor=ACTOR)
     assert counted() == ("lossy", 1, 1)

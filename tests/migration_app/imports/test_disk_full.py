@@ -18,7 +18,7 @@ from migration_app.imports.imports import (
     import_create,
     import_read,
     import_receive,
-    import_run,
+    import_work,
 )
 from migration_app.models import AuditEvent, ImportPart, SnapshotPage, SourceImport, SourceObject, Thread
 from migration_app.snapshots.page_writing import snapshot_pages_write
@@ -47,7 +47,7 @@ def received(data: bytes, kind: str = ARCHIVE) -> SourceImport:
 
 
 def run(source_import: SourceImport) -> None:
-    assert import_run(source_import_pk=source_import.pk, actor=ACTOR)
+    assert import_work(source_import_pk=source_import.pk, actor=ACTOR)
     source_import.refresh_from_db()
 
 

@@ -27,7 +27,7 @@ from migration_app.imports.imports import (
     import_create,
     import_read,
     import_receive,
-    import_run,
+    import_work,
     imports_tidy,
 )
 from migration_app.models import (
@@ -80,7 +80,7 @@ def received(data: bytes, kind: str = Kind.ARCHIVE) -> SourceImport:
 
 
 def run(source_import: SourceImport, stop: Callable[[], bool] = bool) -> bool:
-    taken = import_run(source_import_pk=source_import.pk, actor=ACTOR, stop=stop)
+    taken = import_work(source_import_pk=source_import.pk, actor=ACTOR, stop=stop)
     source_import.refresh_from_db()
     return taken
 
@@ -342,7 +342,7 @@ def test_an_endless_file_of_nothing_beats_tells_how_far_it_is_and_ends_when_canc
     ended: list[bool] = []
 
     def read() -> None:
-        ended.append(import_run(source_import_pk=source_import.pk, actor=ACTOR))
+        ended.append(import_work(source_import_pk=source_import.pk, actor=ACTOR))
         connection.close()
 
     reader = threading.Thread(target=read)

@@ -18,7 +18,7 @@ from migration_app.imports.imports import (
     import_create,
     import_read,
     import_receive,
-    import_run,
+    import_work,
 )
 from migration_app.models import AuditEvent, ImportPart, ImportReject, SourceImport, Thread
 from migration_app.tasks.holding import Hold
@@ -36,7 +36,7 @@ def received(data: bytes, kind: str = SourceImport.Kind.ARCHIVE) -> SourceImport
 
 
 def run(source_import: SourceImport) -> bool:
-    taken = import_run(source_import_pk=source_import.pk, actor=WORKER)
+    taken = import_work(source_import_pk=source_import.pk, actor=WORKER)
     source_import.refresh_from_db()
     return taken
 

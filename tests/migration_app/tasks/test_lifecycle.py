@@ -88,9 +88,9 @@ def test_who_was_silent_too_long_loses_it_and_writes_nothing_more(
     assert lifecycle.waiting() == [pk]
     second = claimed(lifecycle, pk)
     before = stored(lifecycle)
-    arguments = {"finish": {"actor": ADA}, "fail": {"actor": ADA, "error_text": "late"}}.get(act, {})
+    ends: dict[str, dict[str, Any]] = {"finish": {"actor": ADA}, "fail": {"actor": ADA, "error_text": "late"}}
     with pytest.raises(TaskLostError):
-        getattr(lifecycle, act)(first, **arguments)
+        getattr(lifecycle, act)(first, **ends.get(act, {}))
     assert stored(lifecycle) == before
     lifecycle.write(second)
 
