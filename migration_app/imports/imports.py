@@ -28,7 +28,7 @@ from migration_app.imports.thread_ids import thread_ids_import
 from migration_app.models import ImportPart, ImportReject, SnapshotPage, SourceImport
 from migration_app.snapshots.deletions import deletions_search
 from migration_app.tasks.holding import Hold
-from migration_app.tasks.lifecycle import Lifecycle, TaskLostError, WorkerStopError, fault_text
+from migration_app.tasks.lifecycle import Lifecycle, TaskLostError, WorkerStopError, fault_text, token_kept
 from migration_app.threads.assessments import threads_assess
 
 logger = logging.getLogger(__name__)
@@ -254,7 +254,8 @@ def import_read(
     """
     with Hold(IMPORTS, source_import, stop=stop).running() as hold:
         try:
-            _read(hold, stream, actor, reject_sink, progress)
+            with token_kept(source_import):
+                _read(hold, stream, actor, reject_sink, progress)
         except ArchiveUnreadableError as error:
             _end_without_parts(source_import, _S.FAILED, actor=actor, error_text=str(error))
             raise

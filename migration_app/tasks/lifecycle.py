@@ -12,7 +12,7 @@ import dataclasses
 import datetime as dt
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 from django.db import InterfaceError, OperationalError, transaction
@@ -173,7 +173,8 @@ class Lifecycle(Generic[T]):
         if row is None:
             return False
         try:
-            do(row)
+            with token_kept(row):
+                do(row)
         except TaskLostError as lost:
             logger.warning("%s: %s", row, lost)
         except WorkerStopError:
@@ -204,6 +205,20 @@ class Lifecycle(Generic[T]):
                 subject_id=self.subject_id(row),
                 reason=storable_text(reason, TEXT_LENGTH),
             )
+
+
+@contextlib.contextmanager
+def token_kept(row: Task) -> Iterator[None]:
+    """Give the row in memory its token back where the block fails: an end that was rolled back left it ours.
+
+    Where the end was committed after all, the next write finds that out.
+    """
+    token = row.claim_token
+    try:
+        yield
+    except BaseException:
+        row.claim_token = token
+        raise
 
 
 def fault_text(bug: BaseException) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import psycopg
 import pytest
@@ -159,6 +160,22 @@ def test_where_not_even_the_failure_can_be_written_the_next_worker_takes_the_imp
     monkeypatch.setattr(lifecycle, "audit_record", full)
     run(source_import)
     assert source_import.state == State.RUNNING
+    assert ImportPart.objects.exists()
+
+
+def test_a_disk_that_is_full_at_the_very_end_is_recorded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = IMPORTS.write
+
+    def full(row: SourceImport, **changes: Any) -> None:
+        real(row, **changes)
+        if changes.get("state") == State.FINISHED:
+            raise server_full()
+
+    source_import = received(lines(message("m1")))
+    monkeypatch.setattr(lifecycle.Lifecycle, "write", lambda _self, row, **changes: full(row, **changes))
+    run(source_import)
+    assert source_import.state == State.FAILED
+    assert "disk" in source_import.error_text
     assert ImportPart.objects.exists()
 
 

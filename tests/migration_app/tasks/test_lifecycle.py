@@ -17,6 +17,7 @@ from migration_app.models import AuditEvent, Reconciliation
 from migration_app.models.task import Task
 from migration_app.readiness.checks import CHECKS, check_request
 from migration_app.reconciliation.records import RECONCILIATIONS, reconciliation_create
+from migration_app.tasks import lifecycle
 from migration_app.tasks.lifecycle import (
     TEXT_LENGTH,
     Lifecycle,
@@ -197,6 +198,20 @@ def test_a_bug_fails_it_without_the_bugs_words_and_is_raised() -> None:
     row = Reconciliation.objects.get()
     assert (row.state, "private" in row.error_text) == (State.FAILED, False)
     assert row.error_text.startswith("A fault of the console (RuntimeError)")
+
+
+def test_an_end_that_was_rolled_back_leaves_it_ours_to_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    def finishing(row: Reconciliation) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(lifecycle, "audit_record", broken)
+            RECONCILIATIONS.finish(row, actor=ADA)
+
+    def broken(**_told: object) -> None:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        worked(finishing)
+    assert Reconciliation.objects.get().state == State.FAILED
 
 
 def test_with_the_database_away_it_stays_as_it_is_for_the_next_worker() -> None:
