@@ -21,25 +21,10 @@ from collections.abc import Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import Self
 
-from migration_app.contracts import MAX_ITEMS_PER_CALL
 from migration_app.gateways.errors import StoppedError, retry_after_seconds
-from migration_app.gateways.limits.pacing import (
-    LONGEST_HOLD,
-    Bucket,
-    Demand,
-    Lowered,
-    bucket,
-    fair_share,
-    group_size,
-    lowered,
-    told,
-)
-from migration_app.gateways.limits.store import (
-    AwayError,
-    LimitStore,
-    Shared,
-    local_buckets,
-)
+from migration_app.gateways.limits.pacing import LONGEST_HOLD, Bucket, Demand, Lowered, group_size, told
+from migration_app.gateways.limits.rates import Rates, Usage
+from migration_app.gateways.limits.store import AwayError, LimitStore, Shared, local_buckets
 
 log = logging.getLogger(__name__)
 
@@ -50,10 +35,7 @@ _SHORTEST_HOLD = 0.25
 _LONGEST_HOLD_UNTOLD = 60.0  # a 429 that names no time: 1, 2, 4 … seconds
 _TELL_SECONDS = 0.2  # a worker passes headers on no more often
 _AHEAD_SECONDS = 0.1  # permits taken ahead are thrown away when they are this old
-_PEAKS = 60
 _CLOSE_SECONDS = 3.0
-# RQ needs Redis too, so a worker that never saw it is rare. A guess on the safe side.
-_WORKERS_UNSEEN = 4
 
 
 class Limiter:
@@ -80,20 +62,13 @@ class Limiter:
         self._worker = uuid.uuid4().hex
         self._batch = str(batch)
         self._urgent = urgent
-        self._set_rate = float(requests_per_minute) or None
-        self._items = bucket(items_per_minute, largest=MAX_ITEMS_PER_CALL) if items_per_minute else None
-        self._batch_rate: float | None = None
+        self._rates = Rates(
+            batch=self._batch, requests_per_minute=requests_per_minute, items_per_minute=items_per_minute
+        )
+        self._usage = Usage()
 
         self._store: LimitStore | None = None
         self._local = local_buckets()
-        self._away = False
-        self._workers = _WORKERS_UNSEEN
-        self._clock_offset = 0.0
-
-        self._rate = self._set_rate  # as lowered and told just now
-        self._share: float | None = None
-        self._lowered: Lowered | None = None
-        self._pace: tuple[float, float] | None = None  # rate, until when
         self._held_until = 0.0
         self._refusals = 0
         self._told_at = 0.0
@@ -102,14 +77,6 @@ class Limiter:
         self._at_once = False  # whether the last group had to wait for nothing
         self._ahead = 0
         self._ahead_until = 0.0
-        self._granted = 0
-        self._counted_at = time.monotonic()
-        self._used = 0.0
-        self._hungry = False  # whether calls had to wait in the last period that was counted
-        self._waited = False  # or in this one
-        self._peaks: collections.deque[float] = collections.deque(maxlen=_PEAKS)
-
-        self._demands: tuple[Demand, ...] = ()
 
         self._begun = False
         self._stopped = False
@@ -130,12 +97,12 @@ class Limiter:
     @property
     def rate(self) -> float | None:
         """The target's requests a minute that hold now, as refusals and headers have left them; None: no limit."""
-        return self._rate
+        return self._rates.rate
 
     @property
     def workers(self) -> int:
         """How many workers were last seen at this target, this one too."""
-        return self._workers
+        return self._rates.workers
 
     async def acquire(self, items: int = 0) -> None:
         """Wait until one more call, with ``items`` items, may be made. Raises StoppedError after ``stop``."""
@@ -147,12 +114,12 @@ class Limiter:
             raise self._bug()
         now = time.monotonic()
         if now >= self._held_until and not self._queue:
-            if self._rate is None and self._batch_rate is None and (self._items is None or not items):
-                self._granted += 1
+            if not self._rates.limits(items):
+                self._usage.granted += 1
                 return
             if self._ahead and now < self._ahead_until:
                 self._ahead -= 1
-                self._granted += 1
+                self._usage.granted += 1
                 return
         turn = asyncio.get_running_loop().create_future()
         self._queue.append((items, turn))
@@ -176,11 +143,10 @@ class Limiter:
         if status < 400:
             self._refusals = 0
         if asked.hold or asked.pace is not None:
-            now = time.monotonic()
             self._hold(asked.hold)
             if asked.pace is not None:
-                self._pace = asked.pace, now + asked.pace_seconds
-                self._reckon()
+                self._rates.told(asked.pace, asked.pace_seconds)
+            now = time.monotonic()
             if now - self._told_at >= _TELL_SECONDS:
                 self._told_at = now
                 self._spawn(self._pass_on(asked.hold, asked.pace, asked.pace_seconds))
@@ -189,7 +155,7 @@ class Limiter:
         """Set what the batch may use by all its workers; None or 0: no limit of its own. Holds from now on."""
         if requests_per_minute is not None and requests_per_minute < 0:
             raise ValueError("A batch's rate must be none, or a number of requests a minute.")
-        self._batch_rate = float(requests_per_minute) if requests_per_minute else None
+        self._rates.batch_rate = float(requests_per_minute) if requests_per_minute else None
 
     def stop(self) -> None:
         """Let no call through any more: those that wait, and later ones, raise StoppedError."""
@@ -217,8 +183,8 @@ class Limiter:
         """Meet the other workers now; by itself this happens every second."""
         if self._store is None:
             self._store = LimitStore(self._redis_url, target=self._target, worker=self._worker)
-        self._count()
-        demand = Demand(self._batch, self._urgent, self._used, self._hungry)
+        self._usage.count()
+        demand = Demand(self._batch, self._urgent, self._usage.used, self._usage.hungry)
         try:
             shared = await self._store.meet(demand)
         except AwayError as error:
@@ -236,7 +202,7 @@ class Limiter:
 
     async def _keep_looking(self) -> None:
         while not self._stopped:
-            limited = self._rate is not None or self._batch_rate is not None
+            limited = self._rates.limits(0)
             await asyncio.sleep(_LOOK_SECONDS_WHEN_LIMITED if limited else _LOOK_SECONDS)
             await self.look()
 
@@ -249,8 +215,10 @@ class Limiter:
                 continue
             items = sum(count for count, _ in group)
             # Far below the limit, calls come one by one: take some more for those that come next.
-            extra = min(group_size(self._rate or 0) - len(group), int(self._used / 60 * _AHEAD_SECONDS))
-            ahead = extra > 0 and self._at_once and self._items is None and not self._queue
+            extra = min(
+                group_size(self._rates.rate or 0) - len(group), int(self._usage.used / 60 * _AHEAD_SECONDS)
+            )
+            ahead = extra > 0 and self._at_once and self._rates.items is None and not self._queue
             self._group = group
             self._at_once = await self._take(len(group), items)
             if ahead and self._at_once and await self._take_now(extra):
@@ -259,12 +227,12 @@ class Limiter:
             self._group = []
             for _, turn in group:
                 if not turn.done():
-                    self._granted += 1
+                    self._usage.granted += 1
                     turn.set_result(None)
 
     def _next_group(self) -> list[tuple[int, asyncio.Future[None]]]:
-        rates = [rate for rate in (self._rate, self._batch_rate, self._share) if rate is not None]
-        most = group_size(min(rates)) if rates else len(self._queue)
+        least = self._rates.least
+        most = len(self._queue) if least is None else group_size(least)
         group: list[tuple[int, asyncio.Future[None]]] = []
         items = 0
         while self._queue and len(group) < most:
@@ -272,7 +240,7 @@ class Limiter:
             if turn.done():  # whoever waited has been cancelled
                 self._queue.popleft()
                 continue
-            if group and self._items is not None and items + count > self._items.burst:
+            if group and self._rates.items is not None and items + count > self._rates.items.burst:
                 break
             items += count
             group.append(self._queue.popleft())
@@ -284,14 +252,14 @@ class Limiter:
         The batch's bucket comes first: a batch that is over its share must not hold permits of the target.
         """
         at_once = await self._take_from("batch", requests)
-        if self._items is not None and items:
+        if self._rates.items is not None and items:
             at_once &= await self._take_from("items", items)
         return await self._take_from("requests", requests) and at_once
 
     async def _take_from(self, name: str, cost: int) -> bool:
         at_once = True
         while cost:
-            size = self._size(name)
+            size = self._rates.size(name)
             if size is None:
                 break
             part = min(cost, size.burst)
@@ -300,40 +268,21 @@ class Limiter:
                 cost -= part
                 continue
             at_once = False
-            self._waited |= name != "batch" or self._share_binds()
+            self._usage.waited |= name != "batch" or self._rates.share_binds
             await asyncio.sleep(min(wait, _LONGEST_NAP))
         return at_once
 
     async def _take_now(self, requests: int) -> bool:
         """Take permits ahead if they are there, of all buckets or of none."""
-        sizes = [(name, self._size(name)) for name in ("batch", "requests")]
+        sizes = [(name, self._rates.size(name)) for name in ("batch", "requests")]
         for name, size in sizes:
             if size is not None and await self._ask(name, size, min(requests, size.burst)):
                 return False
         return True
 
-    def _share_binds(self) -> bool:
-        # What the batch's own limit holds back is no need for a greater share.
-        return self._share is not None and (self._batch_rate is None or self._share < self._batch_rate)
-
-    def _size(self, name: str) -> Bucket | None:
-        """Return the bucket that holds now, or None; while Redis is away, this worker's part of it."""
-        if name == "items":
-            size = self._items
-        elif name == "requests":
-            size = bucket(self._rate) if self._rate is not None else None
-        else:
-            share = None if self._away else self._share
-            rates = [rate for rate in (self._batch_rate, share) if rate is not None]
-            size = bucket(min(rates)) if rates else None
-        if size is None or not self._away:
-            return size
-        least = MAX_ITEMS_PER_CALL if name == "items" else 1
-        return Bucket(size.rate / self._workers, max(least, size.burst // self._workers))
-
     async def _ask(self, name: str, size: Bucket, cost: int) -> float:
         key = f"batch:{self._batch}" if name == "batch" else name
-        if not self._away and self._store is not None:
+        if not self._rates.away and self._store is not None:
             try:
                 return await self._store.take(key, size, cost)
             except AwayError as error:
@@ -354,90 +303,50 @@ class Limiter:
         return True
 
     async def _refused(self, hold: float) -> None:
-        self._count()
-        if self._store is not None and not self._away:
+        self._usage.count()
+        if self._store is not None and not self._rates.away:
             try:
                 made = await self._store.refused(hold, self._lower)
             except AwayError as error:
                 self._lose(error)
             else:
                 if made is not None:
-                    self._lowered = made
-                    self._reckon()
+                    self._rates.lower(made)
                     log.warning(
-                        "The target refused a call for its rate limit. All workers hold for %.1f s, then go on"
+                        "The target refused a call for its rate limit. All workers hold for %.1f s, then resume"
                         " at %.0f requests a minute.",
                         hold,
                         made.rate,
                     )
                 return
-        now = time.monotonic() + self._clock_offset
-        self._lowered = self._lower(self._lowered, now)
-        self._reckon()
+        self._rates.lower(peak=self._usage.peak)
 
     def _lower(self, known: Lowered | None, now: float) -> Lowered:
-        # In the first second nothing has been counted yet.
-        seconds = max(time.monotonic() - self._counted_at, _LOOK_SECONDS)
-        peak = max(*self._peaks, self._granted * 60 / seconds, 0.0)
-        return lowered(limit=self._set_rate, known=known, peak=peak, now=now)
+        return self._rates.lowered_from(known, peak=self._usage.peak, now=now)
 
     async def _pass_on(self, hold: float, pace: float | None, pace_seconds: float) -> None:
-        if self._store is None or self._away:
+        if self._store is None or self._rates.away:
             return
         try:
             await self._store.told(hold=hold, pace=pace, pace_seconds=pace_seconds)
         except AwayError as error:
             self._lose(error)
 
-    def _count(self) -> None:
-        """Note how much this worker uses a minute, and whether that is less than it could."""
-        now = time.monotonic()
-        seconds = now - self._counted_at
-        if seconds < _LOOK_SECONDS_WHEN_LIMITED / 2:
-            return
-        self._used = self._granted * 60 / max(seconds, _LOOK_SECONDS)
-        self._hungry = self._waited
-        self._granted, self._waited, self._counted_at = 0, False, now
-        self._peaks.append(self._used)
-
     def _learn(self, shared: Shared) -> None:
-        if self._away:
+        if self._rates.away:
             log.info("Redis is back: limits are shared between workers again.")
-        self._away = False
-        now = time.monotonic()
-        self._clock_offset = shared.now - now
-        self._workers = max(1, len(shared.demands))
-        self._demands = shared.demands
-        self._peaks.append(sum(demand.used for demand in shared.demands))
+        self._usage.saw(shared.demands)
         self._hold(shared.hold)
-        self._lowered = shared.lowered
-        self._pace = (shared.pace, now + _LOOK_SECONDS) if shared.pace is not None else None
-        self._reckon()
-
-    def _reckon(self) -> None:
-        """Work out what rate holds now."""
-        now = time.monotonic()
-        rates = [
-            self._set_rate,
-            self._lowered.rate_at(now + self._clock_offset) if self._lowered else None,
-            self._pace[0] if self._pace and now < self._pace[1] else None,
-        ]
-        self._rate = min((rate for rate in rates if rate is not None), default=None)
-        self._share = (
-            fair_share(bucket(self._rate).rate, self._demands, self._batch)
-            if self._rate is not None
-            else None
-        )
+        self._rates.learned(shared, pace_seconds=_LOOK_SECONDS)
 
     def _lose(self, error: AwayError) -> None:
-        if not self._away:
+        if not self._rates.away:
             log.warning(
                 "Redis does not answer (%s). Until it does, this worker keeps to a part of the limits: one in %d.",
                 error,
-                self._workers,
+                self._rates.workers,
             )
-        self._away = True
-        self._reckon()
+        self._rates.lost()
 
     def _spawn(self, coroutine: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(coroutine)

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from console.sandbox.testing import RunningSandbox
 from migration_app.gateways.connection import Connection, source_connection, target_connection
 from migration_app.gateways.errors import GatewayError, NotConfiguredError, Outcome
 from migration_app.gateways.target import conversation_create, conversation_is_there
 from tests.migration_app.conftest import Run
+from tests.sandbox import RunningSandbox
 
 # fault → (code, may have acted, permanent)
 MEANING = {

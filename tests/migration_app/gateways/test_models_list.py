@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from console.sandbox.testing import RunningSandbox
 from migration_app.gateways.connection import Connection
 from migration_app.gateways.errors import GatewayError
 from migration_app.gateways.models_list import models_list
 from tests.migration_app.conftest import Run
+from tests.sandbox import RunningSandbox
 
 
 def test_models_are_listed_with_the_day_they_shut_down(

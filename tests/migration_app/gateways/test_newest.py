@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from console.sandbox.testing import RunningSandbox
 from migration_app.gateways.connection import Connection
 from migration_app.gateways.errors import GatewayError
 from migration_app.gateways.newest import newest_message_id
 from tests.migration_app.conftest import Run
 from tests.migration_app.copied import source_objects
+from tests.sandbox import RunningSandbox
 
 
 def test_the_newest_message_is_told_by_one_call(

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from console.sandbox.testing import RunningSandbox
 from migration_app.gateways.connection import Answer, Connection, source_connection
 from migration_app.gateways.errors import GatewayError
 from migration_app.gateways.source import loose_document, thread_documents
 from tests.migration_app.conftest import Run
+from tests.sandbox import RunningSandbox
 
 THREAD = {
     "id": "thread_1",

@@ -6,7 +6,6 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from console.sandbox.testing import RunningSandbox
 from migration_app.contracts import JsonObject
 from migration_app.gateways.connection import Answer, Connection
 from migration_app.gateways.errors import GatewayError, Outcome
@@ -21,6 +20,7 @@ from migration_app.gateways.target import (
     items_pages,
 )
 from tests.migration_app.conftest import Run
+from tests.sandbox import RunningSandbox
 
 IMAGE_URLS = "message.input_image.image_url"
 

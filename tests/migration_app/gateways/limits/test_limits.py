@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-from console.sandbox.testing import RunningSandbox
 from migration_app.gateways.connection import target_connection
 from migration_app.gateways.errors import StoppedError
 from migration_app.gateways.limits.limits import Limiter
@@ -24,6 +23,7 @@ from migration_app.gateways.limits.pacing import Lowered, bucket
 from migration_app.gateways.limits.store import LimitStore
 from migration_app.gateways.target import Created, conversation_create
 from tests.migration_app.conftest import Run
+from tests.sandbox import RunningSandbox
 
 TARGET = "http://target.example/v1"
 AWAY = "redis://127.0.0.1:9/0"
