@@ -12,9 +12,9 @@ from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from pytest_django.plugin import DjangoDbBlocker
 
-from console.sandbox.testing import RunningSandbox, running_sandbox
 from migration_app.jobs import queue_named
 from migration_app.models.guards import GUARDED
+from tests.sandbox import RunningSandbox, running_sandbox
 
 # What migrations and `post_migrate` put there, and no test changes for good.
 REFERENCE_TABLES = {

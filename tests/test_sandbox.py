@@ -6,9 +6,8 @@ import httpx2
 import pytest
 
 from console.sandbox.seed import SeedError
-from console.sandbox.testing import running_sandbox
-
-from .api import thread
+from tests.console.sandbox.api import thread
+from tests.sandbox import running_sandbox
 
 
 def test_two_sandboxes_run_side_by_side_and_know_nothing_of_each_other() -> None:

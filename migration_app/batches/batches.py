@@ -109,13 +109,6 @@ def _settings(kind: str, settings: Mapping[str, Any]) -> tuple[dict[str, Any], s
     return {**settings, **chosen}, f" [{policies_words(policies)}]"
 
 
-def batch_prepare(*, batch_pk: int, actor: Actor) -> None:
-    """Hand out everything, then close the batch if that left no work."""
-    while batch_prepare_piece(batch_pk=batch_pk, actor=actor):
-        pass
-    batch_finish(batch_pk=batch_pk, actor=actor)
-
-
 def batch_prepare_piece(*, batch_pk: int, actor: Actor) -> bool:
     """Give the next thousand threads of the selection their work. Returns whether the caller should go on.
 

@@ -10,11 +10,11 @@ from playwright.sync_api import expect
 from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
 from migration_app.models import Batch, Thread
 from tests.browser.conftest import OpenAs
 from tests.migration_app.engine.conftest import make_thread, start
+from tests.sandbox import RunningSandbox
 
 __all__ = ["make_thread"]  # fixtures, used by name
 pytestmark = pytest.mark.browser

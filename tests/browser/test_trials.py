@@ -9,11 +9,11 @@ from django.db import connection
 from playwright.sync_api import expect
 from pytest_django.live_server_helper import LiveServer
 
-from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
 from migration_app.models import Trial
 from tests.browser.conftest import OpenAs
 from tests.migration_app.trials.estate import nothing_left, plain_thread, tool_thread, version_made
+from tests.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.browser
 

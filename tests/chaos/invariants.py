@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from console.sandbox.testing import Control
 from migration_app.models import (
     AuditEvent,
     Chunk,
@@ -20,6 +19,7 @@ from migration_app.models import (
 from migration_app.threads.plans import thread_plan
 from migration_app.threads.statuses import EDGES
 from tests.migration_app.conversion.support import compare_items
+from tests.sandbox import Control
 
 S = Thread.Status
 

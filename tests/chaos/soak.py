@@ -20,10 +20,10 @@ import time
 from collections.abc import Sequence
 
 from bench.children import Child
-from console.sandbox.testing import RunningSandbox, running_sandbox
 from tests.chaos.chances import EVENTS, REPEATS, SIZES, drawn, fault_drawn
 from tests.chaos.killable import Servers, Workers, own_servers
 from tests.chaos.silence import SilentProxy, silent_proxy
+from tests.sandbox import RunningSandbox, running_sandbox
 
 _PATIENCE_SECONDS = 600.0
 

@@ -12,10 +12,10 @@ from django.db import connection
 
 from bench import console
 from bench.children import answer_commands
-from console.sandbox.testing import Control
 from migration_app.batches.control import batch_resume
 from migration_app.models import Batch, Conversation, OrphanConversation, Thread
 from tests.chaos.invariants import estate_troubles, verified_troubles
+from tests.sandbox import Control
 
 
 def migrate() -> dict[str, Any]:

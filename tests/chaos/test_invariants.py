@@ -8,7 +8,6 @@ from collections.abc import Callable
 import pytest
 from django.utils import timezone
 
-from console.sandbox.testing import RunningSandbox
 from migration_app.models import AuditEvent, Chunk, Thread
 from tests.chaos.invariants import estate_troubles
 from tests.migration_app.engine.conftest import (
@@ -19,6 +18,7 @@ from tests.migration_app.engine.conftest import (
     make_thread,
     start,
 )
+from tests.sandbox import RunningSandbox
 
 __all__ = ["make_thread"]  # fixtures, used by name
 pytestmark = pytest.mark.django_db(transaction=True)

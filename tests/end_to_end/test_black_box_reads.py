@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from console.sandbox.testing import RunningSandbox, running_sandbox
 from migration_app.models import FormerConversation, Thread
 from tests.end_to_end.black_box import TIMEOUT_SECONDS, Run, assert_kept, run_at
 from tests.end_to_end.foreign_target import Behaviour, foreign_target
 from tests.end_to_end.verdicts import texts_in
+from tests.sandbox import RunningSandbox, running_sandbox
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 
-from console.sandbox.testing import RunningSandbox
-from migration_app.batches.batches import batch_create, batch_prepare
+from migration_app.batches.batches import batch_create
 from migration_app.contracts import Actor
 from migration_app.engine.runner import batch_work
 from migration_app.gateways.connection import target_connection
@@ -24,6 +23,8 @@ from migration_app.prompts.review import version_activate, version_approve, vers
 from migration_app.tasks.connections import Connections
 from migration_app.threads.selections import selection_of_filters
 from tests.migration_app.conversion.support import validator
+from tests.prepared import batch_prepare
+from tests.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.django_db
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "chat.py"

@@ -21,7 +21,6 @@ from django.utils import timezone
 from pytest_django.plugin import DjangoDbBlocker
 
 from bench import console
-from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
 from migration_app import worker as worker_module
 from migration_app.batches.batches import batch_create
@@ -32,6 +31,7 @@ from migration_app.threads.selections import selection_of_filters
 from tests.chaos.invariants import estate_troubles, unheld_conversations
 from tests.chaos.killable import Servers, Workers, own_servers
 from tests.migration_app.engine.conftest import make_thread
+from tests.sandbox import RunningSandbox
 
 __all__ = ["make_thread"]  # fixtures, used by name
 

@@ -16,7 +16,6 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from console.sandbox.testing import RunningSandbox
 from migration_app.batches.batches import batch_create
 from migration_app.contracts import Actor
 from migration_app.engine.tasks import BATCH_TASK
@@ -24,6 +23,7 @@ from migration_app.jobs import enqueue
 from migration_app.models import AuditEvent, Batch, FormerConversation, OrphanConversation, Thread
 from migration_app.threads.selections import selection_of_filters
 from tests.migration_app.engine.conftest import assert_conversation_holds_exactly_the_thread, make_thread
+from tests.sandbox import RunningSandbox
 
 __all__ = ["make_thread"]  # fixtures, used by name
 pytestmark = pytest.mark.django_db(transaction=True)

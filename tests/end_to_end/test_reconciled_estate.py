@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from console.sandbox.testing import RunningSandbox
 from migration_app.gateways.connection import Connection, target_connection
 from migration_app.reconciliation.records import reconciliation_create, totals
 from migration_app.reconciliation.work import reconcile_work
 from migration_app.tasks.connections import Connections
 from tests.end_to_end.test_sample_estate import ACTOR, backfilled
+from tests.sandbox import RunningSandbox
 
 __all__ = ["backfilled"]  # fixtures, used by name
 pytestmark = pytest.mark.django_db(transaction=True)  # the engine writes on connections of its own

@@ -11,8 +11,7 @@ import pytest
 from django.core.management import call_command
 
 from console.sample import sample_path
-from console.sandbox.testing import RunningSandbox
-from migration_app.batches.batches import batch_create, batch_prepare
+from migration_app.batches.batches import batch_create
 from migration_app.batches.preflight import preflight_of
 from migration_app.contracts import Actor
 from migration_app.engine.runner import batch_work
@@ -22,6 +21,8 @@ from migration_app.tasks.connections import Connections
 from migration_app.threads.selections import selection_of_filters
 from tests.migration_app.conversion.support import validator
 from tests.migration_app.engine.conftest import assert_conversation_holds_exactly_the_thread
+from tests.prepared import batch_prepare
+from tests.sandbox import RunningSandbox
 
 ACTOR = Actor("ada")
 ALL = selection_of_filters({})

@@ -10,7 +10,6 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
 from migration_app.batches.batches import batch_create
 from migration_app.contracts import Actor
@@ -23,6 +22,7 @@ from tests.chaos.invariants import estate_troubles
 from tests.chaos.silence import SilentProxy
 from tests.end_to_end.test_killed_workers import kill, wait_until, worker_environment
 from tests.migration_app.engine.conftest import make_thread
+from tests.sandbox import RunningSandbox
 
 __all__ = ["make_thread", "worker_environment"]  # fixtures, used by name
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -12,7 +12,6 @@ import psutil
 import pytest
 from django.conf import settings
 
-from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
 from migration_app.batches.batches import batch_create
 from migration_app.contracts import Actor
@@ -23,6 +22,7 @@ from migration_app.models import Batch, Chunk, Thread
 from migration_app.threads.selections import selection_of_filters
 from tests.end_to_end.test_killed_workers import kill, wait_until, worker, worker_environment
 from tests.migration_app.engine.conftest import assert_conversation_holds_exactly_the_thread, make_thread
+from tests.sandbox import RunningSandbox
 
 __all__ = ["make_thread", "worker", "worker_environment"]  # fixtures, used by name
 pytestmark = pytest.mark.django_db(transaction=True)

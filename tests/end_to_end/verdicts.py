@@ -10,8 +10,8 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from console.sandbox.testing import Control, ControlError
 from migration_app.models import Conversation, Thread
+from tests.sandbox import Control, ControlError
 
 TextsOf = Callable[[str], list[str]]
 

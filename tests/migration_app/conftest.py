@@ -8,9 +8,9 @@ from typing import Any, Protocol, TypeVar
 
 import pytest
 
-from console.sandbox.testing import RunningSandbox
 from migration_app.engine import behaviour
 from migration_app.gateways.connection import Connection, source_connection, target_connection
+from tests.sandbox import RunningSandbox
 
 _Result = TypeVar("_Result")
 

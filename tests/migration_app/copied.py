@@ -10,7 +10,6 @@ from typing import Any
 import httpx2
 from django.utils import timezone
 
-from console.sandbox.testing import RunningSandbox
 from migration_app.contracts import Actor, PlannedItem, ThreadPlan
 from migration_app.conversion.chunking import chunk_items
 from migration_app.conversion.comparison.canonical import fingerprint
@@ -21,6 +20,7 @@ from migration_app.models import Chunk, Conversation, Thread
 from migration_app.snapshots.pages import load_source_thread
 from migration_app.threads.assessments import thread_assess
 from migration_app.threads.snapshots import snapshot_pages_append
+from tests.sandbox import RunningSandbox
 
 ACTOR = Actor("ada")
 

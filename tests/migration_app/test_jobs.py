@@ -21,11 +21,10 @@ from rq import SimpleWorker, Worker
 from rq.job import Job
 
 from console.sample import sample_path
-from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
 from migration_app import worker as worker_module
 from migration_app.batches import batches
-from migration_app.batches.batches import batch_create, batch_prepare
+from migration_app.batches.batches import batch_create
 from migration_app.batches.control import batch_cancel, batch_pause, batch_resume
 from migration_app.contracts import Actor
 from migration_app.engine import runner
@@ -45,6 +44,8 @@ from tests.migration_app.engine.conftest import (
     expire_leases,
     make_thread,
 )
+from tests.prepared import batch_prepare
+from tests.sandbox import RunningSandbox
 
 __all__ = ["make_thread"]  # a fixture, used by name
 pytestmark = pytest.mark.django_db(transaction=True)

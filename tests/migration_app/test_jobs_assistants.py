@@ -11,7 +11,6 @@ import pytest
 from pytest_django.fixtures import Settings
 from rq import SimpleWorker
 
-from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
 from migration_app.contracts import Actor
 from migration_app.models import Assistant, AuditEvent
@@ -19,6 +18,7 @@ from migration_app.prompts.assistant_checks import looks_request
 from migration_app.prompts.assistants import conversions_request
 from migration_app.prompts.tasks import ASSISTANT_CHECKS_TASK
 from tests.factories import AssistantFactory, SourceObjectFactory
+from tests.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

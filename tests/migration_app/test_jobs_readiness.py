@@ -11,12 +11,12 @@ import pytest
 from django.utils import timezone
 from rq import SimpleWorker
 
-from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
 from migration_app.contracts import Actor
 from migration_app.models import AuditEvent, ReadinessCheck, TargetModel
 from migration_app.readiness.checks import CHECKS, check_request
 from migration_app.readiness.tasks import READINESS_TASK
+from tests.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

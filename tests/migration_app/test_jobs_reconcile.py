@@ -12,7 +12,6 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 from rq import SimpleWorker
 
-from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
 from migration_app.models import AuditEvent, Reconciliation
 from migration_app.reconciliation.records import reconciliation_create
@@ -20,6 +19,7 @@ from migration_app.reconciliation.review import review_ask
 from migration_app.reconciliation.tasks import RECONCILIATION_TASK
 from tests.factories import BatchFactory
 from tests.migration_app.copied import ACTOR, copied_thread, delete_conversation
+from tests.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,11 +9,11 @@ import django_rq
 import pytest
 from rq import SimpleWorker
 
-from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
 from migration_app.models import AuditEvent, Trial
 from migration_app.trials.tasks import TRIAL_TASK
 from tests.migration_app.trials.estate import nothing_left, plain_thread, trial_made
+from tests.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -18,7 +18,6 @@ from django.db import connection
 from pytest_django.fixtures import Settings
 from rq import SimpleWorker
 
-from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
 from migration_app.batches.batches import batch_create
 from migration_app.batches.control import batch_resume
@@ -35,6 +34,7 @@ from migration_app.threads.selections import selection_of_filters
 from migration_app.trials.tasks import TRIAL_TASK
 from tests.migration_app.engine.conftest import ACTOR, expire_leases, message, objects_of
 from tests.migration_app.trials.estate import thread_stored, trial_made
+from tests.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MARKER = "zanzibarnights"

@@ -4,7 +4,7 @@ import httpx2
 import pytest
 from openai import OpenAI
 
-from console.sandbox.testing import RunningSandbox, running_sandbox
+from tests.sandbox import RunningSandbox, running_sandbox
 
 
 @pytest.fixture(scope="session")

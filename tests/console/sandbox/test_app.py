@@ -2,7 +2,7 @@ import httpx2
 import pytest
 from openai import AuthenticationError, BadRequestError, OpenAI
 
-from console.sandbox.testing import RunningSandbox, running_sandbox
+from tests.sandbox import RunningSandbox, running_sandbox
 
 JSON_TYPE = {"Content-Type": "application/json"}
 

@@ -10,7 +10,7 @@ from django.core.management.base import CommandError
 
 from console.management.commands.sandbox import Command
 from console.sandbox.cli import SandboxUsageError, serve
-from console.sandbox.testing import Control
+from tests.sandbox import Control
 
 from .api import thread
 

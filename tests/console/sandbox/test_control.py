@@ -5,8 +5,8 @@ import pytest
 from openai import APIConnectionError, APITimeoutError, BadRequestError, OpenAI
 
 from console.sandbox.app import Sandbox
-from console.sandbox.testing import ControlError, RunningSandbox
 from console.sandbox.world import LOGGED_BODY_BYTES, new_world
+from tests.sandbox import ControlError, RunningSandbox
 
 from .api import get, message, post, simple, thread, user
 

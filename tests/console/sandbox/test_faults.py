@@ -14,7 +14,7 @@ from openai import (
 )
 
 from console.sandbox.faults import FaultBook, FaultError, FaultRule, Kind, parse_spec, rules_from_json
-from console.sandbox.testing import RunningSandbox
+from tests.sandbox import RunningSandbox
 
 from .api import Json, get, post, user
 

@@ -6,7 +6,7 @@ from openai import NotFoundError, OpenAI
 from console.sandbox.lags import View
 from console.sandbox.rules import PageQuery
 from console.sandbox.store import Shelf, Stored
-from console.sandbox.testing import RunningSandbox
+from tests.sandbox import RunningSandbox
 
 from .api import get, post, user
 from .test_late import append, create, stored, wait_until

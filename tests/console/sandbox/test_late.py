@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from openai import APIConnectionError, APITimeoutError, InternalServerError, OpenAI
 
-from console.sandbox.testing import RunningSandbox
+from tests.sandbox import RunningSandbox
 
 from .api import Json, get, post, user
 

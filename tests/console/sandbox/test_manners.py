@@ -4,7 +4,7 @@ import httpx2
 import pytest
 from openai import BadRequestError, NotFoundError, OpenAI
 
-from console.sandbox.testing import RunningSandbox
+from tests.sandbox import RunningSandbox
 
 from .api import Json, assistant, get, post, user
 from .test_late import append, create, stored

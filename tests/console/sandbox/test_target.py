@@ -7,7 +7,7 @@ from openai import APIStatusError, BadRequestError, NotFoundError, OpenAI
 from openai.types.conversations import ConversationItem, ConversationItemList
 from pydantic import TypeAdapter
 
-from console.sandbox.testing import RunningSandbox
+from tests.sandbox import RunningSandbox
 
 from .api import Json, call, get, output, post, user
 

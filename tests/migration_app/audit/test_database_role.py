@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
 from migration_app.audit.trail import audit_record
-from migration_app.batches.batches import batch_create, batch_prepare
+from migration_app.batches.batches import batch_create
 from migration_app.contracts import Actor
 from migration_app.counters import THREADS
 from migration_app.models import AuditEvent, Prompt, PromptVersion, Thread
@@ -18,6 +18,7 @@ from migration_app.prompts.review import version_submit
 from migration_app.prompts.versions import version_create
 from migration_app.threads.selections import selection_of_filters
 from tests.factories import AssistantFactory, SnapshotPageFactory, ThreadFactory
+from tests.prepared import batch_prepare
 
 pytestmark = pytest.mark.django_db
 ROLE = "console_app_of_a_test"

@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from migration_app.batches.batches import batch_create, batch_prepare
+from migration_app.batches.batches import batch_create
 from migration_app.batches.control import (
     BatchRefusedError,
     batch_approve,
@@ -23,6 +23,7 @@ from migration_app.contracts import Actor
 from migration_app.models import AuditEvent, Batch, Thread
 from migration_app.threads.selections import selection_of_filters, selection_of_pks
 from tests.factories import ThreadFactory
+from tests.prepared import batch_prepare
 
 pytestmark = pytest.mark.django_db
 

@@ -8,7 +8,6 @@ from migration_app.batches.batches import (
     batch_create,
     batch_fail,
     batch_finish,
-    batch_prepare,
 )
 from migration_app.batches.kinds import BATCH_KINDS, batch_eligible
 from migration_app.batches.progress import batch_progress
@@ -16,6 +15,7 @@ from migration_app.contracts import POLICIES_VERSION, Actor, Policies, policies_
 from migration_app.models import AuditEvent, Batch, Thread
 from migration_app.threads.selections import SelectionError, selection_of_filters, selection_of_pks
 from tests.factories import ConversationFactory
+from tests.prepared import batch_prepare
 
 pytestmark = pytest.mark.django_db
 ACTOR = Actor("ada", user_id=None)

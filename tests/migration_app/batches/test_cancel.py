@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from migration_app.batches import cancel as cancelling
-from migration_app.batches.batches import batch_create, batch_prepare, batch_prepare_piece
+from migration_app.batches.batches import batch_create, batch_prepare_piece
 from migration_app.batches.cancel import TakenBack, batch_take_back, taken_back
 from migration_app.batches.control import batch_cancel
 from migration_app.contracts import Actor
@@ -16,6 +16,7 @@ from migration_app.models import AuditEvent, Batch, Conversation, Thread
 from migration_app.threads.selections import selection_of_filters
 from migration_app.threads.statuses import thread_transition
 from tests.factories import ConversationFactory, ThreadFactory
+from tests.prepared import batch_prepare
 
 pytestmark = pytest.mark.django_db
 ADA = Actor("ada")

@@ -16,7 +16,6 @@ from migration_app.batches import batches, control
 from migration_app.batches.batches import (
     batch_create,
     batch_finish,
-    batch_prepare,
     batch_prepare_piece,
 )
 from migration_app.batches.control import (
@@ -35,6 +34,7 @@ from migration_app.contracts import Actor
 from migration_app.models import AuditEvent, Batch, Thread
 from migration_app.threads.selections import selection_of_filters
 from tests.factories import BatchFactory, ThreadFactory
+from tests.prepared import batch_prepare
 
 pytestmark = pytest.mark.django_db
 ADA, BOB = Actor("ada"), Actor("bob")

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from console.sandbox.testing import RunningSandbox
 from migration_app.archive.order import assemble, covering
 from migration_app.batches import preflight as preflight_module
-from migration_app.batches.batches import batch_create, batch_prepare
+from migration_app.batches.batches import batch_create
 from migration_app.batches.preflight import (
     SNAPSHOT_FINDINGS,
     FindingCount,
@@ -27,6 +26,8 @@ from migration_app.threads.assessments import thread_assess
 from migration_app.threads.selections import selection_of_filters
 from tests.migration_app.conversion.support import golden_files
 from tests.migration_app.engine.conftest import ACTOR, add_page
+from tests.prepared import batch_prepare
+from tests.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.django_db
 

@@ -14,8 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from console.sandbox.testing import RunningSandbox
-from migration_app.batches.batches import batch_create, batch_prepare
+from migration_app.batches.batches import batch_create
 from migration_app.batches.claims import threads_claim
 from migration_app.contracts import Actor
 from migration_app.conversion.threads import convert_thread
@@ -35,6 +34,8 @@ from migration_app.threads.assessments import thread_assess
 from migration_app.threads.selections import selection_of_pks
 from migration_app.threads.snapshots import snapshot_pages_append
 from tests.migration_app.conversion.support import compare_items
+from tests.prepared import batch_prepare
+from tests.sandbox import RunningSandbox
 
 ACTOR = Actor("ada", job_id="job-1")
 LEASE = dt.timedelta(seconds=60)

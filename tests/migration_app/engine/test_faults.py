@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from console.sandbox.testing import RunningSandbox
 from migration_app import spill
 from migration_app.batches.claims import threads_claimable
 from migration_app.engine import loading, runner
@@ -32,6 +31,7 @@ from migration_app.tasks.connections import Connections
 from migration_app.threads.assessments import thread_assess
 from tests.chaos.invariants import estate_troubles, unheld_conversations
 from tests.migration_app.engine.conftest import ACTOR, add_page, message, objects_of, start
+from tests.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 S = Thread.Status

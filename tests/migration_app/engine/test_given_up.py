@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from console.sandbox.testing import RunningSandbox
 from migration_app.contracts import JsonObject
 from migration_app.engine.given_up import given_up_work
 from migration_app.gateways.connection import Connection, target_connection
@@ -25,6 +24,7 @@ from tests.migration_app.engine.conftest import (
     resumed,
     start,
 )
+from tests.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

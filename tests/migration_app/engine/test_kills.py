@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from console.sandbox.testing import RunningSandbox
 from migration_app.engine.commits import Commits
 from migration_app.engine.journal import Entry
 from migration_app.gateways.connection import Connection
@@ -25,6 +24,7 @@ from tests.migration_app.engine.conftest import (
     expire_leases,
     start,
 )
+from tests.sandbox import RunningSandbox
 
 BOUNDARIES = 25
 """One more than a backfill of 45 messages passes: 6 writes and 6 calls, and each has a before and an after."""

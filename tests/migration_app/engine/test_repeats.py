@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from console.sandbox.testing import RunningSandbox
 from migration_app.engine.behaviour import Behaviour
 from migration_app.engine.database import DatabaseThread
 from migration_app.engine.runner import batch_work
@@ -24,6 +23,7 @@ from migration_app.models import AuditEvent, TargetBehaviour, Thread
 from migration_app.tasks.connections import Connections, target_name
 from tests.migration_app.conftest import Run
 from tests.migration_app.engine.conftest import ACTOR, start
+from tests.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NAME = "https://api.example.org/v1"

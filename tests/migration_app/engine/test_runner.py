@@ -14,7 +14,6 @@ import pytest
 from django.db import OperationalError, connection
 from django.db.models.functions import Now
 
-from console.sandbox.testing import RunningSandbox
 from migration_app.batches.claims import threads_claim
 from migration_app.batches.control import batch_pause, batch_resume
 from migration_app.engine import runner, supervision
@@ -33,6 +32,7 @@ from tests.migration_app.engine.conftest import (
     objects_of,
     start,
 )
+from tests.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 S = Thread.Status

@@ -11,13 +11,13 @@ import django_rq
 import pytest
 from django.core.management import CommandError, call_command
 
-from console.sandbox.testing import RunningSandbox
 from migration_app import jobs
 from migration_app.batches.kinds import BATCH_KINDS
 from migration_app.engine import runner
 from migration_app.management import batches
 from migration_app.models import AuditEvent, Batch, Thread
 from tests.migration_app.engine.conftest import make_thread
+from tests.sandbox import RunningSandbox
 
 __all__ = ["make_thread"]  # a fixture, used by name
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from console.sandbox.testing import RunningSandbox
 from migration_app.models import PromptVersion
 from tests.migration_app.prompts.prompt_rows import SPEC, prompt_made, version_made
+from tests.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.django_db
 

@@ -13,12 +13,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django.fixtures import Settings
 
-from console.sandbox.testing import RunningSandbox
 from migration_app.management.commands import reconcile as command_module
 from migration_app.models import AuditEvent, Reconciliation, Thread
 from migration_app.reconciliation.records import reconciliation_create
 from migration_app.reconciliation.work import reconcile_work
 from tests.migration_app.copied import ACTOR, copied_thread, delete_conversation
+from tests.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.django_db
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from console.sandbox.testing import RunningSandbox
 from migration_app.models import Trial
 from tests.migration_app.trials.estate import nothing_left, plain_thread, tool_thread, version_made
+from tests.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

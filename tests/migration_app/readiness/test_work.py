@@ -4,7 +4,6 @@ from functools import partial
 
 import pytest
 
-from console.sandbox.testing import RunningSandbox
 from migration_app.contracts import Actor
 from migration_app.gateways.connection import source_connection, target_connection
 from migration_app.models import AuditEvent, ReadinessCheck, Resource, TargetModel
@@ -14,6 +13,7 @@ from migration_app.readiness.checks import check_request
 from migration_app.readiness.work import readiness_work
 from migration_app.tasks.connections import Connections
 from tests.migration_app.prompts.prompt_rows import SPEC, prompt_made, version_made
+from tests.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.django_db
 ADA = Actor("ada")

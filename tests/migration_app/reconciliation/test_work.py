@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from pytest_django.fixtures import Settings
 
-from console.sandbox.testing import RunningSandbox
 from migration_app.gateways.connection import Connection, source_connection, target_connection
 from migration_app.models import Conversation, Reconciliation, Thread
 from migration_app.reconciliation import work
@@ -34,6 +33,7 @@ from tests.migration_app.copied import (
     source_objects,
 )
 from tests.migration_app.engine.conftest import call
+from tests.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.django_db
 

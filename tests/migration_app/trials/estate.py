@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from console.sandbox.testing import RunningSandbox
 from migration_app.contracts import Actor
 from migration_app.gateways.connection import target_connection
 from migration_app.models import Assistant, Prompt, PromptVersion, Thread, Trial
@@ -16,6 +15,7 @@ from migration_app.trials.plan import Settings, TrialPlan, trial_plan
 from migration_app.trials.trials import trial_create
 from migration_app.trials.work import trial_work
 from tests.migration_app.engine.conftest import add_page, message, objects_of
+from tests.sandbox import RunningSandbox
 
 ACTOR = Actor("ada", job_id="job-1")
 LOOK_UP = {

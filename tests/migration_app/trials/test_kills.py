@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from console.sandbox.testing import RunningSandbox
 from migration_app.models import Trial, TrialResult
 from migration_app.trials import scratch, turn, work
 from migration_app.trials.trials import trial_step
 from tests.migration_app.trials.estate import plain_thread, run_trial, trial_made
 from tests.migration_app.trials.test_work import died, seen
+from tests.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

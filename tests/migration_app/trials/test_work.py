@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from console.sandbox.testing import RunningSandbox
 from migration_app.models import AuditEvent, Trial, TrialResult, TrialScratch
 from migration_app.tasks.turns import Watch
 from migration_app.trials.trials import (
@@ -29,6 +28,7 @@ from tests.migration_app.trials.estate import (
     trial_made,
     version_made,
 )
+from tests.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

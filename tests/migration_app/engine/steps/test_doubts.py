@@ -11,7 +11,6 @@ from typing import Any, cast
 import pytest
 from django.utils import timezone
 
-from console.sandbox.testing import RunningSandbox
 from migration_app.engine.behaviour import Behaviour
 from migration_app.engine.steps import doubts, protocol, readback
 from migration_app.engine.steps.protocol import thread_backfill
@@ -29,6 +28,7 @@ from tests.migration_app.engine.conftest import (
     see_through,
     start,
 )
+from tests.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MakeThread = Callable[..., Thread]

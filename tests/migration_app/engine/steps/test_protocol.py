@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from console.sandbox.testing import RunningSandbox
 from migration_app.engine.steps import protocol
 from migration_app.gateways.connection import Answer, Connection
 from migration_app.gateways.errors import GatewayError
@@ -33,6 +32,7 @@ from tests.migration_app.engine.conftest import (
     start,
     verified,
 )
+from tests.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MakeThread = Callable[..., Thread]

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from console.sandbox.testing import RunningSandbox
 from migration_app.contracts import PlannedItem
 from migration_app.engine.steps import protocol
 from migration_app.engine.steps.refusals import halves, is_about_items
@@ -29,6 +28,7 @@ from tests.migration_app.engine.conftest import (
     start,
     verified,
 )
+from tests.sandbox import RunningSandbox
 
 Refusing = Callable[[Callable[[dict[str, Any]], bool]], None]
 

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
-from console.sandbox.testing import RunningSandbox
 from migration_app.engine.runner import batch_work
 from migration_app.gateways.connection import target_connection
 from migration_app.models import AuditEvent, Batch, Resource, Thread
 from migration_app.tasks.connections import Connections
 from migration_app.threads.assessments import thread_assess
 from tests.migration_app.engine.conftest import ACTOR, add_page, message, start
+from tests.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 FILE = {

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import pytest
 from django.db import connection
 
-from console.sandbox.testing import RunningSandbox
 from migration_app.batches.cancel import batch_take_back
 from migration_app.batches.control import batch_cancel
 from migration_app.batches.kinds import BATCH_KINDS
@@ -32,6 +31,7 @@ from tests.migration_app.engine.conftest import (
     start,
     verified,
 )
+from tests.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MakeThread = Callable[..., Thread]

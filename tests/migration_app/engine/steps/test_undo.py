@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from console.sandbox.testing import RunningSandbox
-from migration_app.batches.batches import batch_create, batch_prepare
+from migration_app.batches.batches import batch_create
 from migration_app.batches.control import batch_approve
 from migration_app.contracts import Actor
 from migration_app.engine.steps.undo import thread_rollback
@@ -42,6 +41,8 @@ from tests.migration_app.engine.conftest import (
     see_through,
     start,
 )
+from tests.prepared import batch_prepare
+from tests.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 S = Thread.Status

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from console.sandbox.testing import RunningSandbox
 from migration_app.engine.steps.undo import thread_rollback
 from migration_app.gateways.connection import Connection
 from migration_app.models import AuditEvent, Chunk, Conversation, FormerConversation, Thread
@@ -21,6 +20,7 @@ from tests.migration_app.engine.conftest import (
     start,
 )
 from tests.migration_app.engine.test_kills import Bomb, KilledError, arm
+from tests.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ITEMS = 23
