@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from console.sandbox.testing import RunningSandbox
 from migration_app.gateways.connection import Connection
 from migration_app.gateways.deletion import conversation_purge, conversation_remove, items_delete
 from migration_app.gateways.errors import GatewayError
 from tests.migration_app.conftest import Run
 from tests.migration_app.gateways.test_target import filled
+from tests.sandbox import RunningSandbox
 
 
 def test_a_conversation_goes_after_all_its_items(
