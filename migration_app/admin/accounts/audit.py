@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.text import Truncator
 
+from migration_app.admin.base.columns import text_column
 from migration_app.admin.base.filters import day_filter, text_filter, values_filter
 from migration_app.admin.base.model_admin import ReadOnlyAdmin
 from migration_app.audit.actions import ACTIONS, action_label
@@ -58,15 +56,11 @@ class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
     )
     readonly_fields = fields
 
-    def get_search_results(
-        self,
-        request: HttpRequest,  # noqa: ARG002 - Django's signature
-        queryset: QuerySet[Any],
-        search_term: str,
-    ) -> tuple[QuerySet[Any], bool]:
+    def found_by(self, rows: QuerySet[AuditEvent], words: str) -> QuerySet[AuditEvent]:
         """Search by exact subject id."""
-        words = search_term.strip().replace("\x00", "")
-        return (queryset.filter(subject_id=words) if words else queryset), False
+        return rows.filter(subject_id=words)
+
+    show_reason = text_column("reason", "reason", most=80)
 
     @admin.display(description="when (UTC)")
     def show_at(self, event: AuditEvent) -> str:
@@ -113,8 +107,3 @@ class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
             return "–"
         url = reverse("admin:migration_app_batch_change", args=[event.batch_pk])
         return format_html('<a class="mc-link" href="{}">{}</a>', url, event.batch_pk)
-
-    @admin.display(description="reason")
-    def show_reason(self, event: AuditEvent) -> str:
-        """The beginning of the reason; the whole of it on the event's page."""
-        return event.reason if len(event.reason) <= 80 else f"{event.reason[:79]}…"

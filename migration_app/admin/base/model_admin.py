@@ -5,6 +5,7 @@ Typed as Django's own ModelAdmin: django-unfold carries no annotations.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
@@ -85,6 +86,23 @@ def row_key(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < _LONGEST_NUMBER else None
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class ListButton:
+    """A button above a list, for those with the permission (empty: all who see the list)."""
+
+    label: str
+    url_name: str
+    icon: str
+    permission: str = ""
+    is_main: bool = False
+    is_post: bool = False
+
+    @property
+    def url(self) -> str:
+        """Where it leads."""
+        return reverse(f"admin:{self.url_name}")
+
+
 class ReadOnlyAdmin(OfferedOnly, SkinAdmin[M]):
     """A list and a page a row, and nothing to add, change or delete."""
 
@@ -95,6 +113,8 @@ class ReadOnlyAdmin(OfferedOnly, SkinAdmin[M]):
     list_filter_submit = True
     list_fullwidth = True
     paginator = BoundedPaginator
+    change_list_template = "migration_app/base/list.html"
+    list_buttons: ClassVar[Sequence[ListButton]] = ()
     sortable_by: ClassVar[Any] = ()
 
     # Fields by whose values an index holds the list in its order, the best for looking through first.
@@ -112,6 +132,29 @@ class ReadOnlyAdmin(OfferedOnly, SkinAdmin[M]):
         rest = {name: value for name, value in fields.items() if name not in best}
         found = index_walk(rows, {name: fields[name] for name in best}, self.list_order)
         return window_of(found if below is None else _older(found, below, self.list_order[0]), rest)
+
+    def found_by(self, rows: QuerySet[M], words: str) -> QuerySet[M] | None:  # noqa: ARG002 - for those who know
+        """Rows that a search finds by exact values; None: Django looks through ``search_fields``."""
+        return None
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Search as the list says, for nothing that no column can hold."""
+        words = search_term.strip().replace("\x00", "")
+        found = self.found_by(queryset, words) if words else queryset
+        return super().get_search_results(request, queryset, words) if found is None else (found, False)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the list, with the buttons that this person may use."""
+        may = [
+            button
+            for button in self.list_buttons
+            if not button.permission or request.user.has_perm(button.permission)
+        ]
+        return super().changelist_view(request, {"list_buttons": may, **(extra_context or {})})
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:  # noqa: ARG002 - Django's signature
         """Offer nothing; Django itself would offer to delete."""

@@ -18,7 +18,8 @@ from django.http import (
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 
-from migration_app.admin.base.badges import badge_html, batch_badge, thread_badge
+from migration_app.admin.base.badges import batch_badge, thread_badge
+from migration_app.admin.base.columns import badge_column, moment_column, text_column
 from migration_app.admin.base.filters import choice_filter
 from migration_app.admin.base.forms import ConsoleForm
 from migration_app.admin.base.model_admin import RowPageAdmin, progress_json
@@ -166,40 +167,21 @@ class BatchAdmin(RowPageAdmin[Batch]):
             *super().get_urls(),
         ]
 
+    show_state = badge_column("state", lambda batch: batch_badge(batch.state))
+    show_by = text_column("by", "created_by_name")
+    show_reason = text_column("reason", "reason", most=60)
+    show_started = moment_column("started", "created_at")
+    show_finished = moment_column("finished", "finished_at")
+
     @admin.display(description="batch")
     def show_name(self, batch: Batch) -> str:
         """Number and kind, and whether it goes before others."""
         return f"{batch.pk}: {batch.get_kind_display()}{', urgent' if batch.urgent else ''}"
 
-    @admin.display(description="state")
-    def show_state(self, batch: Batch) -> str:
-        """Coloured state."""
-        return badge_html(batch_badge(batch.state))
-
-    @admin.display(description="by")
-    def show_by(self, batch: Batch) -> str:
-        """Who started it."""
-        return batch.created_by_name
-
-    @admin.display(description="reason")
-    def show_reason(self, batch: Batch) -> str:
-        """The beginning of the reason."""
-        return batch.reason if len(batch.reason) <= 60 else f"{batch.reason[:59]}…"
-
     @admin.display(description="threads taken")
     def show_taken(self, batch: Batch) -> str:
         """Taken of looked at."""
         return f"{batch.taken_count:,} of {batch.selected_count:,}"
-
-    @admin.display(description="started")
-    def show_started(self, batch: Batch) -> str:
-        """When the operator confirmed it, UTC."""
-        return f"{batch.created_at:%Y-%m-%d %H:%M}"
-
-    @admin.display(description="finished")
-    def show_finished(self, batch: Batch) -> str:
-        """When it was over, UTC."""
-        return f"{batch.finished_at:%Y-%m-%d %H:%M}" if batch.finished_at else "–"
 
     def progress_view(self, request: HttpRequest, pk: int) -> JsonResponse:
         """Tell the page's script how far the batch is."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
@@ -21,12 +20,13 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from migration_app.admin.base.actors import actor_of
-from migration_app.admin.base.badges import badge_html, progress_badge
+from migration_app.admin.base.badges import progress_badge
 from migration_app.admin.base.body_limit import content_length
+from migration_app.admin.base.columns import badge_column, column, moment_column, text_column
 from migration_app.admin.base.downloads import csv_response
 from migration_app.admin.base.filters import choice_filter
 from migration_app.admin.base.forms import ConsoleForm
-from migration_app.admin.base.model_admin import RowPageAdmin, progress_json
+from migration_app.admin.base.model_admin import ListButton, RowPageAdmin, progress_json
 from migration_app.admin.base.pagination import slice_of
 from migration_app.admin.base.rendering import bytes_words
 from migration_app.admin.base.workers import workers_state
@@ -93,7 +93,9 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
     )
     ordering = ("-id",)
     row_name = "import"
-    change_list_template = "migration_app/imports/list.html"
+    list_buttons = (
+        ListButton("Import a file", "migration_app_sourceimport_upload", "upload_file", IMPORT, is_main=True),
+    )
 
     def get_urls(self) -> list[URLPattern]:
         """Add upload, progress and rejects."""
@@ -109,28 +111,15 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
             *super().get_urls(),
         ]
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Add the upload button for those who may import."""
-        return super().changelist_view(
-            request, {**(extra_context or {}), "may_import": request.user.has_perm(IMPORT)}
-        )
+    show_state = badge_column("state", lambda row: progress_badge(row.state))
+    show_size = column("size", lambda row: bytes_words(row.file_bytes))
+    show_by = text_column("by", "created_by_name")
+    show_created = moment_column("started", "created_at")
 
     @admin.display(description="import")
     def show_name(self, row: SourceImport) -> str:
         """Number and file name."""
         return f"{row.pk}: {row.file_name}"
-
-    @admin.display(description="state")
-    def show_state(self, row: SourceImport) -> str:
-        """Coloured state."""
-        return badge_html(progress_badge(row.state))
-
-    @admin.display(description="size")
-    def show_size(self, row: SourceImport) -> str:
-        """Size of the file."""
-        return bytes_words(row.file_bytes)
 
     @admin.display(description="threads")
     def show_threads(self, row: SourceImport) -> str:
@@ -142,16 +131,6 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
     def show_rejects(self, row: SourceImport) -> str:
         """Lines that could not be taken."""
         return f"{row.reject_count:,}" if row.reject_count else "–"
-
-    @admin.display(description="by")
-    def show_by(self, row: SourceImport) -> str:
-        """Who asked for it."""
-        return row.created_by_name
-
-    @admin.display(description="started")
-    def show_created(self, row: SourceImport) -> str:
-        """When it was asked for, UTC."""
-        return f"{row.created_at:%Y-%m-%d %H:%M}"
 
     # --- upload -----------------------------------------------------------------------------------
 

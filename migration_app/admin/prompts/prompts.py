@@ -21,7 +21,7 @@ from migration_app.admin.base.badges import (
 )
 from migration_app.admin.base.filters import ExactFilter
 from migration_app.admin.base.forms import ConsoleForm
-from migration_app.admin.base.model_admin import RowPageAdmin
+from migration_app.admin.base.model_admin import ListButton, RowPageAdmin
 from migration_app.admin.base.rendering import pretty_json
 from migration_app.admin.prompts.acts import (
     compare_view,
@@ -91,7 +91,12 @@ class PromptAdmin(RowPageAdmin[Prompt]):
         "show_drift",
         "show_dashboard_id",
     )
-    change_list_template = "migration_app/prompts/list.html"
+    list_buttons = (
+        ListButton("Import edited files", "migration_app_prompt_import", "upload_file", CHANGE),
+        ListButton(
+            "Export all active", "migration_app_prompt_zip", "folder_zip", EXPORT, is_main=True, is_post=True
+        ),
+    )
     list_select_related = ("assistant",)
     row_related = ("assistant__source",)
     list_filter = (WaitingFilter,)
@@ -185,8 +190,7 @@ class PromptAdmin(RowPageAdmin[Prompt]):
         """Refuse the action without its permission aloud."""
         if request.POST.get("action") == "export" and not request.user.has_perm(EXPORT):
             raise PermissionDenied
-        may = {"may_export": request.user.has_perm(EXPORT), "may_import": request.user.has_perm(CHANGE)}
-        return super().changelist_view(request, {**may, **(extra_context or {})})
+        return super().changelist_view(request, extra_context)
 
     def export_many(self, request: HttpRequest, prompts: QuerySet[Prompt]) -> HttpResponse | None:
         """Download the active versions of prompts as a zip."""

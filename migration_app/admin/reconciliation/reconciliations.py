@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
@@ -21,11 +20,12 @@ from django.http import (
 from django.urls import URLPattern, path, reverse
 
 from migration_app.admin.base.actors import actor_of
-from migration_app.admin.base.badges import Badge, badge_html
+from migration_app.admin.base.badges import Badge
+from migration_app.admin.base.columns import badge_column, column, moment_column, text_column
 from migration_app.admin.base.downloads import csv_response
 from migration_app.admin.base.filters import choice_filter
 from migration_app.admin.base.forms import ConsoleForm, ReasonForm
-from migration_app.admin.base.model_admin import RowPageAdmin, progress_json
+from migration_app.admin.base.model_admin import ListButton, RowPageAdmin, progress_json
 from migration_app.admin.base.pagination import slice_of
 from migration_app.admin.base.workers import workers_state
 from migration_app.admin.reconciliation.forms import StartForm
@@ -69,6 +69,11 @@ _STATE_COLOURS: Mapping[str, str] = {
 _COLOURS: Mapping[str, str] = {"error": "danger", "warning": "warning", "information": "info"}
 
 
+def state_badge(row: Reconciliation) -> Badge:
+    """Coloured state."""
+    return Badge(row.get_state_display(), _STATE_COLOURS.get(row.state, ""))
+
+
 def reconciliation_percent(row: Reconciliation) -> int:
     """Share that is done: checks count alike, and the one at hand by how far its keys are."""
     if row.state == _S.FINISHED:
@@ -108,7 +113,9 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
     )
     list_filter = (choice_filter("state", "state", list(_S.choices)),)
     ordering = ("-id",)
-    change_list_template = "migration_app/reconciliation/list.html"
+    list_buttons = (
+        ListButton("Reconcile", "migration_app_reconciliation_start", "balance", RUN, is_main=True),
+    )
 
     def get_urls(self) -> list[URLPattern]:
         """Add starting, progress, the download and the acts."""
@@ -121,28 +128,11 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
             *super().get_urls(),
         ]
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Add the start button for those who may."""
-        return super().changelist_view(
-            request, {**(extra_context or {}), "may_run": request.user.has_perm(RUN)}
-        )
-
-    @admin.display(description="reconciliation")
-    def show_name(self, row: Reconciliation) -> str:
-        """Its number."""
-        return f"{row.pk}"
-
-    @admin.display(description="state")
-    def show_state(self, row: Reconciliation) -> str:
-        """Coloured state."""
-        return badge_html(state_badge(row))
-
-    @admin.display(description="looks at")
-    def show_scope(self, row: Reconciliation) -> str:
-        """How much of the estate."""
-        return scope_words(row)
+    show_name = text_column("reconciliation", "pk")
+    show_state = badge_column("state", state_badge)
+    show_scope = column("looks at", scope_words)
+    show_created = moment_column("asked for (UTC)", "created_at")
+    show_finished = moment_column("finished (UTC)", "finished_at")
 
     @admin.display(description="found")
     def show_found(self, row: Reconciliation) -> str:
@@ -154,16 +144,6 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
     def show_by(self, row: Reconciliation) -> str:
         """Who asked for it."""
         return f"{row.created_by_name} (regular)" if row.scheduled else row.created_by_name
-
-    @admin.display(description="asked for (UTC)")
-    def show_created(self, row: Reconciliation) -> str:
-        """When it was asked for."""
-        return f"{row.created_at:%Y-%m-%d %H:%M}"
-
-    @admin.display(description="finished (UTC)")
-    def show_finished(self, row: Reconciliation) -> str:
-        """When it was over."""
-        return f"{row.finished_at:%Y-%m-%d %H:%M}" if row.finished_at else "–"
 
     # --- starting ---------------------------------------------------------------------------------
 
@@ -331,11 +311,6 @@ def _figures(form: StartForm) -> list[tuple[str, str]]:
     if "live" in asked["checks"]:
         figures.append(("Calls to the live source", f"{estimate.live_calls:,}"))
     return figures
-
-
-def state_badge(row: Reconciliation) -> Badge:
-    """Coloured state."""
-    return Badge(row.get_state_display(), _STATE_COLOURS.get(row.state, ""))
 
 
 def severity_badge(severity: str) -> Badge:

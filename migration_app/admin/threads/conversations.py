@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from typing import Any
+from typing import TypeVar
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.db.models import Model, Q, QuerySet
 from django.urls import reverse
 from django.utils.html import format_html
 
@@ -17,21 +15,26 @@ from migration_app.admin.base.badges import (
     chunk_badge,
     conversation_badge,
 )
+from migration_app.admin.base.columns import badge_column, column, moment_column, moment_text
 from migration_app.admin.base.filters import choice_filter
 from migration_app.admin.base.model_admin import ReadOnlyAdmin, ReadOnlyInline
 from migration_app.contracts import policies_from
 from migration_app.models import Chunk, Conversation, FormerConversation, Thread
 from migration_app.threads.plans import policies_words
 
-
-def _moment(moment: dt.datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else "–"
+M = TypeVar("M", bound=Model)
 
 
 def thread_link(thread: Thread) -> str:
     """Link to a thread's page, by its id."""
     url = reverse("admin:migration_app_thread_change", args=[thread.pk])
     return format_html('<a class="mc-link mc-mono" href="{}"><bdi>{}</bdi></a>', url, thread.thread_id)
+
+
+def _by_id(rows: QuerySet[M], words: str) -> QuerySet[M]:
+    # The thread's key first: an OR over two tables would read every row of both.
+    thread_pk = Thread.objects.filter(thread_id=words).values_list("pk", flat=True).first()
+    return rows.filter(Q(conversation_id=words) | Q(thread_id=thread_pk))
 
 
 class ChunkInline(ReadOnlyInline):
@@ -52,30 +55,12 @@ class ChunkInline(ReadOnlyInline):
     readonly_fields = fields
     ordering = ("sequence",)
 
-    @admin.display(description="chunk")
-    def show_number(self, chunk: Chunk) -> int:
-        """Chunks count from 1 wherever people see them."""
-        return chunk.sequence + 1
-
-    @admin.display(description="first item")
-    def show_first(self, chunk: Chunk) -> int:
-        """Items count from 1 too."""
-        return chunk.first_item + 1
-
-    @admin.display(description="state")
-    def show_state(self, chunk: Chunk) -> str:
-        """Coloured state."""
-        return badge_html(chunk_badge(chunk.state))
-
-    @admin.display(description="sent (UTC)")
-    def show_sent(self, chunk: Chunk) -> str:
-        """When the append was sent."""
-        return _moment(chunk.sent_at)
-
-    @admin.display(description="appended (UTC)")
-    def show_appended(self, chunk: Chunk) -> str:
-        """When the target answered."""
-        return _moment(chunk.appended_at)
+    # Chunks and items count from 1 wherever people see them.
+    show_number = column("chunk", lambda chunk: str(chunk.sequence + 1))
+    show_first = column("first item", lambda chunk: str(chunk.first_item + 1))
+    show_state = badge_column("state", lambda chunk: chunk_badge(chunk.state))
+    show_sent = moment_column("sent (UTC)", "sent_at", seconds=True)
+    show_appended = moment_column("appended (UTC)", "appended_at", seconds=True)
 
 
 @admin.register(Conversation)
@@ -105,19 +90,16 @@ class ConversationAdmin(ReadOnlyAdmin[Conversation]):
     readonly_fields = fields
     inlines = (ChunkInline,)
 
-    def get_search_results(
-        self,
-        request: HttpRequest,  # noqa: ARG002 - Django's signature
-        queryset: QuerySet[Any],
-        search_term: str,
-    ) -> tuple[QuerySet[Any], bool]:
+    def found_by(self, rows: QuerySet[Conversation], words: str) -> QuerySet[Conversation]:
         """Search by exact ids."""
-        words = search_term.strip().replace("\x00", "")
-        if not words:
-            return queryset, False
-        # The thread's key first: an OR over two tables would read every row of both.
-        thread_pk = Thread.objects.filter(thread_id=words).values_list("pk", flat=True).first()
-        return queryset.filter(Q(conversation_id=words) | Q(thread_id=thread_pk)), False
+        return _by_id(rows, words)
+
+    show_thread = column("thread", lambda conversation: thread_link(conversation.thread))
+    show_state = badge_column("state", lambda conversation: conversation_badge(conversation.state))
+    show_intended = moment_column("create sent (UTC)", "intended_at", seconds=True)
+    show_created = moment_column("created (UTC)", "created_at", seconds=True)
+    show_completed = moment_column("complete (UTC)", "completed_at", seconds=True)
+    show_verified = moment_column("verified (UTC)", "verified_at", seconds=True)
 
     @admin.display(description="conversation id")
     def show_id(self, conversation: Conversation) -> str:
@@ -126,16 +108,6 @@ class ConversationAdmin(ReadOnlyAdmin[Conversation]):
             return "(create not answered yet)"
         return format_html('<span class="mc-mono">{}</span>', conversation.conversation_id)
 
-    @admin.display(description="thread")
-    def show_thread(self, conversation: Conversation) -> str:
-        """Link to the thread."""
-        return thread_link(conversation.thread)
-
-    @admin.display(description="state")
-    def show_state(self, conversation: Conversation) -> str:
-        """Coloured state."""
-        return badge_html(conversation_badge(conversation.state))
-
     @admin.display(description="policies")
     def show_policies(self, conversation: Conversation) -> str:
         """What it was begun with, where that is not the default."""
@@ -143,26 +115,6 @@ class ConversationAdmin(ReadOnlyAdmin[Conversation]):
             return policies_words(policies_from(conversation.policies))
         except ValueError as error:
             return f"can't be read: {error}"
-
-    @admin.display(description="create sent (UTC)")
-    def show_intended(self, conversation: Conversation) -> str:
-        """When the create was sent."""
-        return _moment(conversation.intended_at)
-
-    @admin.display(description="created (UTC)")
-    def show_created(self, conversation: Conversation) -> str:
-        """When the target answered."""
-        return _moment(conversation.created_at)
-
-    @admin.display(description="complete (UTC)")
-    def show_completed(self, conversation: Conversation) -> str:
-        """When the last chunk was appended."""
-        return _moment(conversation.completed_at)
-
-    @admin.display(description="verified (UTC)")
-    def show_verified(self, conversation: Conversation) -> str:
-        """When it was last read back and found equal."""
-        return _moment(conversation.verified_at)
 
 
 @admin.register(FormerConversation)
@@ -197,28 +149,18 @@ class FormerConversationAdmin(ReadOnlyAdmin[FormerConversation]):
     )
     readonly_fields = fields
 
-    def get_search_results(
-        self,
-        request: HttpRequest,  # noqa: ARG002 - Django's signature
-        queryset: QuerySet[Any],
-        search_term: str,
-    ) -> tuple[QuerySet[Any], bool]:
+    def found_by(self, rows: QuerySet[FormerConversation], words: str) -> QuerySet[FormerConversation]:
         """Search by exact ids."""
-        words = search_term.strip().replace("\x00", "")
-        if not words:
-            return queryset, False
-        thread_pk = Thread.objects.filter(thread_id=words).values_list("pk", flat=True).first()
-        return queryset.filter(Q(conversation_id=words) | Q(thread_id=thread_pk)), False
+        return _by_id(rows, words)
+
+    show_thread = column("thread", lambda former: thread_link(former.thread))
+    show_created = moment_column("created (UTC)", "created_at", seconds=True)
+    show_parted = moment_column("parted (UTC)", "parted_at", seconds=True)
 
     @admin.display(description="conversation id")
     def show_id(self, former: FormerConversation) -> str:
         """The target's id, which the mapping no longer names."""
         return format_html('<span class="mc-mono">{}</span>', former.conversation_id)
-
-    @admin.display(description="thread")
-    def show_thread(self, former: FormerConversation) -> str:
-        """Link to the thread."""
-        return thread_link(former.thread)
 
     @admin.display(description="fate")
     def show_fate(self, former: FormerConversation) -> str:
@@ -239,17 +181,7 @@ class FormerConversationAdmin(ReadOnlyAdmin[FormerConversation]):
     def show_deletion(self, former: FormerConversation) -> str:
         """Whether one that was given up in doubt is gone, or when that is tried next."""
         if former.deleted_at is not None:
-            return f"found gone on {_moment(former.deleted_at)} UTC"
+            return f"found gone on {moment_text(former.deleted_at)} UTC"
         if former.delete_after is not None:
-            return f"next on {_moment(former.delete_after)} UTC, after {former.delete_tries} tries"
+            return f"next on {moment_text(former.delete_after)} UTC, after {former.delete_tries} tries"
         return "none is planned"
-
-    @admin.display(description="created (UTC)")
-    def show_created(self, former: FormerConversation) -> str:
-        """When the target answered its create."""
-        return _moment(former.created_at)
-
-    @admin.display(description="parted (UTC)")
-    def show_parted(self, former: FormerConversation) -> str:
-        """When the thread left it."""
-        return _moment(former.parted_at)

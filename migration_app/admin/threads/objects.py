@@ -11,7 +11,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from migration_app.admin.base.actors import actor_of
-from migration_app.admin.base.badges import badge_html, object_badge
+from migration_app.admin.base.badges import object_badge
+from migration_app.admin.base.columns import badge_column, moment_column
 from migration_app.admin.base.filters import choice_filter, distinct_values, values_filter
 from migration_app.admin.base.model_admin import ReadOnlyAdmin, row_key
 from migration_app.admin.base.rendering import pretty_json
@@ -60,23 +61,12 @@ class SourceObjectAdmin(ReadOnlyAdmin[SourceObject]):
         match = request.resolver_match
         return rows.defer("payload") if match and str(match.url_name).endswith("_changelist") else rows
 
-    def get_search_results(
-        self,
-        request: HttpRequest,  # noqa: ARG002 - Django's signature
-        queryset: QuerySet[Any],
-        search_term: str,
-    ) -> tuple[QuerySet[Any], bool]:
-        """Search by exact id."""
-        words = search_term.strip().replace("\x00", "")
-        if not words:
-            return queryset, False
-        # The index on ids begins with the kind, of which there are a few.
-        return queryset.filter(kind__in=distinct_values(SourceObject, "kind"), object_id=words), False
+    def found_by(self, rows: QuerySet[SourceObject], words: str) -> QuerySet[SourceObject]:
+        """Search by exact id. The index on ids begins with the kind, of which there are a few."""
+        return rows.filter(kind__in=distinct_values(SourceObject, "kind"), object_id=words)
 
-    @admin.display(description="state")
-    def show_state(self, row: SourceObject) -> str:
-        """Coloured state."""
-        return badge_html(object_badge(row.state))
+    show_state = badge_column("state", lambda row: object_badge(row.state))
+    show_received = moment_column("received (UTC)", "received_at", seconds=True)
 
     @admin.display(description="import")
     def show_import(self, row: SourceObject) -> str:
@@ -90,11 +80,6 @@ class SourceObjectAdmin(ReadOnlyAdmin[SourceObject]):
     def show_redacted(self, row: SourceObject) -> str:
         """Whether something was taken out before storing."""
         return "yes" if row.redacted else "no"
-
-    @admin.display(description="received (UTC)")
-    def show_received(self, row: SourceObject) -> str:
-        """When it came in, UTC."""
-        return f"{row.received_at:%Y-%m-%d %H:%M:%S}"
 
     def change_view(
         self,

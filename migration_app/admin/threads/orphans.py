@@ -11,7 +11,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpR
 from django.urls import URLPattern, path, reverse
 
 from migration_app.admin.base.actors import actor_of
-from migration_app.admin.base.badges import Badge, badge_html
+from migration_app.admin.base.badges import Badge
+from migration_app.admin.base.columns import badge_column, column, moment_column, text_column
 from migration_app.admin.base.filters import choice_filter
 from migration_app.admin.base.forms import ConsoleForm
 from migration_app.admin.base.model_admin import RowPageAdmin
@@ -85,48 +86,21 @@ class OrphanConversationAdmin(RowPageAdmin[OrphanConversation]):
         ]
         return super().changelist_view(request, {**(extra_context or {}), "figures": figures})
 
-    def get_search_results(
-        self,
-        request: HttpRequest,  # noqa: ARG002 - Django's signature
-        queryset: QuerySet[Any],
-        search_term: str,
-    ) -> tuple[QuerySet[Any], bool]:
-        """Search by exact thread id."""
-        words = search_term.strip().replace("\x00", "")
-        if not words:
-            return queryset, False
-        thread_pk = Thread.objects.filter(thread_id=words).values_list("pk", flat=True).first()
-        return queryset.filter(thread_id=thread_pk), False
+    def found_by(self, rows: QuerySet[OrphanConversation], words: str) -> QuerySet[OrphanConversation]:
+        """Search by exact thread id: its key first, which this table's index holds."""
+        thread = Thread.objects.filter(thread_id=words).only("pk").first()
+        return rows.filter(thread=thread) if thread else rows.none()
 
-    @admin.display(description="create sent (UTC)")
-    def show_intended(self, orphan: OrphanConversation) -> str:
-        """When the create was sent, UTC."""
-        return f"{orphan.intended_at:%Y-%m-%d %H:%M:%S}"
-
-    @admin.display(description="thread")
-    def show_thread(self, orphan: OrphanConversation) -> str:
-        """Link to the thread."""
-        return thread_link(orphan.thread)
-
-    @admin.display(description="state")
-    def show_state(self, orphan: OrphanConversation) -> str:
-        """Coloured state."""
-        return badge_html(orphan_badge(orphan))
+    show_intended = moment_column("create sent (UTC)", "intended_at", seconds=True)
+    show_thread = column("thread", lambda orphan: thread_link(orphan.thread))
+    show_state = badge_column("state", orphan_badge)
+    show_request = text_column("request id", "request_id")
+    show_note = text_column("note", "note", most=60)
 
     @admin.display(description="recognised by")
     def show_mark(self, orphan: OrphanConversation) -> str:
         """The pair that names the thread, else the keys that were sent."""
         return orphan_mark(orphan) or ", ".join(orphan.metadata_keys) or "no metadata"
-
-    @admin.display(description="request id")
-    def show_request(self, orphan: OrphanConversation) -> str:
-        """The request's id, where any answer brought one."""
-        return orphan.request_id or "–"
-
-    @admin.display(description="note")
-    def show_note(self, orphan: OrphanConversation) -> str:
-        """The beginning of the note."""
-        return (orphan.note if len(orphan.note) <= 60 else f"{orphan.note[:59]}…") or "–"
 
     # --- one entry --------------------------------------------------------------------------------
 

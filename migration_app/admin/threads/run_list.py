@@ -19,10 +19,11 @@ from django.utils.text import Truncator
 
 from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.badges import badge_html, run_badge, severity_badge
+from migration_app.admin.base.columns import column, moment_column
 from migration_app.admin.base.downloads import csv_response
 from migration_app.admin.base.filters import text_filter, values_filter
 from migration_app.admin.base.forms import ConsoleForm
-from migration_app.admin.base.model_admin import RowPageAdmin
+from migration_app.admin.base.model_admin import ListButton, RowPageAdmin
 from migration_app.admin.base.pagination import slice_of
 from migration_app.admin.base.rendering import Sight, pretty_json
 from migration_app.admin.threads.conversations import thread_link
@@ -68,7 +69,7 @@ class RunAdmin(RowPageAdmin[Run]):
     search_fields = ("run_id",)
     search_help_text = "Exact run id"
     ordering = ("-id",)
-    change_list_template = "migration_app/threads/run_list.html"
+    list_buttons = (ListButton("Tokens by month", "migration_app_run_totals", "toll"),)
 
     def get_urls(self) -> list[URLPattern]:
         """Add the totals and their download."""
@@ -79,15 +80,12 @@ class RunAdmin(RowPageAdmin[Run]):
             *super().get_urls(),
         ]
 
-    def get_search_results(
-        self,
-        request: HttpRequest,  # noqa: ARG002 - Django's signature
-        queryset: QuerySet[Any],
-        search_term: str,
-    ) -> tuple[QuerySet[Any], bool]:
+    def found_by(self, rows: QuerySet[Run], words: str) -> QuerySet[Run]:
         """Search by exact id."""
-        words = search_term.strip().replace("\x00", "")
-        return (queryset.filter(run_id=words) if words else queryset), False
+        return rows.filter(run_id=words)
+
+    show_created = moment_column("created (UTC)", "created_at", seconds=True)
+    show_thread = column("thread", lambda run: thread_link(run.thread))
 
     @admin.display(description="run")
     def show_run(self, run: Run) -> str:
@@ -123,11 +121,6 @@ class RunAdmin(RowPageAdmin[Run]):
         """The model that answered."""
         return format_html("<bdi>{}</bdi>", Truncator(run.model).chars(_ID_SHOWN)) if run.model else "–"
 
-    @admin.display(description="created (UTC)")
-    def show_created(self, run: Run) -> str:
-        """When it was made."""
-        return f"{run.created_at:%Y-%m-%d %H:%M:%S}" if run.created_at else "–"
-
     @admin.display(description="tokens")
     def show_tokens(self, run: Run) -> str:
         """All it used, with what was read and written."""
@@ -140,11 +133,6 @@ class RunAdmin(RowPageAdmin[Run]):
     def show_calls(self, run: Run) -> str:
         """Calls by kind."""
         return _calls(run) or "–"
-
-    @admin.display(description="thread")
-    def show_thread(self, run: Run) -> str:
-        """Link to its thread."""
-        return thread_link(run.thread)
 
     # --- one run ----------------------------------------------------------------------------------
 

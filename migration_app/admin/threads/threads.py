@@ -24,6 +24,7 @@ from django.utils.text import Truncator
 
 from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.badges import badge_html, fidelity_badge, thread_badge
+from migration_app.admin.base.columns import badge_column
 from migration_app.admin.base.downloads import streamed_csv
 from migration_app.admin.base.filters import (
     AssistantFilter,
@@ -112,16 +113,13 @@ class ThreadAdmin(RowPageAdmin[Thread]):
         )
         return [act, *super().get_urls()]
 
-    def get_search_results(
-        self,
-        request: HttpRequest,  # noqa: ARG002 - Django's signature
-        queryset: QuerySet[Any],
-        search_term: str,
-    ) -> tuple[QuerySet[Any], bool]:
+    def found_by(self, rows: QuerySet[Thread], words: str) -> QuerySet[Thread]:
         """Search by exact ids, as a selection does."""
-        return thread_search(queryset, search_term), False
+        return thread_search(rows, words)
 
     # --- columns ----------------------------------------------------------------------------------
+
+    show_fidelity = badge_column("fidelity", lambda thread: fidelity_badge(thread.fidelity))
 
     @admin.display(description="status")
     def show_status(self, thread: Thread) -> str:
@@ -130,11 +128,6 @@ class ThreadAdmin(RowPageAdmin[Thread]):
         if not thread.error_code:
             return badge
         return format_html('{}<div class="mc-small mc-soft mc-break">{}</div>', badge, thread.error_code)
-
-    @admin.display(description="fidelity")
-    def show_fidelity(self, thread: Thread) -> str:
-        """Coloured grade."""
-        return badge_html(fidelity_badge(thread.fidelity))
 
     @admin.display(description="msgs → items")
     def show_sizes(self, thread: Thread) -> str:

@@ -21,11 +21,11 @@ from django.http import (
 from django.urls import URLPattern, path, reverse
 
 from migration_app.admin.base.actors import actor_of
-from migration_app.admin.base.badges import badge_html
+from migration_app.admin.base.columns import badge_column, column, moment_column, text_column
 from migration_app.admin.base.downloads import csv_response
 from migration_app.admin.base.filters import choice_filter
 from migration_app.admin.base.forms import ConsoleForm
-from migration_app.admin.base.model_admin import RowPageAdmin, progress_json
+from migration_app.admin.base.model_admin import ListButton, RowPageAdmin, progress_json
 from migration_app.admin.base.pagination import slice_of
 from migration_app.admin.base.workers import workers_state
 from migration_app.admin.trials.forms import BudgetForm, ConfirmForm, JudgeForm, StartForm
@@ -85,7 +85,7 @@ class TrialAdmin(RowPageAdmin[Trial]):
     list_select_related = row_related = ("version_a__prompt", "version_b__prompt")
     row_name = "try-out"
     ordering = ("-id",)
-    change_list_template = "migration_app/trials/list.html"
+    list_buttons = (ListButton("Try a prompt out", f"{_NAME}_start", "experiment", TRY, is_main=True),)
 
     def get_urls(self) -> list[URLPattern]:
         """Add starting, progress, acts, turns and the download."""
@@ -99,43 +99,15 @@ class TrialAdmin(RowPageAdmin[Trial]):
             *super().get_urls(),
         ]
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Add the start button for those who may."""
-        return super().changelist_view(
-            request, {**(extra_context or {}), "may_try": request.user.has_perm(TRY)}
-        )
-
-    @admin.display(description="try-out")
-    def show_name(self, row: Trial) -> str:
-        """Its number."""
-        return f"{row.pk}"
-
-    @admin.display(description="state")
-    def show_state(self, row: Trial) -> str:
-        """Coloured state."""
-        return badge_html(state_badge(row))
-
-    @admin.display(description="versions")
-    def show_versions(self, row: Trial) -> str:
-        """One, or two."""
-        return f"{row.version_a} against {row.version_b}" if row.is_ab else str(row.version_a)
-
-    @admin.display(description="turns")
-    def show_answers(self, row: Trial) -> str:
-        """How many there are."""
-        return f"{row.foretold.get('turns', 0):,}"
-
-    @admin.display(description="by")
-    def show_by(self, row: Trial) -> str:
-        """Who started it."""
-        return row.created_by_name
-
-    @admin.display(description="asked for (UTC)")
-    def show_created(self, row: Trial) -> str:
-        """When it was started."""
-        return f"{row.created_at:%Y-%m-%d %H:%M}"
+    show_name = text_column("try-out", "pk")
+    show_state = badge_column("state", state_badge)
+    show_versions = column(
+        "versions",
+        lambda row: f"{row.version_a} against {row.version_b}" if row.is_ab else str(row.version_a),
+    )
+    show_answers = column("turns", lambda row: f"{row.foretold.get('turns', 0):,}")
+    show_by = text_column("by", "created_by_name")
+    show_created = moment_column("asked for (UTC)", "created_at")
 
     # --- starting ---------------------------------------------------------------------------------
 
