@@ -289,3 +289,12 @@ def test_progress_says_that_an_earlier_worker_ended_early(log_in: LogIn) -> None
     row = import_made(file_bytes=4_000, bytes_read=1_000, attempts=2)
     answer = log_in("viewer").get(reverse("admin:migration_app_sourceimport_progress", args=[row.pk])).json()
     assert answer["text"] == "1.0 kB of 4.0 kB read. Try 2 of 3: the worker before this one ended early."
+
+
+@pytest.mark.parametrize(
+    ("state", "size", "read", "percent"),
+    [("waiting", 0, 0, 0), ("running", 200, 100, 50), ("running", 200, 200, 99), ("finished", 0, 0, 100)],
+)
+def test_an_import_is_whole_only_when_it_is_finished(state: str, size: int, read: int, percent: int) -> None:
+    row = SourceImport(state=state, file_bytes=size, bytes_read=read)
+    assert imports_admin.import_percent(row) == percent

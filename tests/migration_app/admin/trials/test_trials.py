@@ -177,6 +177,17 @@ def test_the_answers_are_shown_escaped_to_those_who_may_see_content_and_that_is_
     assert event.reason == "turn 1, thread thread_tool"
 
 
+def test_what_the_target_refused_is_shown_unless_it_may_name_the_model(log_in: LogIn) -> None:
+    trial = ended(ab=True, state="failed")
+    for result in TrialResult.objects.all():
+        result.content = content_pack({"answer": "", "calls": [], "error": "o3 refuses temperature."})
+        result.save()
+    client = log_in("operator")
+    assert "o3 refuses temperature." not in text_of(client.get(turn_url(trial)))
+    client.post(trial_url(trial, "reveal"))
+    assert "o3 refuses temperature." in text_of(client.get(turn_url(trial)))
+
+
 def test_others_see_no_content_and_can_not_judge(log_in: LogIn) -> None:
     trial = ended()
     client = log_in("viewer")

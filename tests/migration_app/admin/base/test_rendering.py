@@ -1,0 +1,34 @@
+"""Pieces of source objects as pages show them."""
+
+from __future__ import annotations
+
+import pytest
+
+from migration_app.admin.base.rendering import Sight, step_parts
+from migration_app.contracts import JsonObject
+
+CREATION = {"type": "message_creation", "message_creation": {"message_id": "msg_1"}}
+
+
+@pytest.mark.parametrize(
+    ("step", "label", "shown"),
+    [
+        ({"step_details": CREATION, "id": "step_1"}, "message_creation", ["msg_1"]),
+        ({"step_details": {}, "id": "step_1"}, "step", ["step_1"]),
+        ({"id": "step_1"}, "step", ["step_1"]),
+    ],
+)
+def test_a_step_without_calls_is_shown_by_its_details_or_whole(
+    step: JsonObject, label: str, shown: list[str]
+) -> None:
+    (part,) = step_parts(step, Sight(content=True))
+    assert part.label == label
+    assert part.text is not None
+    assert all(text in part.text for text in shown)
+    assert ("step_1" in part.text) == (not step.get("step_details"))
+
+
+def test_who_may_not_see_content_sees_how_long_it_is() -> None:
+    (part,) = step_parts({"step_details": CREATION}, Sight(content=False))
+    assert part.text is None
+    assert part.length
