@@ -55,7 +55,7 @@ class ReconciliationRefusedError(ValueError):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Place:
+class Checkpoint:
     """How far it is: ``cursor`` is the last primary key seen, or with a sample how many pieces are done."""
 
     check: str
@@ -143,21 +143,21 @@ def reconciliation_schedule(*, every_hours: int, actor: Actor) -> Reconciliation
         )
 
 
-def place_of(row: Reconciliation) -> Place:
+def checkpoint_of(row: Reconciliation) -> Checkpoint:
     """Where the work begins, or is resumed."""
     name = row.check_name or (row.checks[0] if row.checks else "")
     within = row.counts.get(name, {}).get("within")
-    return Place(name, row.cursor, (within[0], within[1]) if within else None)
+    return Checkpoint(name, row.cursor, (within[0], within[1]) if within else None)
 
 
-def step_record(row: Reconciliation, *, place: Place, looked: Looked) -> None:
+def step_record(row: Reconciliation, *, checkpoint: Checkpoint, looked: Looked) -> None:
     """Write down what a step found, and where the next one begins, together. TaskLostError if it is not ours."""
     counts = copy.deepcopy(row.counts)
-    entry = counts.setdefault(place.check, {"looked": 0, "skipped": 0} | dict.fromkeys(_SEVERITIES, 0))
+    entry = counts.setdefault(checkpoint.check, {"looked": 0, "skipped": 0} | dict.fromkeys(_SEVERITIES, 0))
     entry["looked"] += looked.looked
     entry["skipped"] += looked.skipped
-    if place.within is not None:
-        entry["within"] = list(place.within)
+    if checkpoint.within is not None:
+        entry["within"] = list(checkpoint.within)
     by_code = entry.setdefault("codes", {})
     kept = []
     for found in looked.found:
@@ -168,7 +168,7 @@ def step_record(row: Reconciliation, *, place: Place, looked: Looked) -> None:
             kept.append(
                 Discrepancy(
                     reconciliation_id=row.pk,
-                    check_name=place.check,
+                    check_name=checkpoint.check,
                     code=found.code,
                     severity=kind.severity,
                     thread_id=found.thread_pk,
@@ -178,7 +178,7 @@ def step_record(row: Reconciliation, *, place: Place, looked: Looked) -> None:
                 )
             )
     with transaction.atomic():
-        RECONCILIATIONS.write(row, check_name=place.check, cursor=place.cursor, counts=counts)
+        RECONCILIATIONS.write(row, check_name=checkpoint.check, cursor=checkpoint.cursor, counts=counts)
         Discrepancy.objects.bulk_create(kept, batch_size=1_000)
 
 

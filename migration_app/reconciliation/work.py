@@ -1,4 +1,4 @@
-"""A reconciliation at work: check after check, page after page, written down with the place where it goes on.
+"""A reconciliation at work: check after check, page after page, written down with the checkpoint where it resumes.
 
 A page's claims are made from the database, then the API is asked for all of them, a window at a time; then what
 differs is looked up in the database once more: a thread that the engine has touched meanwhile is not judged. Reads
@@ -41,10 +41,10 @@ from migration_app.reconciliation.population import (
 )
 from migration_app.reconciliation.records import (
     RECONCILIATIONS,
-    Place,
+    Checkpoint,
+    checkpoint_of,
     checks_left,
     is_sampled,
-    place_of,
     reconciliation_finish,
     step_next,
     step_record,
@@ -95,7 +95,7 @@ def reconcile_work(
 
     def do(row: Reconciliation) -> None:
         with _opened(row, apis, watch or Watch()) as work:
-            for name in checks_left(row, place_of(row).check):
+            for name in checks_left(row, checkpoint_of(row).check):
                 if name != row.check_name:
                     step_next(row, check=name)
                 _check(work, name)
@@ -119,15 +119,15 @@ def _opened(row: Reconciliation, apis: Connections, watch: Watch) -> Iterator[_W
 
 def _check(work: _Work, name: str) -> None:
     """Do one check from where it is to its end."""
-    begun = place_of(work.row).cursor > 0
+    begun = checkpoint_of(work.row).cursor > 0
     once = _ONCE.get(name)
     if once is not None:
         _pause_point(work.watch)
         if not begun:
-            step_record(work.row, place=Place(name, 1), looked=once())
+            step_record(work.row, checkpoint=Checkpoint(name, 1), looked=once())
         return
-    for place, pks in _pages(work, name):
-        step_record(work.row, place=place, looked=_LOOKS[name](work, pks))
+    for checkpoint, pks in _pages(work, name):
+        step_record(work.row, checkpoint=checkpoint, looked=_LOOKS[name](work, pks))
         work.watch.progress(work.row)
         if name == "target" and not begun:
             _strangers_check(work.row)
@@ -145,12 +145,12 @@ def _strangers_check(row: Reconciliation) -> None:
         )
 
 
-def _pages(work: _Work, name: str) -> Iterator[tuple[Place, list[int]]]:
-    """The rest of the check's rows, each page with the place behind it."""
+def _pages(work: _Work, name: str) -> Iterator[tuple[Checkpoint, list[int]]]:
+    """The rest of the check's rows, each page with the checkpoint behind it."""
     row, population = work.row, POPULATIONS[name]
-    place = place_of(row)
-    within = place.within or bounds(population)
-    cursor = place.cursor
+    checkpoint = checkpoint_of(row)
+    within = checkpoint.within or bounds(population)
+    cursor = checkpoint.cursor
     size = _PAGE_SIZES.get(name, row.window * _WINDOWS_A_PAGE)
     if within[1] < within[0]:
         return
@@ -164,7 +164,7 @@ def _pages(work: _Work, name: str) -> Iterator[tuple[Place, list[int]]]:
         else:
             pks = next_pks(population, after=cursor, upto=within[1], size=size)
             over, cursor = len(pks) < size, pks[-1] if pks else cursor
-        yield Place(name, cursor, within), pks
+        yield Checkpoint(name, cursor, within), pks
         if over:
             return
 

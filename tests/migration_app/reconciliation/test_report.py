@@ -10,7 +10,7 @@ from migration_app.models import Reconciliation
 from migration_app.reconciliation.kinds import Found, Looked
 from migration_app.reconciliation.records import (
     RECONCILIATIONS,
-    Place,
+    Checkpoint,
     reconciliation_create,
     step_record,
 )
@@ -35,11 +35,13 @@ def row() -> Reconciliation:
     assert made is not None
     thread = ThreadFactory.create(thread_id="=thread")
     step_record(
-        made, place=Place("orphans", 1), looked=Looked(1, (Found("orphans_open", subject="orphan ledger"),))
+        made,
+        checkpoint=Checkpoint("orphans", 1),
+        looked=Looked(1, (Found("orphans_open", subject="orphan ledger"),)),
     )
     step_record(
         made,
-        place=Place("target", 5),
+        checkpoint=Checkpoint("target", 5),
         looked=Looked(5, (Found("difference", thread.pk, claimed="3 items", found="-1 items"),)),
     )
     return made
