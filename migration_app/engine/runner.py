@@ -77,7 +77,7 @@ def batch_work(
     Returns whether the batch has work left, here or in other workers' hands. Raises BugsMetError at the end
     if a thread met a bug; database errors at once (leases run out, and the work is found again).
     """
-    turn = Turn(batch_pk, actor, connections, time.monotonic() + seconds, stop or threading.Event())
+    turn = BatchTurn(batch_pk, actor, connections, time.monotonic() + seconds, stop or threading.Event())
     with _seldom_collecting():
         asyncio.run(turn.run())
     left = threads_pending(batch_pk).exists()
@@ -105,7 +105,7 @@ def _seldom_collecting() -> Iterator[None]:
         gc.unfreeze()
 
 
-class Turn:
+class BatchTurn:
     """The state of one turn: what is loaded, what is in flight, and whether to stop. Lives in one event loop."""
 
     def __init__(
