@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import copy
 import dataclasses
+import functools
 import json
 import os
+import ssl
 import zlib
 from collections.abc import Callable, Mapping
 from types import MappingProxyType, TracebackType
@@ -334,7 +336,9 @@ def _connect(
         keepalive_expiry=_KEEP_IDLE_SECONDS,
     )
     # aiohttp: the cheapest of the SDK's transports when many calls are in flight (measured).
-    transport = openai.DefaultAioHttpClient(limits=limits, timeout=timeout_seconds, follow_redirects=False)
+    transport = openai.DefaultAioHttpClient(
+        limits=limits, timeout=timeout_seconds, follow_redirects=False, verify=_trusted_certificates()
+    )
     try:
         client = openai.AsyncOpenAI(
             api_key=api_key,
@@ -349,3 +353,9 @@ def _connect(
     return Connection(
         client, transport, headers, timeout_seconds=timeout_seconds, max_bytes=max_bytes, limiter=limiter
     )
+
+
+@functools.cache
+def _trusted_certificates() -> ssl.SSLContext:
+    """Whom connections trust (SSL_CERT_FILE and SSL_CERT_DIR are heard); read once: it takes longer than a call."""
+    return httpx2.create_ssl_context()
