@@ -7,7 +7,7 @@ which forms ask in their ``clean_…``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.forms.renderers import TemplatesSetting
@@ -84,9 +84,11 @@ class ConsoleForm(forms.Form):
     """A form as the console's pages have them: ids are names, and no text holds what no column can."""
 
     default_renderer = ConsoleRenderer
+    ids: ClassVar[str] = "%s"
+    """Other ids for a form that stands on its page beside one with the same names."""
 
     def __init__(self, data: Mapping[str, Any] | None = None, *args: Any, **options: Any) -> None:
-        options = {"auto_id": "%s", "label_suffix": "", **options}
+        options = {"auto_id": self.ids, "label_suffix": "", **options}
         super().__init__(storable(data) if isinstance(data, QueryDict) else data, *args, **options)
 
     def error_text(self) -> str:

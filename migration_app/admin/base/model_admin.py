@@ -13,11 +13,21 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Model, Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+    JsonResponse,
+)
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 
+from migration_app.admin.base.actors import actor_of
+from migration_app.admin.base.acts import Act, ActRefusedError
 from migration_app.admin.base.forms import ConsoleForm
 from migration_app.admin.base.paging import BoundedChangeList, BoundedPaginator
 from migration_app.index_walks import Window, window_of
@@ -211,6 +221,51 @@ class RowPageAdmin(ReadOnlyAdmin[M]):
     # What the page and its parts need of other tables, and what a row is called when there is none.
     row_related: ClassVar[Sequence[str]] = ()
     row_name: ClassVar[str] = ""
+
+    acts: ClassVar[Mapping[str, Act]] = {}
+    act_refusals: ClassVar[tuple[type[Exception], ...]] = (ActRefusedError,)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the acts."""
+        view = self.admin_site.admin_view(self.row_act_view)
+        act = path("<int:pk>/act/<slug:act>/", view, name=self._url_name("act"))
+        return [act, *super().get_urls()] if self.acts else super().get_urls()
+
+    def act_urls(self, row: M) -> dict[str, str]:
+        """Addresses of the acts on a row."""
+        return {act: reverse(f"admin:{self._url_name('act')}", args=[row.pk, act]) for act in self.acts}
+
+    def row_url(self, row: M) -> str:
+        """Address of a row's page."""
+        return reverse(f"admin:{self._url_name('change')}", args=[row.pk])
+
+    def may_act(self, request: HttpRequest, row: M, act: str) -> bool:  # noqa: ARG002 - for those who know
+        """Whether the person may do this at all; the services say whether the row's state lets it."""
+        return request.user.has_perms(self.acts[act].permissions)
+
+    def row_act_view(self, request: HttpRequest, pk: int, act: str) -> HttpResponse:
+        """POST: do it; back to the page, which says what came of it, or shows the form with what is wrong."""
+        row = self.row_for(request, pk)
+        if act not in self.acts:
+            raise Http404(f"There is no act {act!r}.")
+        if not self.may_act(request, row, act):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        form = self.acts[act].form(request.POST)
+        if not form.is_valid():
+            return self.row_page(request, row, **{act: form})
+        try:
+            with transaction.atomic():
+                messages.success(request, self.acts[act].do(row, actor_of(request), form.cleaned_data))
+        except self.act_refusals as error:
+            messages.error(request, str(error))
+            if form.fields:
+                return self.row_page(request, self.row_for(request, pk), **{act: form})
+        return HttpResponseRedirect(self.row_url(row))
+
+    def _url_name(self, tail: str) -> str:
+        return f"{self.opts.app_label}_{self.opts.model_name}_{tail}"
 
     def change_view(
         self,

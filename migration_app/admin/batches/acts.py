@@ -5,16 +5,14 @@ Whoever may start such a batch may also stop it. Each act is a POST with a form;
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
 from django.http import HttpRequest
-from django.urls import reverse
 
 from migration_app.admin.base.actors import actor_of
+from migration_app.admin.base.acts import Act
 from migration_app.admin.base.forms import ConsoleForm, reason_field
 from migration_app.admin.batches.forms import ThrottleForm, throttle_of_batch
 from migration_app.batches.control import (
@@ -68,14 +66,6 @@ class ResumeForm(ConsoleForm):
     reason = reason_field(required=False)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Act:
-    """What a button of the page does: the form that it sends, and what is done with that and said of it."""
-
-    form: type[ConsoleForm]
-    do: Callable[[Batch, Actor, Mapping[str, Any]], str]
-
-
 def may_control(request: HttpRequest, batch: Batch) -> bool:
     """Whether the user may start a batch of this kind, and so stop it too."""
     kind = BATCH_KINDS.get(batch.kind)
@@ -87,20 +77,6 @@ def may_approve(request: HttpRequest, batch: Batch) -> bool:
     return request.user.has_perm(APPROVE) and not asked_by(batch, actor_of(request))
 
 
-def may_act(request: HttpRequest, batch: Batch, name: str) -> bool:
-    """Whether the user may do this at all; the services say whether the batch's state lets it."""
-    return request.user.has_perm(APPROVE) if name == "approve" else may_control(request, batch)
-
-
-def act(request: HttpRequest, batch: Batch, name: str, form: ConsoleForm) -> str:
-    """Do it with a form that is valid, and return in words what was done. BatchRefusedError as the services."""
-    with transaction.atomic():
-        said = ACTS[name].do(batch, actor_of(request), form.cleaned_data)
-        if name != "pause":
-            enqueue(BATCH_TASK, batch.pk)
-    return said
-
-
 def _pause(batch: Batch, actor: Actor, data: Mapping[str, Any]) -> str:
     batch_pause(batch_pk=batch.pk, actor=actor, reason=data["reason"])
     return f"Batch {batch.pk} is paused. Workers put its threads down after the chunk at hand."
@@ -108,11 +84,13 @@ def _pause(batch: Batch, actor: Actor, data: Mapping[str, Any]) -> str:
 
 def _resume(batch: Batch, actor: Actor, data: Mapping[str, Any]) -> str:
     batch_resume(batch_pk=batch.pk, actor=actor, reason=data["reason"])
+    enqueue(BATCH_TASK, batch.pk)
     return f"Batch {batch.pk} goes on."
 
 
 def _cancel(batch: Batch, actor: Actor, data: Mapping[str, Any]) -> str:
     batch_cancel(batch_pk=batch.pk, actor=actor, reason=data["reason"])
+    enqueue(BATCH_TASK, batch.pk)
     return f"Batch {batch.pk} is being cancelled."
 
 
@@ -124,21 +102,24 @@ def _change(batch: Batch, actor: Actor, data: Mapping[str, Any]) -> str:
         requests_per_minute=data["requests_per_minute"] or 0,
         urgent=data["urgent"],
     )
+    enqueue(BATCH_TASK, batch.pk)
     return f"Batch {batch.pk} has another speed within a second." if changed else "Nothing was changed."
 
 
 def _approve(batch: Batch, actor: Actor, _data: Mapping[str, Any]) -> str:
     batch_approve(batch_pk=batch.pk, actor=actor)
+    enqueue(BATCH_TASK, batch.pk)
     return f"Batch {batch.pk} is approved and starts."
 
 
 ACTS: Mapping[str, Act] = {
-    "pause": Act(StopForm, _pause),
-    "resume": Act(ResumeForm, _resume),
-    "cancel": Act(StopForm, _cancel),
-    "change": Act(ThrottleForm, _change),
-    "approve": Act(ConsoleForm, _approve),
+    "pause": Act(_pause, StopForm),
+    "resume": Act(_resume, ResumeForm),
+    "cancel": Act(_cancel, StopForm),
+    "change": Act(_change, ThrottleForm),
+    "approve": Act(_approve, permissions=(APPROVE,)),
 }
+"""Who may start such a batch may do each but approving (``may_control``)."""
 
 
 def control_context(request: HttpRequest, batch: Batch, forms: Mapping[str, ConsoleForm]) -> dict[str, Any]:
@@ -146,7 +127,6 @@ def control_context(request: HttpRequest, batch: Batch, forms: Mapping[str, Cons
     control = may_control(request, batch)
     may_pause = control and batch.state in PAUSABLE
     return {
-        "act_urls": {name: reverse("admin:migration_app_batch_act", args=[batch.pk, name]) for name in ACTS},
         "may_pause": may_pause,
         "may_resume": control and batch.state == S.PAUSED,
         "may_cancel": control and batch.state in CANCELLABLE,

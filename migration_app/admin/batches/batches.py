@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.contrib import admin
 from django.http import (
-    Http404,
     HttpRequest,
     HttpResponse,
-    HttpResponseNotAllowed,
-    HttpResponseRedirect,
     JsonResponse,
 )
 from django.urls import URLPattern, path, reverse
@@ -25,7 +21,7 @@ from migration_app.admin.base.forms import ConsoleForm
 from migration_app.admin.base.model_admin import RowPageAdmin, progress_json
 from migration_app.admin.base.selections import selection_words
 from migration_app.admin.base.workers import workers_state
-from migration_app.admin.batches.acts import ACTS, act, control_context, may_act
+from migration_app.admin.batches.acts import ACTS, control_context, may_control
 from migration_app.batches.cancel import taken_back
 from migration_app.batches.control import BatchRefusedError
 from migration_app.batches.kinds import BATCH_KINDS
@@ -156,14 +152,14 @@ class BatchAdmin(RowPageAdmin[Batch]):
         choice_filter("state", "state", list(Batch.State.choices)),
     )
     ordering = ("-id",)
+    acts = ACTS
+    act_refusals = (BatchRefusedError,)
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the progress endpoint and the acts."""
+        """Add the progress endpoint."""
         view = self.admin_site.admin_view(self.progress_view)
-        act_view = self.admin_site.admin_view(self.act_view)
         return [
             path("<int:pk>/progress.json", view, name="migration_app_batch_progress"),
-            path("<int:pk>/act/<str:name>/", act_view, name="migration_app_batch_act"),
             *super().get_urls(),
         ]
 
@@ -197,23 +193,9 @@ class BatchAdmin(RowPageAdmin[Batch]):
             counts=dict(progress.by_status),
         )
 
-    def act_view(self, request: HttpRequest, pk: int, name: str) -> HttpResponse:
-        """Do what a button of the page asks for; back to the page, which says what came of it."""
-        if name not in ACTS:
-            raise Http404(f"There is no act {name!r}.")
-        batch = self.row_for(request, pk)
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        if not may_act(request, batch, name):
-            raise PermissionDenied
-        form = ACTS[name].form(request.POST)
-        if not form.is_valid():
-            return self.row_page(request, batch, **{name: form})
-        try:
-            messages.success(request, act(request, batch, name, form))
-        except BatchRefusedError as error:
-            messages.error(request, str(error))
-        return HttpResponseRedirect(reverse("admin:migration_app_batch_change", args=[pk]))
+    def may_act(self, request: HttpRequest, row: Batch, act: str) -> bool:
+        """Who may start such a batch may control it; approving is a permission of its own."""
+        return may_control(request, row) if act != "approve" else super().may_act(request, row, act)
 
     def row_page(self, request: HttpRequest, batch: Batch, /, **refused: ConsoleForm) -> HttpResponse:
         """Show a batch."""
@@ -260,6 +242,7 @@ class BatchAdmin(RowPageAdmin[Batch]):
                 }
                 for row in batch_errors(batch)
             ],
+            act_urls=self.act_urls(batch),
             **control_context(request, batch, refused),
             http_status=400 if refused else 200,
             threads_url=batch_threads_url(batch),

@@ -176,7 +176,7 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
             raise Http404("There is no such assistant, or no such act.")
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        form = CheckForm(request.POST, auto_id="look-%s") if act == "look" else OtherContentForm(request.POST)
+        form = CheckForm(request.POST) if act == "look" else OtherContentForm(request.POST)
         if not form.is_valid():
             return self.row_page(request, assistant, **{"look" if act == "look" else "other": form})
         if act == "look":
@@ -289,7 +289,7 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
             request,
             "prompts/assistant.html",
             http_status=400 if refused else 200,
-            look_form=refused.get("look") or CheckForm(auto_id="look-%s"),
+            look_form=refused.get("look") or CheckForm(),
             other_form=refused.get("other")
             or OtherContentForm(initial={"other": other.pk if other else None}),
             title=str(assistant),

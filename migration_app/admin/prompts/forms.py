@@ -35,6 +35,8 @@ class ConvertForm(ConsoleForm):
 class CheckForm(ReasonForm):
     """Why an assistant is fetched again."""
 
+    ids = "look-%s"
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.fields["reason"].label = "Fetch it again from the source, to see whether it has changed"

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import (
-    Http404,
     HttpRequest,
     HttpResponse,
     HttpResponseBase,
-    HttpResponseNotAllowed,
     HttpResponseRedirect,
     JsonResponse,
 )
 from django.urls import URLPattern, path, reverse
 
 from migration_app.admin.base.actors import actor_of
+from migration_app.admin.base.acts import Act, ActRefusedError
 from migration_app.admin.base.badges import Badge
 from migration_app.admin.base.columns import badge_column, column, moment_column, text_column
 from migration_app.admin.base.downloads import csv_response
@@ -98,6 +98,43 @@ def reconciliation_words(row: Reconciliation) -> str:
     return f"{words}; now: {row.check_name}." if row.state in OPEN_STATES else f"{words}."
 
 
+class ReviewForm(ReasonForm):
+    """Why threads are sent to review."""
+
+    ids = "review-%s"
+
+
+class RebuildForm(ReasonForm):
+    """Why the counters are rebuilt."""
+
+    ids = "rebuild-%s"
+
+
+def _stop(row: Reconciliation, actor: Actor, _data: Mapping[str, Any]) -> str:
+    if not reconciliation_stop(pk=row.pk, actor=actor):
+        raise ActRefusedError("It was over already.")
+    return "It is stopped, and can go on where it is."
+
+
+def _resume(row: Reconciliation, actor: Actor, _data: Mapping[str, Any]) -> str:
+    if not reconciliation_resume(pk=row.pk, actor=actor):
+        raise ActRefusedError("There is nothing to go on with.")
+    enqueue(RECONCILIATION_TASK, row.pk)
+    return "It goes on where it was."
+
+
+def _review(row: Reconciliation, actor: Actor, data: Mapping[str, Any]) -> str:
+    if not review_ask(pk=row.pk, reason=data["reason"], actor=actor):
+        raise ActRefusedError("That was asked for before.")
+    enqueue(RECONCILIATION_TASK, row.pk)
+    return "A worker sends the threads to review."
+
+
+def _rebuild(_row: Reconciliation, actor: Actor, data: Mapping[str, Any]) -> str:
+    counters_rebuild(actor=actor, reason=data["reason"])
+    return "The counters were rebuilt. Reconcile again to see that none is off."
+
+
 @admin.register(Reconciliation)
 class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
     """What the database claims, held against what is there."""
@@ -113,6 +150,12 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
     )
     list_filter = (choice_filter("state", "state", list(_S.choices)),)
     ordering = ("-id",)
+    acts: ClassVar[Mapping[str, Act]] = {
+        "stop": Act(_stop, permissions=(RUN,)),
+        "resume": Act(_resume, permissions=(RUN,)),
+        "review": Act(_review, ReviewForm, (RUN, VERIFY)),
+        "rebuild": Act(_rebuild, RebuildForm, (RUN,)),
+    }
     list_buttons = (
         ListButton("Reconcile", "migration_app_reconciliation_start", "balance", RUN, is_main=True),
     )
@@ -124,7 +167,6 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
             path("start/", wrap(self.start_view), name=f"{name}_start"),
             path("<int:pk>/progress.json", wrap(self.progress_view), name=f"{name}_progress"),
             path("<int:pk>/discrepancies.csv", wrap(self.csv_view), name=f"{name}_csv"),
-            path("<int:pk>/act/<slug:act>/", wrap(self.act_view), name=f"{name}_act"),
             *super().get_urls(),
         ]
 
@@ -165,7 +207,7 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
             form.add_error(None, str(error))
             return self._start_page(request, form)
         messages.success(request, f"Reconciliation {row.pk} is in the queue; a worker will run it.")
-        return HttpResponseRedirect(_url(row.pk))
+        return HttpResponseRedirect(self.row_url(row))
 
     def _start_page(self, request: HttpRequest, form: StartForm) -> HttpResponse:
         return self.page(
@@ -214,8 +256,8 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
             obj=row,
             http_status=400 if refused else 200,
             row=row,
-            review_form=refused.get("review") or ReasonForm(auto_id="review-%s"),
-            rebuild_form=refused.get("rebuild") or ReasonForm(auto_id="rebuild-%s"),
+            review_form=refused.get("review") or ReviewForm(),
+            rebuild_form=refused.get("rebuild") or RebuildForm(),
             state=state_badge(row),
             scope=scope_words(row),
             is_open=is_open,
@@ -239,7 +281,7 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
             may_review=may_run and request.user.has_perm(VERIFY) and reviewable > 0,
             reviewable=reviewable,
             may_rebuild=may_run and not is_open and any(kind.code == "tally_differs" for kind in kinds),
-            act_urls={name: _url(row.pk, name) for name in ACT_FORMS},
+            act_urls=self.act_urls(row),
             csv_url=reverse("admin:migration_app_reconciliation_csv", args=[row.pk]),
         )
 
@@ -247,7 +289,7 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
         """POST: download every discrepancy that was kept."""
         row = self.row_for(request, pk)
         if request.method != "POST":
-            return HttpResponseRedirect(_url(row.pk))
+            return HttpResponseRedirect(self.row_url(row))
         audit_record(
             actor=actor_of(request),
             verb="reconciliation.exported",
@@ -255,48 +297,6 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
             subject_id=str(row.pk),
         )
         return csv_response(f"reconciliation-{row.pk}.csv", HEADER, csv_rows(row))
-
-    def act_view(self, request: HttpRequest, pk: int, act: str) -> HttpResponse:
-        """POST: stop it, resume it, send what differs to review, or rebuild the counters that are off."""
-        row = self.row_for(request, pk)
-        if act not in ACT_FORMS:
-            raise Http404("There is no such act.")
-        if not request.user.has_perm(RUN) or (act == "review" and not request.user.has_perm(VERIFY)):
-            raise PermissionDenied
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        form = ACT_FORMS[act](request.POST, auto_id=f"{act}-%s")
-        if not form.is_valid():
-            return self.row_page(request, row, **{act: form})
-        with transaction.atomic():
-            done, words = _act(row, act, form.cleaned_data.get("reason", ""), actor_of(request))
-            if done and act in ("resume", "review"):
-                enqueue(RECONCILIATION_TASK, row.pk)
-        (messages.success if done else messages.error)(request, words)
-        return HttpResponseRedirect(_url(row.pk))
-
-
-ACT_FORMS: Mapping[str, type[ConsoleForm]] = {
-    "stop": ConsoleForm,
-    "resume": ConsoleForm,
-    "review": ReasonForm,
-    "rebuild": ReasonForm,
-}
-
-
-def _act(row: Reconciliation, act: str, reason: str, actor: Actor) -> tuple[bool, str]:
-    """Do it; whether it was done, and what to say."""
-    if act == "stop":
-        done = reconciliation_stop(pk=row.pk, actor=actor)
-        return done, "It is stopped, and can go on where it is." if done else "It was over already."
-    if act == "resume":
-        done = reconciliation_resume(pk=row.pk, actor=actor)
-        return done, "It goes on where it was." if done else "There is nothing to go on with."
-    if act == "rebuild":
-        counters_rebuild(actor=actor, reason=reason)
-        return True, "The counters were rebuilt. Reconcile again to see that none is off."
-    done = review_ask(pk=row.pk, reason=reason, actor=actor)
-    return done, "A worker sends the threads to review." if done else "That was asked for before."
 
 
 def _figures(form: StartForm) -> list[tuple[str, str]]:
@@ -321,8 +321,3 @@ def severity_badge(severity: str) -> Badge:
 def _narrowed(request: HttpRequest) -> tuple[str, str]:
     severity, code = request.GET.get("severity", ""), request.GET.get("code", "")
     return severity if severity in Discrepancy.Severity.values else "", code if code in KINDS else ""
-
-
-def _url(pk: int, act: str = "") -> str:
-    name = "admin:migration_app_reconciliation_"
-    return reverse(f"{name}act", args=[pk, act]) if act else reverse(f"{name}change", args=[pk])

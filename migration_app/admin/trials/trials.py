@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -14,13 +14,13 @@ from django.http import (
     HttpRequest,
     HttpResponse,
     HttpResponseBase,
-    HttpResponseNotAllowed,
     HttpResponseRedirect,
     JsonResponse,
 )
 from django.urls import URLPattern, path, reverse
 
 from migration_app.admin.base.actors import actor_of
+from migration_app.admin.base.acts import Act, ActRefusedError
 from migration_app.admin.base.columns import badge_column, column, moment_column, text_column
 from migration_app.admin.base.downloads import csv_response
 from migration_app.admin.base.filters import choice_filter
@@ -76,6 +76,33 @@ _TURNS_A_PAGE = 50
 _SUGGESTED = 200
 
 
+def _stop(row: Trial, actor: Actor, _data: Mapping[str, Any]) -> str:
+    if not trial_stop(pk=row.pk, actor=actor):
+        raise ActRefusedError("It was over already.")
+    enqueue(TRIAL_TASK, row.pk)
+    return "No more is asked; a worker deletes what was made."
+
+
+def _resume(row: Trial, actor: Actor, data: Mapping[str, Any]) -> str:
+    if not trial_resume(pk=row.pk, actor=actor, **data):
+        raise ActRefusedError("There is nothing to go on with.")
+    enqueue(TRIAL_TASK, row.pk)
+    return "It goes on where it was."
+
+
+def _clean(row: Trial, actor: Actor, _data: Mapping[str, Any]) -> str:
+    if not trial_clean(pk=row.pk, actor=actor):
+        raise ActRefusedError("There is nothing to delete.")
+    enqueue(TRIAL_TASK, row.pk)
+    return "A worker tries again to delete what is left."
+
+
+def _reveal(row: Trial, actor: Actor, _data: Mapping[str, Any]) -> str:
+    if not trial_reveal(pk=row.pk, actor=actor):
+        raise ActRefusedError("There is nothing to reveal.")
+    return "The versions are named; judging has ended."
+
+
 @admin.register(Trial)
 class TrialAdmin(RowPageAdmin[Trial]):
     """Prompt versions, tried out on real turns."""
@@ -85,6 +112,13 @@ class TrialAdmin(RowPageAdmin[Trial]):
     list_select_related = row_related = ("version_a__prompt", "version_b__prompt")
     row_name = "try-out"
     ordering = ("-id",)
+    acts: ClassVar[Mapping[str, Act]] = {
+        "stop": Act(_stop, permissions=(TRY,)),
+        "resume": Act(_resume, BudgetForm, (TRY,)),
+        "clean": Act(_clean, permissions=(TRY,)),
+        "reveal": Act(_reveal, permissions=(TRY,)),
+    }
+    act_refusals = (ActRefusedError, TrialRefusedError)
     list_buttons = (ListButton("Try a prompt out", f"{_NAME}_start", "experiment", TRY, is_main=True),)
 
     def get_urls(self) -> list[URLPattern]:
@@ -94,7 +128,6 @@ class TrialAdmin(RowPageAdmin[Trial]):
             path("start/", wrap(self.start_view), name=f"{_NAME}_start"),
             path("<int:pk>/progress.json", wrap(self.progress_view), name=f"{_NAME}_progress"),
             path("<int:pk>/verdicts.csv", wrap(self.csv_view), name=f"{_NAME}_csv"),
-            path("<int:pk>/act/<slug:act>/", wrap(self.act_view), name=f"{_NAME}_act"),
             path("<int:pk>/turns/<int:position>/", wrap(self.turn_view), name=f"{_NAME}_turn"),
             *super().get_urls(),
         ]
@@ -127,7 +160,7 @@ class TrialAdmin(RowPageAdmin[Trial]):
             confirm.add_error(None, str(error))
             return self._start_page(request, form, confirm)
         messages.success(request, f"Try-out {row.pk} is in the queue; a worker will run it.")
-        return HttpResponseRedirect(_url(row.pk))
+        return HttpResponseRedirect(self.row_url(row))
 
     def _start_page(
         self, request: HttpRequest, form: StartForm, refused: ConfirmForm | None = None
@@ -183,7 +216,6 @@ class TrialAdmin(RowPageAdmin[Trial]):
             request,
             "trials/trial.html",
             http_status=400 if refused else 200,
-            form=next(iter(refused.values()), None),
             resume_form=refused.get("resume")
             or BudgetForm(initial={"max_calls": row.max_calls, "max_tokens": row.max_tokens}),
             title=str(row),
@@ -209,7 +241,7 @@ class TrialAdmin(RowPageAdmin[Trial]):
             left=[(scratch, scratch_badge(scratch)) for scratch in left],
             may_clean=may_try and any(scratch.state != TrialScratch.State.LOST for scratch in left),
             may_reveal=may_try and row.is_blind and ended,
-            act_urls={name: _url(row.pk, name) for name in ACT_FORMS},
+            act_urls=self.act_urls(row),
             csv_url=reverse(f"admin:{_NAME}_csv", args=[row.pk]),
         )
 
@@ -254,7 +286,7 @@ class TrialAdmin(RowPageAdmin[Trial]):
             may_see=may_see,
             may_judge=may_see and row.revealed_at is None and judgeable.filter(pk=found.pk).exists(),
             choices=trial_choices(row),
-            trial_url=_url(row.pk),
+            trial_url=self.row_url(row),
             thread_url=reverse("admin:migration_app_thread_change", args=[found.thread_id]),
             neighbours={
                 name: reverse(f"admin:{_NAME}_turn", args=[row.pk, place]) if place is not None else ""
@@ -283,7 +315,7 @@ class TrialAdmin(RowPageAdmin[Trial]):
         following = waiting.filter(position__gt=turn.position).first() or waiting.first()
         if following is None:
             messages.success(request, "Every turn that can be judged is judged.")
-            return HttpResponseRedirect(_url(row.pk))
+            return HttpResponseRedirect(self.row_url(row))
         messages.success(request, "Judged. This is the next turn.")
         return HttpResponseRedirect(_turn_url(following))
 
@@ -291,37 +323,14 @@ class TrialAdmin(RowPageAdmin[Trial]):
         """POST: download the verdicts, without content."""
         row = self.row_for(request, pk)
         if request.method != "POST":
-            return HttpResponseRedirect(_url(row.pk))
+            return HttpResponseRedirect(self.row_url(row))
         if row.is_blind:
             messages.error(request, "Reveal the versions first: the file names them.")
-            return HttpResponseRedirect(_url(row.pk))
+            return HttpResponseRedirect(self.row_url(row))
         audit_record(
             actor=actor_of(request), verb="trial.exported", subject_kind="trial", subject_id=str(row.pk)
         )
         return csv_response(f"try-out-{row.pk}.csv", CSV_HEADER, verdict_rows(row))
-
-    def act_view(self, request: HttpRequest, pk: int, act: str) -> HttpResponse:
-        """POST: stop it, let it go on, delete what is left, or name the versions."""
-        row = self.row_for(request, pk)
-        if act not in ACT_FORMS:
-            raise Http404("There is no such act.")
-        if not request.user.has_perm(TRY):
-            raise PermissionDenied
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        form = ACT_FORMS[act](request.POST)
-        if not form.is_valid():
-            return self.row_page(request, row, **{act: form})
-        try:
-            with transaction.atomic():
-                done, words = _act(row, act, form.cleaned_data, actor_of(request))
-                if done and act != "reveal":
-                    enqueue(TRIAL_TASK, row.pk)
-        except TrialRefusedError as error:
-            form.add_error(None, str(error))
-            return self.row_page(request, row, **{act: form})
-        (messages.success if done else messages.error)(request, words)
-        return HttpResponseRedirect(_url(row.pk))
 
 
 def _started(form: ConfirmForm, actor: Actor) -> Trial:
@@ -348,34 +357,5 @@ def _started(form: ConfirmForm, actor: Actor) -> Trial:
     return row
 
 
-ACT_FORMS: Mapping[str, type[ConsoleForm]] = {
-    "stop": ConsoleForm,
-    "resume": BudgetForm,
-    "clean": ConsoleForm,
-    "reveal": ConsoleForm,
-}
-
-
-def _act(row: Trial, act: str, data: Mapping[str, Any], actor: Actor) -> tuple[bool, str]:
-    """Do it; whether it was done, and what to say."""
-    if act == "stop":
-        done = trial_stop(pk=row.pk, actor=actor)
-        return done, "No more is asked; a worker deletes what was made." if done else "It was over already."
-    if act == "clean":
-        done = trial_clean(pk=row.pk, actor=actor)
-        return done, "A worker tries again to delete what is left." if done else "There is nothing to delete."
-    if act == "reveal":
-        done = trial_reveal(pk=row.pk, actor=actor)
-        return done, "The versions are named; judging has ended." if done else "There is nothing to reveal."
-    done = trial_resume(pk=row.pk, actor=actor, **data)
-    return done, "It goes on where it was." if done else "There is nothing to go on with."
-
-
 def _turn_url(turn: TrialTurn) -> str:
     return reverse(f"admin:{_NAME}_turn", args=[turn.trial_id, turn.position])
-
-
-def _url(pk: int, act: str = "") -> str:
-    return (
-        reverse(f"admin:{_NAME}_act", args=[pk, act]) if act else reverse(f"admin:{_NAME}_change", args=[pk])
-    )
