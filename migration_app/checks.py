@@ -1,4 +1,5 @@
-"""What `manage.py check --deploy --database default` says of the database server and the proxies before the console.
+"""What `manage.py check --deploy --database default` reports about the database server and the proxies before the
+console.
 
 Must not import jobs or rq.
 """
@@ -23,12 +24,12 @@ _SHOULD_BE = {
 
 @register(Tags.security, deploy=True)
 def check_proxies_are_counted(_app_configs: Any = None, **_options: Any) -> list[CheckMessage]:
-    """Warn where a proxy is trusted for https but not counted: all clients would seem to have its address."""
+    """Warn if a proxy is trusted for https but not counted: all clients would seem to have its address."""
     if getattr(settings, "SECURE_PROXY_SSL_HEADER", None) is None or settings.TRUSTED_PROXIES:
         return []
     return [
         checks.Warning(
-            "TRUST_X_FORWARDED_PROTO is on and TRUSTED_PROXIES is 0: failed sign-ins of all people count for one "
+            "TRUST_X_FORWARDED_PROTO is on and TRUSTED_PROXIES is 0: everybody's failed sign-ins count for one "
             "address, the proxy's, and lock out everybody.",
             hint="Set TRUSTED_PROXIES to the number of proxies that append to X-Forwarded-For.",
             id="migration_app.W002",

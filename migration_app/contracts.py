@@ -1,4 +1,4 @@
-"""Shapes and results that the rooms hand to each other.
+"""Types that the packages exchange.
 
 Standard library only: no Django, no SDK, no database. API objects travel as plain decoded JSON
 (``JsonObject``), never as SDK models: real objects differ from those models in dozens of ways.
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, get_args, get_type_hints
 
 JsonObject = dict[str, Any]
-"""A decoded JSON object, exactly as some server or archive gave it."""
+"""A decoded JSON object, unchanged as a server or archive had it."""
 
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -22,7 +22,7 @@ SourceKind = Literal["thread", "message", "run", "step", "assistant", "file", "v
 
 LISTING_ORDERS = ("asc", "desc", "unknown")
 ListingOrder = Literal["asc", "desc", "unknown"]
-"""asc: oldest first; desc: newest first, the API's default; unknown: the timestamps must tell."""
+"""asc: oldest first; desc: newest first, the API's default; unknown: decided by the timestamps."""
 
 MAX_ITEMS_PER_CALL = 20
 """Items that conversations.create and items.create take at most (official description, 2026-08-21)."""
@@ -36,16 +36,16 @@ MAX_METADATA_VALUE = 512
 
 MAX_JSON_DEPTH = 200
 """How deep a value may be nested: deeper objects are rejected on the way in, deeper values inside JSON text are cut.
-A fixed figure, so that the result never depends on how deep the caller stands."""
+A fixed number, so that the result never depends on the caller's stack."""
 
 
 class Severity(enum.StrEnum):
-    """How much a finding weighs, mildest first."""
+    """Severity of a finding, mildest first."""
 
     NOTE = "note"  # arrives unchanged for the model; a fact about the source stays in the console only
     TRANSFORMED = "transformed"  # arrives in another shape, with the same content
     LOSSY = "lossy"  # some content does not arrive; the snapshot still holds it
-    BLOCKING = "blocking"  # the thread must not be sent before a person has looked
+    BLOCKING = "blocking"  # the thread must not be sent before a person has reviewed it
 
 
 class Fidelity(enum.StrEnum):
@@ -92,14 +92,14 @@ def fidelity_of(findings: Iterable[Finding]) -> Fidelity:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SourceThread:
-    """A thread as its snapshots tell it, put in order, with nothing converted yet.
+    """A thread as stored in its snapshots, in order, with nothing converted yet.
 
-    ``thread`` is None when only its parts were archived. ``messages`` stand oldest first, one per id.
-    ``runs`` and ``steps`` stand oldest first, each id in its latest known state. ``files`` maps file ids
-    to file objects known in the console (they give citations their file names). ``findings`` name what
-    putting it together had to decide (conflicts, uncertain order). ``deleted`` and ``deleted_messages`` tell what the
-    source has deleted since: the thread itself, or ids of messages that stand here. All sequences are tuples, or for
-    a large thread sequences in a file (``spill``), which are read anew at each access: go through them once, keep
+    ``thread`` is None when only its parts were archived. ``messages`` are oldest first, one per id.
+    ``runs`` and ``steps`` are oldest first, each id in its latest known state. ``files`` maps file ids
+    to file objects known in the console (citations need their file names). ``findings`` report decisions
+    made while assembling it (conflicts, uncertain order). ``deleted`` and ``deleted_messages`` are what the
+    source has deleted since: the thread itself, or ids of messages that are included here. All sequences are tuples,
+    or for a large thread sequences in a file (``spill``), which are decoded at each access: iterate once, keep
     little.
     """
 
@@ -115,15 +115,15 @@ class SourceThread:
 
 
 POLICIES_VERSION = 2
-"""Raised whenever a choice is added, taken away, or comes to mean something else."""
+"""Increased whenever a choice is added, removed, or changes its meaning."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Policies:
-    """What an operator chooses for a batch: the fate of what the target has no place for.
+    """What an operator chooses for a batch: how content without a place at the target is treated.
 
     The first choice of each is the default; docs/conversion.md and ``conversion.policies`` say why. A *note* is
-    an assistant message that the migration writes, told apart by its first line (``conversion.items.migrated``).
+    an assistant message that the migration writes, recognized by its first line (``conversion.items.migrated``).
     ``block`` always means: leave a blocking finding, so that the thread is not sent.
     """
 
@@ -137,7 +137,7 @@ class Policies:
     """native: a file_search_call where the source holds the queries, else a note."""
 
     other_tool_calls: Literal["note", "drop_with_finding", "block"] = "note"
-    """Calls of every other hosted tool: Assistants v1, Foundry, and kinds that nobody knows."""
+    """Calls of every other hosted tool: Assistants v1, Foundry, and unknown types."""
 
     orphan_tool_calls: Literal["note", "drop_with_finding", "block"] = "note"
     """Function calls that cannot be a pair: without an output, without a name, or only known from their run."""
@@ -160,7 +160,7 @@ def policy_choices() -> dict[str, tuple[str, ...]]:
 
 
 def policies_from(mapping: Mapping[str, object]) -> Policies:
-    """Policies from names and choices; what is not named has its default. Raises ValueError that says what may be."""
+    """Policies from names and choices; what is not named has its default. Raises ValueError that lists valid values."""
     choices = policy_choices()
     for name, choice in mapping.items():
         if name not in choices:
@@ -194,14 +194,14 @@ class PlannedItem:
 
     @property
     def body(self) -> bytes:
-        """The item's compact JSON in UTF-8, as it stands in a request; made when first asked for, and kept."""
+        """The item's compact JSON in UTF-8, as sent in a request; cached."""
         if not self._body:
             object.__setattr__(self, "_body", _json(self.item).encode(errors="surrogatepass"))
         return self._body
 
 
 def planned_from_body(body: bytes, source_kind: SourceKind, source_id: str, group: int) -> PlannedItem:
-    """A planned item out of its ``body``, which it keeps."""
+    """A planned item from its ``body``, which is cached."""
     planned = PlannedItem(json.loads(body.decode(errors="surrogatepass")), source_kind, source_id, group)
     object.__setattr__(planned, "_body", body)
     return planned
@@ -265,8 +265,8 @@ class PromptPlan:
 class Difference:
     """The first place where a conversation is not what was planned.
 
-    ``position`` counts items from 0. ``text`` says it in words without message content; ``expected``
-    and ``found`` are canonical forms (private content: show them only to those who may see it).
+    ``position`` counts items from 0. ``text`` describes it without message content; ``expected``
+    and ``found`` are canonical forms (private content: show them only to users who may see it).
     """
 
     position: int
@@ -290,9 +290,9 @@ class Actor:
     def may_be(self, *, name: str, user_id: int | None) -> bool:
         """Whether this may be that person, where two different ones must act.
 
-        Two console users are the same by their id, whatever they are called by now. Where one of them has none
-        (the command line, a user who was deleted) an equal name is taken for the same person: it is never taken
-        for a second one.
+        Two console users are the same by their id, even after a rename. If one of them has none
+        (the command line, a user who was deleted) an equal name counts as the same person, never
+        as a second one.
         """
         if self.user_id is not None and user_id is not None:
             return self.user_id == user_id

@@ -1,4 +1,5 @@
-"""Rows of large tables, newest first, in a time that does not grow with the table: one index is walked, so far.
+"""Rows of large tables, newest first, in a time that does not grow with the table: one index is walked, in bounded
+windows.
 
 Knows models only by their fields. Must not import services of a subject.
 """
@@ -16,8 +17,8 @@ from django.db.models import Model, QuerySet
 
 M = TypeVar("M", bound=Model)
 
-LOOKED_THROUGH = 2_000
-"""Rows that are looked through at once where no index holds the whole condition.
+SCANNED_AT_ONCE = 2_000
+"""Rows that are scanned at once where no index covers the whole condition.
 
 A hundredth of a second; half a second if each has to come from a disk.
 """
@@ -27,9 +28,9 @@ HAS_KEY = "__has_key"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Window:
-    """Of the rows that were looked through, those that match: primary keys, newest first.
+    """The matching rows of a window: primary keys, newest first.
 
-    ``below``: the oldest row that was looked at, from where to go on; None when there are no older ones.
+    ``below``: the oldest row scanned, from where to continue; None when there are no older ones.
     """
 
     pks: list[int]
@@ -64,15 +65,15 @@ def estimated(rows: QuerySet[Any]) -> int:
 
 
 def window_of(rows: QuerySet[Any], rest: Mapping[str, Any]) -> Window:
-    """Look through the first LOOKED_THROUGH of these (ordered) rows for those that match ``rest`` too.
+    """Scan the first SCANNED_AT_ONCE of these (ordered) rows for those that match ``rest`` too.
 
     ``rest`` maps columns of the table to values, or ``column__has_key`` to a key. The inner LIMIT is a fence:
-    nothing of ``rest`` can make PostgreSQL look further.
+    nothing of ``rest`` can make PostgreSQL scan more.
     """
     meta = rows.model._meta  # noqa: SLF001 - Django's documented Model._meta
     columns = [name.removesuffix(HAS_KEY) for name in rest]
     try:
-        looked_at, params = rows.values("id", *columns)[:LOOKED_THROUGH].query.sql_with_params()
+        looked_at, params = rows.values("id", *columns)[:SCANNED_AT_ONCE].query.sql_with_params()
     except EmptyResultSet:  # no row can match, Django sees: a number too large for its column, for instance
         return Window([], None)
     quote = connection.ops.quote_name
@@ -87,7 +88,7 @@ def window_of(rows: QuerySet[Any], rest: Mapping[str, Any]) -> Window:
             f"WITH looked_at AS MATERIALIZED ({looked_at})"  # noqa: S608 - our own ORM query and column names
             f" SELECT ARRAY(SELECT id FROM looked_at WHERE {' AND '.join(conditions)}),"
             " (SELECT id FROM looked_at OFFSET %s LIMIT 1)",
-            [*params, *values, LOOKED_THROUGH - 1],
+            [*params, *values, SCANNED_AT_ONCE - 1],
         )
         pks, below = cursor.fetchone()
     return Window(pks=list(pks), below=below)

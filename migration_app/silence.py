@@ -1,8 +1,8 @@
-"""A database that does not answer: how long anybody waits for it. Must not import models or services.
+"""Timeouts for a database that does not answer. Must not import models or services.
 
-libpq waits for an answer for ever. The options of the connection (settings.DATABASES) end that when the network or the
-machine is gone. A server that is frozen, or stands behind a proxy that acknowledges what it is sent, can be told from a
-busy one by nothing but time: so each wait of this process ends after ``DATABASE_ANSWER_SECONDS`` in a worker, and soon
+libpq waits for an answer forever. The options of the connection (settings.DATABASES) end that when the network or the
+machine is gone. A server that is frozen, or is behind a proxy that acknowledges everything, differs from a
+busy one only by time: so each wait of this process ends after ``DATABASE_ANSWER_SECONDS`` in a worker, and soon
 after somebody asked the process to stop.
 """
 
@@ -17,7 +17,7 @@ from django.db.backends.signals import connection_created
 from psycopg.abc import PQGen
 
 STOPPED_SECONDS = 25.0
-"""So long a process that is to stop waits for an answer: service managers give it 90 seconds in all."""
+"""How long a stopping process waits for an answer: service managers allow 90 seconds in all."""
 
 _RV = TypeVar("_RV")
 
@@ -45,12 +45,12 @@ def answers_expected_within(seconds: float) -> None:
 
 
 def stop_asked() -> None:
-    """Let waits that are under way, and later ones, end soon. Takes no lock: signal handlers call it."""
+    """End current and later waits soon. Takes no lock: signal handlers call it."""
     _patience.stopped_at = time.monotonic()
 
 
 def stop_over() -> None:
-    """Forget that a stop was asked for: it was this job's, and the process goes on."""
+    """Forget the requested stop: it was for this job, and the process continues."""
     _patience.stopped_at = None
 
 
@@ -66,7 +66,7 @@ def _watch(connection: BaseDatabaseWrapper, **_more: Any) -> None:
 
 
 class _WatchedConnection(psycopg.Connection[Any]):
-    """A connection that gives up waiting; it is closed then, for nobody knows what the server did."""
+    """A connection whose waits time out; it is closed then, because nobody knows what the server did."""
 
     def wait(self, gen: PQGen[_RV], *args: Any, **kwargs: Any) -> _RV:
         """Consume a generator of the driver, as the driver does."""
@@ -82,9 +82,7 @@ class _WatchedConnection(psycopg.Connection[Any]):
                     since = time.monotonic()
                 elif _patience.is_over(since):
                     self.close()
-                    raise psycopg.OperationalError(
-                        "the database does not answer; the connection was given up"
-                    )
+                    raise psycopg.OperationalError("the database does not answer; the connection was closed")
                 wanted = gen.send(ready)
         except StopIteration as end:
             result: _RV = end.value

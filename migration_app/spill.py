@@ -1,8 +1,8 @@
 """Sequences that keep what a large thread holds in an unnamed temporary file, not in memory.
 
-A small thread's parts are tuples; those of a large one are ``Spilled``: they decode an element when it is asked
-for. Both are a ``Sequence``, so nothing that reads them needs to know. The file has no name and is gone with the
-last sequence that reads it, however the process ends. Imports only ``contracts``.
+A small thread's parts are tuples; those of a large one are ``Spilled`` and decode an element on access.
+Both are a ``Sequence``, so readers need not know. The file has no name and disappears with the
+last sequence that reads it, even if the process is killed. Imports only ``contracts``.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from migration_app.contracts import Finding, PlannedItem, Severity, planned_from
 T = TypeVar("T")
 
 MAX_BYTES_IN_MEMORY = 2 << 20
-"""What weighs more than this, in bytes of JSON, goes to a file. Objects in memory weigh several times that, and a
-worker may have a hundred threads in its hands."""
+"""Threads with more bytes of JSON go to a file. Objects in memory need several times that, and a
+worker may hold a hundred threads."""
 
 # Read and written at once. Elements are mostly read in their order, or in the reverse of it.
 _BLOCK = 1 << 16
@@ -32,7 +32,7 @@ _SHORT = 256
 
 
 class TemporarySpaceError(OSError):
-    """The temporary directory can't take, or give back, what a large thread holds; the text says what to do."""
+    """The temporary directory can't store or return a large thread's data; the text says what to do."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def json_decode(data: bytes) -> Any:
 
 
 def _item_encode(planned: PlannedItem) -> bytes:
-    # No JSON in UTF-8 holds a line feed of its own: the body stands as it is sent, to be taken out uncut.
+    # Compact JSON in UTF-8 contains no line feed, so the body is stored as it is sent.
     rest = json_encode((planned.source_kind, planned.source_id, planned.group))
     return planned.body + b"\n" + rest
 
@@ -82,7 +82,7 @@ JSON: Codec[Any] = Codec(json_encode, json_decode)
 ITEMS: Codec[PlannedItem] = Codec(_item_encode, _item_decode)
 FINDINGS: Codec[Finding] = Codec(_finding_encode, _finding_decode)
 FINDING_BYTES = 512
-"""What a finding weighs, roughly."""
+"""Approximate size of a finding in bytes."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -109,7 +109,7 @@ class _Log:
         return len(self._ends)
 
     def append(self, record: bytes) -> int:
-        """Put a record behind the others; returns its number, counted from 0."""
+        """Append a record; returns its number, counted from 0."""
         self._tail += record
         self._ends.append(self._written + len(self._tail))
         if len(self._tail) >= _BLOCK:
@@ -117,7 +117,7 @@ class _Log:
         return len(self._ends) - 1
 
     def read(self, number: int, window: _Window) -> bytes:
-        """A record's bytes, out of the window, which is moved there if it is elsewhere."""
+        """A record's bytes, from the window, which is moved if necessary."""
         start, end = self._ends[number - 1] if number else 0, self._ends[number]
         if self._file is None or start >= self._written:
             return bytes(self._tail[start - self._written : end - self._written])
@@ -150,7 +150,7 @@ class _Log:
 
 def _temporary_file() -> io.FileIO:
     try:
-        # Unbuffered: a failed write is told here, not when the file is closed.
+        # Unbuffered: a failed write raises here, not when the file is closed.
         file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by the log's finalizer
     except OSError as error:
         raise TemporarySpaceError(error.errno, _trouble(error)) from error
@@ -165,13 +165,13 @@ def _trouble(error: OSError) -> str:
         place = "the temporary directory"
     return (
         f"A large thread is kept in a file in {place} while it is worked on, and that failed "
-        f"({error.strerror or type(error).__name__}): make room there, or set TMPDIR to a directory that has "
-        "room and can be written to, and try again"
+        f"({error.strerror or type(error).__name__}): free space there, or set TMPDIR to a directory that has "
+        "space and is writable, and try again"
     )
 
 
 class Spilled(Sequence[T]):
-    """Elements in a temporary file, decoded anew each time they are asked for; a short slice is a tuple."""
+    """Elements in a temporary file, decoded on each access; a short slice is a tuple."""
 
     def __init__(self, log: _Log, codec: Codec[T], numbers: Sequence[int]) -> None:
         self._log, self._codec, self._numbers = log, codec, numbers
@@ -247,7 +247,7 @@ class Gathering(Generic[T]):
             self._values = []
 
     def append(self, value: T, weight: int = 0) -> int:
-        """Put an element behind the others; returns its number, counted from 0."""
+        """Append an element; returns its number, counted from 0."""
         self.grow(weight)
         if self._log is not None:
             return self._log.append(self._codec.encode(value))

@@ -1,4 +1,4 @@
-"""What a document comes apart into. Imports only ``contracts`` and the lists of a document."""
+"""The parts that a document is split into. Imports only ``contracts`` and the lists of a document."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from migration_app.contracts import JsonObject, SourceKind
 class SourceObject:
     """An API object with its id. ``thread_id`` is empty for assistants, files and vector stores.
 
-    ``page`` is the list that it stands in: the same one, by identity, for all objects of a list. ``is_counted``: a
-    message of a bundle or row whose id comes from what it says and how often that was said before.
+    ``page`` is the list that holds it: the same one, by identity, for all objects of a list. ``is_counted``: a
+    message of a bundle or row whose id is made from its content and the number of earlier repetitions.
     """
 
     kind: SourceKind
@@ -28,7 +28,7 @@ class SourceObject:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Deletion:
-    """The source says that this thread or message was deleted. ``thread_id`` of a message: where it stood, if told."""
+    """The source says that this thread or message was deleted. ``thread_id`` of a message: from its place, if known."""
 
     kind: Literal["thread", "message"]
     id: str
@@ -37,8 +37,8 @@ class Deletion:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class EmptyPage:
-    """A list page that says it goes on, and holds nothing that could be taken; kind and ids are empty where neither
-    its place nor what it holds tells them.
+    """A list page with ``has_more`` and without usable objects; kind and ids are empty if neither
+    its place nor its content shows them.
     """
 
     kind: SourceKind | None
@@ -48,7 +48,7 @@ class EmptyPage:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class OtherList:
-    """A list of threads, assistants or files, and whether it says that it goes on: no thread of its own lacks them."""
+    """A list of threads, assistants or files, and its ``has_more``: no single thread is incomplete by it."""
 
     kind: SourceKind
     goes_on: bool
@@ -56,20 +56,20 @@ class OtherList:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Skipped:
-    """Left out on purpose: it belongs to no thread, or is no object of its own."""
+    """Skipped on purpose: it belongs to no thread, or is no separate object."""
 
     reason: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Refused:
-    """Left out because it can't be placed or identified.
+    """Rejected because it can't be assigned to a thread, or identified.
 
-    ``by_file``: its document may not be stored whole, because read alone it would be taken, or names another thread.
-    ``thread_id`` is the thread that it names, or that its surroundings are about; empty if nothing tells. ``values``
-    are the objects that are left out, and ``kind`` is what they are, as far as is known. ``is_talk``: messages of a
-    transcript that is another than the known one; ``ids`` are those of a whole one. ``place``, from 0: that of one
-    message of a transcript of which the others are taken. ``beside`` is the thread in whose bundle it stands, where it
+    ``by_file``: its document may not be stored whole, because it would be accepted when read alone, or names another
+    thread. ``thread_id`` is the thread that it names, or that its surroundings belong to; empty if unknown. ``values``
+    are the rejected objects, and ``kind`` their type, if known. ``is_talk``: messages of a
+    transcript that differs from the known one; ``ids`` are those of a whole one. ``place``, from 0: that of one
+    message of a transcript whose others are accepted. ``beside`` is the thread in whose bundle it is, if it
     names another one: either may lack it.
     """
 
@@ -87,7 +87,7 @@ class Refused:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LastPage:
-    """An empty list page that says it is the last one: the list that stands before it is at its end."""
+    """An empty list page without ``has_more``: the list before it is complete."""
 
 
 Expanded = SourceObject | EmptyPage | OtherList | Skipped | Refused | Deletion

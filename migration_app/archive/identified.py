@@ -37,14 +37,14 @@ _BESIDE = {
     "vector_store.file_content.page": "the content of a file in a vector store",
 }
 DELETED = ".deleted"
-# Threads and messages that hold more than this and say that they were deleted are kept by their dump, marked.
+# Deleted threads and messages with more fields than these were kept by their dump, and marked.
 _BARE = frozenset({"id", "object", "thread_id", "deleted"})
 _MARKED = frozenset({"thread", "thread.message"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What an object's surroundings say of it."""
+    """What an object's place implies about it."""
 
     kind: SourceKind | None = None
     thread_id: str = ""
@@ -59,7 +59,7 @@ class Surroundings:
     beside: Sequence[Any] = ()  # the elements of the list that it stands in
 
     def thread_of(self, value: Any) -> str:
-        """The thread that something refused here is of, empty if neither it nor its place tells."""
+        """The thread of something rejected here, empty if neither it nor its place names one."""
         own = value.get("thread_id") if isinstance(value, dict) else None
         said = (own, self.thread_id)
         return next((str(name) for name in said if not id_fault(name)), "") or only_thread(self.beside)
@@ -67,22 +67,22 @@ class Surroundings:
     def refused(
         self, reason: str, value: Any, kind: SourceKind | None = None, *, by_file: bool = False
     ) -> Refused:
-        """The refusal of what stands here."""
+        """The rejection of an object here."""
         return Refused(reason, by_file, self.thread_of(value), kind or self.kind, (value,))
 
     def inside(self, part: Any, goes_on: bool | None) -> Surroundings:
-        """The place of what stands in a list; ``part`` may be the list itself or a page that holds it."""
+        """The place of a list's elements; ``part`` may be the list itself or a page that holds it."""
         said = goes_on_said(part) if isinstance(part, dict) else goes_on
         elements = part["data"] if isinstance(part, dict) else part
         return dataclasses.replace(self, page=ListPage(next(self.numbers), said), beside=elements)
 
     def told_before(self, thread_id: str, messages: list[Any]) -> str:
-        """Why messages without ids can't be taken beside what the file has said of their thread, if so."""
+        """Why messages without ids contradict what the file has of their thread, if so."""
         return "" if self.lines is None else self.lines.fault(thread_id, messages, self.line_number)
 
 
 def only_thread(elements: Iterable[Any]) -> str:
-    """The one thread that all of these objects name that name one, empty if there is no such."""
+    """The one thread that these objects name, empty if they name none or several."""
     named = [
         element["thread_id"] for element in elements if isinstance(element, dict) and element.get("thread_id")
     ]
@@ -91,7 +91,7 @@ def only_thread(elements: Iterable[Any]) -> str:
 
 
 def identified_or_deleted(value: JsonObject, place: Surroundings) -> Iterator[Expanded]:
-    """One object, the word that one was deleted, or both: some dumps mark what was deleted and keep it."""
+    """One object, a deletion, or both: some dumps mark deleted objects and keep them."""
     found = _identified(value, place)
     yield found
     if isinstance(found, SourceObject) and said_yes(value.get("deleted")):
@@ -102,7 +102,7 @@ def identified_or_deleted(value: JsonObject, place: Surroundings) -> Iterator[Ex
 
 
 def _identified(value: JsonObject, place: Surroundings) -> Expanded:
-    """One object with its kind, id and thread; or why it can't be taken."""
+    """One object with its kind, id and thread; or why it is rejected."""
     name = value.get("object")
     if not isinstance(name, str) or not name:
         if place.kind is None:
@@ -126,7 +126,7 @@ def _identified(value: JsonObject, place: Surroundings) -> Expanded:
             return place.refused(reason, value, kind)
         if place.bundle not in {"", thread_id}:
             reason = (
-                f"The {name} {filled['id']} stands with thread {place.bundle} and names thread {thread_id}: mend "
+                f"The {name} {filled['id']} is in the bundle of thread {place.bundle} and names thread {thread_id}: fix "
                 "its thread_id, or import it by itself."
             )
             return dataclasses.replace(place.refused(reason, value, kind, by_file=True), beside=place.bundle)
@@ -157,18 +157,18 @@ def _deletion(
 
 
 def _left_out(name: str, value: JsonObject) -> str:
-    """Why an object is passed over on purpose, empty if it isn't."""
+    """Why an object is skipped on purpose, empty if it isn't."""
     # DELETE of a file answers as "file" with nothing but id and deleted.
     is_marked = said_yes(value.get("deleted")) and "created_at" not in value
     if name.endswith(DELETED) or (is_marked and name not in _MARKED):
         return f"The answer to a deletion ({name})."
     if name.endswith(".delta"):
-        return f"A piece of a stream ({name}): the whole object is needed."
-    return f"{name}: {_BESIDE[name]}, no part of a thread." if name in _BESIDE else ""
+        return f"A part of a stream ({name}): only complete objects are read."
+    return f"{name}: {_BESIDE[name]}, not part of a thread." if name in _BESIDE else ""
 
 
 def _filled(kind: SourceKind, filled: JsonObject, place: Surroundings) -> JsonObject:
-    """What the object's place says of it, where it says nothing itself."""
+    """Fields that the object lacks, from its place."""
     if kind == "message" and not filled.get("id") and place.ids is not None:
         filled["id"] = derived_id(place.thread_id, filled, place.ids)
     if kind == "thread" and not filled.get("id"):

@@ -1,4 +1,4 @@
-"""Ids: opaque strings given by somebody else, checked; and stable ids for messages that came without one.
+"""Ids: foreign opaque strings, validated; and stable ids for messages without one.
 
 Standard library only.
 """
@@ -31,7 +31,7 @@ def id_fault(value: object) -> str:
 
 
 def storable_text(value: object, limit: int) -> str:
-    """Text as PostgreSQL can hold it, cut to ``limit`` characters; empty if ``value`` is no string."""
+    """Text that PostgreSQL can store, cut to ``limit`` characters; empty if ``value`` is no string."""
     if not isinstance(value, str):
         return ""
     return value.replace("\0", "").encode(errors="replace").decode()[:limit]
@@ -55,7 +55,7 @@ class MessageIds:
 
 
 def message_digest(thread_id: str, role: object, content: Any, created_at: object) -> bytes:
-    """What makes two messages without ids the same message."""
+    """The identity of a message without an id."""
     time = seconds_of(created_at)
     said = json.dumps([thread_id, role, content, created_at if time is None else time], sort_keys=True)
     return hashlib.blake2b(said.encode(), digest_size=16).digest()

@@ -1,4 +1,4 @@
-"""JSON text that means one thing: a name that stands twice in one object, and says two things, is refused.
+"""Unambiguous JSON text: a repeated name with different values in one object is refused.
 
 Standard library only.
 """
@@ -14,7 +14,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) < len(pairs):
         for name, said in pairs:
             if repr(said) != repr(value[name]):
-                raise ValueError(f"the name {name[:80]!r} stands twice in one object, and says two things")
+                raise ValueError(f"the name {name[:80]!r} occurs twice in one object, with different values")
     return value
 
 
@@ -22,5 +22,5 @@ DECODER = json.JSONDecoder(object_pairs_hook=_object)
 
 
 def json_read(text: str) -> Any:
-    """What a JSON text says. Raises ValueError (JSONDecodeError where it is no JSON) and RecursionError."""
+    """Decode a JSON text. Raises ValueError (JSONDecodeError where it is no JSON) and RecursionError."""
     return DECODER.decode(text)

@@ -1,4 +1,4 @@
-"""Lists in a document: an API's list pages, bare lists, maps of these; and whether they say that they go on.
+"""Lists in a document: an API's list pages, bare lists, maps of these; and their ``has_more``.
 
 Imports only ``contracts``.
 """
@@ -14,9 +14,9 @@ from migration_app.contracts import JsonObject
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ListPage:
-    """A list in a document, told from the others in it by its number.
+    """A list in a document, identified by its number.
 
-    ``goes_on``: what its ``has_more`` says; None if it has none, so that it need not be a page of an API's list.
+    ``goes_on``: its ``has_more``; None if it has none and may not be a page of an API's list.
     """
 
     number: int
@@ -24,18 +24,18 @@ class ListPage:
 
 
 def goes_on_said(page: JsonObject) -> bool | None:
-    """What a list page's ``has_more`` says, None if it says nothing."""
+    """The value of a list page's ``has_more``, None if it has none."""
     return said_yes(page.get("has_more"))
 
 
 def part_that_goes_on(bundle: JsonObject, names: Iterable[str]) -> str:
-    """Of which of its parts a bundle says has_more: the first bare list that holds anything, else the first one."""
+    """The part that a bundle's has_more refers to: the first bare list that holds anything, else the first one."""
     bare = [name for name in names if any(isinstance(each, list) for each in lists_in(bundle.get(name)))]
     return next((name for name in bare if elements_in(bundle[name])), bare[0] if bare else "")
 
 
 def said_yes(said: Any) -> bool | None:
-    """What a field that is true or false says, None if it says nothing; hand-made files write it as a string."""
+    """The value of a boolean field, None if it has none; hand-made files write it as a string."""
     if isinstance(said, str):
         return said.strip().lower() not in {"", "false", "0", "no"}
     return None if said is None else bool(said)

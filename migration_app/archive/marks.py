@@ -1,6 +1,6 @@
 """Marks: what an import rejected of a thread, kept with the thread until a later import brings it.
 
-A mark holds what tells the object again, and nothing that anybody said. Imports only this package, contracts and the
+A mark holds what identifies the object, and no content. Imports only this package, contracts and the
 standard library.
 """
 
@@ -21,7 +21,7 @@ from migration_app.contracts import JsonObject, SourceKind
 
 _REASON_CHARACTERS = 1000
 _TOLD_BY: tuple[SourceKind, ...] = ("message", "run", "step")
-# Told by its place, or mended: the same object says the rest in both files.
+# Known from its place, or fixed: the rest is equal in both files.
 _NOT_ITS_OWN = frozenset(
     {"id", "message_id", "object", "thread_id", "run_id", "role", "user_ref", "created_at"}
 )
@@ -29,12 +29,12 @@ _NOT_ITS_OWN = frozenset(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Mark:
-    """Something of a thread that was rejected: in which line of which import, why, and what tells it again.
+    """A rejected part of a thread: in which line of which import, why, and what identifies it.
 
-    ``name`` is the same whenever the same file is imported. ``likes``: what tells each rejected object again that has
-    no id. ``place``, from 0: that of one message of a transcript of which the others were taken. ``rank``: how far its
-    state was. ``kind`` is ``thread`` where it could not be told. ``is_note``: nothing was rejected; ``reason`` has the
-    names of fields that nobody knows.
+    ``name`` is the same whenever the same file is imported. ``likes``: what identifies each rejected object without
+    an id. ``place``, from 0: that of one message of a transcript whose others were accepted. ``rank``: the rank of its
+    state. ``kind`` is ``thread`` if it is unknown. ``is_note``: nothing was rejected; ``reason`` has the
+    names of unknown fields.
     """
 
     kind: SourceKind
@@ -68,14 +68,14 @@ class Filled:
 
 
 def mark_read(document: JsonObject) -> Mark | Filled:
-    """What a stored document of a page of rejects says."""
+    """Decode a stored document of a page of rejects."""
     if "filled" in document:
         return Filled(document["filled"])
     return Mark(**{**document, "likes": tuple(document["likes"])})
 
 
 class MarkMaker:
-    """Makes the marks of one import, and numbers those that are alike."""
+    """Makes the marks of one import, and numbers equal ones."""
 
     def __init__(self) -> None:
         self._seen: collections.Counter[bytes] = collections.Counter()
@@ -88,7 +88,7 @@ class MarkMaker:
         likes = tuple(likeness(value) for value in refused.values)
         told = json.dumps([refused.thread_id, refused.kind, object_id, likes, refused.place])
         if refused.is_note:
-            told = json.dumps([refused.thread_id, refused.reason])  # one note, however often it is said
+            told = json.dumps([refused.thread_id, refused.reason])  # one note, however often it occurs
         digest = hashlib.blake2b(told.encode(), digest_size=16).digest()
         self._seen[digest] += not refused.is_note
         return Mark(
@@ -105,7 +105,7 @@ class MarkMaker:
 
 
 def likeness(value: Any) -> str:
-    """What tells an object again that has another id, or none: a digest of the rest. Empty if there is none."""
+    """What identifies an object with another id, or none: a digest of the rest. Empty if there is none."""
     if not isinstance(value, dict):
         return ""
     try:
@@ -116,17 +116,17 @@ def likeness(value: Any) -> str:
 
 
 class OpenMarks:
-    """The marks of one thread while its pages are read, and what has come of them since."""
+    """The marks of one thread while its pages are read, and which of them are resolved."""
 
     def __init__(self) -> None:
         self._marks: dict[str, Mark] = {}
         self._origins: dict[str, str] = {}
-        self._missing: dict[str, int] = {}  # how many of its objects never came
+        self._missing: dict[str, int] = {}  # how many of its objects are still missing
         self._waiting: dict[tuple[SourceKind, str], list[str]] = {}
         self._filled: set[str] = set()
 
     def add(self, mark: Mark, origin: str) -> None:
-        """Take in a mark that ``origin`` left."""
+        """Add a mark that ``origin`` left."""
         if mark.name in self._marks:
             return
         self._marks[mark.name] = mark
@@ -137,11 +137,11 @@ class OpenMarks:
                 self._waiting.setdefault((kind, like), []).append(mark.name)
 
     def filled(self, name: str) -> None:
-        """A later transcript has what a mark stands for."""
+        """A later transcript has the object of a mark."""
         self._filled.add(name)
 
     def came(self, kind: SourceKind, value: JsonObject, origin: str) -> None:
-        """An object came that was not known before: it may be the one that another import rejected."""
+        """An unknown object arrived: it may be the one that another import rejected."""
         if not self._waiting:
             return
         like = (kind, likeness(value))
@@ -154,7 +154,7 @@ class OpenMarks:
                 del self._waiting[like]
 
     def unresolved(self, known: Callable[[SourceKind, str], JsonObject | None]) -> Iterable[Mark]:
-        """Marks whose objects never came. ``known``: the latest state of an object, None if it never came."""
+        """Marks whose objects are missing. ``known``: the latest state of an object, None if missing."""
         for name, mark in self._marks.items():
             if name in self._filled or (mark.likes and self._missing[name] <= 0):
                 continue
@@ -163,7 +163,7 @@ class OpenMarks:
 
 
 def _is_here(mark: Mark, known: Callable[[SourceKind, str], JsonObject | None]) -> bool:
-    """Whether the object of a mark that tells its id is known. Without its kind it must say the same too."""
+    """Whether the object of a mark with an id is known. Without its kind its content must be equal too."""
     if mark.kind == "thread":
         found = (known(kind, mark.id) for kind in _TOLD_BY)
         return any(value is not None and (likeness(value),) == mark.likes for value in found)

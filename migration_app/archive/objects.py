@@ -1,8 +1,8 @@
 """From a JSON document to the API objects in it: list pages, bundles, events and single objects.
 
-What comes out is filled in where its place says what is missing (a bundle's messages belong to its thread);
-nothing else is changed: real objects differ from the SDK's models in dozens of ways. What is left out says
-why. Standard library only.
+Objects are completed from their place (a bundle's messages belong to its thread);
+nothing else is changed: real objects differ from the SDK's models in dozens of ways. Rejects and skipped objects have a
+reason. Standard library only.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ _OF_TRANSCRIPTS = frozenset({"thread_id", "messages", "metadata", *USER_REFERENC
 
 
 def is_last_page(value: JsonObject) -> bool:
-    """Whether a document is an empty list page behind the last one, as servers give it that count before they look."""
+    """Whether a document is an empty list page behind the last one, as some servers return it."""
     return value.get("data") == [] and goes_on_said(value) is False
 
 
@@ -96,7 +96,7 @@ def expand(
     """Every API object in a document, in its order.
 
     ``thread_id`` is given to messages, runs and steps that name no thread (pages that are known to be of one
-    thread). ``lines`` is handed in while a file is read: it tells grown transcripts from pieces.
+    thread). ``lines`` is passed while a file is read: it distinguishes grown transcripts from pieces.
     """
     if (found := _whole(value, "", None)) is not None:
         return (found,)
@@ -114,10 +114,10 @@ def _expand(value: Any, place: Surroundings) -> Iterable[Expanded]:
 
 
 def _whole(value: Any, run_id: str, page: ListPage | None) -> SourceObject | None:
-    """An object of a thread that is complete, so that its place adds nothing to it; None for all else.
+    """A complete object of a thread, to which its place adds nothing; None for all others.
 
-    Nearly all documents and list elements are such objects. They come out as they would the long way round, which
-    tests hold this to.
+    Nearly all documents and list elements are such objects. The result equals that of the general path, which
+    tests verify.
     """
     if not isinstance(value, dict) or not _MORE.isdisjoint(value):
         return None
@@ -140,7 +140,7 @@ def _expand_slowly(value: Any, place: Surroundings) -> Iterator[Expanded]:
         except ValueError:
             value = None
     if not isinstance(value, dict):
-        yield place.refused("Among the objects stands something that is no object.", value)
+        yield place.refused("A list of objects contains something that is not an object.", value)
         return
     value = opened(value)
     if place.depth > _MAX_NESTING:
@@ -162,7 +162,7 @@ def _expand_slowly(value: Any, place: Surroundings) -> Iterator[Expanded]:
 
 
 def _elements(part: JsonObject | list[Any], place: Surroundings, goes_on: bool | None) -> Iterator[Expanded]:
-    """What stands in a list, or in a page that holds it; ``goes_on`` is what is said beside a bare list."""
+    """The elements of a list, or of a page that holds it; ``goes_on`` is the has_more beside a bare list."""
     inside = place.inside(part, goes_on)
     elements = part["data"] if isinstance(part, dict) else part
     if inside.page is None or inside.page.goes_on is None:
@@ -175,8 +175,8 @@ def _elements(part: JsonObject | list[Any], place: Surroundings, goes_on: bool |
 
 
 def _page(elements: list[Any], inside: Surroundings, page: ListPage) -> Iterator[Expanded]:
-    """What stands in a list that says whether it goes on, and of what it says so: of each thread that it holds, also
-    where nothing of that could be taken.
+    """The elements of a list with has_more, and the threads that this applies to, also
+    if none of their objects could be read.
     """
     held: set[tuple[str, SourceKind | None]] = set()
     left_out: dict[tuple[str, SourceKind | None], None] = {}
@@ -206,7 +206,7 @@ def _page(elements: list[Any], inside: Surroundings, page: ListPage) -> Iterator
 def _beside(
     value: JsonObject, place: Surroundings, taken: Iterable[str], objects: Iterable[Any]
 ) -> Iterator[Expanded]:
-    """What stands beside the objects of a page, an event or a transcript; ``objects`` may tell its thread."""
+    """Fields beside the objects of a page, an event or a transcript; ``objects`` may name its thread."""
     rest = others(value, taken)
     if rest:
         named = _thread_of_bundle({**rest, "thread_id": value.get("thread_id")}) or place.thread_id
@@ -224,7 +224,7 @@ def _transcript(value: JsonObject, place: Surroundings) -> Iterator[Expanded]:
         yield Refused(thread)
         return
     said = value["messages"]
-    # Messages with ids of their own are told apart by these: what another line said of them is known by then.
+    # Messages with ids are identified by these, also across lines.
     counted = any(not isinstance(message, dict) or own_id(message) is None for message in said)
     if counted and (fault := place.told_before(thread["id"], said)):
         shaped = tuple(message_shaped(message) for message in said)
@@ -261,7 +261,7 @@ def _is_bundle(value: JsonObject, place: Surroundings) -> bool:
 
 
 def _bundle(value: JsonObject, place: Surroundings) -> Iterator[Expanded]:
-    """An object with others beside or inside it: ``{"thread": …, "messages": […]}`` and its like."""
+    """An object with others beside or inside it, such as ``{"thread": …, "messages": […]}``."""
     name = value.get("object")
     kind = KINDS.get(name) if isinstance(name, str) else place.kind
     thread_id, run_id = place.thread_id, place.run_id
@@ -292,9 +292,9 @@ def _bundle(value: JsonObject, place: Surroundings) -> Iterator[Expanded]:
 def _parts(
     value: JsonObject, inner: Surroundings, kind: SourceKind | None, goes_on: bool | None
 ) -> Iterator[Expanded]:
-    """The parts of a bundle, and what stands beside them.
+    """The parts of a bundle, and its other fields.
 
-    ``kind`` is what the bundle itself is; ``goes_on`` is what stands beside its parts.
+    ``kind`` is the type of the bundle itself; ``goes_on`` is the has_more beside its parts.
     """
     thread_id = inner.thread_id
     parts = {key: of for key, of in _PARTS.items() if of in OF_THREADS or kind not in {"thread", "run"}}
@@ -302,7 +302,7 @@ def _parts(
     for key, part_kind in parts.items():
         of_part = dataclasses.replace(inner, kind=part_kind)
         if key in LISTS and not isinstance(value.get(key), list | dict) and says_something(value.get(key)):
-            reason = f'Under "{key}" stands a {type(value[key]).__name__} that is no list of objects.'
+            reason = f'"{key}" is a {type(value[key]).__name__}, not a list of objects.'
             yield of_part.refused(reason, value[key])
             continue
         if key == "messages" and thread_id:
@@ -322,7 +322,7 @@ def _parts(
 
 
 def _unnamed(value: JsonObject, inner: Surroundings, kind: SourceKind | None) -> Iterator[Expanded]:
-    """What stands in a bundle under names that nobody knows: objects are read or refused, the rest is named."""
+    """Unknown fields of a bundle: objects are read or rejected, others are reported by name."""
     unknown: list[str] = []
     for key, said in others(
         value, [name for name in _PARTS if isinstance(value.get(name), list | dict)]
@@ -333,7 +333,7 @@ def _unnamed(value: JsonObject, inner: Surroundings, kind: SourceKind | None) ->
         elements = elements_in(part)
         if not any(map(is_of_thread, elements)):
             if holds_objects(part):
-                reason = f'Under "{key[:80]}", which the console does not know, stand objects that it can\'t place.'
+                reason = f'Under "{key[:80]}", an unknown field, are objects that belong to no known thread.'
                 yield inner.refused(reason, part)
             else:
                 unknown.append(key)
@@ -344,17 +344,17 @@ def _unnamed(value: JsonObject, inner: Surroundings, kind: SourceKind | None) ->
                 if not is_said(element):
                     yield from _expand(element, page)
                 elif id_fault(element.get("id")):
-                    reason = f'Under "{key[:80]}", which the console does not know, stands a message without an id.'
+                    reason = f'Under "{key[:80]}", an unknown field, is a message without an id.'
                     yield page.refused(reason, element, "message")
                 else:
                     yield from _expand(element, dataclasses.replace(page, kind="message"))
-    # Of a thread the conversion names them.
+    # For a thread the conversion reports them.
     if unknown and kind is None and not id_fault(inner.thread_id):
         yield Refused(unknown_fields(unknown), thread_id=inner.thread_id, is_note=True)
 
 
 def _thread_of_bundle(value: JsonObject) -> str:
-    """The one thread that a bundle is about, empty if it says none."""
+    """The one thread of a bundle, empty if it names none."""
     thread = value.get("thread")
     if isinstance(thread, str):
         return thread

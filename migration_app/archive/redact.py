@@ -1,8 +1,8 @@
-"""Taking secrets out of API objects before they are stored.
+"""Redacting secrets in API objects before they are stored.
 
 Foundry's objects may carry request headers of tool servers, connection ids and queue addresses. Their values
 become ``[redacted]``. What people and models said (message content, metadata, instructions, arguments and
-outputs of calls) and JSON schemas are never looked into. Standard library only.
+outputs of calls) and JSON schemas are never searched. Standard library only.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _SECRET_NAMES = frozenset(
 )
 # index_connection_id and its like may hold subscription ids (Foundry).
 _SECRET_ENDINGS = ("apikey", "authorization", "connectionid", "password", "secret")
-# Here people's words stand, or names that mean something else (a schema may well describe a "token").
+# These hold people's text, or names with another meaning (a schema may describe a "token").
 _LEFT_ALONE = frozenset(
     {
         "arguments",
@@ -58,7 +58,7 @@ _LEFT_ALONE = frozenset(
         "spec",
     }
 )
-# What a document without secrets can't hold; in lower case. An escaped name could hide one.
+# Strings that a document without secrets lacks; in lower case. An escaped name could hide one.
 _MARKS = (
     b"headers",
     b"authorization",
@@ -74,7 +74,7 @@ _LOGIN_IN_URL = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
 def may_hold_secrets(raw: bytes) -> bool:
-    """Whether a document's bytes need the closer look of ``redact``."""
+    """Whether a document's bytes must be checked by ``redact``."""
     low = raw.lower()
     return any(mark in low for mark in _MARKS) or (b"://" in low and b"@" in low)
 
@@ -98,7 +98,7 @@ def redacted_document(raw: bytes, value: JsonObject) -> tuple[bytes, JsonObject,
 
 def _clean(name: str, part: Any) -> Any:
     if name in _LEFT_ALONE:
-        # A list page's or bundle's parts stand elsewhere; in these the words of people do.
+        # Parts of list pages and bundles are elsewhere; these hold people's text.
         return part
     if _is_secret(name):
         return _blanked(part)
@@ -117,7 +117,7 @@ def _is_secret(name: str) -> bool:
 
 
 def _blanked(part: Any) -> Any:
-    """The shape stays (names of headers help an operator); what it says goes."""
+    """The shape stays (names of headers help an operator); values are removed."""
     if isinstance(part, dict):
         return {name: _blanked(value) for name, value in part.items()}
     if isinstance(part, list):

@@ -1,6 +1,6 @@
 """What a snapshot page holds: JSON documents as received, as an RFC 7464 JSON text sequence.
 
-Each document stands between a record separator and a line feed. A record separator can't occur inside a JSON
+Each document is between a record separator and a line feed. A record separator can't occur inside a JSON
 text (control characters are escaped there), so a document's bytes go in and come out unchanged. Standard
 library only.
 """
@@ -31,7 +31,7 @@ def sequence_pack(documents: Iterable[bytes]) -> bytes:
 
 
 def sequence_unpack(payload: bytes) -> Iterator[bytes]:
-    """The documents of a payload, each with exactly the bytes that went in."""
+    """The documents of a payload, each with exactly its original bytes."""
     if not payload:
         return
     head, *records = payload.split(_SEPARATOR)

@@ -1,4 +1,4 @@
-"""What stands beside the known parts of a bundle, page, event or transcript, and parts that are JSON text.
+"""Fields beside the known parts of a bundle, page, event or transcript, and parts that are JSON text.
 
 Imports only this package and contracts.
 """
@@ -15,7 +15,7 @@ LISTS = frozenset({"messages", "runs", "run_steps", "steps"})
 """Parts that are lists, list pages, or maps of these."""
 _TEXTS = LISTS | {"data", "thread", "threads", "message", "run", "run_step", "step"}
 _THREAD_OBJECTS = frozenset({"thread", "thread.message", "thread.run", "thread.run.step"})
-# Where these hold no object or list, they say how the file was made, and nothing of a thread.
+# Unless these hold an object or list, they describe the file, and nothing of a thread.
 _ENVELOPE = frozenset(
     {
         "after",
@@ -96,7 +96,7 @@ _NAMED = 20
 
 
 def opened(value: JsonObject) -> JsonObject:
-    """The same with the parts read that are JSON text of an object or a list; itself if there are none."""
+    """The same with parts decoded that are JSON text of an object or a list; itself if there are none."""
     read: JsonObject = {}
     for name in _TEXTS & value.keys():
         part = value[name]
@@ -109,7 +109,7 @@ def opened(value: JsonObject) -> JsonObject:
 
 
 def text_read(text: str) -> Any:
-    """What a text says that is JSON of an object or a list; itself if it is none."""
+    """Decode a text that is JSON of an object or a list; else the text itself."""
     if text.lstrip()[:1] not in {"{", "["}:
         return text
     try:
@@ -130,7 +130,7 @@ def says_more(value: JsonObject) -> bool:
 
 
 def others(value: JsonObject, known: Iterable[str]) -> JsonObject:
-    """What a document says beside its ``known`` parts and what such documents say of themselves."""
+    """Fields of a document besides its ``known`` parts and those that describe the file."""
     name = value.get("object")
     taken = {*known, *(_OWN.get(name, ()) if isinstance(name, str) else ())}
     return {
@@ -143,12 +143,12 @@ def others(value: JsonObject, known: Iterable[str]) -> JsonObject:
 
 
 def is_said(part: Any) -> bool:
-    """Whether it is somebody's message without its kind: a role and content."""
+    """Whether it is a message without its type: a role and content."""
     return isinstance(part, dict) and "object" not in part and "role" in part and "content" in part
 
 
 def is_of_thread(part: Any) -> bool:
-    """Whether it is an object of a thread, or somebody's message."""
+    """Whether it is an object of a thread, or a message without its type."""
     if not isinstance(part, dict):
         return False
     name = part.get("object")
@@ -166,7 +166,7 @@ def holds_objects(part: Any, depth: int = 0) -> bool:
 
 
 def unknown_fields(names: Iterable[str]) -> str:
-    """The words about fields that nobody knows."""
+    """The text about unknown fields."""
     named = [name[:80] for name in sorted(names)]
     more = len(named) - _NAMED
     return f"{', '.join(named[:_NAMED])}{f' and {more} more' if more > 0 else ''}"

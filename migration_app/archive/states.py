@@ -1,7 +1,7 @@
-"""Two states of one message, run or step: the later one, with what only the earlier one says.
+"""Two states of one message, run or step: the later one, with what only the earlier one has.
 
-A later state may say less than an earlier one: a run that was completed no longer names the calls it waited for, and a
-list of steps may leave out calls that an event had. Nothing that was said is lost by that. Standard library and
+A later state may hold less than an earlier one: a completed run no longer names the calls it waited for, and a
+list of steps may leave out calls that an event had. Nothing is lost by that. Standard library and
 contracts only.
 """
 
@@ -18,18 +18,18 @@ UNITED: Final[Mapping[SourceKind, frozenset[str]]] = {
     "run": frozenset({"required_action"}),
     "step": frozenset({"step_details"}),
 }
-"""The fields with content, in which the states are brought together part by part."""
+"""The fields with content, in which the states are merged part by part."""
 
-# True of a moment only: a later state that does not say it denies it.
+# Temporary: a later state without it ends it.
 _PASSING = frozenset({"status", "last_error", "incomplete_details", "expires_at"})
 
 
 def united(
     kind: SourceKind, earlier: JsonObject, later: JsonObject, *, final: bool, growing: bool
 ) -> tuple[JsonObject, list[str]]:
-    """The later state with everything that only the earlier one says, and the places where they disagree.
+    """The later state with everything that only the earlier one has, and the places where they disagree.
 
-    Where they disagree, the later one counts. ``growing``: text may begin alike and go on, as it does while an answer
+    Where they disagree, the later one counts. ``growing``: text may be a prefix of the later text, as while an answer
     is written; ``final``: the later state is finished, so text that is shorter there was shortened.
     """
     union = _Union(final=final, growing=growing)
@@ -43,7 +43,7 @@ def united(
 
 
 class _Union:
-    """Brings values together, and gathers where they disagree."""
+    """Merges values, and collects the places where they disagree."""
 
     def __init__(self, *, final: bool, growing: bool) -> None:
         self.disagreements: list[str] = []
@@ -51,7 +51,7 @@ class _Union:
         self._growing = growing
 
     def of(self, earlier: Any, later: Any, place: str) -> Any:
-        """The later value, with what only the earlier one says."""
+        """The later value, with what only the earlier one has."""
         if _empty(later):
             return earlier
         if _empty(earlier) or earlier == later:
@@ -72,7 +72,7 @@ class _Union:
         return later
 
     def _lists(self, earlier: Sequence[Any], later: Sequence[Any], place: str) -> list[Any]:
-        """The later list; what only the earlier one holds stands behind what it stood behind there."""
+        """The later list; elements that only the earlier one has follow their former predecessor."""
         values = list(later)
         only_earlier: dict[int, list[Any]] = collections.defaultdict(list)
         behind = -1
@@ -90,7 +90,7 @@ class _Union:
     def _partners(self, earlier: Sequence[Any], later: Sequence[Any], place: str) -> list[int | None]:
         """For each earlier element its position in the later list, None if it is not there.
 
-        By id where there is one; else the first that says the same and perhaps more; else the one in its own place.
+        By id if there is one; else the first that includes its content; else the one in its own place.
         """
         free = dict.fromkeys(range(len(later)))
         by_name = {name: position for position, name in enumerate(_names(later, place)) if name is not None}
@@ -114,7 +114,7 @@ class _Union:
 
 
 def _names(values: Sequence[Any], place: str) -> list[Hashable]:
-    """What tells each element from the others, whatever its place: its id, and how often that came before."""
+    """What identifies each element regardless of its place: its id, and the number of earlier repetitions."""
     seen: collections.Counter[Hashable] = collections.Counter()
     names: list[Hashable] = []
     for value in values:

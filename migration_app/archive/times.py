@@ -18,7 +18,7 @@ _LAST_SECOND = 253_402_300_799.0  # 9999-12-31T23:59:59Z, the last that datetime
 
 
 def seconds_of(value: object) -> float | None:
-    """Seconds since 1970 (UTC), None if ``value`` tells no time."""
+    """Seconds since 1970 (UTC), None if ``value`` is no time."""
     if isinstance(value, str):
         return _seconds_of_text(value.strip())
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -55,7 +55,7 @@ def moment_of(value: object) -> datetime.datetime | None:
 def message_times(
     messages: Iterable[JsonObject],
 ) -> tuple[datetime.datetime | None, datetime.datetime | None]:
-    """When the first and the last message were made, by their timestamps; None where none tells."""
+    """Times of the first and the last message, by their timestamps; None if there are none."""
     first = last = None
     for message in messages:
         seconds = seconds_of(message.get("created_at"))

@@ -1,7 +1,7 @@
-"""Transcripts: what companies that kept only their own database have left, read as threads and messages.
+"""Transcripts: chats from an application's own database, read as threads and messages.
 
-One line is one thread with all its messages so far. The messages take the shape of API messages, so that
-everything behind reads both alike. Standard library only.
+One line is one thread with all its messages so far. The messages get the shape of API messages, so that
+later steps need not distinguish them. Standard library only.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class _Line:
 
 
 class TranscriptLines:
-    """What the lines of one file have said of each thread, to tell a grown transcript from a piece of one.
+    """The lines of one file by thread, to distinguish a grown transcript from a piece of one.
 
-    Messages without ids have theirs from their place among their like, so two pieces of a thread would give one
+    Messages without ids get theirs from their place among equal ones, so two pieces of a thread would give one
     id to two messages, and one of them would be lost. Memory: a line number, a count and a digest a thread.
     """
 
@@ -39,7 +39,7 @@ class TranscriptLines:
         self._lines: dict[str, _Line] = {}
 
     def fault(self, thread_id: str, messages: Sequence[Any], line_number: int) -> str:
-        """Why these messages can't be taken; empty if they are the first of their thread, or go on from there."""
+        """Why these messages are rejected; empty if they are the first of their thread, or continue it."""
         earlier = self._lines.get(thread_id)
         said = hashlib.blake2b(digest_size=16)
         begins_alike = earlier is None or earlier.count == 0
@@ -51,8 +51,8 @@ class TranscriptLines:
             self._lines[thread_id] = _Line(line_number, len(messages), said.digest())
             return ""
         return (
-            f"Thread {thread_id} stands in line {earlier.number} already, with {earlier.count:,} "
-            f"message{'' if earlier.count == 1 else 's'}, and this line does not repeat all of these and go on: "
+            f"Thread {thread_id} is in line {earlier.number} already, with {earlier.count:,} "
+            f"message{'' if earlier.count == 1 else 's'}, and this line does not repeat and continue all of these: "
             "put all messages of a thread into one line, or use CSV, one row a message; then import the file again."
         )
 
@@ -71,7 +71,8 @@ def is_transcript(value: JsonObject) -> bool:
 
 
 def transcript_thread(value: JsonObject) -> tuple[JsonObject | str, list[JsonObject | str], str]:
-    """The thread, its messages and the user's reference. A string in an object's place says why it is refused."""
+    """The thread, its messages and the user's reference. A string in place of an object is the reason for its
+    rejection."""
     thread_id = _id_text(value["thread_id"])
     if fault := id_fault(thread_id):
         return f"The transcript's thread_id {fault}.", [], ""
@@ -94,7 +95,7 @@ def transcript_thread(value: JsonObject) -> tuple[JsonObject | str, list[JsonObj
 
 
 def transcript_message(thread_id: str, message: JsonObject, ids: MessageIds) -> JsonObject | str:
-    """One message in the shape of the API's, or why it is refused. What else it says is kept beside."""
+    """One message in the API's shape, or why it is rejected. Its other fields are kept."""
     role = message.get("role")
     if not isinstance(role, str) or not role.strip():
         return 'it has no "role" (user or assistant).'
@@ -122,13 +123,13 @@ def transcript_message(thread_id: str, message: JsonObject, ids: MessageIds) -> 
 
 
 def own_id(message: JsonObject) -> object:
-    """The id that a transcript's message brings with it, None if it brings none."""
+    """The id of a transcript's message, None if it has none."""
     own = message.get("id", message.get("message_id"))
     return None if own == "" else own
 
 
 def derived_id(thread_id: str, message: JsonObject, ids: MessageIds) -> str:
-    """The id of a message that brings none: the same however its words are written."""
+    """The id for a message without one: the same for all forms of its text."""
     role, content = message.get("role"), message.get("content")
     speaker = role.strip() if isinstance(role, str) else role
     return ids.derived(thread_id, speaker, plain_text(content), message.get("created_at"))
@@ -147,7 +148,7 @@ def plain_text(content: Any) -> Any:
 
 
 def message_shaped(message: Any) -> Any:
-    """A transcript's message that is not taken, in the shape that it would have had."""
+    """A transcript's rejected message, in the shape that it would have had."""
     if not isinstance(message, dict) or not isinstance(message.get("content"), str | list | dict):
         return message
     return {**message, "content": _parts(message["content"])}

@@ -19,7 +19,7 @@ from migration_app.archive.transcripts import plain_text
 from migration_app.contracts import MAX_JSON_DEPTH, JsonObject, SourceKind
 from migration_app.spill import JSON, Gathering
 
-# What the source itself changes as time goes by. Objects of these kinds that differ elsewhere are in conflict.
+# Fields that the source itself changes over time. Objects of these types that differ elsewhere are in conflict.
 _CHANGING: dict[str, frozenset[str]] = {
     "file": frozenset({"status", "status_details", "expires_at"}),
     "vector_store": frozenset(
@@ -31,7 +31,7 @@ _CLOCKS = ("last_active_at", "last_used_at")
 _FINISHED = 9
 _RANKS: dict[str, dict[object, int]] = {
     "message": {"in_progress": 0},
-    # Between polls a run goes back from requires_action to queued: all three weigh the same.
+    # Between polls a run returns from requires_action to queued: all three have the same rank.
     "run": {"queued": 0, "in_progress": 0, "requires_action": 0, "cancelling": 1},
     "step": {"in_progress": 0},
     "file": {"uploaded": 0, "pending": 0, "running": 0},
@@ -44,7 +44,7 @@ class NestedTooDeeplyError(ValueError):
 
 
 class Verdict(enum.Enum):
-    """What a second sight of an object is, compared with what is known of it."""
+    """How a second occurrence of an object relates to the known one."""
 
     NEW = "new"
     SAME = "same"
@@ -53,7 +53,7 @@ class Verdict(enum.Enum):
 
 
 def pruned(value: JsonObject | list[Any], depth: int = 0) -> Any:
-    """The value without what says nothing: nulls, and objects and lists that hold nothing.
+    """The value without nulls and empty objects and lists.
 
     List elements stay, so that places keep their numbers. Raises NestedTooDeeplyError.
     """
@@ -70,18 +70,18 @@ def pruned(value: JsonObject | list[Any], depth: int = 0) -> Any:
 
 
 def digest_of(value: JsonObject) -> bytes:
-    """A short digest of what the object says, whatever the order of its keys. Raises NestedTooDeeplyError."""
+    """A short digest of the object, regardless of the order of its keys. Raises NestedTooDeeplyError."""
     text = json.dumps(pruned(value), sort_keys=True, separators=(",", ":"))
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 def merged(kind: SourceKind, known: JsonObject, other: JsonObject) -> tuple[JsonObject, Verdict]:
-    """Bring a later sight of an object together with what is known of it: the result, and what it was.
+    """Merge a later occurrence of an object with the known one: the result, and their relation.
 
-    Where one only says more than the other, the result says both. Of two states of one object the later wins:
+    If one only has more than the other, the result has both. Of two states of one object the later wins:
     the finished one, the one that was active last, or else the one seen last; of a message, run or step it keeps what
-    only the earlier one says (``states``). Otherwise what is known stays, and it is a conflict; a step's calls are
-    united even then. What is known comes back as it is (``is known``) where the other sight adds nothing to it.
+    only the earlier one has (``states``). Otherwise the known one stays, and it is a conflict; a step's calls are
+    merged even then. The known object itself is returned (``is known``) if the other adds nothing.
     """
     value, verdict, _disagreements = merged_states(kind, known, other)
     return value, verdict
@@ -90,7 +90,7 @@ def merged(kind: SourceKind, known: JsonObject, other: JsonObject) -> tuple[Json
 def merged_states(
     kind: SourceKind, known: JsonObject, other: JsonObject
 ) -> tuple[JsonObject, Verdict, list[str]]:
-    """The same, and the places where two states of one object say different things: there the later one counts."""
+    """The same, and the places where two states of one object differ: there the later one counts."""
     first, second = pruned(known), pruned(other)
     differing = {name for name in first.keys() & second.keys() if not _alike(name, first[name], second[name])}
     added = second.keys() - first.keys()
@@ -116,7 +116,7 @@ def merged_states(
 def _both_finished(
     kind: SourceKind, known: JsonObject, other: JsonObject, differing: set[str]
 ) -> tuple[JsonObject, Verdict, list[str]]:
-    """Two sights that can't be states of each other. Of a step or run neither may name calls that the result lacks."""
+    """Two occurrences that can't be states of each other. No calls of a step or run may be missing in the result."""
     if kind not in {"run", "step"}:
         return known, Verdict.CONFLICT, []
     shared = {name: other[name] for name in UNITED[kind] & other.keys()}
@@ -128,9 +128,9 @@ def _both_finished(
 
 
 def contradicts(known: JsonObject, other: JsonObject) -> bool:
-    """Whether two sights name one field and say different things of it, nothing being a thing to say too.
+    """Whether two occurrences have different values of one field; empty is a value too.
 
-    Stricter than ``merged``: an assistant whose tools were taken away is another assistant.
+    Stricter than ``merged``: an assistant whose tools were removed is another assistant.
     """
     shared = known.keys() & other.keys()
     first, second = (pruned({name: value[name] for name in shared}) for value in (known, other))
@@ -138,7 +138,7 @@ def contradicts(known: JsonObject, other: JsonObject) -> bool:
 
 
 def _alike(name: str, one: Any, other: Any) -> bool:
-    """The same value, or the same moment or words written otherwise: seconds as ISO 8601, a text part as its text."""
+    """Equal values, or other notations of the same time or text: seconds as ISO 8601, a text part as its text."""
     if name == "content":
         return bool(plain_text(one) == plain_text(other))
     if one == other or not name.endswith("_at"):
@@ -159,9 +159,9 @@ def _clock(value: JsonObject) -> float:
 
 
 class KnownObjects:
-    """What is stored of a thread, to tell what another document adds to it.
+    """The stored objects of a thread, to find what another document adds.
 
-    The states themselves go to a file once they are much (``spill``); a digest of each sight stays in memory.
+    Large states go to a file (``spill``); a digest of each occurrence stays in memory.
     """
 
     def __init__(self) -> None:
@@ -169,7 +169,7 @@ class KnownObjects:
         self._first: dict[SourceKind, dict[str, int]] = collections.defaultdict(
             dict
         )  # by id: number of a value
-        self._latest: dict[int, int] = {}  # by the first one's: number of the value that took its place
+        self._latest: dict[int, int] = {}  # by the first one's: number of the value that replaced it
         self._sights: set[bytes] = set()
 
     def grow(self, weight: int) -> None:
@@ -177,7 +177,7 @@ class KnownObjects:
         self._values.grow(weight)
 
     def see(self, kind: SourceKind, object_id: str, value: JsonObject, digest: bytes = b"") -> Verdict:
-        """Take an object in, and tell what it is: SAME if it adds nothing. Raises NestedTooDeeplyError.
+        """Add an object, and return how it relates: SAME if it adds nothing. Raises NestedTooDeeplyError.
 
         ``digest`` is that of ``value`` where the caller has it already.
         """
@@ -198,7 +198,7 @@ class KnownObjects:
         return verdict
 
     def would_contradict(self, kind: SourceKind, object_id: str, value: JsonObject, digest: bytes) -> bool:
-        """Whether ``see`` would find a conflict. Nothing is taken in."""
+        """Whether ``see`` would find a conflict. Adds nothing."""
         first = self._first[kind].get(object_id)
         if first is None or _sight(first, digest) in self._sights:
             return False
@@ -211,6 +211,6 @@ def _sight(number: int, digest: bytes) -> bytes:
 
 
 def rank_of(kind: SourceKind, value: JsonObject) -> int:
-    """How far an object's state is: of two states the one of the higher rank is the later."""
+    """The rank of an object's state: of two states the one of the higher rank is the later."""
     status = value.get("status")
     return _RANKS.get(kind, {}).get(status, _FINISHED) if isinstance(status, str) else _FINISHED

@@ -1,6 +1,6 @@
 """Changes of users, groups and permissions in the audit trail, wherever they are made: pages, commands, a shell.
 
-Told by Django's signals, in the transaction of the change where there is one. ``QuerySet.update`` and SQL send none.
+Recorded by Django's signals, in the transaction of the change if there is one. ``QuerySet.update`` and SQL send none.
 Never holds a password or its hash.
 """
 
@@ -27,7 +27,7 @@ _QUIET: ContextVar[bool] = ContextVar("accounts_quiet", default=False)
 
 @contextlib.contextmanager
 def accounts_unaudited() -> Iterator[None]:
-    """Write no rows for as long as this lasts: the console's own groups come with a new database."""
+    """Write no rows in this block: a new database gets the console's own groups."""
     token = _QUIET.set(True)
     try:
         yield
@@ -95,7 +95,7 @@ def _members(  # noqa: PLR0917 - the signal's own, by name
     pk_set: set[int] | None,
     **_signal: Any,
 ) -> None:
-    """Tell of what was added and removed; of what is cleared before it is gone."""
+    """Record additions and removals; for a clear, before it happens."""
     if action not in {"post_add", "post_remove", "pre_clear"}:
         return
     others: Iterable[Any]
@@ -130,7 +130,7 @@ def _tell(kind: str, instance: Any, verb: str, reason: str) -> None:
         actor=acting(),
         verb=f"{kind}.{verb}",
         subject_kind=kind,
-        # The id tells people apart; a name may be changed and given to somebody else.
+        # The id identifies a person; a name may be changed and given to somebody else.
         subject_id=f"{instance.pk} {_name(instance)}"[:255],
         reason=reason,
     ).save(force_insert=True)

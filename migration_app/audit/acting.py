@@ -1,4 +1,4 @@
-"""Who acts, for what is told by signals: the signed-in user of the request at hand, else whoever is at the shell."""
+"""Who acts, for records made by signals: the signed-in user of the current request, else the user of the shell."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def acting() -> Actor:
 
 @contextlib.contextmanager
 def acts(who: Callable[[], Actor]) -> Iterator[None]:
-    """Ask ``who`` for as long as this lasts."""
+    """Use ``who`` in this block."""
     token = _AT_HAND.set(who)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Every action that the audit trail records: its verb, how lists and filters call it, and what it says to a reader.
+"""Every action that the audit trail records: its verb, its label in lists and filters, and its description.
 
 A new action is one row here; writing a verb that is not registered fails. docs/audit.md has the whole list.
 """
@@ -21,7 +21,7 @@ class Action:
 
 
 class UnregisteredActionError(LookupError):
-    """The verb is not in the table: a fault of the console."""
+    """The verb is not in the table: a bug of the console."""
 
 
 def action_of(verb: str) -> Action:
@@ -33,7 +33,7 @@ def action_of(verb: str) -> Action:
 
 
 def action_label(verb: str) -> str:
-    """How lists call it; rows of an older release may have a verb that is registered no more, and say that."""
+    """Its label in lists; the verb itself for rows of an older release whose verb is no longer registered."""
     return ACTIONS[verb].label if verb in ACTIONS else verb
 
 

@@ -11,7 +11,7 @@ from migration_app.contracts import COMMAND_LINE, Actor
 def command_actor() -> Actor:
     """Name the user of this process by its uid, marked as the command line: never a console user.
 
-    ``getpass.getuser`` would believe LOGNAME and USER, which anybody sets.
+    ``getpass.getuser`` would trust LOGNAME and USER, which anybody can set.
     """
     uid = os.getuid()
     try:

@@ -1,4 +1,4 @@
-"""A role for the application that owns nothing: it works with rows and can't take the guards off them.
+"""A role for the application that owns nothing: it works with rows and can't remove their protection.
 
 The owner of the tables runs ``migrate`` and this; the console's processes connect as the role. PostgreSQL then
 refuses them UPDATE, DELETE and TRUNCATE where rows are kept as they were written (``models.guards``), and TRIGGER,
@@ -31,7 +31,7 @@ class RoleRefusedError(Exception):
 def database_role_grant(role: str) -> None:
     """Give an existing role what the application needs and no more. To be run again after each ``migrate``.
 
-    RoleRefusedError for a role that is not there, that owns tables, or that no grant can hold back.
+    RoleRefusedError for a role that is not there, that owns tables, or that no grant can restrict.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
@@ -52,7 +52,7 @@ def database_role_grant(role: str) -> None:
             strict=True,
         ):
             if refused:
-                raise RoleRefusedError(f"The role {role} {why}: no grant holds it back. Take another one.")
+                raise RoleRefusedError(f"The role {role} {why}: no grant can restrict it. Use another one.")
         cursor.execute("SELECT current_database(), current_schema()")
         database, schema = cursor.fetchone() or ("", "")
         names = {

@@ -1,4 +1,4 @@
-"""The three operator groups and what each may do. Users themselves are the superuser's business: whoever may
+"""The three operator groups and what each may do. Only superusers manage users: somebody who may
 change users could give themselves any permission.
 """
 

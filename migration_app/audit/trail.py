@@ -1,4 +1,4 @@
-"""Writing the audit trail. Called inside the transaction of the change it speaks of."""
+"""Writing the audit trail. Called inside the transaction of the change it records."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def audit_event(
 ) -> AuditEvent:
     """Make an unsaved audit row. ``reason`` must hold neither message content nor secrets.
 
-    Raises UnregisteredActionError unless the verb stands in ``audit.actions``.
+    Raises UnregisteredActionError unless the verb is in ``audit.actions``.
     """
     return AuditEvent(
         actor=actor.name,

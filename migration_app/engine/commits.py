@@ -91,7 +91,7 @@ class Commits:
             done.set_exception(refused)
         elif entry.thread.pk not in held:
             done.set_exception(
-                LeaseLostError(f"Thread {entry.thread.thread_id} is no longer in this worker's hands.")
+                LeaseLostError(f"Thread {entry.thread.thread_id} is no longer with this worker's lease.")
             )
         else:
             done.set_result(None)

@@ -43,7 +43,7 @@ _GROUP_BYTES = 32 << 20
 _SQL = statements_of(__name__)
 # Sights of objects: kind, id, digest.
 _Sight = tuple[str, str, bytes]
-# By kind of page: documents to be stored, and whether secrets were taken out of them.
+# By kind of page: documents to be stored, and whether secrets were redacted.
 _Fresh = dict[str, list[tuple[bytes, bool]]]
 
 

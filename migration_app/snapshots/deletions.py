@@ -1,8 +1,8 @@
-"""What the source has deleted, as archives tell it: kept, and put with the threads that it is about.
+"""What the source has deleted, as archives report it: stored, and assigned to its threads.
 
-The deletion of a message does not name its thread, and may come before it, with it or long after. So what is new is
-searched for once among all that is stored, and what is stored later looks up what is kept. Between the two nothing
-falls: whoever stores a thread's pages holds a shared lock until they are visible, and whoever keeps new deletions waits
+The deletion of a message does not name its thread, and may come before it, with it or long after. So a new deletion is
+searched for once in everything stored, and pages stored later look up stored deletions. Nothing is missed in between:
+a writer of a thread's pages holds a shared lock until they are visible, and a writer of new deletions waits
 for all of these.
 """
 
@@ -25,19 +25,19 @@ _LOCK = 0x64656C  # any number that nothing else of the console uses
 _PAGES_A_FETCH = 16
 _GROUP = 500
 _IDS = 10_000
-# An id as JSON holds it; a name that is written with escapes is looked at closely.
+# An id as JSON holds it; a name that is written with escapes is decoded.
 _ID = re.compile(rb'"id"\s*:\s*("(?:[^"\\]|\\.)*+")')
 _ESCAPED_NAME = re.compile(rb"\\u006[49]", re.IGNORECASE)
 
 
 def deletion_document(deletion: Deletion) -> bytes:
-    """A deletion as a page of its thread holds it."""
+    """A deletion as stored in a page of its thread."""
     name = "thread" if deletion.kind == "thread" else "thread.message"
     return json.dumps({"id": deletion.id, "object": f"{name}.deleted", "deleted": True}).encode()
 
 
 def deletions_keep(*, deletions: Iterable[Deletion], source_import: SourceImport) -> None:
-    """Keep what an import says was deleted; what is known already is passed over."""
+    """Store what an import says was deleted; known deletions are skipped."""
     rows = [
         SourceDeletion(
             kind=deletion.kind,
@@ -53,7 +53,7 @@ def deletions_keep(*, deletions: Iterable[Deletion], source_import: SourceImport
 
 
 def deletions_are_kept() -> bool:
-    """Whether there are any. Until the transaction at hand ends, none is added."""
+    """Whether there are any. Until the current transaction ends, none is added."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_LOCK])
     return SourceDeletion.objects.exists()
@@ -84,7 +84,7 @@ def deletions_of(messages: Mapping[str, Collection[str]]) -> dict[str, list[Dele
 
 
 def _kept(kind: str, ids: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Kept deletions of these ids: id, and the thread that it is told of."""
+    """Stored deletions of these ids: id, and the thread that the deletion names."""
     for start in range(0, len(ids), _IDS):
         rows = SourceDeletion.objects.filter(kind=kind, object_id__in=ids[start : start + _IDS])
         yield from rows.values_list("object_id", "thread_id")
@@ -94,20 +94,20 @@ def _kept(kind: str, ids: Sequence[str]) -> Iterator[tuple[str, str]]:
 class Search:
     """What a search for deletions found: the threads to be assessed, and the deletions that are then settled.
 
-    Until they are, every import that ends searches for them too: none ends before their threads are counted anew,
-    whoever began with it, and whoever was killed in between.
+    Until they are, every import that ends searches for them too: none ends before their threads are recalculated,
+    also if the import that began with it was killed.
     """
 
     touched: set[int] = dataclasses.field(default_factory=set)
     deletions: Sequence[int] = ()
 
     def settle(self) -> None:
-        """Say that the threads were assessed: nobody needs to search for these deletions again."""
+        """Mark the deletions as settled: their threads were assessed, and nobody needs to search again."""
         SourceDeletion.objects.filter(pk__in=self.deletions).update(searched=True)
 
 
 def deletions_search(*, fence: Callable[[], None], beat: Callable[[], None]) -> Search:
-    """Look through all that is stored for what was newly deleted.
+    """Search everything stored for what was newly deleted.
 
     ``beat`` is called while it lasts, and ``fence`` first in each transaction that writes: it raises if the import is
     not this reader's any more.
@@ -159,7 +159,7 @@ def _named(page: SnapshotPage) -> Iterator[str]:
 
 
 def _put_with(thread: Thread) -> bool:
-    """Store what was deleted of a thread with it; whether it has pages that were not assessed."""
+    """Store a thread's deletions with it; returns whether it has pages that were not assessed."""
     known: set[str] = set()
     ids = MessageIds()
     last = -1
@@ -174,7 +174,7 @@ def _put_with(thread: Thread) -> bool:
 
 
 def deletions_put(*, thread: Thread, message_ids: Collection[str], first_sequence: int) -> list[SnapshotPage]:
-    """Store kept deletions of a thread and of these messages behind its pages, except what stands there already.
+    """Store kept deletions of a thread and of these messages after its pages, except those already there.
 
     The caller holds the thread's row, and stores the messages in the same transaction.
     """

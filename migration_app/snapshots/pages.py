@@ -28,7 +28,7 @@ MAX_PAGE_BYTES = 1 << 20
 """Raw bytes of one page; a single document that is larger gets a page of its own. One page is read at a time."""
 
 FILES, VECTOR_STORES = b"file_id", b"vector_store_ids"
-"""In the names of all fields that name files, and those that name vector stores."""
+"""Parts of the names of all fields that hold file ids, and of those that hold vector store ids."""
 
 _GROUP_THREADS = 200
 _GROUP_BYTES = 16 << 20
@@ -57,7 +57,7 @@ def pages_made(
     source_import: SourceImport | None = None,
     request_id: str = "",
 ) -> list[SnapshotPage]:
-    """Unsaved pages for documents, given as bytes and whether secrets were taken out of them.
+    """Unsaved pages for documents, given as bytes and whether secrets were redacted.
 
     Documents are JSON texts, or with kind ``transcript_csv`` the raw text of rows below ``csv_header``.
     """
@@ -105,8 +105,8 @@ def page_content(page: SnapshotPage) -> PageContent:
 
 
 def may_name(payload: bytes, *fields: bytes) -> bool:
-    """Whether a page may hold one of these fields: a quick look that never misses one."""
-    # An ASCII name can stand in JSON as it is, or with \\u00.. in it.
+    """Whether a page may hold one of these fields: a quick test without false negatives."""
+    # JSON may have an ASCII name as it is, or with \\u00.. in it.
     return any(field in payload for field in (*fields, b"\\u00"))
 
 
@@ -121,19 +121,19 @@ def known_objects(thread: Thread, pages: Iterable[SnapshotPage]) -> KnownObjects
 
 
 def _whole(thread: Thread, pages: Iterable[SnapshotPage]) -> Iterable[SnapshotPage]:
-    """The same pages with their payloads, where ``threads_with_pages`` has let these go."""
+    """The same pages with their payloads, which ``threads_with_pages`` has released."""
     if isinstance(pages, list) and any(page.get_deferred_fields() for page in pages):
         return _pages(SnapshotPage.objects.filter(thread=thread, sequence__lte=pages[-1].sequence))
     return pages
 
 
 def load_source_thread(thread: Thread) -> SourceThread:
-    """What a thread's snapshot says, put in order, with the file objects that it refers to."""
+    """A thread assembled from its snapshot, with the file objects that it refers to."""
     return next(load_source_threads([thread])).source
 
 
 def load_source_threads(threads: Sequence[Thread]) -> Iterator[LoadedThread]:
-    """The same for many, by primary key; pages are read in one stream and let go, files looked up by the group."""
+    """The same for many, by primary key; pages are streamed and released, files looked up in groups."""
     group: list[LoadedThread] = []
     wanted: list[set[str]] = []
     size = 0
@@ -151,7 +151,7 @@ def load_source_threads(threads: Sequence[Thread]) -> Iterator[LoadedThread]:
 
 @dataclasses.dataclass(slots=True)
 class _Reading:
-    """What is to be known of a thread's pages when they have been let go. ``size``: raw bytes."""
+    """Facts about a thread's pages that remain when these are released. ``size``: raw bytes."""
 
     size: int = 0
     received_at: datetime.datetime | None = None
@@ -159,7 +159,7 @@ class _Reading:
     may_name_files: bool = False
 
     def content(self, page: SnapshotPage) -> PageContent:
-        """The page's content; what else it tells is noted."""
+        """The page's content; its other facts are recorded."""
         content = page_content(page)
         self.size += len(content.payload)
         self.received_at = max(self.received_at or page.received_at, page.received_at)

@@ -21,9 +21,10 @@ _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RunTotal:
-    """What runs that are alike add up to. ``month``: "2025-07" in UTC, empty where no time was recorded.
+    """Totals of runs with equal assistant, month and model. ``month``: "2025-07" in UTC, empty where no time was
+    recorded.
 
-    ``completed`` counts runs of that status; ``runs_with_usage`` those whose source told tokens.
+    ``completed`` counts runs of that status; ``runs_with_usage`` those whose source reported tokens.
     """
 
     assistant_id: str
@@ -49,7 +50,7 @@ class Span:
     last: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse what is no month, in words for whoever typed it."""
+        """Reject an invalid month, with a message for the user."""
         for month in (self.first, self.last):
             if month and not _MONTH.fullmatch(month):
                 raise ValueError("A month is written like 2025-07.")
@@ -74,7 +75,7 @@ def run_totals(span: Span, *, limit: int | None = None, offset: int = 0) -> list
 
 
 def run_totals_sum(totals: Sequence[RunTotal]) -> RunTotal:
-    """Add totals up; what they differ in is left empty."""
+    """Sum totals; fields that differ are left empty."""
     sums = {name: sum(getattr(total, name) for total in totals) for name in HEADER[3:]}
     return RunTotal("", "", "", **sums)
 

@@ -1,7 +1,7 @@
 """Rows of runs, written out of the snapshots: with every assessment, and for estates older than these rows.
 
-A thread's rows are written by the group, in bulk and in the transaction of the thread's measures; the latest state
-of a run replaces the one that stands, and what has not changed is not written. Must not import assessments.
+A group's rows are written in bulk and in the transaction of the thread's measures; the latest state
+of a run replaces the stored one, and unchanged rows are not written. Must not import assessments.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def _array(group: list[bytes]) -> str:
 
 
 def _row(thread_pk: int, facts: dict[str, Any]) -> dict[str, Any]:
-    """The facts as their columns can hold them; what is none (a text for a number) is left empty."""
+    """The facts as their columns can hold them; invalid values (a text for a number) are left empty."""
     row: dict[str, Any] = {"thread_id": thread_pk}
     for name, limit in _TEXTS.items():
         row[name] = storable_text(facts[name], limit)
@@ -140,10 +140,10 @@ def runs_collect(
     progress: Callable[[Collected], None] | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Collected:
-    """Write the runs of threads that were snapshotted before these rows were kept; leaves out who has rows.
+    """Write the runs of threads that were snapshotted before these rows were kept; skips threads that have rows.
 
-    ``everything``: read all threads again, and rebuild the totals at the end. ``after``: begin behind this
-    primary key. A group of threads is one transaction; whoever begins again goes on where it was stopped.
+    ``everything``: read all threads again, and rebuild the totals at the end. ``after``: begin after this
+    primary key. A group of threads is one transaction, so an interrupted call can be resumed.
     """
     done = Collected(last_pk=after)
     while not stop():
@@ -179,7 +179,7 @@ def _group_collect(threads: list[Thread]) -> int:
         read[loaded.thread.pk] = loaded.sequence
     with transaction.atomic():
         now = Thread.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=read).order_by("pk")
-        # What was assessed in the meantime has newer rows than these.
+        # Threads assessed in the meantime have newer rows than these.
         same = [
             pk
             for pk, assessed in now.values_list("pk", "snapshot_sequence")

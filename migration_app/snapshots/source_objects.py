@@ -33,7 +33,7 @@ class LooseObject:
 
 
 def loose_object(found: Found, raw: bytes | None, *, redacted: bool) -> LooseObject:
-    """Make one; without bytes of its own (it stood in a list or bundle) it is written out again."""
+    """Make one; without bytes of its own (it was in a list or bundle) it is encoded again."""
     return LooseObject(found, json.dumps(found.value).encode() if raw is None else raw, redacted)
 
 
@@ -47,8 +47,8 @@ def source_objects_store(
 ) -> None:
     """Store those that are new. A later state becomes current; another content is kept and reported.
 
-    ``source_import`` is None for what a live source answered. What an earlier try of the same import stored, up to the
-    primary key ``earlier_until``, is counted again as that try counted it.
+    ``source_import`` is None for what a live source answered. Objects that an earlier attempt of the same import
+    stored, up to the primary key ``earlier_until``, are counted as that attempt counted them.
     """
     mine: collections.Counter[str] = collections.Counter()
     with transaction.atomic():
@@ -67,7 +67,7 @@ def newest_source_object_pk() -> int:
 
 
 class _Versions:
-    """What is stored of some objects, and what is added to it."""
+    """The stored versions of some objects, and additions to them."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class _Versions:
                 self._current[row.kind, row.object_id] = (row, value)
 
     def store(self, loose: LooseObject) -> None:
-        """Store one object, if it says something new."""
+        """Store one object, if it adds something."""
         found = loose.found
         key = (found.kind, found.id)
         sight = (*key, digest_of(found.value))
@@ -137,7 +137,7 @@ class _Versions:
                 return
             SourceObject.objects.filter(pk=current.pk).update(state=SourceObject.State.SUPERSEDED)
             if pruned(value) != pruned(found.value):
-                # The later sight leaves out what the earlier one says (it stood in a bundle): say both.
+                # The later version lacks what the earlier one has (it was in a bundle): merge them.
                 loose = loose_object(
                     found, json.dumps(value).encode(), redacted=loose.redacted or current.redacted
                 )

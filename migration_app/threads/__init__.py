@@ -1,4 +1,4 @@
-"""A thread and its copy as the database knows them: the door for statuses, plans, assessments, selections, mapping.
+"""A thread and its copy in the database: statuses, plans, assessments, selections, mapping.
 
 Calls no API. ``statuses`` is the only place that changes a thread's status.
 """

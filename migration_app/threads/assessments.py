@@ -1,4 +1,4 @@
-"""Assessing threads: what their snapshot would become, counted and graded, kept on their rows.
+"""Assessing threads: what their snapshot would become, counted and graded, stored on their rows.
 
 Runs the conversion and throws the items away; nothing is sent. Imports use it for many threads, a live
 snapshot for one.
@@ -38,21 +38,21 @@ S = Thread.Status
 BLOCKED_CODE = "blocked_by_findings"
 GROWN_CODE = "source_grown"
 GROWN_TEXT = (
-    "The source has grown or changed since this thread was backfilled: its conversation does not say "
-    "everything. Look at what is new, then backfill it again."
+    "The source has grown or changed since this thread was backfilled: its conversation lacks "
+    "some of it. Check what is new, then backfill it again."
 )
 
 # Another code: Backfill takes what has grown, but nothing may follow what an application added.
 KEPT_GROWN_CODE = "kept_source_grown"
 KEPT_GROWN_TEXT = (
-    "The source has grown or changed, and its conversation was kept as it is, with what its application added. "
-    "Look at what is new, then keep it again, or begin anew."
+    "The source has grown or changed, and its conversation was accepted as is, with what its application added. "
+    "Check what is new, then accept it again, or re-migrate."
 )
 
 DELETED_CODE = "source_deleted"
 DELETED_TEXT = (
-    "The source has deleted this thread, or messages of it, since it was backfilled: its conversation holds what was "
-    "deleted. Begin anew or roll back to take it out, or keep the conversation as it is."
+    "The source has deleted this thread, or messages of it, since it was backfilled: its conversation still has the "
+    "deleted content. Re-migrate or roll back to remove it, or accept the conversation as is."
 )
 
 _TAKES_EDGE = frozenset({S.REGISTERED, S.BLOCKED, S.SNAPSHOTTED, S.FAILED, S.SOURCE_MISSING})
@@ -68,9 +68,9 @@ _SQL = statements_of(__name__)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Assessment:
-    """What one look at a thread's snapshot found: the fields of its row that follow.
+    """Result of one assessment: fields of the thread's row.
 
-    ``blocked_text`` says which findings forbid to send the thread unseen; it is empty if none does.
+    ``blocked_text`` names the findings that block the thread; it is empty if there are none.
     """
 
     fields: Mapping[str, Any]
@@ -107,7 +107,7 @@ def assessment_of(loaded: LoadedThread, conversation: Conversation | None) -> As
     try:
         policies = conversation_policies(conversation) if conversation else Policies()
         plan = plan_of(source, policies, conversation)
-    except PlanLostError:  # measured as if it were new: it differs from what was sent, and goes to review
+    except PlanLostError:  # measured as a new thread: it differs from what was sent, and needs review
         plan = plan_of(source, Policies(), None)
     first, last = message_times(source.messages)
     thread: JsonObject = source.thread or {}
@@ -133,11 +133,15 @@ def assessment_of(loaded: LoadedThread, conversation: Conversation | None) -> As
 
 def _blocked_text(plan: ThreadPlan) -> str:
     codes = sorted({finding.code for finding in plan.findings if finding.severity is Severity.BLOCKING})
-    return "Conversion found what must not be sent unseen: " + ", ".join(codes) if codes else ""
+    return (
+        "Conversion found content that must not be sent without a review: " + ", ".join(codes)
+        if codes
+        else ""
+    )
 
 
 def resource_words(source: SourceThread) -> str:
-    """Name the files and vector stores without which the thread can't go on as it was, in one line of text."""
+    """List the files and vector stores that the thread needs to continue, in one line of text."""
     needed = (resource for resource in thread_resources(source) if resource.use != "named")
     return " ".join(f"{resource.kind}:{resource.id}" for resource in needed if resource.id.isprintable())
 
@@ -154,7 +158,7 @@ def _assistant_of(source: SourceThread) -> str:
 def thread_assess(
     *, thread: Thread, actor: Actor, reason: str = "", fields: Mapping[str, Any] | None = None
 ) -> None:
-    """Assess one thread and take its edge to snapshotted or blocked, or to review if it grew after its backfill.
+    """Assess one thread and set its status to snapshotted or blocked, or to review if it grew after its backfill.
 
     The caller holds the thread's row lock, or its lease. ``fields`` are set together with what was found.
     """
@@ -194,12 +198,12 @@ def threads_assess(
     progress: Callable[[int], None] | None = None,
     fence: Callable[[], None] = lambda: None,
 ) -> None:
-    """Assess many threads, a few hundred a transaction; ``progress`` hears how many are done.
+    """Assess many threads, a few hundred a transaction; ``progress`` is called with the number done.
 
     ``fence`` is called first in each transaction, and raises if the caller may not write any more.
 
-    Threads in an engine's hands (queued, backfilling) keep their status: the engine plans anew. One that was
-    backfilled already and would now become something else goes to review.
+    Threads in an engine's hands (queued, backfilling) keep their status: the engine plans again. One that was
+    backfilled already and would now be converted differently needs review.
     """
     for start in range(0, len(thread_pks), _GROUP):
         pks = thread_pks[start : start + _GROUP]
@@ -226,7 +230,7 @@ def _group_store(
         rows = list(
             Thread.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=group).order_by("pk")
         )
-        # Another import may have stored and assessed more in the meantime: what is newer stays.
+        # Another import may have stored and assessed more in the meantime: newer results stay.
         rows = [row for row in rows if not _older(group[row.pk], row)]
         grown = [row for row in rows if _has_grown(row, group[row.pk])]
         kept = set(
@@ -263,13 +267,13 @@ def _group_store(
 
 
 def _has_grown(row: Thread, assessment: Assessment) -> bool:
-    """Whether what was backfilled is no longer all. Who is deleting it, or about to begin anew, need not hear."""
+    """Whether the backfill is incomplete now. Not for threads being deleted or about to be re-migrated."""
     return row.status in _SETTLED and row.pending_work not in _GOES_ON and _differs(assessment, row)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _News:
-    """Why a thread that was backfilled goes to review."""
+    """Why a backfilled thread needs review."""
 
     verb: str
     code: str
@@ -287,7 +291,7 @@ _DELETED = _News(_DELETED_VERB, DELETED_CODE, DELETED_TEXT)
 
 
 def _news(row: Thread, assessment: Assessment, *, kept: bool) -> _News:
-    """What came in since the backfill. A deletion weighs more than growth: Backfill would leave it where it is."""
+    """What arrived since the backfill. A deletion takes precedence over growth: Backfill would not remove it."""
     if _deletions(assessment.fields["finding_counts"]) != _deletions(row.finding_counts):
         return _DELETED
     return _KEPT_GROWN if kept else _GROWN
@@ -319,7 +323,7 @@ def _measures_write(
 
 
 def _changes(thread: Thread, assessment: Assessment, assistants: Mapping[str, int]) -> dict[str, Any]:
-    """What was found, and what the row still lacks; what somebody else has set stays."""
+    """What was found, and what the row still lacks; values set by others stay."""
     changes = dict(assessment.fields)
     changes["user_ref"] = thread.user_ref or assessment.user_ref
     changes["assistant_id"] = thread.assistant_id or assistants.get(assessment.assistant_id)
@@ -346,7 +350,7 @@ def _differs(assessment: Assessment, row: Thread) -> bool:
 
 
 def assistants_registered(assistant_ids: set[str], *, actor: Actor) -> dict[str, int]:
-    """Primary keys of assistants by id. One that nobody knew yet gets a row that holds only its id."""
+    """Primary keys of assistants by id. An unknown one gets a row with its id only."""
     if not assistant_ids:
         return {}
     known = dict(Assistant.objects.filter(assistant_id__in=assistant_ids).values_list("assistant_id", "pk"))

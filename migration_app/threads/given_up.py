@@ -1,6 +1,6 @@
-"""Conversations given up in doubt, until they are gone; and how long a doubt must wait. Calls no API.
+"""Conversations given up in doubt, until they are deleted; and how long a doubt must wait. Calls no API.
 
-Only those are handed out to be deleted that no thread points to: such a one has never been in the mapping.
+Only those that no thread points to are deleted: they have never been in the mapping.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ def doubt_seconds_left(chunk_pk: int) -> float:
 
 
 def given_up_due() -> bool:
-    """Tell whether one may be deleted now."""
+    """Whether one may be deleted now."""
     return FormerConversation.objects.filter(delete_after__lte=Now()).exists()
 
 
 def given_up_claim() -> FormerConversation | None:
-    """Take the one that is due longest; it is this worker's for a quarter of an hour. None if there is none."""
+    """Claim the one that is due longest, for a quarter of an hour. None if there is none."""
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, [_CLAIM_SECONDS])
         row = cursor.fetchone()
@@ -56,7 +56,7 @@ def given_up_claim() -> FormerConversation | None:
 
 
 def given_up_gone(former: FormerConversation, *, residue: str, actor: Actor) -> None:
-    """It is deleted, or as far as this target can; ``residue`` says what stays."""
+    """Record the deletion; ``residue`` says what this target could not delete."""
     with transaction.atomic():
         FormerConversation.objects.filter(pk=former.pk).update(
             delete_after=None, residue=residue, deleted_at=None if residue else Now()
@@ -66,7 +66,7 @@ def given_up_gone(former: FormerConversation, *, residue: str, actor: Actor) -> 
             verb="conversation.deleted",
             subject_kind="thread",
             subject_id=former.thread.thread_id,
-            reason=f"{former.conversation_id}, given up in doubt. {residue or 'Reading found it gone.'}",
+            reason=f"{former.conversation_id}, given up in doubt. {residue or 'Reading confirmed that it is gone.'}",
         )
 
 

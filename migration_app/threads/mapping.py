@@ -12,13 +12,13 @@ from migration_app.threads.selections import selection_threads
 
 _BLOCK_BYTES = 256 * 1024
 
-# Column → SQL. Cells with other people's words are made safe for spreadsheets.
+# Column → SQL. Cells with foreign text are made safe for spreadsheets.
 _TEXT = "text"
 _PLAIN = "plain"
 _COLUMNS: Mapping[str, tuple[str, str]] = {
     "thread_id": (_TEXT, "t.thread_id"),
-    # Only what was verified once: until then it may be given up for a fresh one. One that is being deleted is nobody's
-    # to use any more.
+    # Only if it was verified once: until then it may be given up for a new one. One that is being deleted must not be
+    # used any more.
     "conversation_id": (
         _TEXT,
         "CASE WHEN c.mapped_at IS NULL OR c.state = 'deleting' THEN '' ELSE c.conversation_id END",
@@ -43,7 +43,7 @@ _COLUMNS: Mapping[str, tuple[str, str]] = {
     "error": (_TEXT, "CASE WHEN t.error_code = '' THEN '' ELSE t.error_code || ': ' || t.error_text END"),
     "continued_after": (_PLAIN, "coalesce(c.continued_after::text, '')"),
 }
-# What _COLUMNS asks of a thread.
+# The thread's fields that _COLUMNS needs.
 _FIELDS = (
     "id",
     "thread_id",
@@ -86,7 +86,7 @@ def mapping_chunks(selection: Mapping[str, Any]) -> Iterator[bytes]:
 
 def mapping_statement(selection: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:
     """The COPY that writes the CSV, and its parameters."""
-    # The selection is read as it is, not looked up a second time by its primary keys.
+    # The selection is read directly, without a second lookup by primary keys.
     chosen, params = selection_threads(selection).order_by().values(*_FIELDS).query.sql_with_params()
     columns = ", ".join(
         f"{safe_cell_sql(source) if kind is _TEXT else source} AS {name}"

@@ -1,4 +1,4 @@
-"""The orphan ledger: creates whose answer was lost. What is known of each, and closing an entry with a note.
+"""The orphan ledger: unconfirmed creates. What is known of each, and closing an entry with a note.
 
 Rows are added by the engine's own writes. Calls no API.
 """
@@ -21,7 +21,7 @@ _COUNTED_UP_TO = 10_000
 
 
 class OrphanRefusedError(ValueError):
-    """The entry can't be changed so; the words say why."""
+    """The entry can't be changed like this; the text says why."""
 
 
 def orphan_close(*, pk: int, state: str, note: str, actor: Actor) -> OrphanConversation:
@@ -58,7 +58,7 @@ def orphan_counts() -> dict[str, str]:
 def orphan_metadata(orphan: OrphanConversation) -> Mapping[str, str] | None:
     """The metadata pairs that a create for this thread carries today: by them the conversation is recognised.
 
-    Private content: an application chose them. None if the thread can't be planned any more.
+    Private content: chosen by an application. None if the thread can't be planned any more.
     """
     try:
         pairs = thread_plan(orphan.thread).plan.metadata
@@ -91,6 +91,6 @@ def _change(pk: int, *, before: str, after: str, note: str, actor: Actor) -> Orp
             subject_id=orphan.thread.thread_id,
             before=before,
             after=after,
-            reason=f"Lost create of {orphan.intended_at:%Y-%m-%d %H:%M:%S} UTC: {note}".strip(": "),
+            reason=f"Unconfirmed create of {orphan.intended_at:%Y-%m-%d %H:%M:%S} UTC: {note}".strip(": "),
         ).save(force_insert=True)
     return orphan

@@ -1,7 +1,7 @@
-"""A thread's plan, as its conversation has it: the snapshot, converted under the policies that hold for it.
+"""A thread's plan: the snapshot, converted under the policies that apply to it.
 
 A thread that has a conversation keeps the policies and replacements that its first chunk was sent with;
-without one, the policies of the batch that works on it hold, or the defaults. Calls no API.
+without one, the policies of its batch apply, or the defaults. Calls no API.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from migration_app.threads.resources import resource_findings
 
 
 class PlanLostError(Exception):
-    """The plan that a conversation was sent from can't be made again from today's snapshot."""
+    """The plan that a conversation was sent from can't be rebuilt from the current snapshot."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PlannedThread:
-    """A thread's snapshot, the plan made of it, and the policies that it was made under."""
+    """A thread's snapshot, its plan, and the policies of that plan."""
 
     source: SourceThread
     plan: ThreadPlan
@@ -46,7 +46,7 @@ def batch_policies(batch: Batch | None) -> Policies:
 
 
 def conversation_policies(conversation: Conversation) -> Policies:
-    """Return what a conversation was begun under. PlanLostError if this version does not know one of them."""
+    """Return the policies of a conversation. PlanLostError if this version does not know one of them."""
     try:
         return policies_from(conversation.policies)
     except ValueError as error:
@@ -56,12 +56,12 @@ def conversation_policies(conversation: Conversation) -> Policies:
 
 
 def thread_policies(thread: Thread) -> Policies:
-    """Return the policies that hold for a thread. PlanLostError as ``conversation_policies``."""
+    """Return the policies that apply to a thread. PlanLostError as ``conversation_policies``."""
     return policies_of(thread, Conversation.objects.filter(thread=thread).first())
 
 
 def thread_plan(thread: Thread, source: SourceThread | None = None) -> PlannedThread:
-    """Convert a thread, loaded here unless ``source`` is at hand. PlanLostError as ``plan_of``."""
+    """Convert a thread, loaded here unless ``source`` is given. PlanLostError as ``plan_of``."""
     conversation = Conversation.objects.filter(thread=thread).first()
     return planned_thread(thread, conversation, source or load_source_thread(thread))
 
@@ -69,14 +69,14 @@ def thread_plan(thread: Thread, source: SourceThread | None = None) -> PlannedTh
 def planned_thread(
     thread: Thread, conversation: Conversation | None, source: SourceThread, *, names_resources: bool = True
 ) -> PlannedThread:
-    """Convert a thread whose conversation and snapshot are at hand. PlanLostError as ``plan_of``."""
+    """Convert a thread whose conversation and snapshot are given. PlanLostError as ``plan_of``."""
     policies = policies_of(thread, conversation)
     plan = plan_of(source, policies, conversation, names_resources=names_resources)
     return PlannedThread(source, plan, policies)
 
 
 def policies_of(thread: Thread, conversation: Conversation | None) -> Policies:
-    """Return the policies that hold for a thread whose conversation is at hand. PlanLostError as above."""
+    """Return the policies that apply to a thread whose conversation is given. PlanLostError as above."""
     if conversation is not None and conversation.policies:
         return conversation_policies(conversation)
     return batch_policies(thread.batch if thread.pending_work == Thread.Work.BACKFILL else None)
@@ -91,7 +91,7 @@ def plan_of(
 ) -> ThreadPlan:
     """Convert, put fallbacks where the target refused items, and add what the target lacks.
 
-    That is: files and vector stores that a look found gone, and what a kept conversation is to do without.
+    That is: files and vector stores that a check found missing, and what an accepted conversation lacks.
 
     Without ``names_resources`` the thread is known to name no file and no vector store: no row is looked up.
 
@@ -115,7 +115,7 @@ def plan_of(
 
 
 def conversation_plan(thread: Thread, conversation: Conversation) -> ThreadPlan | None:
-    """The plan that a conversation was sent from, and what it is to do without; None if it is lost."""
+    """The plan that a conversation was sent from, and what the conversation lacks; None if it is lost."""
     try:
         return plan_of(load_source_thread(thread), conversation_policies(conversation), conversation)
     except PlanLostError:
@@ -123,7 +123,7 @@ def conversation_plan(thread: Thread, conversation: Conversation) -> ThreadPlan 
 
 
 def policies_words(policies: Policies) -> str:
-    """Say in one line which policies differ from the defaults, for the audit trail."""
+    """Describe in one line which policies differ from the defaults, for the audit trail."""
     defaults = policies_as_dict(Policies())
     changed = [
         f"{name}={choice}" for name, choice in policies_as_dict(policies).items() if choice != defaults[name]

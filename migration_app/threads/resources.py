@@ -1,4 +1,4 @@
-"""What the target said about files and vector stores, kept once for all threads that need them."""
+"""What the target answered about files and vector stores, stored once for all threads that need them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from migration_app.conversion.resources import Liveness, Resource, liveness_find
 from migration_app.models import Resource as Row
 
 FRESH = dt.timedelta(hours=1)
-"""How long an answer holds: a thousand threads of one assistant need its vector store looked up once."""
+"""How long an answer is valid: a thousand threads of one assistant need one check of its vector store."""
 
 
 def resource_findings(resources: Sequence[Resource]) -> tuple[Finding, ...]:
-    """Return findings for what is missing or expired; nothing is said of what nobody looked at yet."""
+    """Return findings for what is missing or expired; unchecked ones have no finding."""
     known: dict[tuple[str, str], Liveness] = {
         (row.kind, row.resource_id): "missing" if row.status == Row.Status.MISSING else "expired"
         for row in _rows(resources).exclude(status=Row.Status.ALIVE)
@@ -38,7 +38,7 @@ def resources_to_look_at(resources: Sequence[Resource]) -> list[Resource]:
 
 
 def resource_record(resource: Resource, status: Liveness) -> None:
-    """Keep an answer of the target."""
+    """Store an answer of the target."""
     Row.objects.update_or_create(
         kind=resource.kind, resource_id=resource.id, defaults={"status": status, "checked_at": Now()}
     )

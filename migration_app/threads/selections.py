@@ -1,6 +1,6 @@
 """Which threads an operator means: explicit ones, or all that match the list's filters.
 
-A selection is kept as JSON on the batch and turned into a query where it is used, so that "all 100,000
+A selection is stored as JSON on the batch and turned into a query where it is used, so that "all 100,000
 matching" never loads an id into a web request.
 """
 
@@ -38,7 +38,7 @@ FILTERS: Mapping[str, str] = {
     "thread_id__exact": "thread_id",
     "finding__exact": "finding_counts__has_key",
 }
-"""List filters that a selection may carry: query parameter → field (or its look-up)."""
+"""List filters that a selection may carry: query parameter → field (or its lookup)."""
 
 THREAD_INDEXES: tuple[tuple[str, ...], ...] = (
     (),
@@ -90,7 +90,7 @@ def selection_of_filters(params: Mapping[str, str], *, search: str = "") -> dict
 
 
 def thread_search(threads: QuerySet[Thread], words: str) -> QuerySet[Thread]:
-    """Find by exact thread id, conversation id or user reference: one index look-up each.
+    """Find by exact thread id, conversation id or user reference: one index lookup each.
 
     The conversation's thread is looked up by a query of its own: an OR across the join would read both tables.
     """
@@ -114,7 +114,7 @@ def selection_threads(selection: Mapping[str, Any]) -> QuerySet[Thread]:
     return thread_search(threads, str(selection.get("search", "")))
 
 
-# --- what can be told without reading every thread -----------------------------------------------------
+# --- what is known without reading every thread -----------------------------------------------------
 
 
 def threads_lines(fields: Mapping[str, Any], condition: Q | None = None) -> list[TallyLine] | None:
@@ -145,15 +145,15 @@ def selection_fields(selection: Mapping[str, Any]) -> dict[str, Any] | None:
 def threads_window(fields: Mapping[str, Any], *, below: int | None = None) -> Window:
     """Find threads with these values where no index holds them all: among the newest that the best one holds.
 
-    The best index is the one whose filters leave the fewest threads; where those are fewer than are looked
-    through, every match is found. ``below``: only threads older than this one.
+    The best index is the one whose filters leave the fewest threads; where those fit into one
+    window, every match is found. ``below``: only threads older than this one.
     """
     older = Thread.objects.filter(pk__lt=below) if below else Thread.objects.all()
     sizes = {index: _size(index, fields) for index in THREAD_INDEXES if fields.keys() >= set(index)}
     best = min(sizes, key=lambda index: (sizes[index], -len(index)))
-    if sizes[best] > index_walks.LOOKED_THROUGH and _FINDING in fields:
+    if sizes[best] > index_walks.SCANNED_AT_ONCE and _FINDING in fields:
         found = older.filter(**{_FINDING: fields[_FINDING]}).order_by("-pk")
-        if estimated(found) <= index_walks.LOOKED_THROUGH:
+        if estimated(found) <= index_walks.SCANNED_AT_ONCE:
             # Asked by the index of findings, all that have it come at once and are sorted then.
             return window_of(found, {name: fields[name] for name in fields.keys() - {_FINDING}})
     rest = {name: value for name, value in fields.items() if name not in best}
@@ -167,7 +167,7 @@ def _size(index: tuple[str, ...], fields: Mapping[str, Any]) -> float:
         return 0
     if "assistant_id" in index:
         return counted_up_to(
-            walk(Thread.objects.all(), {"assistant_id": fields["assistant_id"]}), index_walks.LOOKED_THROUGH
+            walk(Thread.objects.all(), {"assistant_id": fields["assistant_id"]}), index_walks.SCANNED_AT_ONCE
         )
     return threads_count({name: fields[name] for name in index}) or 0
 

@@ -1,4 +1,4 @@
-"""Erasing what servers said in their own words, which may quote a message. The audit trail keeps that it was done."""
+"""Erasing server messages, which may quote content. The audit trail records the erasure."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _PIECE = 1000
 
 
 def server_words_erase(*, selection: Mapping[str, Any], actor: Actor, reason: str) -> int:
-    """Erase the words about these threads, a thousand threads a transaction. Returns how many threads had any.
+    """Erase the server messages of these threads, a thousand threads a transaction. Returns how many threads had any.
 
-    What stays is the console's own: code, status and request id. Raises SelectionError.
+    The console's own text, code, status and request id stay. Raises SelectionError.
     """
     threads = selection_threads(selection)
     erased = 0

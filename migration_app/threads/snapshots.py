@@ -34,8 +34,8 @@ def live_snapshot_store(
 ) -> None:
     """Store what a live source answered about a thread, assess it, and end the thread's work.
 
-    ``received``: each answer's bytes and its request id, oldest first as ``order`` says. Answers that say
-    nothing new are not stored again. The caller holds the lease; all happens in one transaction, so ``received``,
+    ``received``: each answer's bytes and its request id, oldest first as ``order`` says. Answers without
+    anything new are not stored again. The caller holds the lease; all happens in one transaction, so ``received``,
     which is gone through once, must not ask the source while it is.
     """
     with transaction.atomic():
@@ -52,7 +52,7 @@ def live_snapshot_store(
 def snapshot_pages_append(
     *, thread: Thread, kind: str, origin: str, order: ListingOrder, received: Iterable[tuple[bytes, str]]
 ) -> int:
-    """Store JSON documents about a thread as its next pages, secrets taken out; returns how many pages.
+    """Store JSON documents about a thread as its next pages, secrets redacted; returns the number of pages.
 
     ``received``: documents in the order in which they came, each with its request id; ``order`` is the
     direction of the lists in them. Raises DocumentUnreadableError if one is no JSON object.
@@ -96,7 +96,7 @@ def _says_more(
 ) -> bool:
     """Whether an answer is to be stored; ``messages`` gains the ids of those that were not known.
 
-    A list that says nothing new may still be what continues an imported one. What can't be taken leaves a mark.
+    A list without anything new may still continue an imported one. What can't be read leaves a mark.
     """
     says_more = False
     for found in expand(value, thread_id=thread.thread_id):

@@ -1,4 +1,4 @@
-"""The one door for every change of a thread's status, with its audit row in the same transaction."""
+"""The only function that changes a thread's status, with its audit row in the same transaction."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ TERMINAL_FIELDS: Mapping[str, Any] = {
     "lease_until": None,
     "not_before": None,
 }
-"""What a thread loses when its work is over, however it ended."""
+"""Fields that are reset when a thread's work ends."""
 
 
 class EdgeRefusedError(Exception):
@@ -74,7 +74,7 @@ class EdgeRefusedError(Exception):
 
 
 class LeaseLostError(Exception):
-    """Somebody else holds the thread now, or its status is no longer the one this worker saw."""
+    """Another worker holds the thread, or its status is no longer the one this worker saw."""
 
 
 def edge_check(before: str, after: str) -> None:
@@ -94,7 +94,7 @@ def thread_transition(
     lease_token: uuid.UUID | None = None,
     fields: Mapping[str, Any] | None = None,
 ) -> None:
-    """Take one edge: change the status and ``fields``, and write the audit row, or do neither.
+    """Change the status and ``fields``, and write the audit row, or do neither.
 
     ``thread`` tells the status the caller saw. The row is changed only if it still has it (and, with
     ``lease_token``, that lease): otherwise LeaseLostError. EdgeRefusedError if the table has no such edge.
@@ -107,7 +107,7 @@ def thread_transition(
         if lease_token is not None:
             rows = rows.filter(lease_token=lease_token)
         if rows.update(**changes) != 1:
-            raise LeaseLostError(f"Thread {thread.thread_id} is no longer {before} in this worker's hands.")
+            raise LeaseLostError(f"Thread {thread.thread_id} is no longer {before} with this worker's lease.")
         audit_event(
             actor=actor,
             verb=verb,

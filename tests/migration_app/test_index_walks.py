@@ -57,7 +57,7 @@ def test_counting_stops_one_above_the_limit() -> None:
 def test_a_window_tells_the_matches_among_the_first_rows_and_where_it_ended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(index_walks, "LOOKED_THROUGH", 4)
+    monkeypatch.setattr(index_walks, "SCANNED_AT_ONCE", 4)
     first = threads_made(3, fidelity="lossy")
     middle = threads_made(3, fidelity="exact")
     last = threads_made(1, fidelity="lossy")

@@ -118,7 +118,7 @@ def test_a_full_disk_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(tempfile, "TemporaryFile", full)
     with pytest.raises(
-        TemporarySpaceError, match=r"No space left .* make room there, or set TMPDIR"
+        TemporarySpaceError, match=r"No space left .* free space there, or set TMPDIR"
     ) as caught:
         spilled(VALUES)
     assert caught.value.errno == errno.ENOSPC

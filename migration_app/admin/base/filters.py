@@ -33,7 +33,7 @@ _CHOICES_SHOWN = 100
 
 
 def distinct_values(model: type[Model], column: str, limit: int = 200) -> list[str]:
-    """Return the different values of an indexed text column, one index look-up each.
+    """Return the different values of an indexed text column, one index lookup each.
 
     SELECT DISTINCT would read every row of a table that may hold millions.
     """

@@ -1,1 +1,1 @@
-"""Bytes become documents: compression, encodings, JSON in any shape, CSV, and how deep either may go."""
+"""Bytes become documents: compression, encodings, JSON in any shape, CSV, and limits of nesting."""

@@ -1,7 +1,7 @@
 """Splitting a JSON array into its elements without decoding it: each element keeps its raw bytes.
 
 A scanner over bytes that knows strings, escapes and brackets, and nothing else; what an element holds is
-checked when it is decoded. Memory: one element at a time, bounded. Standard library only.
+checked when it is decoded. Memory: one bounded element at a time. Standard library only.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Collected:
         self.size += len(piece)
 
     def taken(self, next_line: int) -> Element | None:
-        """The element, None if only white space stood there; the next one begins."""
+        """The element, None if there was only white space; the next one begins."""
         raw = b"".join(self.pieces)
         bare = raw.lstrip()
         first_line = self.line_number + raw[: len(raw) - len(bare)].count(b"\n")
@@ -55,23 +55,23 @@ class _Collected:
 
 @dataclasses.dataclass(slots=True)
 class _Scanner:
-    """Where the scanning stands: how many brackets are open, whether inside a string, behind an escape."""
+    """State of the scanner: number of open brackets, whether inside a string, after an escape."""
 
     depth: int = 1
     inside: bool = False
     skip: int = 0
 
     def boundaries(self, chunk: bytes) -> Iterator[tuple[int, int]]:
-        """Where elements end in ``chunk``: the position of each separating mark, and the one behind it.
+        """Where elements end in ``chunk``: the position of each separator, and the position after it.
 
-        The mark that closes the array leaves ``depth`` at 0: nothing is to be asked for behind it.
+        The closing bracket leaves ``depth`` at 0: nothing after it may be scanned.
         """
         at, self.skip = self.skip, 0
         while found := (_INSIDE if self.inside else _OUTSIDE).search(chunk, at):
             mark, at = found.group(), found.end()
             if self.inside:
                 self.inside = mark == b"\\"
-                at += self.inside  # whatever is escaped, a quotation mark too
+                at += self.inside  # any escaped character, also a quotation mark
             elif mark == b'"':
                 self.inside = True
             elif mark in b"[{":
@@ -115,5 +115,5 @@ def array_elements(source: ByteSource, limit: int) -> Iterator[Element]:
     yield Element(
         rest.line_number if rest else line,
         rest.raw[:REJECT_BYTES] if rest else b"",
-        "The array is not closed: the file was cut off here. What stood before was read.",
+        "The array is not closed: the file was cut off here. Everything before was read.",
     )

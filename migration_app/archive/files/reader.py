@@ -2,8 +2,8 @@
 
 Memory does not grow with the file: one line, or one element of an array, at a time, and that bounded: by its bytes,
 and by the number of its values (decoded, ``{}`` takes twenty times the memory of its bytes). What
-can't be read comes out as a reject with its line number, its reason and the beginning of its bytes, and the
-reading goes on behind it. Standard library only.
+can't be read becomes a reject with its line number, its reason and the beginning of its bytes, and
+reading continues after it. Standard library only.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]|"', re.DOTALL)
 
 
 class DocumentUnreadableError(ValueError):
-    """These bytes are no JSON document that could hold API objects; the text says why."""
+    """These bytes are not a JSON document that could hold API objects; the text says why."""
 
 
 class DocumentTooLargeError(DocumentUnreadableError):
@@ -49,7 +49,7 @@ class DocumentTooLargeError(DocumentUnreadableError):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Document:
-    """One JSON document: its first line, its bytes as they stood in the file, and what they say."""
+    """One JSON document: its first line, its bytes as in the file, and its decoded value."""
 
     line_number: int
     raw: bytes
@@ -58,9 +58,9 @@ class Document:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Reject:
-    """What could not be taken: where, why, and (at most ``REJECT_BYTES`` of) the bytes.
+    """What could not be read: where, why, and (at most ``REJECT_BYTES`` of) the bytes.
 
-    ``thread_id``: the thread that a CSV row names that has too many cells, or bytes that are no text.
+    ``thread_id``: the thread named by a CSV row with too many cells, or with bytes that are not text.
     """
 
     line_number: int
@@ -70,10 +70,10 @@ class Reject:
 
 
 def decode_document(raw: bytes, *, max_bytes: int | None = None) -> JsonObject:
-    """Decode one document. A JSON string that holds JSON is looked into; an array counts as a list page.
+    """Decode one document. A JSON string that holds JSON is decoded too; an array counts as a list page.
 
     Raises DocumentUnreadableError; DocumentTooLargeError where it holds more values than ``max_bytes`` of API objects
-    do. What was taken once is decoded without a limit.
+    do. Stored documents are decoded without a limit.
     """
     _values_check(raw, max_bytes)
     try:
@@ -86,7 +86,7 @@ def decode_document(raw: bytes, *, max_bytes: int | None = None) -> JsonObject:
     except json.JSONDecodeError as error:
         raise DocumentUnreadableError(_explained(raw, error)) from error
     except RecursionError as error:
-        raise DocumentUnreadableError("The JSON is nested too deeply to be read.") from error
+        raise DocumentUnreadableError("The JSON is nested too deeply.") from error
     except DocumentTooLargeError:
         raise
     except ValueError as error:
@@ -102,7 +102,7 @@ def _values_check(raw: bytes, max_bytes: int | None) -> None:
     if max_bytes is None:
         return
     limit = max_bytes // _BYTES_A_VALUE
-    # Counted without regard to strings first: that is quick, and enough for nearly all.
+    # Counted without regard to strings first: that is fast, and enough for nearly all.
     if raw.count(b",") + raw.count(b"{") + raw.count(b"[") <= limit:
         return
     marks = (found for found in _VALUES.finditer(raw) if raw[found.start()] != ord('"'))
@@ -157,7 +157,7 @@ def _lines(source: ByteSource, limit: int) -> Iterator[Document | Reject]:
         if too_long:
             yield Reject(number, too_long_reason("line", limit), line[:REJECT_BYTES])
             continue
-        line = line.removeprefix(codecs.BOM_UTF8)  # where several files were put together
+        line = line.removeprefix(codecs.BOM_UTF8)  # where several files were concatenated
         raw = line.strip(_BLANK)
         if not raw or _EVENT_NOISE.match(raw):
             continue
@@ -183,8 +183,8 @@ def _lines(source: ByteSource, limit: int) -> Iterator[Document | Reject]:
 def _over_lines(source: ByteSource, number: int, line: bytes, limit: int) -> Iterator[Document | Reject]:
     """One object printed over several lines.
 
-    It ends where its brackets close. A line that is a whole object by itself, from its first column on, ends
-    it too: then the object was cut off, and what follows must not be lost with it.
+    It ends where its brackets close. A line that is a complete object by itself, from its first column on, ends
+    it too: then the object was cut off, and the following lines must not be lost with it.
     """
     parts, size = [line], len(line)
     depth = _open_brackets(line)
@@ -217,7 +217,7 @@ def _over_lines(source: ByteSource, number: int, line: bytes, limit: int) -> Ite
 
 
 def _several(number: int, raw: bytes, reason: str) -> Iterator[Document | Reject]:
-    """Several objects in one line, one behind the other; or a line that ends with a comma."""
+    """Several objects in one line; or a line that ends with a comma."""
     try:
         text = raw.decode()
     except UnicodeDecodeError:
@@ -241,7 +241,7 @@ def _several(number: int, raw: bytes, reason: str) -> Iterator[Document | Reject
             at += 1
     if at < len(text):
         if at > 0:
-            reason = f"The line goes on behind its JSON: {reason}"
+            reason = f"The line continues after its JSON: {reason}"
         yield Reject(number, reason, text[at:].encode()[:REJECT_BYTES])
 
 
@@ -261,7 +261,7 @@ def _open_brackets(line: bytes) -> int:
 
 def _explained(raw: bytes, error: json.JSONDecodeError) -> str:
     if raw.startswith(_COMMENT):
-        return "A comment, not JSON: take the comment mark away if the line is to be imported."
+        return "A comment, not JSON: remove the comment mark to import the line."
     if raw[:2] in {b"{'", b"['"}:
         return "A Python print-out (single quotes), not JSON: write it with json.dumps."
     if raw[:1].isalpha() and b"(" in raw[:80] and raw[:4] not in {b"true", b"null"}:

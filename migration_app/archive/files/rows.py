@@ -1,4 +1,4 @@
-"""CSV rows as a stream, each with the raw text it came from: comma, semicolon or tab, quotes, BOM.
+"""CSV rows as a stream, each with its raw text: comma, semicolon or tab, quotes, BOM.
 
 Standard library only.
 """
@@ -27,7 +27,7 @@ MAX_CELL_CHARACTERS = 16 << 20
 MAX_LINE_BYTES = 32 << 20
 MAX_RECORD_BYTES = 64 << 20
 MAX_CELLS = 1_000_000
-"""Delimiters of a record, in words and between cells: as empty cells, a line could hold 32 million."""
+"""Delimiters of a record, inside and between cells: as empty cells, a line could hold 32 million."""
 _HEADER_BYTES = 65_536
 _DELIMITERS = ",;\t"
 _SPEAKERS = frozenset({"user", "assistant"})
@@ -40,7 +40,7 @@ THREAD_ID_ALIASES = {"id": "thread_id", "thread": "thread_id", "user_id": "user_
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Row:
-    """One record: its first line, its cells by column name, and its text as it stood in the file."""
+    """One record: its first line, its cells by column name, and its text as in the file."""
 
     line_number: int
     cells: Mapping[str, str]
@@ -49,7 +49,7 @@ class Row:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Table:
-    """The shape of a file: delimiter, column names, and the header as it stood (empty if it has none)."""
+    """The shape of a file: delimiter, column names, and the raw header (empty if it has none)."""
 
     delimiter: str
     columns: tuple[str, ...]
@@ -63,7 +63,7 @@ class _Line:
 
 
 class _Lines:
-    """Feeds the CSV reader line by line and remembers what it took for the record at hand."""
+    """Feeds the CSV reader line by line and remembers the lines of the current record."""
 
     def __init__(self, source: ByteSource, delimiter: str) -> None:
         self._source = source
@@ -90,13 +90,14 @@ class _Lines:
         return raw.decode(errors="surrogateescape")
 
     def record(self) -> tuple[int, bytes]:
-        """The record's first line number and its text, which is then done with."""
+        """The record's first line number and its text; then starts the next record."""
         taken, self._taken = self._taken, []
         self._size = self._cells = 0
         return taken[0].number, b"".join(line.raw for line in taken)
 
     def closes_early(self) -> bool:
-        """Whether a quotation mark in the record closes a cell that goes on: it was to open one of another row."""
+        """Whether a quotation mark in the record closes a cell in the middle: it was meant to open one in another
+        row."""
         if len(self._taken) < 2:
             return False
         text = [line.raw.decode(errors="replace") for line in self._taken]
@@ -108,13 +109,13 @@ class _Lines:
 
     @property
     def count(self) -> int:
-        """How many lines the record at hand has taken."""
+        """The number of lines in the current record."""
         return len(self._taken)
 
     def rejected(self, reason: str, table: Table) -> Iterator[Reject]:
-        """Give up the record, line by line: where a quotation mark is missing, it has swallowed whole rows.
+        """Reject the record, line by line: if a quotation mark is missing, it contains whole rows.
 
-        Each line names the thread that it is about, where it tells one: that thread lacks a message now.
+        Each reject names its line's thread, if known: that thread now lacks a message.
         """
         (first, *others), self._taken = self._taken, []
         self._size = self._cells = 0
@@ -162,13 +163,13 @@ def read_table(
     delimiter, names = column_names(head, aliases)
     if b"\r" in head.rstrip(b"\r\n"):
         raise ArchiveUnreadableError(
-            "The lines end with bare carriage returns: save the file with line feeds (Unix or Windows line ends)."
+            "The lines end with carriage returns only: save the file with line feeds (Unix or Windows line ends)."
         )
     if known_columns[0] in names:
         if twice := [name for name in sorted({*known_columns, *aliases.values()}) if names.count(name) > 1]:
             raise ArchiveUnreadableError(
-                f"The header names {', '.join(twice)} more than once (thread, id, user and their like are other names "
-                "of these): leave one column for each."
+                f"The header names {', '.join(twice)} more than once (thread, id, user and similar names mean the same "
+                "as these): leave one column for each."
             )
         return Table(delimiter, tuple(name or f"column {at}" for at, name in enumerate(names, 1)), head)
     if single_column and len([name for name in names if name]) == 1:
@@ -182,15 +183,15 @@ def read_table(
 
 
 def read_records(source: ByteSource, table: Table) -> Iterator[Row | Reject]:
-    """Read records, from where the source stands. Nothing is read ahead: between two records the source may be
-    read by somebody else.
+    """Read records from the current position. Nothing is read ahead: between two records other code may read
+    from the source.
     """
     csv.field_size_limit(MAX_CELL_CHARACTERS)
     yield from _records(_Lines(source, table.delimiter), table)
 
 
 def column_names(head: bytes, aliases: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
-    """The delimiter and the column names that a file's first line tells, if it is a header."""
+    """The delimiter and the column names of a file's first line, if it is a header."""
     text = head[:_HEADER_BYTES].decode(errors="replace").strip("\r\n").partition("\r")[0]
     delimiter = max(_DELIMITERS, key=text.count)
     cells = next(csv.reader([text], delimiter=delimiter), [])
@@ -199,7 +200,7 @@ def column_names(head: bytes, aliases: Mapping[str, str]) -> tuple[str, tuple[st
 
 
 def _records(lines: _Lines, table: Table) -> Iterator[Row | Reject]:
-    # One reader for all: it starts afresh with each record, behind an error too.
+    # One reader for all: it starts fresh with each record, also after an error.
     reader = csv.reader(lines, delimiter=table.delimiter)
     while True:
         try:
@@ -207,7 +208,7 @@ def _records(lines: _Lines, table: Table) -> Iterator[Row | Reject]:
         except _TooLongError:
             yield from lines.rejected(
                 f"The line is longer than {MAX_LINE_BYTES:,} bytes, or its row is longer than {MAX_RECORD_BYTES:,} "
-                f"bytes or has more than {MAX_CELLS:,} cells: a row is to hold one message. Is a quotation mark open?",
+                f"bytes or has more than {MAX_CELLS:,} cells: a row must hold one message. Is a quotation mark open?",
                 table,
             )
             continue
@@ -219,29 +220,29 @@ def _records(lines: _Lines, table: Table) -> Iterator[Row | Reject]:
         if lines.at_end:  # and the record is not: only a quoted cell makes the reader ask for another line
             yield from lines.rejected(
                 "A quotation mark opens a cell in the row that begins here, and none closes it up to the end of the "
-                f"file: this line and the {lines.count - 1:,} after it, all to the end, were not read. Mend it, then "
+                f"file: this line and the {lines.count - 1:,} after it, all to the end, were not read. Fix it, then "
                 "import the file again.",
                 table,
             )
             return
         if lines.closes_early():
             yield from lines.rejected(
-                "A quotation mark opens a cell in the row that begins here, and the next one stands before other text: "
-                "one is missing, or too many, and the rows between them are in doubt. Mend it, then import the file "
+                "A quotation mark opens a cell in the row that begins here, and the next one is before other text: "
+                "one is missing or too many, so the rows between them are uncertain. Fix it, then import the file "
                 "again.",
                 table,
             )
             continue
         number, raw = lines.record()
-        if raw.startswith(codecs.BOM_UTF8):  # the beginning of another file, where several were put together
+        if raw.startswith(codecs.BOM_UTF8):  # the beginning of another file, if several were concatenated
             raw = raw[len(codecs.BOM_UTF8) :]
             cells = [cells[0].lstrip("\ufeff").strip('"'), *cells[1:]]
         if not any(cell.strip() for cell in cells) or raw.strip() == table.header.strip():
             continue
         if _is_header(table, cells):
             raise ArchiveUnreadableError(
-                f"Another header with other columns stands in line {number:,}: what stood before was read. Several "
-                "files were put together here; import them one by one."
+                f"Line {number:,} has another header with other columns: everything before was read. Several "
+                "files were concatenated here; import them one by one."
             )
         if any(
             0xDC80 <= ord(character) <= 0xDCFF for cell in cells if not cell.isascii() for character in cell
@@ -258,7 +259,7 @@ def _records(lines: _Lines, table: Table) -> Iterator[Row | Reject]:
 
 
 def _is_header(table: Table, cells: Sequence[str]) -> bool:
-    """Whether a row names columns: each known column that it has stands there by its name."""
+    """Whether a row repeats the header: each known column that it has contains its name."""
     names = {cell.strip().lower().replace(" ", "_") for cell in cells}
     return len(table.columns) > 1 and {"thread_id", "role", "content"} <= names
 
@@ -272,7 +273,7 @@ def _cells_of(table: Table, raw: bytes) -> list[str]:
 
 
 def _swallowed_thread(table: Table, cells: Sequence[str]) -> str:
-    """The thread of a row inside a quoted cell; empty if it may as well be a line of what somebody said."""
+    """The thread of a row inside a quoted cell; empty if it may be a line of a message."""
     row = dict(zip(table.columns, cells, strict=False))
     is_row = len(cells) == len(table.columns) and row.get("role", "").strip() in _SPEAKERS
     named = row.get("thread_id", "").strip()
@@ -280,24 +281,24 @@ def _swallowed_thread(table: Table, cells: Sequence[str]) -> str:
 
 
 def unread_columns(row: Row, known: Collection[str]) -> Iterator[str]:
-    """Names of the columns that nobody reads, and in which a row says something."""
+    """Names of unknown columns in which a row has a value."""
     return (name for name, cell in row.cells.items() if name not in known and cell.strip())
 
 
 def _named_thread(table: Table, cells: Sequence[str]) -> str:
-    """The thread of a row whose cells may be shifted: that of the first column, before which nothing can be."""
+    """The thread of a row whose cells may be shifted: that of the first column, which can't be shifted."""
     named = cells[0].strip() if cells and table.columns[0] == "thread_id" else ""
     return "" if id_fault(named) else named
 
 
 def _explained(error: csv.Error) -> str:
     if "field limit" in str(error):
-        return f"A cell is longer than {MAX_CELL_CHARACTERS:,} characters. Is a quotation mark missing that closes it?"
+        return f"A cell is longer than {MAX_CELL_CHARACTERS:,} characters. Is its closing quotation mark missing?"
     return f"Not readable CSV ({error}): a cell that holds line ends needs quotation marks."
 
 
 def row_message(row: Mapping[str, str], ids: MessageIds) -> tuple[JsonObject, JsonObject] | str:
-    """The thread and the message that a transcript's row speaks of, or why it is refused."""
+    """The thread and the message of a transcript's row, or why it is rejected."""
     thread, _messages, _user = transcript_thread({"thread_id": row.get("thread_id", ""), "messages": []})
     if isinstance(thread, str):
         return thread.replace("transcript's", "row's")
@@ -306,4 +307,4 @@ def row_message(row: Mapping[str, str], ids: MessageIds) -> tuple[JsonObject, Js
         if row.get(name, "").strip():
             cells[name] = row[name].strip()
     message = transcript_message(thread["id"], cells, ids)
-    return f"The row can't be taken: {message}" if isinstance(message, str) else (thread, message)
+    return f"The row can't be read: {message}" if isinstance(message, str) else (thread, message)

@@ -1,4 +1,4 @@
-"""What a line that is no readable JSON says of itself on its first level: cut off, or nested without end.
+"""The first level of a line that is not readable JSON: cut off, or nested too deeply.
 
 Standard library only.
 """

@@ -1,4 +1,4 @@
-"""What a file holds, told from its first bytes. Standard library only."""
+"""A file's format, detected from its first bytes. Standard library only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Shape = Literal["archive", "transcripts", "transcript_csv", "thread_ids", "empty
 
 
 class Replayed:
-    """A stream whose beginning was looked at already, whole again."""
+    """A stream whose beginning was read already, complete again."""
 
     def __init__(self, stream: ByteReader) -> None:
         self._stream = stream
@@ -29,7 +29,7 @@ class Replayed:
         self._rest = self.head
 
     def read(self, size: int, /) -> bytes:
-        """The next bytes, first those that were looked at."""
+        """The next bytes, first those that were read before."""
         if self._rest:
             piece, self._rest = self._rest[:size], self._rest[size:]
             return piece
@@ -37,7 +37,7 @@ class Replayed:
 
 
 def file_shape(head: bytes) -> Shape:
-    """Tell a file's shape from its first bytes (compressed or not). Raises ArchiveUnreadableError."""
+    """Detect a file's format from its first bytes (compressed or not). Raises ArchiveUnreadableError."""
     source = ByteSource(io.BytesIO(head))
     first = source.first_byte()
     if not first:

@@ -1,7 +1,7 @@
-"""From a file's bytes to UTF-8 bytes in pieces: gzip and UTF-16 are undone on the way, in constant memory.
+"""From a file's bytes to UTF-8 bytes in pieces: gzip and UTF-16 are decoded, in constant memory.
 
-What ends too early (a gzip file cut off in the middle) gives what could be read, and a fault that says so. What
-unpacks to far more than it is ends the reading. Standard library only.
+A file that ends too early (a gzip file cut off in the middle) yields what could be read, and a fault. A file that
+unpacks to far more than its size ends the reading. Standard library only.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Protocol
 
 CHUNK_BYTES = 1 << 18
 REJECT_BYTES = 65_536
-"""Of what can't be taken this much is kept."""
+"""Bytes kept of each reject."""
 UNPACK_RATIO = 200
-"""A gzip file may unpack to so many times its size: archives unpack to ten or thirty times, a bomb to a thousand."""
+"""Most that a gzip file may grow when unpacked: archives grow ten or thirty times, a bomb a thousand times."""
 _UNPACKED_FREELY = 16 << 20
 _BLANK = b" \t\r\n\x1e\0"
 _FOREIGN = (
@@ -32,7 +32,7 @@ _FOREIGN = (
 
 
 class ArchiveUnreadableError(Exception):
-    """The file as a whole is not something that can be read; the text says what to do."""
+    """The file as a whole can't be read; the text says what to do."""
 
 
 def too_long_reason(what: str, limit: int) -> str:
@@ -41,15 +41,15 @@ def too_long_reason(what: str, limit: int) -> str:
 
 
 Watch = Callable[[], None]
-"""Is called for each piece of a file, also where nothing comes of it, and may raise to end the reading."""
+"""Called for each piece of a file, also if it yields nothing; may raise to end the reading."""
 
 
 def nobody_watches() -> None:
-    """Let the reading go on."""
+    """Continue reading."""
 
 
 class ByteReader(Protocol):
-    """All that is asked of a stream: the next bytes, at most so many, none at the end."""
+    """A stream: the next bytes, at most as many as requested, none at the end."""
 
     def read(self, size: int, /) -> bytes:
         """Read."""
@@ -58,7 +58,7 @@ class ByteReader(Protocol):
 class ByteSource:
     """The decoded bytes of a file, taken by line or by chunk, with room to put back what was read too far.
 
-    ``faults`` fills up with what went wrong underneath; look at it when everything was read.
+    ``faults`` collects errors of the layers below; check it after everything was read.
     """
 
     def __init__(self, stream: ByteReader, watch: Watch = nobody_watches) -> None:
@@ -69,7 +69,7 @@ class ByteSource:
         self._at = 0
 
     def chunk(self) -> bytes:
-        """The next piece, empty at the end. Line numbers are then the caller's business."""
+        """The next piece, empty at the end. The caller then counts lines itself."""
         if self._at < len(self._kept):
             piece, self._kept, self._at = self._kept[self._at :], b"", 0
             return piece
@@ -87,7 +87,7 @@ class ByteSource:
                 return b""
             rest = piece.lstrip(_BLANK)
             self.line_number += piece[: len(piece) - len(rest)].count(b"\n")
-            if rest and codecs.BOM_UTF8.startswith(rest[:3]):  # perhaps where another file was put behind one
+            if rest and codecs.BOM_UTF8.startswith(rest[:3]):  # perhaps where another file was appended
                 while len(rest) < len(codecs.BOM_UTF8) and (more := self.chunk()):
                     rest += more
                 if rest.startswith(codecs.BOM_UTF8):
@@ -100,7 +100,7 @@ class ByteSource:
     def line(self, limit: int) -> tuple[bytes, bool]:
         """The next line with its line feed, empty at the end; and whether it was longer than ``limit``.
 
-        Of a line that is too long only the beginning comes back; the rest is passed over.
+        Of a line that is too long only the beginning is returned; the rest is skipped.
         """
         parts: list[bytes] = []
         size = 0
@@ -142,7 +142,7 @@ def _watched(chunks: Iterator[bytes], watch: Watch) -> Iterator[bytes]:
 
 
 def _begun(chunks: Iterator[bytes], size: int) -> tuple[bytes, Iterable[bytes]]:
-    """The first bytes, and the whole again."""
+    """The first bytes, and the complete stream."""
     head = b""
     while len(head) < size:
         piece = next(chunks, b"")
@@ -191,7 +191,7 @@ def _unpacked(chunks: Iterable[bytes], faults: list[str]) -> Iterator[bytes]:
             unpacked_size += len(piece)
             if unpacked_size > max(_UNPACKED_FREELY, size * UNPACK_RATIO):
                 raise ArchiveUnreadableError(
-                    f"The gzip file unpacks to more than {UNPACK_RATIO} times its size, as no archive does, so the "
+                    f"The gzip file unpacks to more than {UNPACK_RATIO} times its size, which no archive does, so the "
                     "reading stopped. If it is one nevertheless, unpack it and import the unpacked file."
                 )
             if piece:
@@ -204,9 +204,9 @@ def _unpacked(chunks: Iterable[bytes], faults: list[str]) -> Iterator[bytes]:
 
 
 def _rescued(inflater: zlib._Decompress, packed: bytes) -> bytes:
-    """What can be unpacked before the damage: zlib gives nothing of a piece that has a mistake anywhere.
+    """What can be unpacked before the damage: zlib returns nothing of a damaged piece.
 
-    No more than was asked for where the mistake was met.
+    At most what was requested when the damage was found.
     """
     unpacked = bytearray()
     with contextlib.suppress(zlib.error):  # it comes: there is the damage
@@ -218,10 +218,10 @@ def _rescued(inflater: zlib._Decompress, packed: bytes) -> bytes:
 
 
 def _broken(how: str, unpacked_size: int) -> str:
-    """What a gzip file is told of that does not end as it should."""
+    """The error text for an incomplete gzip file."""
     if unpacked_size == 0:
         return f"The gzip file {how}: nothing of it could be read."
-    return f"The gzip file {how}: what stood before was read, the rest is missing."
+    return f"The gzip file {how}: everything before was read, the rest is missing."
 
 
 def _utf8(chunks: Iterator[bytes], faults: list[str]) -> Iterator[bytes]:

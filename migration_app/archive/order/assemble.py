@@ -1,7 +1,7 @@
-"""Putting a thread together from the pages of its snapshot.
+"""Assembling a thread from the pages of its snapshot.
 
-Every sight of an object counts: later states take the place of earlier ones, what differs without a reason is
-a conflict and leaves a finding. Order is decided here, once, with findings where it had to be guessed.
+Every occurrence of an object counts: later states replace earlier ones, other differences are
+a conflict and leave a finding. Order is decided here, once, with findings where it had to be guessed.
 Standard library and contracts only.
 """
 
@@ -76,8 +76,8 @@ def page_objects(thread_id: str, page: PageContent, ids: MessageIds) -> Iterator
 
 
 def page_sights(thread_id: str, page: PageContent, ids: MessageIds) -> Iterator[Sight]:
-    """What a page shows of this thread, in its order: objects, list pages that hold nothing and say whether they go on,
-    deletions, and what imports rejected.
+    """The parts of this thread in a page, in order: objects, empty list pages with has_more,
+    deletions, and rejects of imports.
 
     ``ids`` counts CSV rows without ids over all pages of the thread: use one for all.
     """
@@ -108,7 +108,7 @@ def _document_sights(thread_id: str, page: PageContent) -> Iterator[Sight]:
         value = decode_document(raw)
         if is_last_page(value):
             yield LastPage()
-        # What a live source answers is of the thread it was asked for; what stands in a file says so itself.
+        # A live source answers about the requested thread; objects in a file name their thread themselves.
         for found in expand(value, thread_id=thread_id if is_live else ""):
             if isinstance(found, SourceObject | EmptyPage):
                 if found.thread_id == thread_id:
@@ -123,10 +123,10 @@ def _document_sights(thread_id: str, page: PageContent) -> Iterator[Sight]:
 def assemble_thread(
     thread_id: str, pages: Iterable[PageContent], files: Mapping[str, JsonObject]
 ) -> SourceThread:
-    """The thread as its pages tell it: one object an id, oldest first, with findings for what was decided.
+    """The thread assembled from its pages: one object per id, oldest first, with findings for decisions.
 
-    ``pages`` come in the order in which they were stored, and are let go one by one: what they hold goes to a file
-    once it is much (``spill``). ``files`` are file objects known in the console.
+    ``pages`` come in the order in which they were stored, and are released one by one: a large
+    thread's objects go to a file (``spill``). ``files`` are file objects known in the console.
     """
     sights = _Sights()
     ids = MessageIds()
@@ -174,7 +174,7 @@ def assemble_thread(
 
 
 class _Sights:
-    """What the pages show: the latest state of each object kept, and of the rest only what the order needs."""
+    """Contents of the pages: the latest state of each object, and of earlier ones only what the order needs."""
 
     def __init__(self) -> None:
         self.values: Gathering[JsonObject] = Gathering(JSON)
@@ -191,7 +191,7 @@ class _Sights:
         self._is_transcript = False
 
     def turn_to(self, page: PageContent) -> None:
-        """What comes next stands in this page."""
+        """The following objects are from this page."""
         self._origin = page.origin
         self._is_transcript = page.kind in _TRANSCRIPTS
         if page.kind != "rejects":
@@ -200,7 +200,7 @@ class _Sights:
         self.values.grow(len(page.payload))
 
     def see(self, found: Sight) -> None:
-        """Take in what a page shows."""
+        """Add a part of a page."""
         if isinstance(found, SourceObject):
             self._see(found)
         elif isinstance(found, EmptyPage | LastPage):
@@ -214,7 +214,7 @@ class _Sights:
             self.lists.talk_has_gaps |= found.place >= 0
 
     def findings(self) -> Iterator[Finding]:
-        """What there is to say of objects that were seen more than once, or rejected."""
+        """Findings about objects that were seen more than once, or rejected."""
         for kind, object_id in self.conflicts:
             yield conflict_finding(kind, object_id)
         for (kind, object_id), places in self.disagreements.items():
@@ -273,8 +273,8 @@ class _Sights:
 def _transcript_settled(
     thread_id: str, sights: _Sights, runs: Sequence[Listed], parts: Mapping[str, Sequence[Listing]]
 ) -> Finding | None:
-    """Let API messages stand for those of a transcript that say the same. If it is another talk, nothing of it counts,
-    and what is returned says so.
+    """Replace a transcript's messages by equal API messages. If the transcript differs, it is not used,
+    and the result says so.
     """
     told = sights.tellers.only_told()
     if not told:
@@ -347,14 +347,14 @@ def _steps_ordered(
 
 
 def _cut_out(pages: Iterable[SeenPage]) -> list[Sequence[Listed]]:
-    """The pages that an API cut out of the whole list: they say whether it goes on."""
+    """The pages that an API cut from the whole list, by their has_more."""
     return [page.objects for page in pages if page.goes_on is not None and page.objects]
 
 
 def _open_steps(
     steps: Mapping[str, Ordered], pages: Sequence[SeenPage], loose: Sequence[Sequence[Listed]]
 ) -> Iterator[str]:
-    """The runs that have a list of steps which nothing continues; an empty name where a list tells no run."""
+    """The runs with an unfinished list of steps; an empty name for a list without a run."""
     single: dict[str, list[list[Listed]]] = collections.defaultdict(list)
     for part in loose:
         for run_id, own in grouped(part).items():

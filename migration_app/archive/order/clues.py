@@ -1,4 +1,4 @@
-"""What runs, steps and messages tell of each other's order inside a second. Standard library and contracts only."""
+"""What runs, steps and messages show about each other's order within a second. Standard library and contracts only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ENDS = ("completed_at", "failed_at", "cancelled_at", "expired_at")
 
 
 def listed(kind: SourceKind, value: JsonObject, number: int) -> Listed:
-    """As much of a message, run or step as its order depends on; ``number`` says where it is kept."""
+    """The fields of a message, run or step that its order depends on; ``number`` says where it is stored."""
     run_id = value.get("run_id")
     created = _created_by(value) if kind == "step" else ""
     ends = (seconds_of(value.get(name)) for name in _ENDS) if kind == "step" else ()
@@ -62,7 +62,7 @@ def step_clues(
 ) -> Clues:
     """What orders the steps of one run: each ended before the next began, and an answer ends a run that completed.
 
-    ``messages`` tells the places of messages: steps that made them stand as these do.
+    ``messages`` has the places of messages: the steps that created them are in the same order.
     """
     made = {step.id: step for part in parts for step in part.objects if step.creates}
     only = next(iter(made)) if len(made) == 1 and run is not None and run.completed else ""
@@ -74,7 +74,7 @@ def step_clues(
         if only:
             yield "last", float(found.id == only)
 
-    # Where steps that made messages stand among each other is told by the messages.
+    # Steps that created messages are ordered by these messages.
     return Clues(
         scales, [[step for _place, step in known]], pages, lambda one, two: not (one.opens or two.opens)
     )
@@ -112,7 +112,7 @@ def _is_later(step: Listed, other: Listed) -> bool:
 
 
 def _is_whole(page: Sequence[Listed]) -> bool:
-    """Whether a page may be a piece of the whole list: one that was asked for by run leaves out what stands between."""
+    """Whether a page may be part of the whole list: one filtered by run leaves out messages in between."""
     return not page[0].run_id or any(
         found.run_id != page[0].run_id for found in itertools.islice(page, 1, None)
     )

@@ -1,4 +1,4 @@
-"""A thread's transcript beside its API messages: the same talk told twice counts once, another one is not mixed in.
+"""A thread's transcript beside its API messages: equal messages count once, a different transcript is not mixed in.
 
 Imports only ``contracts`` and this package.
 """
@@ -23,7 +23,7 @@ Words = Callable[[Listed], bytes]
 
 
 class Tellers:
-    """Which messages of a thread a transcript tells, and which are the API's own. Ids only."""
+    """Which messages of a thread come from a transcript, and which from the API. Ids only."""
 
     def __init__(self) -> None:
         self._rows: set[str] = set()
@@ -32,7 +32,7 @@ class Tellers:
         self._named: dict[int, ListPage] = {}  # lists that hold messages with ids, by identity
 
     def see(self, found: SourceObject, *, is_transcript: bool) -> None:
-        """Take in one sight of a message."""
+        """Add one occurrence of a message."""
         if is_transcript:
             self._rows.add(found.id)
         elif found.is_counted:
@@ -43,10 +43,10 @@ class Tellers:
                 self._named[id(found.page)] = found.page
 
     def only_told(self) -> set[str]:
-        """The messages that only a transcript tells, if the API's own are known beside them; else none.
+        """The messages that only a transcript has, if API messages are known too; else none.
 
-        Without ids a message may also stand in a list of others that have theirs: that is one list, and no transcript.
-        A transcript that names messages by the API's ids is told by these.
+        A message without an id may also be in a list of others with ids: that is one list, and no transcript.
+        A transcript with the API's message ids is matched by these.
         """
         talk = self._rows | {
             name for name, page in self._counted.items() if page is None or id(page) not in self._named
@@ -59,8 +59,8 @@ class Tellers:
 class Covered:
     """What API messages cover of a transcript: by the id of its message, that of the API's.
 
-    ``behind``: what continues the API's messages, by its id, later than all of these whatever the transcript's clock
-    says. ``differs_at``: the place of the first message that says something else; then nothing of it counts.
+    ``behind``: what continues the API's messages, by its id, after all of these regardless of the transcript's
+    times. ``differs_at``: the place of the first different message; then the transcript is not used.
     """
 
     same: Mapping[str, Listed] = dataclasses.field(default_factory=dict)
@@ -69,9 +69,9 @@ class Covered:
 
 
 def covered(talk: Sequence[Listed], archived: Ordered, words: Words) -> Covered:
-    """Hold a transcript against the API's messages, each in its order, from the first message on.
+    """Compare a transcript with the API's messages, each in its order, from the first message on.
 
-    Where the order of messages of one second was a guess, the transcript may tell another one.
+    Where the order of messages of one second was a guess, the transcript's order is used.
     """
     same: dict[str, Listed] = {}
     told = iter(talk)
@@ -103,7 +103,7 @@ def _levels(archived: Ordered) -> Iterator[list[Listed]]:
 
 
 def words_of(message: JsonObject) -> bytes:
-    """A digest of who says what: the role, the texts, and what else the content holds."""
+    """A digest of a message: the role, the texts, and the other content."""
     content = message.get("content")
     parts = [content] if isinstance(content, str | dict) else content if isinstance(content, list) else []
     said = [str(message.get("role")), *filter(None, map(_part, parts))]
@@ -122,7 +122,7 @@ def _part(part: Any) -> str:
 
 
 def transcript_contradicts(thread_id: str, messages: int, place: int) -> Finding:
-    """A transcript does not say what the API's messages say; ``place`` counts from 0."""
+    """The finding for a transcript that differs from the API's messages; ``place`` counts from 0."""
     return Finding(
         code="transcript_contradicts",
         severity=Severity.LOSSY,

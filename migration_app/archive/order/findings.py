@@ -33,8 +33,8 @@ def order_finding(thread_id: str) -> Finding:
         source_kind="thread",
         source_id=thread_id,
         place="messages",
-        text="Messages share a timestamp, or have none, and the archive does not tell which came first.",
-        advice="Look at their order; where it matters, import the thread again from a list in the API's order.",
+        text="Messages share a timestamp, or have none, and the archive does not show their order.",
+        advice="Check their order; if it matters, import the thread again from a list in the API's order.",
     )
 
 
@@ -46,7 +46,7 @@ def sorted_finding(thread_id: str) -> Finding:
         source_kind="thread",
         source_id=thread_id,
         place="messages",
-        text="The archive holds the messages in no order; their timestamps differ and gave it.",
+        text="The archive holds the messages in no order; they were ordered by their timestamps.",
     )
 
 
@@ -58,8 +58,8 @@ def step_order_finding(thread_id: str, run_id: str) -> Finding:
         source_kind="run" if run_id else "thread",
         source_id=run_id or thread_id,
         place="steps",
-        text="Steps of one run share a timestamp, or have none, and the archive does not tell which came first.",
-        advice="Look at the order of the calls; where it matters, import the steps from a list in the API's order.",
+        text="Steps of one run share a timestamp, or have none, and the archive does not show their order.",
+        advice="Check the order of the calls; if it matters, import the steps from a list in the API's order.",
     )
 
 
@@ -72,6 +72,6 @@ def open_finding(listed_kind: SourceKind, kind: SourceKind, object_id: str) -> F
         source_kind=kind,
         source_id=object_id,
         place=words,
-        text=f"A list page of {words} says that more follow (has_more), and no list that was imported continues it.",
-        advice="Import the pages that follow it; this finding goes when the last one is here.",
+        text=f"A list page of {words} has more to follow (has_more), and no imported list continues it.",
+        advice="Import the following pages; this finding disappears with the last one.",
     )

@@ -1,4 +1,4 @@
-"""What the order of objects is decided by: as much of each as it needs, and what else is known of them.
+"""The input of ordering: the fields of each object that it needs, and other clues.
 
 Standard library only.
 """
@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 
 class Listed(NamedTuple):
-    """As much of an object as its order depends on. Times are seconds since 1970. ``number``: where it is kept.
+    """The fields of an object that its order depends on. Times are seconds since 1970. ``number``: where it is stored.
 
-    ``opens``: it is of the sort that comes first where nothing else tells (a user's message, a step's calls).
+    ``opens``: its type comes first if nothing else decides (a user's message, a step's calls).
     ``ended``: when a step ended. ``creates``: the message that a step made. ``completed``: its status.
     """
 
@@ -33,10 +33,10 @@ Scale = tuple[str, float]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Clues:
-    """What orders objects of one second besides the lists that they stand in.
+    """What orders objects of one second besides the lists that contain them.
 
-    ``scales`` tells an object's places. ``chains`` are in order. ``pages`` are parts of a whole list, cut out in one
-    piece: nothing belongs between the objects of one. ``indifferent``: these two may stand either way round.
+    ``scales`` has an object's places. ``chains`` are in order. ``pages`` are contiguous parts of a whole list:
+    nothing belongs between the objects of one. ``indifferent``: the order of these two does not matter.
     """
 
     scales: Callable[[Listed], Iterable[Scale]] = lambda _found: ()

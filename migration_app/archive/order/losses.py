@@ -1,4 +1,4 @@
-"""Findings about what the source says more than once, refuses to say, or has taken back.
+"""Findings about objects that disagree, were rejected, or have unknown fields.
 
 Standard library, contracts and this package only.
 """
@@ -14,7 +14,7 @@ _PLACES_NAMED = 5
 
 
 def states_disagree(kind: SourceKind, object_id: str, places: Sequence[str]) -> Finding:
-    """Two states of an object say different things in these places."""
+    """Two states of an object differ in these places."""
     named = ", ".join(places[:_PLACES_NAMED])
     more = len(places) - _PLACES_NAMED
     return Finding(
@@ -23,14 +23,14 @@ def states_disagree(kind: SourceKind, object_id: str, places: Sequence[str]) -> 
         source_kind=kind,
         source_id=object_id,
         place=places[0],
-        text=f"Two states of this {kind} say different things of {named}"
+        text=f"Two states of this {kind} differ in {named}"
         f"{f' and {more} more places' if more > 0 else ''}; the later one is used.",
         advice="Compare the states in the snapshot.",
     )
 
 
 def object_rejected(mark: Mark) -> Finding:
-    """An import rejected something of the thread, and none has brought it since; or met fields that nobody knows."""
+    """An import rejected a part of the thread, and none has brought it since; or there were unknown fields."""
     if mark.is_note:
         return Finding(
             code="fields_unknown",
@@ -38,7 +38,7 @@ def object_rejected(mark: Mark) -> Finding:
             source_kind="thread",
             source_id="",
             place="",
-            text=f"Beside the objects of this thread stand fields that the console does not know: {mark.reason}.",
+            text=f"Beside the objects of this thread are fields that the console does not know: {mark.reason}.",
             advice="Tell the developers if any of them holds content.",
         )
     what = f"{len(mark.likes)} messages" if len(mark.likes) > 1 else f"A {mark.kind}"
@@ -51,7 +51,7 @@ def object_rejected(mark: Mark) -> Finding:
         source_kind=mark.kind,
         source_id="" if mark.kind == "thread" else mark.id,
         place="",
-        text=f"{what}{where} could not be taken: {mark.reason}",
-        advice="The reject file of the import holds the line. Mend it and import it again: this stands until an import "
-        "has brought what is missing.",
+        text=f"{what}{where} could not be read: {mark.reason}",
+        advice="The reject file of the import holds the line. Fix it and import it again: this stays until "
+        "an import has brought the missing part.",
     )

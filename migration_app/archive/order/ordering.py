@@ -1,7 +1,7 @@
 """The order of a thread's messages, runs and steps, from how dumps list them.
 
-The API lists newest first, its timestamps have whole seconds, and several objects may share one: inside a
-second only the list's order tells, turned round where the list was. So an order is never a plain sort.
+The API lists newest first, its timestamps have whole seconds, and several objects may share one: within a
+second only the list's order decides, reversed if the list is newest first. So an order is never a plain sort.
 Standard library only.
 """
 
@@ -21,10 +21,10 @@ from migration_app.contracts import JsonObject, ListingOrder
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Listing:
-    """What one origin lists, in its order. ``order`` is what is known of its direction from elsewhere.
+    """The objects of one origin, in its order. ``order`` is the direction known from elsewhere.
 
-    ``trusted``: the direction was asked for (live listings), so timestamps need not confirm it. ``pages``: the lists
-    that stand in it, each in its own order, whatever order they stand in.
+    ``trusted``: the direction was requested (live listings), so timestamps need not confirm it. ``pages``: the lists
+    in it, each in its own order; their sequence has no meaning.
     """
 
     objects: Sequence[Listed]
@@ -43,7 +43,7 @@ class Ordered:
 
 
 def direction_evidence(objects: Iterable[JsonObject]) -> tuple[int, int]:
-    """How often a neighbour is newer, and how often older, than the one before it."""
+    """How often an object is newer, and how often older, than the one before it."""
     return times_evidence(seconds_of(value.get("created_at")) for value in objects)
 
 
@@ -64,7 +64,7 @@ def times_evidence(times: Iterable[float | None]) -> tuple[int, int]:
 
 
 def listing_direction(listing: Listing) -> ListingOrder | None:
-    """The direction of a whole listing; unknown if nothing tells it, None if it has none."""
+    """The direction of a whole listing; unknown if nothing decides, None if it has none."""
     if listing.trusted and listing.order != "unknown":
         return listing.order
     rising, falling = times_evidence(found.time for found in listing.objects)
@@ -111,8 +111,8 @@ def _filled_times(objects: Sequence[Listed]) -> list[float]:
 def listings_merged(listings: Sequence[Listing], clues_of: Callable[[], Clues] = lambda: NO_CLUES) -> Ordered:
     """Several listings of one thread, oldest first, each id once.
 
-    A later listing's new objects go where their timestamps say. Where these don't tell, the lists themselves and
-    clues do, which are asked for then; it is uncertain where they don't either.
+    A later listing's new objects are placed by their timestamps. If these don't decide, the lists themselves and
+    clues do, which are computed then; else the order is uncertain.
     """
     single = listings[0] if len(listings) == 1 else None
     if single is not None and listing_direction(single) in {"asc", "desc"}:
@@ -134,7 +134,7 @@ def listings_merged(listings: Sequence[Listing], clues_of: Callable[[], Clues] =
 
 
 def chains_of(listings: Sequence[Listing]) -> tuple[list[Sequence[Listed]], list[Sequence[Listed]]]:
-    """Lists that are known to stand oldest first, and those that stand so or the other way round.
+    """Lists known to be oldest first, and lists of unknown direction.
 
     A listing that has no direction as a whole may hold pages that have one.
     """
@@ -168,7 +168,7 @@ def _levels(merged: Sequence[Listed]) -> list[float]:
 
 
 def _insert(merged: list[Listed], newer: Sequence[Listed]) -> None:
-    """Put the objects of ``newer`` that ``merged`` lacks where they belong."""
+    """Insert the objects of ``newer`` that ``merged`` lacks."""
     known = {found.id for found in merged}
     if all(found.id in known for found in newer):
         return
@@ -177,7 +177,7 @@ def _insert(merged: list[Listed], newer: Sequence[Listed]) -> None:
     steady = _levels(merged)
     following = _following(newer, known)
     before: str | None = None
-    last = len(merged)  # where the object before stands, as far as is known
+    last = len(merged)  # position of the object before, if known
     for place, (found, time) in enumerate(zip(newer, times, strict=True)):
         if found.id in known:
             before, last = found.id, last + 1
@@ -192,7 +192,7 @@ def _insert(merged: list[Listed], newer: Sequence[Listed]) -> None:
 
 
 def _following(newer: Sequence[Listed], known: Collection[str]) -> list[str | None]:
-    """For each object, the next one from there on that is known already."""
+    """For each object, the next known one."""
     following: list[str | None] = []
     after: str | None = None
     for found in reversed(newer):
@@ -204,7 +204,7 @@ def _following(newer: Sequence[Listed], known: Collection[str]) -> list[str | No
 def _place(
     merged: Sequence[Listed], neighbours: tuple[str | None, str | None], last: int, low: int, high: int
 ) -> int:
-    """Behind the object that stood before it, else in front of the one after it, as far as the times allow."""
+    """After its predecessor, else before its successor, as far as the times allow."""
     before, after = neighbours
     if before is not None:
         behind = _index(merged, before, last) + 1
@@ -220,5 +220,5 @@ def _place(
 def _index(merged: Sequence[Listed], object_id: str, likely: int) -> int:
     if likely < len(merged) and merged[likely].id == object_id:
         return likely
-    # From the end: what is new nearly always stands there.
+    # From the end: new objects are nearly always there.
     return next(at for at in range(len(merged) - 1, -1, -1) if merged[at].id == object_id)

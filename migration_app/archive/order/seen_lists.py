@@ -22,9 +22,9 @@ _Known = Mapping[SourceKind, Mapping[str, Listed]]
 
 @dataclasses.dataclass(slots=True)
 class _Origin:
-    """One import, or one live snapshot. ``loose``: ids of what stands in no list of its own.
+    """One import, or one live snapshot. ``loose``: ids of objects outside of lists.
 
-    ``is_talk``: the rows of a transcript that go on from those of earlier imports.
+    ``is_talk``: the rows of a transcript that continue those of earlier imports.
     """
 
     order: ListingOrder = "unknown"
@@ -41,7 +41,7 @@ class _Origin:
 
 @dataclasses.dataclass(slots=True)
 class _Page:
-    """A list as it stood. ``page`` is held so that its identity is no other list's."""
+    """A list as received. ``page`` is referenced so that its identity stays unique."""
 
     kind: SourceKind
     page: ListPage
@@ -50,9 +50,9 @@ class _Page:
 
 
 class SeenLists:
-    """Which objects stand in which list, in which order. Ids only: what is known of an object is handed in.
+    """Which objects are in which list, in which order. Ids only: objects are looked up by the caller.
 
-    Two ids may be known as one object. Ids of which nothing is known are passed over.
+    Two ids may be known as one object. Unknown ids are skipped.
     """
 
     def __init__(self) -> None:
@@ -65,13 +65,13 @@ class SeenLists:
         self._last: _Page | EmptyPage | None = None
 
     def turn_to(self, origin: str, order: ListingOrder, *, live: bool, is_talk: bool = False) -> None:
-        """What comes next is of this origin."""
+        """The following objects are of this origin."""
         self._origin = self._origins.setdefault(origin, _Origin(live=live, is_talk=is_talk))
         if self._origin.order == "unknown":
             self._origin.order = order
 
     def see(self, found: SourceObject | EmptyPage | LastPage) -> None:
-        """Take in one sight of a message, run or step, or of a page that holds none."""
+        """Add one occurrence of a message, run or step, or of an empty page."""
         if isinstance(found, LastPage):
             if isinstance(self._last, EmptyPage):
                 self._empty = [page for page in self._empty if page is not self._last]
@@ -96,7 +96,7 @@ class SeenLists:
         page.ids.append(found.id)
 
     def listings(self, kind: SourceKind, known: _Known) -> list[Listing]:
-        """What each origin lists of a kind, every object in its latest state."""
+        """The objects of a kind by origin, each in its latest state."""
         return [
             Listing(
                 _known(origin.listed[kind], known[kind]),
@@ -108,7 +108,7 @@ class SeenLists:
         ]
 
     def _listing_origins(self) -> list[_Origin]:
-        """The origins, those of one talk as one: of a row that was known already no second one is stored."""
+        """The origins, those of one transcript as one: a known row is not stored again."""
         rows = [origin for origin in self._origins.values() if origin.is_talk]
         if len(rows) < 2 or self.talk_has_gaps:
             return list(self._origins.values())
@@ -123,7 +123,7 @@ class SeenLists:
         return [*(page for origin in self._origins.values() for page in _seen(origin, kind, known)), *empty]
 
     def loose(self, kind: SourceKind, known: _Known) -> list[list[Listed]]:
-        """What stands in no list page, by origin, in its order."""
+        """Objects outside of list pages, by origin, in order."""
         return [_known(origin.loose[kind], known[kind]) for origin in self._origins.values()]
 
 
@@ -133,7 +133,7 @@ def _known(ids: Iterable[str], known: Mapping[str, Listed]) -> list[Listed]:
 
 
 def _direction(origin: _Origin, known: _Known) -> ListingOrder:
-    """The lists of an origin go in the direction that the times of its messages show, if they show one."""
+    """The lists of an origin have the direction of its messages' times, if these show one."""
     if origin.live:
         return origin.order
     messages = _known(origin.listed["message"], known["message"])
@@ -149,7 +149,7 @@ def _seen(origin: _Origin, kind: SourceKind, known: _Known) -> Iterator[SeenPage
 
 
 def by_run(pages: Iterable[SeenPage]) -> dict[str, list[SeenPage]]:
-    """Lists of steps as lists of each run's steps; that a page goes on is said of the run that it ends with."""
+    """Lists of steps as lists of each run's steps; a page's has_more applies to the run that it ends with."""
     parts: dict[str, list[SeenPage]] = {}
     for page in pages:
         for run_id, steps in grouped(page.objects).items():
@@ -171,11 +171,11 @@ def grouped(steps: Iterable[Listed]) -> dict[str, list[Listed]]:
 def list_marks(sights: Iterable[SourceObject | EmptyPage | LastPage]) -> frozenset[bytes]:
     """A digest of each list of messages, runs or steps.
 
-    Two lists have one digest if they hold the same objects and say the same: the second one tells nothing new.
+    Two lists have one digest if they hold equal objects: the second one adds nothing.
     """
     lists: dict[
         tuple[int, SourceKind], tuple[ListPage, hashlib.blake2b]
-    ] = {}  # held: an identity may come again
+    ] = {}  # referenced: an identity may be reused
     marks: set[bytes] = set()
     last = ""
     for found in sights:

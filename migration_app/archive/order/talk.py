@@ -1,4 +1,4 @@
-"""What is known of a thread's transcript, to hold another one against it: the same and more, or another talk.
+"""The known transcript of a thread, to compare another one with it: a continuation, or a different transcript.
 
 Standard library only.
 """
@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable
 
 @dataclasses.dataclass(slots=True)
 class Reading:
-    """How far one file, or one line of it, has repeated what is known: messages passed, and those that filled gaps.
+    """How far one file, or one line of it, has repeated the known transcript: messages repeated, and gaps filled.
 
-    ``known``: how many messages were known when it began; what is behind these it has brought itself.
+    ``known``: the number of messages known when it began; later ones are from the file itself.
     """
 
     known: int | None = None
@@ -35,7 +35,7 @@ class KnownTalk:
         return len(self._ids)
 
     def add(self, message_id: str) -> None:
-        """Take in a message that is stored, or about to be."""
+        """Add a message that is stored, or about to be."""
         if message_id not in self._places:
             self._places[message_id] = len(self._ids)
             self._ids.append(message_id)
@@ -47,14 +47,14 @@ class KnownTalk:
         return self._places.get(message_id, reading.known) < reading.known
 
     def repeated(self, message_ids: Iterable[str]) -> int:
-        """How many messages at the beginning are the known ones."""
+        """How many messages at the beginning are known."""
         both = zip(message_ids, self._ids, strict=False)
         return sum(1 for _pair in itertools.takewhile(lambda pair: pair[0] == pair[1], both))
 
     def goes_on(self, reading: Reading, message_id: str) -> bool:
-        """Whether a message may follow what was read: known in this place, new behind all, or in a gap.
+        """Whether a message may follow: known in this place, new after all, or in a gap.
 
-        Once one may not, none behind it may: it is another talk.
+        After a refused message no other may follow: the transcript differs.
         """
         if reading.is_other:
             return False
@@ -75,10 +75,10 @@ class KnownTalk:
         return not reading.is_other
 
     def differs_at(self, message_ids: Iterable[str], contradicts: Callable[[int], bool]) -> int | None:
-        """The place of the first message in a whole transcript that makes it another talk; None if it is the same.
+        """The place of the first different message in a whole transcript; None if there is none.
 
-        ``contradicts``: whether the message in a place says other things than the known one of its id. A transcript
-        that is the same is taken in; of another one nothing is.
+        ``contradicts``: whether the message in a place differs from the known one of its id. An equal transcript
+        is added; of a different one nothing is.
         """
         reading, known = Reading(), len(self)
         for place, message_id in enumerate(message_ids):
@@ -91,9 +91,9 @@ class KnownTalk:
 
 
 def other_talk(thread_id: str, known: int, place: int) -> str:
-    """Why a transcript is rejected that is not the known one grown; ``place`` counts from 0."""
+    """The reason for rejecting a transcript that does not continue the known one; ``place`` counts from 0."""
     return (
         f"Thread {thread_id} is known with {known:,} message{'' if known == 1 else 's'}, and this transcript does not "
-        f"repeat them and go on: it differs from message {place + 1:,} on. Nothing of it is mixed into the known one: "
-        "find out which is right, and import one that repeats the known messages and goes on."
+        f"repeat and continue them: it differs from message {place + 1:,} on. Nothing of it is mixed into the known "
+        "one: find out which is right, and import one that repeats and continues the known messages."
     )

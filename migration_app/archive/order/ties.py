@@ -1,7 +1,7 @@
-"""Objects of one second: put in order by what the data tells, and named as uncertain where it tells nothing.
+"""Objects of one second: ordered by what the data shows, and reported as uncertain otherwise.
 
-Timestamps have whole seconds. Inside one, what decides is a list that holds both objects, or a clue: the runs that
-made them, the steps that made messages, the page that has no room between its objects. Standard library only.
+Timestamps have whole seconds. Within one, what decides is a list that holds both objects, or a clue: the runs that
+made them, the steps that made messages, the page that leaves no gap between its objects. Standard library only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _Places = Mapping[str, Mapping[int | str, float]]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Lists:
-    """Lists oldest first (``known``), and those whose direction nobody knows, as they came."""
+    """Lists oldest first (``known``), and those of unknown direction, as received."""
 
     known: Sequence[Sequence[Listed]]
     open: Sequence[Sequence[Listed]]
@@ -28,7 +28,7 @@ class Lists:
 def lists_directed(
     known: Sequence[Sequence[Listed]], either: Sequence[Sequence[Listed]], clues: Clues
 ) -> Lists:
-    """Turn round the lists whose direction two of their objects tell: one pair in order orders the whole list."""
+    """Reverse the lists whose direction two of their objects show: one ordered pair orders the whole list."""
     told, waiting = list(known), [objects for objects in either if len(objects) > 1]
     while waiting:
         places = _places(told)
@@ -48,7 +48,7 @@ def lists_directed(
 def ties_settled(
     merged: Sequence[Listed], levels: Sequence[float], lists: Lists, clues: Clues
 ) -> tuple[list[Listed], bool]:
-    """The same objects, those of one level in the order that the data tells; and whether any of it is a guess."""
+    """The same objects, those of one level in the order of the data; and whether any of it is a guess."""
     places = _places(lists.known)
     guesses = _places(lists.open)
     page_places = _places(clues.pages)
@@ -68,7 +68,7 @@ def ties_settled(
 
 
 def _as_talk_goes(objects: Sequence[Listed]) -> Sequence[Listed]:
-    """The likelier way round of a list without direction: what opens stands first."""
+    """The likelier direction of a list without one: objects that open come first."""
     return objects[::-1] if objects[-1].opens and not objects[0].opens else objects
 
 
@@ -82,7 +82,7 @@ def _places(lists: Sequence[Sequence[Listed]]) -> _Places:
 
 
 def _evidence(objects: Sequence[Listed], places: _Places, clues: Clues) -> tuple[bool, bool]:
-    """Whether other lists and clues say that a list stands in order, and whether that it is turned round."""
+    """Whether other lists and clues show that a list is in order, and whether that it is reversed."""
     forward = backward = False
     last: dict[int | str, float] = {}
     for found in objects:
@@ -97,7 +97,7 @@ def _evidence(objects: Sequence[Listed], places: _Places, clues: Clues) -> tuple
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Span:
-    """What a page holds, and the seconds that it reaches."""
+    """The contents of a page, and the seconds that it spans."""
 
     ids: Collection[str]
     oldest: float
@@ -105,7 +105,7 @@ class _Span:
 
     @classmethod
     def of(cls, page: Sequence[Listed]) -> _Span:
-        """Look through a page once: a second may be asked for of each of its objects."""
+        """Scan a page once: the second of each object may be needed."""
         times = [found.time for found in page if found.time is not None] or [0.0]
         return cls(frozenset(found.id for found in page), min(times), max(times))
 
@@ -113,7 +113,7 @@ class _Span:
 def _edges_of_pages(
     group: Sequence[Listed], spans: Sequence[_Span], page_places: _Places
 ) -> dict[str, dict[int | str, float]]:
-    """For each object of a second, its places on scales that pages make which reach into another second.
+    """For each object of a second, its places on the scales of pages that span another second.
 
     A page is one piece of the whole list. Where it holds something newer than this second, its objects of this
     second are the second's last; where it holds something older, they are its first.
@@ -133,7 +133,7 @@ def _edges_of_pages(
 
 
 class _Tie:
-    """The objects of one second, and what is known of their order."""
+    """The objects of one second, and what is known about their order."""
 
     def __init__(
         self,
@@ -151,7 +151,7 @@ class _Tie:
         self._edges = edges
 
     def is_decided(self, first: Listed, second: Listed) -> bool:
-        """Whether the data says that of these two neighbours the first one is the earlier one."""
+        """Whether the data shows that the first of two neighbours is earlier."""
         if first.time is not None and second.time is not None and first.time < second.time:
             return True
         mine, yours = self._known(first), self._known(second)
@@ -168,7 +168,7 @@ class _Tie:
         )
 
     def ordered(self) -> list[Listed]:
-        """The objects in an order that breaks nothing that is known; where nothing is, in turns as in a talk."""
+        """The objects in an order that violates nothing known; else alternating as in a dialogue."""
         if all(self.is_decided(first, second) for first, second in itertools.pairwise(self._group)):
             return list(self._group)
         guessed = [{**self._known(found), **self._guessed(found)} for found in self._group]
@@ -191,7 +191,7 @@ class _Tie:
         return {f"list {number}": place for number, place in self._guesses.get(found.id, {}).items()}
 
     def _sorted(self, known: Sequence[Mapping[int | str, float]]) -> list[Listed] | None:
-        """A topological sort; None if what is known goes in a circle."""
+        """A topological sort; None if there is a cycle."""
         after, waits = _precedence(known)
         ready: tuple[list[int], list[int]] = ([], [])
         ordered: list[Listed] = []
@@ -210,7 +210,7 @@ class _Tie:
 
 
 def _precedence(known: Sequence[Mapping[int | str, float]]) -> tuple[list[list[int]], list[int]]:
-    """Which nodes each node stands before, and how many each waits for. Nodes behind the objects are thresholds
+    """The successors of each node, and its number of predecessors. Nodes after the objects are thresholds
     between two places of a scale, so that a scale of many objects costs no more than their number.
     """
     scales: dict[int | str, dict[float, list[int]]] = collections.defaultdict(
@@ -245,7 +245,7 @@ def _released(node: int, after: Sequence[Sequence[int]], waits: list[int]) -> li
 def _reached(
     free: list[int], after: Sequence[Sequence[int]], waits: list[int], objects: int
 ) -> Iterator[int]:
-    """The objects among free nodes, and those behind thresholds among them."""
+    """The objects among free nodes, and those after thresholds among them."""
     while free:
         node = free.pop()
         if node < objects:

@@ -1,8 +1,8 @@
-"""List pages that say they go on: whether what was imported continues them.
+"""List pages with has_more: whether imported lists continue them.
 
-A page does not say what it continues. So it counts as continued where another list holds its end and what stands
-beyond it, or where another page holds anything that lies beyond it, in the page's own direction. Single objects
-don't continue a page unless they go on from its end: a few of them, from elsewhere, are no list. Standard library
+A page does not name its continuation. So it counts as continued if another list holds its end and something
+beyond it, or if another page holds anything beyond it, in the page's own direction. Single objects
+don't continue a page unless they continue from its end: a few of them, from elsewhere, are no list. Standard library
 and contracts only.
 """
 
@@ -22,7 +22,7 @@ LIST_GOES_ON = "list_goes_on"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SeenPage:
-    """A list that holds objects of one kind, as it stood. ``goes_on``: what its ``has_more`` says, if anything.
+    """A list of objects of one kind, as received. ``goes_on``: its ``has_more``, if any.
 
     ``live``: the console read it itself, up to the end of the list.
     """
@@ -35,9 +35,9 @@ class SeenPage:
 def is_left_open(
     order: Sequence[Listed], pages: Sequence[SeenPage], loose: Iterable[Sequence[Listed]]
 ) -> bool:
-    """Whether a page of this list says that it goes on, and nothing continues it.
+    """Whether a page of this list has_more, and nothing continues it.
 
-    ``order`` is the whole list, oldest first; ``loose`` are objects that stand in no list, by file, in their order.
+    ``order`` is the whole list, oldest first; ``loose`` are objects outside of lists, by file, in their order.
     """
     asking = [page for page in pages if page.goes_on and not page.live]
     if not asking:
@@ -48,7 +48,7 @@ def is_left_open(
     told = {
         direction for page in pages if page.goes_on is not None and (direction := _falls(page)) is not None
     }
-    # Pages of one object, or of one second, tell no direction: then they all go in the same one.
+    # Pages of one object, or of one second, show no direction: then they all have the same one.
     return all(
         any(known.is_open(page, falls=falls if (own := _falls(page)) is None else own) for page in asking)
         for falls in (told if len(told) == 1 else {True, False})
@@ -56,17 +56,17 @@ def is_left_open(
 
 
 def _falls(page: SeenPage) -> bool | None:
-    """Whether a page stands newest first; None if its times don't tell."""
+    """Whether a page is newest first; None if its times don't show it."""
     rising, falling = times_evidence(found.time for found in page.objects)
     return None if bool(rising) == bool(falling) else bool(falling)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Known:
-    """What the lists of a thread tell of each other.
+    """What the lists of a thread show about each other.
 
-    ``beside``: what stands next to the end of a page, in any list. ``oldest`` and ``newest``: how far pages reach.
-    ``ends``: by second, what stands in pages that say they are the last.
+    ``beside``: the objects next to the end of a page, in any list. ``oldest`` and ``newest``: the span of pages.
+    ``ends``: by second, the objects in last pages.
     """
 
     places: Mapping[str, int]
@@ -83,7 +83,7 @@ class _Known:
         loose: Iterable[Sequence[Listed]],
         wanted: set[str],
     ) -> _Known:
-        """Look through all lists once."""
+        """Scan all lists once."""
         places = {found.id: place for place, found in enumerate(order)}
         beside: dict[str, list[Listed]] = collections.defaultdict(list)
         ends: dict[float | None, list[str]] = collections.defaultdict(list)
@@ -101,7 +101,7 @@ class _Known:
         return cls(places, beside, min(reached), max(reached), ends)
 
     def is_open(self, page: SeenPage, *, falls: bool) -> bool:
-        """Whether nothing continues a page that stands newest first (``falls``) or oldest first."""
+        """Whether nothing continues a page that is newest first (``falls``) or oldest first."""
         if not page.objects:
             return False
         end, own = page.objects[-1], {found.id for found in page.objects}
@@ -109,9 +109,7 @@ class _Known:
         if self.oldest < min(places) if falls else self.newest > max(places):
             return False
         if any(object_id not in own for object_id in self.ends.get(end.time, ())):
-            return (
-                False  # inside a second the order of pages may be a guess: the last page may well be that one
-            )
+            return False  # within a second the order of pages may be a guess: this may be the last page
         at = self.places[end.id]
         return not any(
             found.id not in own

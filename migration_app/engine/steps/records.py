@@ -255,7 +255,9 @@ def thread_blocked(entry: Entry, plan: ThreadPlan) -> None:
     blocking = [finding for finding in plan.findings if finding.severity is Severity.BLOCKING]
     codes = ", ".join(sorted({finding.code for finding in blocking}))
     refused = [finding.text for finding in blocking if finding.code == "item_refused"]
-    text = refused[0] if refused else f"Conversion found what must not be sent unseen: {codes}"
+    text = (
+        refused[0] if refused else f"Conversion found content that must not be sent without a review: {codes}"
+    )
     entry.transition(
         S.BLOCKED,
         "thread.blocked",

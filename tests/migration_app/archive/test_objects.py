@@ -164,7 +164,7 @@ def test_what_is_no_part_of_the_estate_is_skipped(value: JsonObject) -> None:
         ({"object": "thread", "id": "\ud800"}, "half of a surrogate pair"),
         ({"object": "thread.message", "id": "msg_1"}, "can't be placed: its thread_id is missing"),
         ({"object": "thread.message", "thread_id": "thread_1"}, "The id of a thread.message is missing."),
-        ({"object": "list", "data": [7]}, "no object"),
+        ({"object": "list", "data": [7]}, "not an object"),
     ],
 )
 def test_what_cannot_be_placed_is_refused_with_a_reason(value: JsonObject, reason: str) -> None:
@@ -183,7 +183,7 @@ def test_lists_nested_without_end_are_refused() -> None:
 
 def test_a_string_that_holds_no_json_is_refused() -> None:
     (found,) = left_out({"object": "list", "data": ['{"id": "asst_1"']})
-    assert "no object" in found.reason
+    assert "not an object" in found.reason
 
 
 def test_a_bundle_may_name_its_thread_by_id() -> None:
@@ -234,7 +234,7 @@ def test_an_object_in_a_bundle_that_names_another_thread_is_not_moved_there(kind
         assert taken(bundle) == [("thread", "thread_1", "thread_1")]
         (refused,) = left_out(bundle)
         assert isinstance(refused, Refused)
-        assert "stands with thread thread_1 and names thread thread_2" in refused.reason
+        assert "is in the bundle of thread thread_1 and names thread thread_2" in refused.reason
 
 
 def test_a_list_page_holds_objects_of_any_thread() -> None:

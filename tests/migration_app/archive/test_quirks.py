@@ -151,14 +151,14 @@ def test_quirk_28_vector_stores_without_name_or_status_are_taken_unchanged(more:
 @pytest.mark.parametrize("name", ["vector_store.file_batch", "vector_store.files_batch"])
 def test_quirk_28_a_batch_of_files_is_skipped_by_the_names_of_the_wire_and_of_the_sdk(name: str) -> None:
     assert left_out(json.dumps({"id": "vsfb_1", "object": name, "created_at": 1})) == [
-        (Skipped, f"{name}: a batch of files put into a vector store, no part of a thread.")
+        (Skipped, f"{name}: a batch of files put into a vector store, not part of a thread.")
     ]
 
 
 @pytest.mark.parametrize("more", [{}, {"usage_bytes": 4, "chunking_strategy": {}, "attributes": {}}])
 def test_quirk_28_a_file_s_place_in_a_store_is_skipped_whatever_it_tells(more: JsonObject) -> None:
     assert left_out(json.dumps({"id": "file-a", "object": "vector_store.file", **more})) == [
-        (Skipped, "vector_store.file: a file's place in a vector store, no part of a thread.")
+        (Skipped, "vector_store.file: a file's place in a vector store, not part of a thread.")
     ]
 
 
@@ -172,7 +172,7 @@ def test_quirk_29_v1_attachments_do_not_take_the_place_of_the_file_whose_id_they
     assert [type(one) for one in found] == [Skipped, SourceObject, Skipped]
     assert values(*beside, file) == [file]
     assert [one.reason for one in found if isinstance(one, Skipped)] == [
-        f"{name}: an attachment of a file to {whom} itself), no part of a thread."
+        f"{name}: an attachment of a file to {whom} itself), not part of a thread."
         for name, whom in (
             ("assistant.file", "an assistant (the assistant names it"),
             ("thread.message.file", "a message (the message names it"),
@@ -307,11 +307,11 @@ def test_quirk_42_a_dump_full_of_nulls_and_one_without_are_one_message() -> None
         ),
         (
             f"// {json.dumps(MESSAGE)}",
-            "A comment, not JSON: take the comment mark away if the line is to be imported.",
+            "A comment, not JSON: remove the comment mark to import the line.",
         ),
         (
             f"# {json.dumps(MESSAGE)}",
-            "A comment, not JSON: take the comment mark away if the line is to be imported.",
+            "A comment, not JSON: remove the comment mark to import the line.",
         ),
     ],
     ids=["dict", "dict over lines", "object", "two slashes", "number sign"],
@@ -381,7 +381,7 @@ def test_quirk_44_an_assistant_of_nothing_but_an_id_is_taken() -> None:
 @pytest.mark.parametrize("name", ["thread.message.delta", "thread.run.step.delta"])
 def test_quirk_45_a_delta_is_skipped_because_the_whole_object_is_needed(name: str) -> None:
     assert left_out(json.dumps({"id": "x", "object": name, "delta": {}})) == [
-        (Skipped, f"A piece of a stream ({name}): the whole object is needed.")
+        (Skipped, f"A part of a stream ({name}): only complete objects are read.")
     ]
 
 

@@ -147,7 +147,7 @@ def test_any_other_line_of_the_thread_is_refused_with_the_earlier_line_and_advic
     lines = TranscriptLines()
     lines.fault("t", said("a", "b"), 7)
     fault = lines.fault("t", later, 8)
-    assert "Thread t stands in line 7 already, with 2 messages" in fault
+    assert "Thread t is in line 7 already, with 2 messages" in fault
     assert "put all messages of a thread into one line, or use CSV, one row a message" in fault
 
 
@@ -196,7 +196,7 @@ def test_a_bundle_s_messages_without_ids_are_held_to_the_same_rule() -> None:
     assert (len(first[0]), len(second[0]), second[1]) == (1, 3, [])
     _first, second = in_one_file(bundle, {**bundle, "messages": [named, *bundle["messages"]]})
     assert second[0] == ["msg_2"]
-    assert "stands in line 1 already" in second[1][0]
+    assert "is in line 1 already" in second[1][0]
 
 
 def test_bundles_whose_messages_have_ids_may_come_in_pieces() -> None:

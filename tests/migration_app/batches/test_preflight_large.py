@@ -30,7 +30,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A page reads at most twenty threads, and of more looks at the newest ten."""
     monkeypatch.setattr(preflight_large, "EXACT_THREADS", 20)
     monkeypatch.setattr(preflight_large, "SAMPLE_THREADS", 10)
-    monkeypatch.setattr(index_walks, "LOOKED_THROUGH", 10)
+    monkeypatch.setattr(index_walks, "SCANNED_AT_ONCE", 10)
 
 
 def estate(**fields: Any) -> list[Thread]:

@@ -138,7 +138,7 @@ def test_a_deleted_thread_is_blocked_with_its_reason(order: tuple[int, ...]) -> 
     row = the_thread()
     assert (row.status, row.error_text) == (
         S.BLOCKED,
-        "Conversion found what must not be sent unseen: thread_deleted",
+        "Conversion found content that must not be sent without a review: thread_deleted",
     )
     plan = plan_of(load_source_thread(row), policies_from({"deletions": "carry"}), None)
     assert (plan.fidelity, len(plan.items)) == ("exact", 1)

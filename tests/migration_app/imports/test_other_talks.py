@@ -82,7 +82,7 @@ def test_another_talk_in_a_later_import_is_rejected_with_a_mark(
             assert words() == first
             assert rejects == ImportReject.objects.count() > 0
             assert marks() > 0
-            assert "does not repeat them and go on" in ImportReject.objects.all()[0].reason
+            assert "repeat and continue them" in ImportReject.objects.all()[0].reason
             assert not AuditEvent.objects.filter(verb="thread.conflict").exists()
             imported(write(second, named=named))
             assert (words(), marks()) == (first, rejects)

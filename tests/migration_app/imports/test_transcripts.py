@@ -81,7 +81,7 @@ def test_one_message_a_line_is_rejected_and_nothing_is_lost(
     assert (source_import.reject_count, the_thread("chat-1").message_count) == (2, 1)
     rejects = ImportReject.objects.order_by("pk")
     assert [(row.line_number, json.loads(bytes(row.raw))) for row in rejects] == [(2, said[1]), (3, said[2])]
-    assert all("Thread chat-1 stands in line 1 already" in row.reason for row in rejects)
+    assert all("Thread chat-1 is in line 1 already" in row.reason for row in rejects)
     assert the_thread("chat-2").message_count == 1
 
 

@@ -29,7 +29,7 @@ AUDIT = "/admin/migration_app/auditevent/"
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lists count to 100 and look through 100 at a time: two pages of 50 from either end."""
     monkeypatch.setattr(paging, "COUNTED_UP_TO", 100)
-    monkeypatch.setattr(index_walks, "LOOKED_THROUGH", 100)
+    monkeypatch.setattr(index_walks, "SCANNED_AT_ONCE", 100)
 
 
 def shown(response: Any) -> list[int]:
@@ -300,7 +300,7 @@ def test_no_page_of_a_list_reads_a_table_from_its_beginning_or_sorts_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(paging, "COUNTED_UP_TO", 1000)
-    monkeypatch.setattr(index_walks, "LOOKED_THROUGH", 1000)
+    monkeypatch.setattr(index_walks, "SCANNED_AT_ONCE", 1000)
     large_estate()
     tables = ("migration_app_thread", "migration_app_conversation", "migration_app_auditevent")
     plans = plans_of(log_in("viewer"), url, query, tables)

@@ -123,7 +123,7 @@ def test_a_line_cut_off_between_brackets_costs_only_itself() -> None:
         (b"null", "JSON null"),
         (b"true", "JSON boolean"),
         (b'"text"', "JSON string"),
-        (b'{"a": 1} trailing', "goes on behind its JSON"),
+        (b'{"a": 1} trailing', "continues after its JSON"),
         (b'{"a" 1}', "Not JSON"),
         (b'{"a": ' + b"9" * 5000 + b"}", "Not readable JSON"),
         (b"[" * 100_000 + b"]" * 100_000, "nested too deeply"),
@@ -271,7 +271,7 @@ def test_files_put_together_with_their_marks_of_byte_order_are_read(
 def test_a_name_that_stands_twice_in_one_object_and_says_two_things_is_rejected(raw: bytes) -> None:
     *_read, found = read_documents(io.BytesIO(raw))
     assert isinstance(found, Reject)
-    assert "stands twice in one object" in found.reason
+    assert "occurs twice in one object" in found.reason
 
 
 def test_a_name_that_stands_twice_and_says_the_same_loses_nothing() -> None:

@@ -241,7 +241,7 @@ def test_a_mark_of_byte_order_that_somebody_wrote_stays() -> None:
 
 
 def test_another_header_in_the_middle_ends_the_reading() -> None:
-    with pytest.raises(ArchiveUnreadableError, match="Another header with other columns stands in line 3"):
+    with pytest.raises(ArchiveUnreadableError, match="Line 3 has another header with other columns"):
         rows(HEADER + b"t-1,user,a\ncontent,thread_id,role\nb,t-2,user\n")
 
 

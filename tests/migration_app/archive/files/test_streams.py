@@ -38,7 +38,7 @@ def test_of_a_gzip_file_that_was_cut_off_what_came_before_is_kept() -> None:
     read, faults = everything(gzip.compress(text, mtime=0)[:-2000])
     assert text.startswith(read)
     assert len(read) > 50_000
-    assert faults == ["The gzip file was cut off: what stood before was read, the rest is missing."]
+    assert faults == ["The gzip file was cut off: everything before was read, the rest is missing."]
 
 
 def test_a_damaged_gzip_file_says_so() -> None:
@@ -110,7 +110,7 @@ def test_a_gzip_file_with_a_wrong_checksum_is_read_to_its_end() -> None:
     source = ByteSource(io.BytesIO(bytes(packed)))
     assert b"".join(iter(source.chunk, b"")) == data
     (fault,) = source.faults
-    assert "what stood before was read" in fault
+    assert "everything before was read" in fault
 
 
 def test_a_gzip_file_of_which_nothing_can_be_read_says_so() -> None:

@@ -268,7 +268,7 @@ def test_later_growth_of_a_kept_thread_comes_to_review_and_backfill_does_not_tak
 ) -> None:
     thread = grown(kept(continued(make_thread(messages=25), sandbox)), range(30, 33), "import-3")
     assert (thread.status, thread.error_code) == (S.NEEDS_REVIEW, "kept_source_grown")
-    assert "keep it again, or begin anew" in thread.error_text
+    assert "accept it again, or re-migrate" in thread.error_text
     assert not Thread.objects.filter(BATCH_KINDS["backfill"].takes).exists()
     thread = kept(thread)
     assert (thread.status, thread.finding_counts) == (S.VERIFIED, {"later_messages_left_out": 1})
