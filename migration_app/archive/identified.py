@@ -126,8 +126,8 @@ def _identified(value: JsonObject, place: Surroundings) -> Expanded:
             return place.refused(reason, value, kind)
         if place.bundle not in {"", thread_id}:
             reason = (
-                f"The {name} {filled['id']} is in the bundle of thread {place.bundle} and names thread {thread_id}: fix "
-                "its thread_id, or import it by itself."
+                f"The {name} {filled['id']} is in the bundle of thread {place.bundle} and names thread {thread_id}: "
+                "fix its thread_id, or import it by itself."
             )
             return dataclasses.replace(place.refused(reason, value, kind, by_file=True), beside=place.bundle)
     elif kind == "thread":
