@@ -31,6 +31,12 @@ def plain_http(settings: Settings) -> None:
 
 
 @pytest.fixture(autouse=True)
+def no_static_files(settings: Settings) -> None:
+    """Each client would look for every static file first: a quarter of these tests' time."""
+    settings.WHITENOISE_AUTOREFRESH = True
+
+
+@pytest.fixture(autouse=True)
 def nobody_signs_in(settings: Settings) -> None:
     """A test that logs a role in by force tells of no sign-in; test_sign_in.py counts and records them."""
     settings.AXES_ENABLED = False

@@ -172,9 +172,14 @@ def as_flat_lines(talk: Sequence[str]) -> bytes:
 
 
 ALIKE = [as_lines, as_rows, as_bare_bundle, as_shaped_bundle, as_flat_lines]
+PAIRS = [
+    pair
+    for one, other in zip(ALIKE, [*ALIKE[1:], ALIKE[0]], strict=True)
+    for pair in ((one, other), (other, one))
+]
 
 
-@pytest.mark.parametrize(("first", "second"), list(itertools.permutations(ALIKE, 2)))
+@pytest.mark.parametrize(("first", "second"), PAIRS)
 def test_one_talk_written_in_two_ways_is_known_again(first: Written, second: Written) -> None:
     talk = ["ok", "hi", "ok", "hi"]
     for data, count in ((first(talk[:3]), 3), (second(talk), 4), (first(talk), 4), (second(talk[:2]), 4)):
@@ -186,7 +191,7 @@ def test_one_talk_written_in_two_ways_is_known_again(first: Written, second: Wri
     )
 
 
-@pytest.mark.parametrize(("first", "second"), list(itertools.permutations(ALIKE, 2)))
+@pytest.mark.parametrize(("first", "second"), PAIRS)
 def test_another_talk_is_rejected_however_it_is_written(first: Written, second: Written) -> None:
     imported(first(["ok", "hi"]))
     assert imported(second(["ok", "EDITED"])).reject_count == 1
