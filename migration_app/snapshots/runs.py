@@ -24,6 +24,7 @@ from migration_app.models import Run, Thread
 from migration_app.models.run import MAX_TOKENS
 from migration_app.snapshots.pages import load_source_threads
 from migration_app.spill import Codec, Gathering
+from migration_app.statements import statements_of
 
 _GROUP = 200
 _ROWS_A_STATEMENT = 2_000
@@ -37,19 +38,7 @@ _TEXTS = {
 }
 _TIMES = ("created_at", "started_at", "ended_at")
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
-_CHANGING = [*(name for name in _TEXTS if name != "run_id"), *_TIMES, *_COUNTS, "tool_calls"]
-_COLUMNS = ", ".join(["thread_id", "run_id", *_CHANGING])
-_WRITE = f"""
-    INSERT INTO migration_app_run AS r ({_COLUMNS})
-    SELECT {_COLUMNS} FROM jsonb_to_recordset(%s::jsonb) AS n(
-        thread_id bigint, {", ".join(f"{name} text" for name in _TEXTS)},
-        {", ".join(f"{name} timestamptz" for name in _TIMES)}, {", ".join(f"{name} integer" for name in _COUNTS)},
-        tool_calls jsonb)
-    ON CONFLICT (thread_id, run_id) DO UPDATE SET
-        {", ".join(f"{name} = excluded.{name}" for name in _CHANGING)}
-    WHERE ({", ".join(f"r.{name}" for name in _CHANGING)})
-        IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in _CHANGING)})
-"""  # noqa: S608 - the names of our own columns
+_SQL = statements_of(__name__)
 _BYTES: Codec[bytes] = Codec(lambda row: row, lambda data: data)
 _json = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -89,11 +78,11 @@ class RunRows:
             for data in self._of(wanted):
                 group.append(data)
                 if len(group) == _ROWS_A_STATEMENT:
-                    cursor.execute(_WRITE, [_array(group)])
+                    cursor.execute(_SQL["write"], [_array(group)])
                     written += cursor.rowcount
                     group = []
             if group:
-                cursor.execute(_WRITE, [_array(group)])
+                cursor.execute(_SQL["write"], [_array(group)])
                 written += cursor.rowcount
         return written
 

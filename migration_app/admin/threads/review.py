@@ -102,7 +102,7 @@ class ItemRow:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Entry:
+class SourceEntry:
     """One message or tool step of the source with the items that it became."""
 
     kind: str
@@ -154,7 +154,7 @@ def review_context(request: HttpRequest, thread: Thread) -> dict[str, Any]:
             "policies": policies_as_dict(planned.policies),
         }
         if may_see:
-            entries: Slice[Entry] = context["entries"]
+            entries: Slice[SourceEntry] = context["entries"]
             audit_record(
                 actor=actor_of(request),
                 verb="thread.content_viewed",
@@ -299,7 +299,7 @@ def _entries(
     places: Sequence[Place],
     conversation: Conversation | None,
     sight: Sight,
-) -> list[Entry]:
+) -> list[SourceEntry]:
     wanted = {(place.kind, _source_id(source, place)) for place in places}
     items: dict[tuple[str, str], list[tuple[int, PlannedItem]]] = {}
     for number, item in enumerate(plan.items):
@@ -321,7 +321,7 @@ def _entries(
         own_items = items.pop((place.kind, source_id), [])
         own_findings = findings.pop((place.kind, source_id), [])
         entries.append(
-            Entry(
+            SourceEntry(
                 kind=place.kind,
                 label=_entry_label(place, body),
                 source_id=source_id,
