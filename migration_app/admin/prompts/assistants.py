@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib import admin, messages
@@ -15,7 +16,6 @@ from django.http import (
     Http404,
     HttpRequest,
     HttpResponse,
-    HttpResponseNotAllowed,
     HttpResponseRedirect,
     JsonResponse,
 )
@@ -25,6 +25,7 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 
 from migration_app.admin.base.actors import actor_of
+from migration_app.admin.base.acts import Act, ActRefusedError
 from migration_app.admin.base.badges import (
     Badge,
     assistant_badge,
@@ -39,6 +40,7 @@ from migration_app.admin.base.rendering import pretty_json
 from migration_app.admin.base.selections import selection_seal, selection_unseal
 from migration_app.admin.base.workers import workers_state
 from migration_app.admin.prompts.forms import CheckForm, ConvertForm, OtherContentForm
+from migration_app.contracts import Actor
 from migration_app.jobs import enqueue
 from migration_app.models import Assistant, AuditEvent, Prompt, SourceObject
 from migration_app.prompts.assistant_checks import looks_request
@@ -51,6 +53,33 @@ from migration_app.threads.selections import SelectionError
 CONVERT = "migration_app.convert_assistant"
 _SHOWN_FOR = dt.timedelta(hours=1)
 """How long the list tells how the last conversions ended."""
+
+
+def _look(assistant: Assistant, actor: Actor, data: Mapping[str, Any]) -> str:
+    if not settings.SOURCE_BASE_URL:
+        raise ActRefusedError("No live source is configured (SOURCE_BASE_URL).")
+    looks_request(assistant_pks=[assistant.pk], actor=actor, reason=data["reason"])
+    enqueue(ASSISTANT_CHECKS_TASK)
+    return "A worker asks the source; this page shows what it said when reloaded."
+
+
+def _use(assistant: Assistant, actor: Actor, data: Mapping[str, Any]) -> str:
+    reason = data["reason"]
+    assistant_other_use(source_object_pk=_other_pk(assistant, data), actor=actor, reason=reason)
+    conversions_request(assistant_pks=[assistant.pk], actor=actor, reason=reason)
+    enqueue(CONVERSIONS_TASK)
+    return "The newer content is used from now on; a new draft is being made of it."
+
+
+def _keep(assistant: Assistant, actor: Actor, data: Mapping[str, Any]) -> str:
+    assistant_other_dismiss(source_object_pk=_other_pk(assistant, data), actor=actor, reason=data["reason"])
+    return "The snapshot stays as it is."
+
+
+def _other_pk(assistant: Assistant, data: Mapping[str, Any]) -> int:
+    """The content that the page showed, if it is this assistant's; else 0, which the services refuse."""
+    mine = SourceObject.objects.filter(pk=data["other"], object_id=assistant.assistant_id)
+    return data["other"] if mine.exists() else 0
 
 
 @admin.register(Assistant)
@@ -73,6 +102,12 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
         FidelityFilter,
     )
     change_list_template = "migration_app/prompts/assistant_list.html"
+    acts: ClassVar[Mapping[str, Act]] = {
+        "look": Act(_look, CheckForm, (CONVERT,)),
+        "use": Act(_use, OtherContentForm, (CONVERT,)),
+        "keep": Act(_keep, OtherContentForm, (CONVERT,)),
+    }
+    act_refusals = (ActRefusedError, DriftError)
     list_select_related = ("prompt",)
     search_fields = ("assistant_id", "name")
     search_help_text = "Part of the name, or the id"
@@ -82,11 +117,9 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
         """Add the confirm page's target."""
         view = self.admin_site.admin_view(self.convert_view)
         progress = self.admin_site.admin_view(self.progress_view)
-        act = self.admin_site.admin_view(self.act_view)
         return [
             path("convert/", view, name="migration_app_assistant_convert"),
             path("progress.json", progress, name="migration_app_assistant_progress"),
-            path("<int:pk>/<slug:act>/act/", act, name="migration_app_assistant_act"),
             *super().get_urls(),
         ]
 
@@ -166,50 +199,6 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
             text=_words(newest),
             counts={},
         )
-
-    def act_view(self, request: HttpRequest, pk: int, act: str) -> HttpResponse:
-        """POST: look at it in the live source, or decide about other content that came in under its id."""
-        if not (request.user.has_perm(CONVERT) and self.has_view_permission(request)):
-            raise PermissionDenied
-        assistant = Assistant.objects.filter(pk=pk).first()
-        if assistant is None or act not in ("look", "use", "keep"):
-            raise Http404("There is no such assistant, or no such act.")
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        form = CheckForm(request.POST) if act == "look" else OtherContentForm(request.POST)
-        if not form.is_valid():
-            return self.row_page(request, assistant, **{"look" if act == "look" else "other": form})
-        if act == "look":
-            self._look(request, assistant, form.cleaned_data["reason"])
-        else:
-            self._decide(request, assistant, act, **form.cleaned_data)
-        return HttpResponseRedirect(reverse("admin:migration_app_assistant_change", args=[pk]))
-
-    def _look(self, request: HttpRequest, assistant: Assistant, reason: str) -> None:
-        if not settings.SOURCE_BASE_URL:
-            messages.error(request, "No live source is configured (SOURCE_BASE_URL).")
-            return
-        with transaction.atomic():
-            looks_request(assistant_pks=[assistant.pk], actor=actor_of(request), reason=reason)
-            enqueue(ASSISTANT_CHECKS_TASK)
-        messages.success(request, "A worker asks the source; this page shows what it said when reloaded.")
-
-    def _decide(
-        self, request: HttpRequest, assistant: Assistant, act: str, *, other: int, reason: str
-    ) -> None:
-        mine = SourceObject.objects.filter(pk=other, object_id=assistant.assistant_id).exists()
-        decide = assistant_other_use if act == "use" else assistant_other_dismiss
-        try:
-            with transaction.atomic():
-                decide(source_object_pk=other if mine else 0, actor=actor_of(request), reason=reason)
-                if act == "use":
-                    conversions_request(assistant_pks=[assistant.pk], actor=actor_of(request), reason=reason)
-                    enqueue(CONVERSIONS_TASK)
-        except DriftError as error:
-            messages.error(request, str(error))
-        else:
-            words = "The newer content is used from now on; a new draft is being made of it."
-            messages.success(request, words if act == "use" else "The snapshot stays as it is.")
 
     def confirm_conversion(
         self, request: HttpRequest, assistants: QuerySet[Assistant]
@@ -308,10 +297,7 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
             other_payload=pretty_json(source_object_value(other)) if other else "",
             may_decide=request.user.has_perm(CONVERT),
             may_look=request.user.has_perm(CONVERT) and bool(settings.SOURCE_BASE_URL),
-            act_urls={
-                act: reverse("admin:migration_app_assistant_act", args=[assistant.pk, act])
-                for act in ("look", "use", "keep")
-            },
+            act_urls=self.act_urls(assistant),
             workers=workers_state() if assistant.look == Assistant.Look.ASKED else None,
             convert_url=convert_url if may_convert and assistant.status != Assistant.Status.QUEUED else "",
             audit=AuditEvent.objects.filter(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest, HttpResponse
 
 from migration_app.admin.base.actors import actor_of
+from migration_app.admin.base.acts import Act
 from migration_app.admin.base.badges import Badge
 from migration_app.admin.base.columns import badge_column, column, moment_column, text_column
 from migration_app.admin.base.filters import choice_filter
@@ -19,6 +19,7 @@ from migration_app.admin.base.model_admin import RowPageAdmin
 from migration_app.admin.threads.conversations import thread_link
 from migration_app.admin.threads.forms import CloseOrphanForm, ReopenOrphanForm
 from migration_app.audit.trail import audit_record
+from migration_app.contracts import Actor
 from migration_app.models import OrphanConversation, Thread
 from migration_app.threads.orphans import (
     OrphanRefusedError,
@@ -40,6 +41,16 @@ def orphan_badge(orphan: OrphanConversation) -> Badge:
     return Badge(orphan.get_state_display(), _COLOURS.get(orphan.state, ""))
 
 
+def _close(orphan: OrphanConversation, actor: Actor, data: Mapping[str, Any]) -> str:
+    orphan_close(pk=orphan.pk, actor=actor, **data)
+    return "The entry is closed."
+
+
+def _reopen(orphan: OrphanConversation, actor: Actor, data: Mapping[str, Any]) -> str:
+    orphan_reopen(pk=orphan.pk, actor=actor, **data)
+    return "The entry is open again."
+
+
 @admin.register(OrphanConversation)
 class OrphanConversationAdmin(RowPageAdmin[OrphanConversation]):
     """Creates whose answer was lost: an empty conversation may exist that nobody can find."""
@@ -55,21 +66,17 @@ class OrphanConversationAdmin(RowPageAdmin[OrphanConversation]):
     )
     list_select_related = row_related = ("thread",)
     row_name = "entry"
+    acts: ClassVar[Mapping[str, Act]] = {
+        "close": Act(_close, CloseOrphanForm, (CLOSE,)),
+        "reopen": Act(_reopen, ReopenOrphanForm, (CLOSE,)),
+    }
+    act_refusals = (OrphanRefusedError,)
     list_filter = (choice_filter("state", "state", list(_S.choices)),)
     search_fields = ("thread__thread_id",)
     search_help_text = "Exact thread id"
     ordering = ("-id",)
     list_indexes = (("state",), ())
     change_list_template = "migration_app/threads/orphan_list.html"
-
-    def get_urls(self) -> list[URLPattern]:
-        """Add the two acts."""
-        wrap = self.admin_site.admin_view
-        return [
-            path("<int:pk>/close/", wrap(self.close_view), name="migration_app_orphanconversation_close"),
-            path("<int:pk>/reopen/", wrap(self.reopen_view), name="migration_app_orphanconversation_reopen"),
-            *super().get_urls(),
-        ]
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -132,43 +139,7 @@ class OrphanConversationAdmin(RowPageAdmin[OrphanConversation]):
             others=OrphanConversation.objects.filter(thread_id=orphan.thread_id).exclude(pk=orphan.pk)[:20],
             may_close=request.user.has_perm(CLOSE),
             is_open=orphan.state == _S.OPEN,
-            close_url=reverse("admin:migration_app_orphanconversation_close", args=[orphan.pk]),
-            reopen_url=reverse("admin:migration_app_orphanconversation_reopen", args=[orphan.pk]),
-            form=next(iter(refused.values()), None),
+            act_urls=self.act_urls(orphan),
             close_form=refused.get("close") or CloseOrphanForm(),
             reopen_form=refused.get("reopen") or ReopenOrphanForm(),
         )
-
-    def close_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """POST: close the entry with a note."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        orphan, form = self.row_for(request, pk, CLOSE), CloseOrphanForm(request.POST)
-        if form.is_valid():
-            try:
-                orphan_close(pk=orphan.pk, actor=actor_of(request), **form.cleaned_data)
-            except OrphanRefusedError as error:
-                form.add_error(None, str(error))
-        if form.errors:
-            return self.row_page(request, orphan, close=form)
-        messages.success(request, "The entry is closed.")
-        return HttpResponseRedirect(_url(orphan))
-
-    def reopen_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """POST: open a closed entry again."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        orphan, form = self.row_for(request, pk, CLOSE), ReopenOrphanForm(request.POST)
-        if form.is_valid():
-            try:
-                orphan_reopen(pk=orphan.pk, actor=actor_of(request), **form.cleaned_data)
-            except OrphanRefusedError as error:
-                form.add_error(None, str(error))
-        if form.errors:
-            return self.row_page(request, orphan, reopen=form)
-        messages.success(request, "The entry is open again.")
-        return HttpResponseRedirect(_url(orphan))
-
-
-def _url(orphan: OrphanConversation) -> str:
-    return reverse("admin:migration_app_orphanconversation_change", args=[orphan.pk])

@@ -21,7 +21,7 @@ def orphan(thread: Thread | None = None, **fields: Any) -> OrphanConversation:
 
 
 def url(entry: OrphanConversation, act: str = "change") -> str:
-    return f"{LIST}{entry.pk}/{act}/"
+    return f"{LIST}{entry.pk}/{act if act == 'change' else f'act/{act}'}/"
 
 
 def test_the_ledger_links_the_thread_and_says_by_what_it_is_recognised(log_in: LogIn) -> None:
@@ -142,4 +142,4 @@ def test_hostile_words_are_shown_as_text(log_in: LogIn) -> None:
 def test_an_unknown_entry_is_not_found(log_in: LogIn) -> None:
     client = log_in("operator")
     assert client.get(f"{LIST}987654/change/").status_code == 404
-    assert client.post(f"{LIST}987654/close/").status_code == 404
+    assert client.post(f"{LIST}987654/act/close/").status_code == 404
