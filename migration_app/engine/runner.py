@@ -122,6 +122,7 @@ class BatchTurn:
         self._stopping = False
         self._failure: BaseException | None = None
         self._loaded_bytes = 0
+        self._idle_until = 0.0
         self._ready: collections.deque[Loaded] = collections.deque()
         self._in_flight: set[asyncio.Task[None]] = set()
         self._beside: list[asyncio.Task[None]] = []
@@ -169,7 +170,7 @@ class BatchTurn:
             raise self._failure
 
     async def _fill(self) -> None:
-        idle_until = time.monotonic() + _IDLE_SECONDS
+        self._worked()
         poll_at = 0.0
         dry = False
         loading: asyncio.Task[list[Loaded]] | None = None
@@ -184,10 +185,10 @@ class BatchTurn:
             working = bool(self._in_flight or self._ready)
             busy = working or loading is not None
             if working:  # a claim under way is none: however slow, a turn that finds nothing comes to its end
-                idle_until = time.monotonic() + _IDLE_SECONDS
+                self._worked()
             if self._stopping and not self._in_flight and loading is None:
                 break
-            if not busy and dry and (time.monotonic() > idle_until or not await self._pending()):
+            if not busy and dry and (time.monotonic() > self._idle_until or not await self._pending()):
                 break  # nothing is left, or others hold the rest, or it waits for later: the sweeper looks again
             want = self._wanted()
             if loading is None and want and time.monotonic() >= poll_at:
@@ -235,8 +236,14 @@ class BatchTurn:
         task.add_done_callback(self._ended)
         return task
 
+    def _worked(self) -> None:
+        """Stay a while from now on: others may hand threads back."""
+        self._idle_until = time.monotonic() + _IDLE_SECONDS
+
     def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._in_flight.discard(task)
+        if task in self._in_flight:
+            self._in_flight.discard(task)
+            self._worked()
         if not task.cancelled() and (error := task.exception()) is not None:
             self._fail(error)
         self._wake.set()

@@ -556,9 +556,10 @@ def test_a_turn_stays_a_while_for_what_others_hand_back_however_long_it_worked_b
 
     def claiming(**keywords: Any) -> list[Thread]:
         claimed = threads_claim(**keywords)
-        found_nothing.extend([] if claimed else [True])
-        if len(found_nothing) == 3:
-            expire_leases()
+        if clock["ahead"] and not claimed:  # before that the thread in our own hands would be lost too
+            found_nothing.append(True)
+            if len(found_nothing) == 3:
+                expire_leases()
         return claimed
 
     monkeypatch.setitem(runner._STEPS, "backfill", taking_hours)
