@@ -15,7 +15,7 @@ from django.urls import reverse
 from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.badges import prompt_badge
 from migration_app.admin.base.model_admin import ReadOnlyAdmin
-from migration_app.admin.prompts.forms import EditForm, ReviewForm
+from migration_app.admin.prompts.forms import CompareForm, EditForm, ReviewForm
 from migration_app.admin.prompts.pages import hidden_characters, versions_of
 from migration_app.contracts import JsonObject
 from migration_app.conversion.prompts.diff import spec_diff
@@ -100,9 +100,9 @@ def compare_view(page: ReadOnlyAdmin[Prompt], request: HttpRequest, prompt: Prom
         diff=diff,
         left=left[0],
         right=right[0],
-        chosen_from=before,
-        chosen_to=to,
-        choices=[*choices, (ASSISTANT, "Today's assistant, converted")],
+        form=CompareForm(
+            [*choices, (ASSISTANT, "Today's assistant, converted")], **{"from": before, "to": to}
+        ),
         hidden_characters=hidden_characters(added),
         page_url=version_url(prompt, number=int(to) if to != ASSISTANT else newest.number),
     )

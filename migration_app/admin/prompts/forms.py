@@ -12,6 +12,7 @@ from migration_app.admin.base.forms import (
     REASON_LENGTH,
     ConsoleForm,
     ReasonForm,
+    Select,
     Textarea,
     TextInput,
     reason_field,
@@ -82,6 +83,15 @@ class DashboardForm(ConsoleForm):
         if not self.cleaned_data.get("dashboard_prompt_id"):
             self.cleaned_data["dashboard_prompt_version"] = ""
         return self.cleaned_data
+
+
+class CompareForm(ConsoleForm):
+    """Which two versions are laid side by side; shown only, the address is read by itself."""
+
+    def __init__(self, choices: Sequence[tuple[str, str]], **chosen: str) -> None:
+        super().__init__(initial=chosen)
+        for name, title in (("from", "Left"), ("to", "Right")):
+            self.fields[name] = forms.ChoiceField(label=title, choices=choices, widget=Select())
 
 
 class _FilesInput(forms.FileInput):

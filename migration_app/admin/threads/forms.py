@@ -53,10 +53,9 @@ class ReopenOrphanForm(ConsoleForm):
 
 
 class RunTotalsForm(ConsoleForm):
-    """Which totals of tokens; ``span`` once it is valid."""
+    """Which totals of tokens."""
 
     assistant = text_field("Assistant id", length=255)
-    span: Span
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -67,11 +66,23 @@ class RunTotalsForm(ConsoleForm):
             self.fields[name] = text_field(label, length=7)
             self.fields[name].widget.attrs["placeholder"] = example
 
-    def clean(self) -> dict[str, Any]:
+    def clean_from(self) -> str:
         """Ask the totals' own rule."""
+        return _month(self.cleaned_data["from"])
+
+    def clean_to(self) -> str:
+        """The same for the last month."""
+        return _month(self.cleaned_data["to"])
+
+    @property
+    def span(self) -> Span:
+        """What a form that is valid asks for."""
         found = self.cleaned_data
-        try:
-            self.span = Span(found.get("assistant", ""), found.get("from", ""), found.get("to", ""))
-        except ValueError as error:
-            raise forms.ValidationError(str(error)) from error
-        return found
+        return Span(found["assistant"], found["from"], found["to"])
+
+
+def _month(text: str) -> str:
+    try:
+        return Span(first=text).first
+    except ValueError as error:
+        raise forms.ValidationError(str(error)) from error

@@ -207,7 +207,7 @@ def test_two_versions_are_compared_with_the_one_in_use_on_the_left(log_in: LogIn
             prompt=prompt, spec=SPEC | {"model": model}, origin="edited", author=Actor("bo"), note=""
         )
     page = log_in("viewer").get(url_of(prompt, "compare/"))
-    assert (page.context["chosen_from"], page.context["chosen_to"]) == ("1", "3")
+    assert page.context["form"].initial == {"from": "1", "to": "3"}
     assert page.context["diff"].summary == "model"
     assert b"<script>alert(" not in page.content
 
