@@ -1,7 +1,7 @@
 """What can only grow: tables whose rows are kept as they were written.
 
-Triggers in plain SQL hold it (migration 0011): no setting of a session switches them off, only the tables' owner or
-a superuser can. ``audit.database_role`` makes a role for the application that is neither.
+Triggers in plain SQL hold it (the first migration): no setting of a session switches them off, only the tables'
+owner or a superuser can. ``audit.database_role`` makes a role for the application that is neither.
 """
 
 from __future__ import annotations
