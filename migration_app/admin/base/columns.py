@@ -1,4 +1,4 @@
-"""Columns that many lists have: moments, badges, links, the beginnings of long texts.
+"""Columns that many lists have: moments, badges, the beginnings of long texts.
 
 Each is an attribute of an admin class, named in its ``list_display``: ``show_state = badge_column("state", …)``.
 """
@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
-from django.utils.html import format_html
 
 from migration_app.admin.base.badges import Badge, badge_html
 
@@ -50,8 +49,3 @@ def text_column(description: str, field: str, *, most: int = 0) -> Column:
 def moment_text(moment: dt.datetime | None, *, seconds: bool = True) -> str:
     """A moment, UTC, or that there was none."""
     return f"{moment:{'%Y-%m-%d %H:%M:%S' if seconds else '%Y-%m-%d %H:%M'}}" if moment else "–"
-
-
-def link_html(url: str, text: object) -> str:
-    """A link in a cell."""
-    return format_html('<a class="mc-link" href="{}">{}</a>', url, text)

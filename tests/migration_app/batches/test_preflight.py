@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from migration_app.archive.order import assemble, covering
+from migration_app.archive.order import assemble, covering, findings
 from migration_app.batches import preflight as preflight_module
 from migration_app.batches.batches import batch_create
 from migration_app.batches.preflight import (
@@ -237,6 +237,6 @@ def test_retry_counts_no_calls_for_what_is_blocked_fetched_or_only_taken_back() 
 
 
 def test_findings_of_snapshots_have_the_severity_that_they_are_made_with() -> None:
-    text = inspect.getsource(assemble) + inspect.getsource(covering)
+    text = "".join(map(inspect.getsource, (assemble, covering, findings)))
     made = re.findall(r'code="(\w+)",\s+severity=Severity\.(\w+)', text)
     assert {code: severity.lower() for code, severity in made} == dict(SNAPSHOT_FINDINGS)
