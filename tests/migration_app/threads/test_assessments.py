@@ -58,7 +58,7 @@ def test_a_thread_that_must_not_be_sent_unseen_is_blocked_and_says_why() -> None
     threads_assess(thread_pks=[row.pk], actor=ACTOR, reason="test")
     row = fresh(row)
     assert (row.status, row.fidelity, row.error_code) == (S.BLOCKED, "blocked", "blocked_by_findings")
-    assert "must not be sent unseen" in row.error_text
+    assert "must not be sent without a review" in row.error_text
 
 
 def test_the_assistant_is_that_of_the_last_run() -> None:
