@@ -161,7 +161,7 @@ def about() -> dict[str, Any]:
 
 
 def _verified() -> dict[str, int]:
-    """Threads and items that the console says it has verified, held against what was put in by the caller."""
+    """Threads and items that the console says it has verified, to be compared with the caller's input."""
     verified = Conversation.objects.filter(state=Conversation.State.VERIFIED, thread__status=S.VERIFIED)
     return verified.aggregate(threads=Count("pk"), items=Sum("item_count", default=0))
 

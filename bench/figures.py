@@ -13,7 +13,7 @@ from typing import Literal
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Goal:
-    """What the figure is held against, as the project's goals name it."""
+    """The figure's target, as in the project's goals."""
 
     what: str
     bound: float

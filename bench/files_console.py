@@ -96,7 +96,7 @@ def _ignore(_reject: object) -> None:
 
 
 class _Memory:
-    """The most that this process grew while the block ran, in bytes, looked at every 5 ms."""
+    """The most that this process grew while the block ran, in bytes, sampled every 5 ms."""
 
     def __enter__(self) -> _Memory:
         self._process = psutil.Process()

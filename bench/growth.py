@@ -20,7 +20,7 @@ _WINDOWS = (16, 128, 256)
 
 
 def measure(place: Place, scale: Scale) -> Table:
-    """Measure every variant in turns, and hold it against the plain round of its latency."""
+    """Measure every variant in turns, and compare it with the plain round of its latency."""
     rounds = []
     for number in range(min(scale.rounds, _ROUNDS)):
         rounds.append(_round(place, scale))

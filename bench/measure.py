@@ -55,7 +55,7 @@ def family_cpu(pid: int) -> float:
 
 
 def others_share(before: tuple[float, float], after: tuple[float, float]) -> float:
-    """How much of the machine's CPU others took between two looks (``machine_cpu``, our own seconds)."""
+    """How much of the machine's CPU others took between two samples (``machine_cpu``, our own seconds)."""
     return max(0.0, 1 - (after[1] - before[1]) / (after[0] - before[0])) if after[0] > before[0] else 0.0
 
 

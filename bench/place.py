@@ -62,7 +62,7 @@ class Place:
         return self.next_thread - count
 
     def say(self, text: str) -> None:
-        """Tell whoever waits how far it is."""
+        """Report progress."""
         sys.stderr.write(f"… {text}\n")
 
     def cpu(self) -> tuple[float, float]:

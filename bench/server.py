@@ -219,7 +219,7 @@ async def serve(announce: Callable[[int], None]) -> None:
     holder = [World()]
     server = await asyncio.get_running_loop().create_server(lambda: Connection(holder), "127.0.0.1", 0)
     announce(int(server.sockets[0].getsockname()[1]))
-    # Whoever started this server holds its standard input: when that ends, so does the server.
+    # The parent process holds standard input: when that ends, so does the server.
     ended = asyncio.Event()
     asyncio.get_running_loop().add_reader(sys.stdin.fileno(), ended.set)
     await ended.wait()

@@ -1,4 +1,4 @@
-"""Where a request comes from: what the connection says, or the proxies that the settings name; nobody else's word."""
+"""Where a request comes from: the connection's address, or the trusted proxies' entry; nothing else is trusted."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _ONE_HOUSEHOLD = 64
 
 
 def client_address(request: HttpRequest) -> str | None:
-    """The address of whoever asks; None on a socket without addresses.
+    """The client's address; None on a socket without addresses.
 
     Each proxy appends the address that it was called from to X-Forwarded-For. With TRUSTED_PROXIES of them, the
-    entry so far from the end is the first one that none but ours has written; those before it may be made up.
+    entry so far from the end is the first one that none but ours has written; those before it may be forged.
     """
     direct = _address(request.META.get("REMOTE_ADDR", ""))
     count: int = settings.TRUSTED_PROXIES

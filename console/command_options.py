@@ -1,4 +1,4 @@
-"""Types for options of the project's commands, for argparse: they say in words what a value must be."""
+"""Types for options of the project's commands, for argparse: their errors say what a value must be."""
 
 import argparse
 

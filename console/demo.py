@@ -34,7 +34,7 @@ _PACKAGES = ("gunicorn", "psutil", "starlette", "uvicorn")
 
 
 class DemoError(Exception):
-    """The demo can't go on; the message says what to do."""
+    """The demo can't continue; the message says what to do."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -147,7 +147,7 @@ def end_on_signals() -> None:
 @contextlib.contextmanager
 def _child(command: Sequence[str], stdout: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
     # In a session of its own: Ctrl-C reaches the demo first, which then ends its children in order. If the demo
-    # is killed they end too (on Linux): workers left behind would go on with a sandbox that is gone.
+    # is killed they end too (on Linux): workers left behind would use a sandbox that is gone.
     process = subprocess.Popen(
         command,
         cwd=ROOT,

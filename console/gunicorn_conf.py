@@ -9,5 +9,5 @@ forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}
 forwarder_headers = ""
 
-# Else a socket to steer the server with is left in the home of whoever started it.
+# Else a socket to steer the server with is left in the home of its user.
 control_socket_disable = True

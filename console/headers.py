@@ -1,4 +1,4 @@
-"""What browsers are told about every page: what it may load, and which of their abilities it may use."""
+"""Headers for browsers on every page: what it may load, and which of their abilities it may use."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PERMISSIONS_POLICY = ", ".join(
 
 
 class PermissionsPolicyMiddleware:
-    """Tell browsers with each answer which of their abilities no page of the console uses."""
+    """Send the header that disables browser features the console does not use."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response

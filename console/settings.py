@@ -81,7 +81,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    # Nothing before it reads a body: not even the look for a CSRF token, which comes with the view.
+    # Nothing before it reads a body: not even the check of the CSRF token, which comes with the view.
     "migration_app.admin.base.body_limit.BodyLimitMiddleware",
     "migration_app.admin.base.actors.acting_middleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -132,7 +132,7 @@ DATABASES["default"]["CONN_MAX_AGE"] = 60
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# RQ carries ids only. A started job is taken for dead two minutes after its worker's last sign of life,
+# RQ carries ids only. A started job is considered dead two minutes after its worker's last heartbeat,
 # and whatever RQ forgets is found again in the database (migration_app.jobs).
 # On-demand batches wait in "urgent": workers empty it first.
 # JSON: what unpickles a job would run whatever somebody with access to Redis wrote there.
@@ -152,7 +152,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
-# Signing in. The first backend refuses whoever failed too often before the second one looks at a password.
+# Signing in. The first backend refuses clients that failed too often, before the second one checks a password.
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "migration_app.admin.accounts.sign_in.PasswordBackend",

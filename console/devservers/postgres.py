@@ -123,7 +123,7 @@ def _answers(home: Path) -> bool:
 
 
 def _create(home: Path, programs: Path, account: Account | None, *, volatile: bool) -> None:
-    """Make a cluster, and give it its name when it is complete: whoever finds `home` can use it."""
+    """Make a cluster, and give it its name when it is complete: a complete `home` can be used at once."""
     for left in home.parent.glob("unfinished-*"):
         remove(left)
     unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=home.parent))

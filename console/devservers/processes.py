@@ -79,7 +79,7 @@ def spawn(
     """Start a server in a session of its own, so that a terminal's Ctrl-C does not reach it before its users.
 
     Its output goes to `log`, `configuration` to its standard input. `signal_on_parent_death` suits throw-away
-    servers: one that keeps data is shared, must outlive whoever happened to start it, and is found again
+    servers: one that keeps data is shared, must outlive the process that started it, and is found again
     after a kill -9.
     """
     ask = ask_for_signal_on_parent_death(signal_on_parent_death) if signal_on_parent_death else None
@@ -160,7 +160,7 @@ def wait_for_leftover(state: Path, program: str, answers: Callable[[], bool]) ->
         if time.monotonic() > deadline:
             raise DevServerError(
                 f"the {program} that was left running in {state} has not answered for {START_SECONDS:.0f} s and "
-                "is stopped now: look at its log there, and start again"
+                "is stopped now: check its log there, and start again"
             )
         time.sleep(POLL_SECONDS)
     return False
@@ -176,7 +176,7 @@ def find(state: Path, program: str) -> list[psutil.Process]:
     found = []
     shown = mark(state)
     for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):  # it ended while we looked, or hides from us: none of ours
+        with contextlib.suppress(psutil.Error):  # it ended meanwhile, or is hidden from us: none of ours
             if process.name() == program and shown in " ".join(process.cmdline()) and _is_alive(process):
                 found.append(process)
     return found
@@ -198,7 +198,7 @@ def end(
     A step's signal goes to process `leader` alone (its children are its own business), or to all without one.
     """
     for signum, seconds in (*steps, (signal.SIGKILL, 10.0), (signal.SIGKILL, 10.0)):
-        processes = find(state, program)  # anew: a leader that is being ended may still start children
+        processes = find(state, program)  # again: a leader that is being ended may still start children
         if not processes:
             break
         led = [process for process in processes if process.pid == leader]

@@ -1,7 +1,7 @@
 """Where the servers of console.devservers keep their state, and who uses it now.
 
 Users are counted by a shared flock, which the kernel drops when its holder dies, kill -9 included: a number
-in a file would stay wrong for ever. Must not import Django, nor know any server.
+in a file would stay wrong forever. Must not import Django, nor know any server.
 """
 
 import contextlib

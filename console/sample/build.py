@@ -59,10 +59,10 @@ def _everyday(index: int, days_apart: float) -> Scene:
 
 def scenes() -> tuple[Scene, ...]:
     """The 200 threads in order of their start, from May 2024 (one from February) to August 2026."""
-    peculiar = (*quirky_messages(), *quirky_runs(), *quirky_endings())
-    everyday = THREADS - len(peculiar)
+    quirky = (*quirky_messages(), *quirky_runs(), *quirky_endings())
+    everyday = THREADS - len(quirky)
     days = (moment("2026-08-15") - moment("2024-05-02")) / 86_400
-    plans = (*peculiar, *(_everyday(index, days / everyday) for index in range(everyday)))
+    plans = (*quirky, *(_everyday(index, days / everyday) for index in range(everyday)))
     return tuple(sorted(plans, key=lambda scene: scene.started))
 
 

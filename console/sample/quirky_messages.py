@@ -1,4 +1,4 @@
-"""Threads with peculiar messages: pictures, attachments, scripts, hostile strings, old shapes, a broken one.
+"""Threads with unusual messages: pictures, attachments, scripts, hostile strings, old shapes, a broken one.
 
 Standard library only; must not import Django.
 """

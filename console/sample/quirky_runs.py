@@ -1,4 +1,4 @@
-"""Threads whose runs are peculiar: functions, searches, citations, code and the files it made.
+"""Threads with unusual runs: functions, searches, citations, code and the files it made.
 
 Standard library only; must not import Django.
 """

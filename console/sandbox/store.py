@@ -16,7 +16,7 @@ from console.sandbox.wire import Json
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One object as JSON bytes, with the few fields that are looked at after it was stored."""
+    """One object as JSON bytes, with the few fields that are read after it was stored."""
 
     id: str
     raw: bytes
@@ -28,7 +28,7 @@ class Stored:
 
 
 class Shelf:
-    """Objects in their order, oldest first, with their places by id: a cursor costs one look-up."""
+    """Objects in their order, oldest first, with their places by id: a cursor costs one lookup."""
 
     def __init__(self, noun: str) -> None:
         self.noun = noun

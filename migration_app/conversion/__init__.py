@@ -2,5 +2,5 @@
 
 Standard library and ``migration_app.contracts`` only: no Django, no SDK, no database, no network, no clock.
 No function here raises on any decoded JSON, none changes its input, and the same input gives the same bytes.
-The fate of every source shape stands in docs/conversion.md.
+docs/conversion.md describes every source shape.
 """

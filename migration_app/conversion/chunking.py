@@ -1,7 +1,7 @@
 """Cutting a plan into appends: at most 20 items and so many bytes, a call and its output never apart.
 
-Where it can be had, each append holds an item that carries an id of ours: a target that refuses to take an id
-twice then refuses the whole append when it is repeated, which is what makes repeating it safe.
+If possible, each append holds an item with an id of ours: a target that refuses a repeated id
+then refuses the whole repeated append, which makes repeating it safe.
 
 Imports only ``contracts`` and this package.
 """
@@ -39,7 +39,7 @@ def chunk_items(
 
 
 def plan_size(items: Sequence[PlannedItem]) -> tuple[int, int]:
-    """In how many appends the items go, and their bytes as JSON; one look at each item tells both."""
+    """The number of appends for the items, and their bytes as JSON; both in one pass."""
     chunks, size = _cut(items, 0, MAX_ITEMS_PER_CALL, MAX_BYTES_PER_CALL)
     return len(chunks), size
 
@@ -74,7 +74,7 @@ def _cut(
         before, chunk = chunks[number - 1], chunks[number]
         if has_own_id(chunk.start, chunk.stop):
             continue
-        # At the nearest cut that brings an id along: if that does not fit, or takes the last one, none will do.
+        # At the nearest cut that includes an id: if that does not fit, or takes the last one, none will.
         latest = start + own_ids.rfind(1, before.start - start, before.stop - start)
         cut = groups[max(0, bisect.bisect(groups, latest, key=lambda group: group.start) - 1)].start
         if before.start < cut <= latest and fits(cut, chunk.stop) and has_own_id(before.start, cut):

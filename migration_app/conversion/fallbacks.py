@@ -1,4 +1,4 @@
-"""What is sent instead of an item that the target refuses: one item for one item, so that places stay the same.
+"""What replaces an item that the target refuses: one item for one item, so that places stay the same.
 
 Each item has a ladder of at most three rungs (docs/conversion.md shows them); rungs that would change nothing
 are left out. A function call and its output become notes together: never one without the other. Everything here
@@ -32,7 +32,7 @@ from migration_app.spill import replaced, selected
 _CONTROLS = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]")
 _NATIVE = {"code_interpreter_call": "code_interpreter_native", "file_search_call": "file_search_native"}
 _BETWEEN_TEXTS = "\n\n"
-# A message is not to grow without bound by what names its citations; recorded answers have fewer than twenty.
+# Limits the growth of a message by its citations; recorded answers have fewer than twenty.
 _CITATIONS_NAMED = 100
 _CITATION_LENGTH = 2_000
 
@@ -49,13 +49,13 @@ def partners_of(items: Sequence[PlannedItem], position: int) -> tuple[int, ...]:
     call_id = items[position].item.get("call_id")
     if call_id is None:
         return (position,)
-    # Call ids are unique in a plan (``call_ids``), and a pair stands side by side.
+    # Call ids are unique in a plan (``call_ids``), and a pair is adjacent.
     near = range(max(position - 1, 0), min(position + 2, len(items)))
     return tuple(other for other in near if items[other].item.get("call_id") == call_id)
 
 
 def apply_replacements(plan: ThreadPlan, replacements: Mapping[int, Replacement]) -> ThreadPlan:
-    """The plan with refused items replaced, and a finding for each. Raises ValueError for a place it has not."""
+    """The plan with refused items replaced, and a finding for each. Raises ValueError for an invalid place."""
     if not replacements:
         return plan
     wanted: dict[int, Replacement] = {}
@@ -65,7 +65,7 @@ def apply_replacements(plan: ThreadPlan, replacements: Mapping[int, Replacement]
         replacement = replacements[position]
         for partner in partners_of(plan.items, position):
             # A partner with a level of its own keeps it: as two notes they may have been sent apart, and one of
-            # them may stand in the conversation already.
+            # them may be in the conversation already.
             if partner == position or partner not in replacements:
                 wanted[partner] = replacement
     changes: dict[int, PlannedItem] = {}
@@ -148,7 +148,7 @@ def _whole(message: JsonObject, role: str) -> _Rung:
 
 
 def _texts(message: JsonObject, *, joined: bool) -> tuple[list[str], bool]:
-    """What each part says, each text with its citations behind it; and whether that is all the parts held.
+    """The text of each part, followed by its citations; and whether nothing is left out.
 
     Offsets count from the beginning of the part, or of the whole text if the texts are to be ``joined``.
     """

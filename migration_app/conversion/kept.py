@@ -1,4 +1,4 @@
-"""What a kept conversation lacks: its application went on with it, so what the source has beyond is never sent.
+"""What an accepted conversation lacks: its application continued it, so what the source has beyond is never sent.
 
 Imports only ``contracts``, the table of findings and this package.
 """
@@ -13,8 +13,8 @@ from migration_app.conversion.findings.notes import Notes
 def kept_findings(plan: ThreadPlan, kept: int, kept_fingerprint: str) -> tuple[Finding, ...]:
     """Findings about a plan of which only the first ``kept`` items went into the conversation, as the fingerprint says.
 
-    One about what lies beyond, at the first message or step that is left out; one if what was sent is not what
-    today's plan would send.
+    One about what lies beyond, at the first message or step that is left out; one if what was sent differs from
+    the current plan.
     """
     findings: list[Finding] = []
     beyond = len(plan.items) - kept

@@ -38,7 +38,7 @@ def convert_metadata(value: object, notes: Notes) -> dict[str, str]:
         troubles: set[str] = set() if key == raw_key else {"lone_surrogate"}
         copied = copy_json(raw_value, troubles)
         text = copied if isinstance(copied, str) else json_text(copied)
-        # What is left out whole is told once: how it would have been written does not matter.
+        # A pair that is left out whole has one finding only.
         if len(carried) >= MAX_METADATA_PAIRS:
             notes.add("metadata_pair_over_limit", place, number=number, key=label(key))
         elif len(key) > MAX_METADATA_KEY or len(text) > MAX_METADATA_VALUE:

@@ -1,6 +1,6 @@
-"""The policies in words: what each decides, what each choice does, why the default is the default.
+"""The policies as text: what each decides, what each choice does, why the default is the default.
 
-For the page where an operator chooses, for preflight and for docs/conversion.md, which a test holds to it.
+For the page where an operator chooses, for preflight and for docs/conversion.md, as a test verifies.
 Imports only ``contracts``.
 """
 
@@ -54,8 +54,8 @@ POLICY_TEXTS: Mapping[str, PolicyText] = MappingProxyType(
                 "drop_with_finding": _DROP,
                 "block": _BLOCK,
             },
-            "What was found is what the answer rests on. The target's own item asks for the queries, which "
-            "Assistants never told.",
+            "The answer is based on what was found. The target's own item requires the queries, which "
+            "Assistants never reported.",
         ),
         "other_tool_calls": PolicyText(
             "Calls of other hosted tools",
@@ -94,7 +94,7 @@ POLICY_TEXTS: Mapping[str, PolicyText] = MappingProxyType(
                 "mark": "the same, with a last text that says it was cut short and why",
                 "skip": "no item; a finding says so",
             },
-            "People have read these words, and the status says that they end early.",
+            "People have read this text, and the status says that it ends early.",
         ),
         "deletions": PolicyText(
             "What the source has deleted",
@@ -102,7 +102,7 @@ POLICY_TEXTS: Mapping[str, PolicyText] = MappingProxyType(
                 "leave_out": "no item for a deleted message; a deleted thread is blocked",
                 "carry": "as if it had not been deleted; a finding says that it was",
             },
-            "Whoever deleted it did not want it kept. Carry it only where the archive must be whole, and you may.",
+            "Its owner did not want it kept. Carry it only if the archive must be complete, and you are allowed to.",
         ),
     }
 )

@@ -1,4 +1,4 @@
-"""Files and vector stores that a thread needs: for the mapping, and to look whether the target has them.
+"""Files and vector stores that a thread needs: for the mapping, and to check whether the target has them.
 
 Ids only, never headers or keys, which may hold secrets. Imports only ``contracts`` and this package.
 """
@@ -85,7 +85,7 @@ def thread_resources(source: SourceThread) -> tuple[Resource, ...]:
 def liveness_findings(
     resources: Sequence[Resource], status: Mapping[tuple[str, str], Liveness]
 ) -> tuple[Finding, ...]:
-    """What a look at the target found out; a resource that ``status`` does not hold is unknown."""
+    """The result of a check at the target; a resource that ``status`` lacks is unknown."""
     findings: list[Finding] = []
     for resource in resources:
         state = status.get((resource.kind, resource.id), "unknown")

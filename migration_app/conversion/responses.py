@@ -1,4 +1,4 @@
-"""A run as the console keeps it: what the target has no place for, and the response that would do the same now.
+"""A run as the console keeps it: what has no place at the target, and the equivalent response.
 
 ``equivalent`` holds arguments of ``responses.create`` without ``input`` and ``conversation``, which the caller
 knows. Pure and total. Imports only ``contracts`` and this package.
@@ -174,7 +174,7 @@ def _max_tokens(value: object, notes: Notes) -> int | None:
 
 
 def _truncation(strategy: object, notes: Notes) -> str | None:
-    """auto is the source's default and not the target's, so it is said."""
+    """auto is the source's default and not the target's, so it is set."""
     kind = as_object(strategy).get("type")
     if kind == "auto":
         return "auto"

@@ -19,7 +19,7 @@ _OTHER = "other"
 
 
 def run_facts(source: SourceThread) -> Iterator[dict[str, Any]]:
-    """Facts of each run, in order; values are as the source has them, checked by whoever stores them.
+    """Facts of each run, in order; values are unchecked, as the source has them.
 
     Keys: run_id, assistant_id, status, model, created_at, started_at, ended_at, prompt_tokens, completion_tokens,
     total_tokens, error_code, incomplete_reason, tool_calls (calls by kind).
@@ -62,6 +62,6 @@ def tool_calls_by_run(source: SourceThread) -> dict[str, Counter[str]]:
         counted = counts.setdefault(run_id, Counter())
         for call in calls:
             kind = as_id(as_object(call).get("type"))[:_KIND_CHARACTERS] or "function"
-            # Whoever writes an archive by hand may name as many kinds as there are calls.
+            # A hand-made archive may name as many kinds as there are calls.
             counted[kind if kind in counted or len(counted) < _KINDS_COUNTED else _OTHER] += 1
     return counts

@@ -1,7 +1,7 @@
 """Reading loosely typed JSON: strings that UTF-8 can carry, ids, times, addresses, labels for operators.
 
 Real objects hold null, numbers or strings where the API's description promises one of them, so every
-function here takes ``object`` and answers for any of it. Imports only ``contracts``.
+function here takes any ``object``. Imports only ``contracts``.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def as_id(value: object) -> str:
 
 
 def source_id_of(source: Mapping[str, object], kind: str, position: int) -> str:
-    """The object's id, or words that name it by its place in the thread (positions count from 0)."""
+    """The object's id, or a text that names it by its place in the thread (positions count from 0)."""
     return as_id(source.get("id")) or f"({kind} {position + 1} without id)"
 
 

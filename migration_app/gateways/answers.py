@@ -1,7 +1,7 @@
-"""An answer's body, as bytes within bounds and as JSON that means one thing only.
+"""An answer's body, as bytes within limits and as unambiguous JSON.
 
-Whoever answers may be mistaken or hostile: a body without end, a compressed one that unfolds to gigabytes, JSON that
-one reader takes for this and another for that. Must not import Django, models or services.
+A server may be faulty or hostile: an endless body, a compressed one that expands to gigabytes, JSON that
+readers interpret differently. Must not import Django, models or services.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from migration_app.contracts import JsonObject
 from migration_app.gateways.errors import answer_too_large, unreadable_answer
 
 ENCODINGS_ASKED = "gzip"
-"""Not what the transport would ask for: of the others none can be unfolded up to a limit and no further."""
+"""Not the transport's default: other encodings can't be decompressed up to a limit."""
 _UNFOLDED = frozenset({"gzip", "x-gzip", "deflate"})
 _PLAIN = frozenset({"", "identity"})
 _ZLIB_OR_GZIP = zlib.MAX_WBITS | 32
@@ -28,7 +28,7 @@ DEFAULT_MAX_BYTES = 64 << 20
 async def answer_body(response: httpx2.Response, *, max_bytes: int, request_id: str) -> bytes:
     """Read the body of a streamed response, uncompressed. Raises GatewayError if it is too large or can't be read.
 
-    Raises what the transport raises when the connection breaks, and EOFError if a compressed body is not whole.
+    Raises what the transport raises when the connection breaks, and EOFError if a compressed body is incomplete.
     """
     encoding = response.headers.get("content-encoding", "").strip().lower()
     if encoding in _PLAIN:
@@ -36,7 +36,7 @@ async def answer_body(response: httpx2.Response, *, max_bytes: int, request_id: 
             raise answer_too_large(max_bytes, request_id)
         return await _plain(response, max_bytes, request_id)
     if encoding not in _UNFOLDED:
-        raise unreadable_answer("compressed in a way that was not asked for", request_id)
+        raise unreadable_answer("compressed in a way that was not requested", request_id)
     return await _unfolded(response, max_bytes, request_id)
 
 
@@ -92,7 +92,7 @@ def _told_length(response: httpx2.Response) -> int:
 
 
 class _AmbiguousError(ValueError):
-    """One name stands twice in one object: readers differ on which of the two counts."""
+    """A name occurs twice in one object: readers differ on which of the two counts."""
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> JsonObject:

@@ -39,17 +39,17 @@ _OPENAI = "https://api.openai.com/v1"
 _READ_PAUSES = (0.25, 1.0)
 """Seconds before a read is tried a second and a third time."""
 _LONGEST_READ_PAUSE = 5.0
-"""Who is asked to wait longer hands the thread back, so that a pause of the batch need not wait for it."""
+"""After a longer wait the thread is handed back, so that a pause of the batch need not wait for it."""
 _REFUSED_TRIES = 10
-"""How often one call is held back by 429 before it is handed back to whoever made it."""
+"""How often one call waits for 429 before its error is raised."""
 _WHOLE_CALL = 4
-"""A call may take this many times the timeout, which is only the longest silence: an answer that drips ends too."""
-# Shorter than servers keep an idle connection (2 s and more): who sends on one that the server is just closing
+"""A call may take this many times the timeout, which is only the longest wait for data: a trickling answer ends too."""
+# Shorter than servers keep an idle connection (2 s and more): a request on a connection that the server is just closing
 # gets no answer, and a create without an answer is an orphan.
 _KEEP_IDLE_SECONDS = 1.5
 
 _BROKEN = (httpx2.HTTPError, httpx2.InvalidURL, aiohttp.ClientError, zlib.error, EOFError)
-"""What transport and decompression raise when an answer does not come whole."""
+"""What transport and decompression raise when an answer is incomplete."""
 
 Query = dict[str, str | int | list[str]]
 _NO_QUERY: Mapping[str, str | int | list[str]] = MappingProxyType({})
@@ -76,7 +76,7 @@ class _Received:
 
 
 class Throttle(Protocol):
-    """What a connection asks before each call and tells after each answer (``limits.Limiter``)."""
+    """What a connection calls before each call and after each answer (``limits.Limiter``)."""
 
     async def acquire(self, items: int = 0) -> None:
         """Wait until one more call with this many items may be made."""
@@ -86,7 +86,7 @@ class Throttle(Protocol):
 
 
 class Connection:
-    """One API. Reads are tried again by themselves (they do no harm twice); writes are sent once.
+    """One API. Reads are retried (they are idempotent); writes are sent once.
 
     The one exception: with a limiter, a call that was refused with 429 did nothing, and is sent again when the
     limiter lets it.
@@ -112,14 +112,14 @@ class Connection:
         self._not_again = {"unreadable_answer", "answer_too_large", "stopped"} | (
             {"rate_limited"} if limiter else set()
         )
-        # Address, key and headers are the SDK's, taken once. Its request loop builds them anew for every call, which
-        # costs more than sending it (measured); its retries are not wanted, and its errors say less than the answer.
+        # Address, key and headers are the SDK's, taken once. Its request loop rebuilds them for every call, which
+        # costs more than sending it (measured); its retries are not wanted, and its errors carry less than the answer.
         self._base_url = str(client.base_url).rstrip("/")
         self._query = tuple((name, str(value)) for name, value in client.default_query.items())
         merged = {**client.default_headers, **client.auth_headers, **headers}
         kept = {name: value for name, value in merged.items() if isinstance(value, str)}
         self._headers = httpx2.Headers({**kept, "Accept-Encoding": ENCODINGS_ASKED})
-        # What was read before, or by somebody else, is no proof of anything.
+        # Cached answers prove nothing.
         self._headers_of_reads = httpx2.Headers({**self._headers, "Cache-Control": "no-cache"})
         self._extensions = {"timeout": httpx2.Timeout(timeout_seconds).as_dict()}
 
@@ -215,7 +215,7 @@ class Connection:
             # Their texts quote the answer, so none of them may get further than here.
             raise from_transport(error) from None
         refused = None if response.is_success else from_response(response, body)
-        # A quota that is used up is no matter of pace: nobody should wait for it.
+        # An exhausted quota is no matter of pace: waiting does not help.
         if self._limiter is not None and (refused is None or refused.code != "quota_exhausted"):
             self._limiter.answered(response.status_code, response.headers)
         if refused is not None:
@@ -224,7 +224,7 @@ class Connection:
 
     async def _exchange(self, request: httpx2.Request) -> tuple[httpx2.Response, bytes]:
         """Send, and read the answer to its end, or until it is too large."""
-        # A redirect is never followed: key and body would go to wherever the answer says.
+        # A redirect is never followed: key and body would go to an unknown address.
         response = await self._transport.send(request, stream=True, follow_redirects=False)
         try:
             body = await answer_body(
@@ -277,7 +277,7 @@ def target_connection(
 
 
 def target_base_url() -> str:
-    """Return where the target is, which is also what its limits hang on."""
+    """Return the target's address, which also identifies its limits."""
     return os.environ.get("OPENAI_BASE_URL") or _OPENAI
 
 

@@ -1,4 +1,4 @@
-"""Deleting conversations: items first, then the conversation, and only what reading finds gone is called gone.
+"""Deleting conversations: items first, then the conversation, confirmed by reading.
 
 In this order because deleting a conversation leaves its items in existence (official description). Must not import
 Django, models or services.
@@ -31,7 +31,7 @@ def is_id(found: str) -> bool:
 
 
 def not_deleted(text: str) -> GatewayError:
-    """Make the error ``not_deleted``: of this conversation alone, others may well be deleted."""
+    """Make the error ``not_deleted``: of this conversation alone; others may still be deleted."""
     return GatewayError("not_deleted", text, outcome=Outcome.UNKNOWN, permanent=True)
 
 
@@ -53,7 +53,7 @@ async def items_delete(connection: Connection, *, conversation_id: str, item_ids
 
 
 async def conversation_remove(connection: Connection, *, conversation_id: str) -> str:
-    """Delete an emptied conversation and ask for it. Returns why it stays, in words; empty if it is gone.
+    """Delete an emptied conversation and ask for it. Returns why it stays, as text; empty if it is gone.
 
     Raises GatewayError; ``not_deleted`` if the target answered, but still knows it.
     """
@@ -71,9 +71,9 @@ async def conversation_remove(connection: Connection, *, conversation_id: str) -
 async def conversation_purge(
     connection: Connection, *, conversation_id: str, recorded: Iterable[str] = ()
 ) -> str:
-    """Delete all that it lists and these recorded items, then itself. Returns what stays, in words.
+    """Delete all that it lists and these recorded items, then itself. Returns what stays, as text.
 
-    Raises GatewayError: then it is to be tried again.
+    Raises GatewayError: then retry.
     """
     try:
         wanted = set(recorded) | await _listed(connection, conversation_id)

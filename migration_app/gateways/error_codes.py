@@ -1,7 +1,7 @@
 """Codes that servers give their refusals, as far as they are known to be names of a kind.
 
-A code becomes a filter and stands in the audit trail for ever. What a server puts there that is none of these may be
-anything, a user's words too, so it stays among the server's words. Sources: ResponseErrorCode of the description
+A code becomes a filter and stays in the audit trail forever. An unknown code may be
+anything, also a user's text, so it is treated as a server message. Sources: ResponseErrorCode of the description
 (2026-08-21), recorded answers, and those of compatible servers.
 """
 

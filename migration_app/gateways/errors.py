@@ -1,4 +1,4 @@
-"""What a call that failed means for whoever sent it: whether it acted, and whether to try again.
+"""What a failed call means for its caller: whether it acted, and whether to retry.
 
 Must not import Django, models or services.
 """
@@ -20,7 +20,7 @@ from migration_app.gateways.error_codes import KNOWN_CODES
 _WORDS_KEPT = 300
 _BYTES_LOOKED_AT = 4_096
 # As servers make them: hexadecimal or a UUID, maybe with a short name before it or a place behind it; or "req_…".
-# Anything else may quote what was sent, and would stand in a trail that can't be erased.
+# Anything else may quote what was sent, and would stay in a trail that can't be erased.
 _REQUEST_ID = re.compile(r"(?:[a-z]{2,10}[_-])?[0-9A-Fa-f-]{1,64}(?:-[A-Z]{3})?|req_[0-9A-Za-z]{1,40}")
 
 _NEVER_LEFT = (
@@ -33,14 +33,14 @@ _NEVER_LEFT = (
 
 
 _QUOTA_CODES = frozenset({"insufficient_quota", "billing_not_active", "billing_hard_limit_reached"})
-"""How the vendor says that no more is paid for, with 429, 403 or 400."""
+"""The vendor's codes for an exhausted quota, with 429, 403 or 400."""
 _REFUSED = {
     401: ("unauthorized", "The server refused the API key (401). Check the key."),
     403: ("forbidden", "The key may not do this (403). Check project and permissions."),
     404: ("not_found", "The server does not know this object (404)."),
-    407: ("forbidden", "The proxy before the server wants a sign-in (407). Check the network."),
+    407: ("forbidden", "The proxy before the server requires a sign-in (407). Check the network."),
     410: ("not_found", "The server does not know this object (410)."),
-    511: ("forbidden", "The network before the server wants a sign-in (511). Check the network."),
+    511: ("forbidden", "The network before the server requires a sign-in (511). Check the network."),
 }
 
 
@@ -83,7 +83,7 @@ class GatewayError(Exception):
         self.said = said
 
     def told_as(self, code: str, *, outcome: Outcome) -> GatewayError:
-        """Make the same failure under another name, to be tried again."""
+        """Make the same failure under another name, to be retried."""
         return GatewayError(
             code,
             self.text,
@@ -96,7 +96,7 @@ class GatewayError(Exception):
 
 
 class NotConfiguredError(GatewayError):
-    """The environment does not say where the API is, or with which key."""
+    """The environment lacks the API's address or key."""
 
     def __init__(self, text: str) -> None:
         super().__init__("not_configured", text, outcome=Outcome.NOTHING, permanent=True)
@@ -120,7 +120,7 @@ class LeaseUncertainError(GatewayError):
     def __init__(self) -> None:
         super().__init__(
             "lease_uncertain",
-            "The worker could not be sure any more that the thread is its own, so this call was not made.",
+            "The worker's lease was no longer certain, so this call was not made.",
             outcome=Outcome.NOTHING,
             permanent=False,
         )
@@ -149,7 +149,7 @@ def answer_too_large(max_bytes: int, request_id: str) -> GatewayError:
 
 
 def from_transport(cause: BaseException | None) -> GatewayError:
-    """Tell what a broken connection means. Only a request that never left is certain to have done nothing."""
+    """Classify a broken connection. Only a request that never left certainly did nothing."""
     # The transport's own exceptions decide, never what the SDK's adapter makes of them: that turns every lost
     # connection, also one that broke after the request, into httpx2.ConnectTimeout (SDK 3.54).
     chain = tuple(_causes(cause))
@@ -184,7 +184,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def from_response(response: httpx2.Response, body: bytes) -> GatewayError:
-    """Tell what an answer without success means. Sources: FACTS of the two APIs, RFC 9110 for the rest."""
+    """Classify an answer without success. Sources: FACTS of the two APIs, RFC 9110 for the rest."""
     error = _error_object(body)
     status, words, api_code = response.status_code, _server_words(error), _api_code(error)
     request_id = request_id_of(response.headers)
@@ -237,7 +237,7 @@ def _api_code(error: object) -> str:
 
 
 def _server_words(body: object) -> str:
-    # "detail" is what several compatible servers say instead.
+    # Several compatible servers use "detail" instead.
     words = (body.get("message") or body.get("detail")) if isinstance(body, dict) else body
     words = words if isinstance(words, str) else ""
     code = body.get("code") if isinstance(body, dict) else None
@@ -248,7 +248,7 @@ def _server_words(body: object) -> str:
 
 
 def request_id_of(headers: Mapping[str, str]) -> str:
-    """Return the server's id of the request; empty where what it calls so is none."""
+    """Return the server's id of the request; empty if its value is no id."""
     found = headers.get("x-request-id", "")
     return found if _REQUEST_ID.fullmatch(found) else ""
 

@@ -1,4 +1,4 @@
-"""The newest message of a live source's thread: one call that tells whether the thread has grown.
+"""The newest message of a live source's thread: one call that shows whether the thread has grown.
 
 Must not import Django, models or services.
 """

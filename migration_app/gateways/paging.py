@@ -1,4 +1,4 @@
-"""Lists of an API, page by page, oldest first, with an end in sight. Must not import Django, models or services."""
+"""Lists of an API, page by page, oldest first, with an upper limit. Must not import Django, models or services."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ITEMS_PER_PAGE = 100
 """The most that a list gives at once."""
 
 _MOST_PAGES = 100_000
-"""Ten million objects: no thread has so many, and a list that always goes on must end too."""
+"""Ten million objects: no thread has so many, and an endless list must end too."""
 _SMALLER_BY = 10
 _NOT_UNDERSTOOD = frozenset({400, 415, 422, 501})
 
@@ -21,8 +21,8 @@ async def list_pages(
 ) -> AsyncIterator[Answer]:
     """Read a whole list. Raises GatewayError; ``unreadable_answer`` for one that is no list, or does not advance.
 
-    ``include`` asks for what is only sent to those who ask; a server that refuses the question is read without it.
-    Pages that are larger than an answer may be are asked for in smaller ones. No cursor is ever used that this
+    ``include`` requests optional fields; a server that refuses it is read without it.
+    Pages larger than the limit are requested again with fewer objects. No cursor is ever used that this
     listing did not give: what servers do with an unknown one differs (404, or from the beginning again).
     """
     query: Query = {"order": "asc", "limit": ITEMS_PER_PAGE}
@@ -55,7 +55,7 @@ async def list_pages(
 
 
 class _Progress:
-    """Tells whether cursors walk in a circle, of any length, by keeping one of them (R. Brent, 1980)."""
+    """Detects cursors that repeat in a cycle of any length, by keeping one of them (R. Brent, 1980)."""
 
     def __init__(self) -> None:
         self._kept = ""

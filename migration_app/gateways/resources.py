@@ -14,7 +14,7 @@ _PATHS = {"file": "/files", "vector_store": "/vector_stores"}
 async def resource_look(
     connection: Connection, *, kind: Literal["file", "vector_store"], resource_id: str
 ) -> Literal["alive", "missing", "expired"]:
-    """Ask the target for it. An expired vector store still answers, and says so (schema VectorStoreObject).
+    """Check it at the target. An expired vector store still answers, and says so (schema VectorStoreObject).
 
     Raises GatewayError for every answer that says neither.
     """

@@ -1,4 +1,4 @@
-"""The target's responses: asking for one, and taking away what asking left behind.
+"""The target's responses: creating one, and deleting what that left behind.
 
 Sources: official description of 2026-08-21 (POST /responses, DELETE /responses/{response_id}, GET
 /conversations/{id}/items). Must not import Django, models or services.
@@ -18,7 +18,7 @@ from migration_app.gateways.paging import ITEMS_PER_PAGE
 async def response_create(connection: Connection, *, body: JsonObject) -> Answer:
     """Ask for a response: the arguments of ``responses.create``. Sent once. Raises GatewayError.
 
-    With ``conversation`` in it, input and output stand in that conversation afterwards.
+    With ``conversation`` in it, input and output are added to that conversation.
     """
     # ASCII: a prompt may hold half of a surrogate pair, which JSON can carry only escaped.
     content = json.dumps(body, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode("ascii")

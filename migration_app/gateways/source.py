@@ -29,7 +29,7 @@ async def thread_documents(connection: Connection, *, thread_id: str) -> AsyncIt
         for run in page.value["data"]:
             if isinstance(run, dict) and isinstance(run.get("id"), str):
                 steps = f"{base}/runs/{quote(run['id'], safe='')}/steps"
-                # What a file search found is only sent to those who ask.
+                # Results of a file search are sent on request only.
                 async for step_page in list_pages(connection, steps, include=[_FILE_SEARCH_RESULTS]):
                     yield step_page
 

@@ -21,12 +21,12 @@ CONVERSATION_READS = 1
 """What reading a conversation back takes besides its pages of items: one read of itself, for its metadata."""
 
 NO_SUCH_METHOD = frozenset({405, 501})
-"""What a server answers that has no way to do a thing."""
+"""Statuses of a server that lacks an operation."""
 
 _CONVERSATION_ID = re.compile(r"[A-Za-z0-9._~:=+@-]{1,128}")
 
 _NOT_HERE = frozenset({404, 405, 410})
-"""What a server answers to an address that means nothing to it."""
+"""Statuses of a server for an unknown address."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Created:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Appended:
-    """Items that were appended, in order. ``item_ids`` is what the server called them; empty where it did not say."""
+    """Items that were appended, in order. ``item_ids`` are the server's ids; empty if it returned none."""
 
     item_ids: tuple[str, ...]
     request_id: str
@@ -67,7 +67,7 @@ async def conversation_create(connection: Connection, *, metadata: Mapping[str, 
     # A proxy that mixes answers up must not make us write into somebody else's conversation.
     if isinstance(shown, dict) and any(shown.get(name, value) != value for name, value in metadata.items()):
         raise unreadable_answer("another conversation's metadata", answer.request_id)
-    # It stands in the mapping and in the trail, and must not be words that the server quotes.
+    # It gets into the mapping and the trail, and must not be text that the server quotes.
     if not isinstance(conversation_id, str) or not _CONVERSATION_ID.fullmatch(conversation_id):
         raise unreadable_answer("no conversation id", answer.request_id)
     return Created(conversation_id, answer.request_id)
@@ -103,7 +103,7 @@ async def items_append(
 
 
 async def conversation_is_there(connection: Connection, *, conversation_id: str) -> bool:
-    """Tell whether the target knows the conversation. Raises GatewayError for any other answer."""
+    """Whether the target knows the conversation. Raises GatewayError for any other answer."""
     try:
         await connection.get(_path(conversation_id))
     except GatewayError as error:
@@ -114,7 +114,7 @@ async def conversation_is_there(connection: Connection, *, conversation_id: str)
 
 
 async def conversation_get(connection: Connection, *, conversation_id: str) -> JsonObject | None:
-    """Read the conversation itself, with its metadata; None where the target has no way to give it.
+    """Read the conversation itself, with its metadata; None if the target has no such call.
 
     Raises GatewayError; ``not_found`` if the target does not know the conversation.
     """
@@ -124,7 +124,7 @@ async def conversation_get(connection: Connection, *, conversation_id: str) -> J
         if error.status in NO_SUCH_METHOD:
             return None
         raise
-    # What stands between may answer with what it gave somebody else.
+    # A proxy may answer with somebody else's answer.
     if answer.value.get("id", conversation_id) != conversation_id:
         raise unreadable_answer("another conversation", answer.request_id)
     return answer.value
@@ -135,8 +135,8 @@ async def items_pages(
 ) -> AsyncIterator[list[JsonObject]]:
     """Read a whole conversation, oldest item first, in pages of at most 100. Raises GatewayError.
 
-    ``include`` asks for what is only sent to those who ask (official description, schema IncludeEnum); a
-    server that refuses the question is read without it.
+    ``include`` requests optional fields (official description, schema IncludeEnum); a
+    server that refuses it is read without it.
     """
     path = f"{_path(conversation_id)}/items"
     async for answer in list_pages(connection, path, include=list(include)):
@@ -147,7 +147,7 @@ async def items_pages(
 
 
 async def item_is_there(connection: Connection, *, conversation_id: str, item_id: str) -> bool:
-    """Tell whether the target gives this item of the conversation. Raises GatewayError for any other answer."""
+    """Whether the target returns this item of the conversation. Raises GatewayError for any other answer."""
     try:
         await connection.get(f"{_path(conversation_id)}/items/{quote(item_id, safe='')}")
     except GatewayError as error:
@@ -158,7 +158,7 @@ async def item_is_there(connection: Connection, *, conversation_id: str, item_id
 
 
 async def item_delete(connection: Connection, *, conversation_id: str, item_id: str) -> None:
-    """Take one item out of a conversation; one that is gone already is fine. Raises GatewayError."""
+    """Delete one item of a conversation; a missing one is fine. Raises GatewayError."""
     await _delete(connection, f"{_path(conversation_id)}/items/{quote(item_id, safe='')}")
 
 
@@ -173,7 +173,7 @@ def item_id(item: JsonObject, *, conversation_id: str, position: int) -> str:
     The id depends on conversation and position only. So the real service refuses an append that is repeated
     (`item_already_in_conversation`, recorded), while a new conversation never meets an id of an older one, whose
     old content the API would return instead (recorded). Compatible servers differ: some append again, some replace
-    the id. So what a target does with a repeat is found out (``engine.repeats``), never assumed.
+    the id. So a target's treatment of repeats is tested (``engine.repeats``), never assumed.
     """
     prefix = own_id_prefix(item)
     if not prefix:
@@ -199,7 +199,7 @@ def _path(conversation_id: str) -> str:
 
 
 def _says_something_else(sent: JsonObject, answered: JsonObject) -> bool:
-    """Whether an item of an answer is certainly not the one that was sent: what stands between may mix answers up."""
+    """Whether an item of an answer is certainly not the one that was sent: a proxy may mix answers up."""
     texts = _first_text(sent), _first_text(answered)
     return None not in texts and texts[0] != texts[1]
 

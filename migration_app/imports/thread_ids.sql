@@ -31,7 +31,7 @@ GROUP BY thread_id
 
 -- insert --
 -- Register the other threads, with an audit row each. Sorted, so that two imports at once take the same ids in the same
--- order, and because it fills the indexes faster. Of an id that stands there twice the first line counts.
+-- order, and because it fills the indexes faster. Of an id that is there twice the first line counts.
 WITH fresh AS (
     INSERT INTO migration_app_thread
         (thread_id, user_ref, assistant_id, status, fidelity, message_count, run_count, item_count,

@@ -1,4 +1,4 @@
-"""What the console keeps: one module a subject. The database is the truth; RQ only carries ids."""
+"""The tables: one module a subject. The database is the truth; RQ only carries ids."""
 
 from migration_app.models.assistant import Assistant
 from migration_app.models.audit import AuditEvent

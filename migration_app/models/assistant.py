@@ -14,11 +14,11 @@ class Assistant(models.Model):
 
     Lifecycle: *registered* when only its id is known; *snapshotted* when its object is stored;
     *queued* when its conversion was asked for; *converted* when a prompt version was made from that object, or
-    *failed* when that met an error (``outcome_text`` says which; asking again tries again).
+    *failed* when that raised an error (``outcome_text`` says which; a new request retries it).
 
     ``requested_at`` is one moment for all that were asked for together, so that they can be followed together.
-    ``unchanged_sha256`` is the snapshot that was converted last and said nothing new. ``look_*`` tell of the last look
-    at the live source.
+    ``unchanged_sha256`` is the snapshot that was converted last and said nothing new. ``look_*`` are about the last
+    check at the live source.
     """
 
     class Status(models.TextChoices):
@@ -38,7 +38,7 @@ class Assistant(models.Model):
         FAILED = "failed", "failed"
 
     class Look(models.TextChoices):
-        """What the last look at the live source found."""
+        """The result of the last check at the live source."""
 
         ASKED = "asked", "asked for"
         SAME = "same", "the same"

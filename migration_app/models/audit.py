@@ -11,7 +11,7 @@ class AuditEvent(models.Model):
     """Who did what, when, and why. Append-only: triggers refuse UPDATE, DELETE and TRUNCATE, in SQL too
     (``models.guards``).
 
-    It keeps names and ids as text and no foreign keys, so that it outlives what it speaks of. It never
+    It keeps names and ids as text and no foreign keys, so that it outlives its subjects. It never
     holds message content, metadata values or secrets.
     """
 

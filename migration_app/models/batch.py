@@ -57,7 +57,7 @@ class Batch(models.Model):
     # How fast: threads in flight in each worker, and requests a minute over all of them (null: the target's limit).
     window = models.PositiveSmallIntegerField("threads in flight", default=DEFAULT_WINDOW)
     requests_per_minute = models.PositiveIntegerField(null=True, blank=True)
-    # On-demand work: workers take it before all other batches.
+    # On-demand work: workers take it before other batches.
     urgent = models.BooleanField(default=False)
     held_text = models.TextField("why it is held", blank=True, default="", db_default="")
     approved_by_name = models.CharField("approved by", max_length=255, blank=True, default="", db_default="")

@@ -1,4 +1,4 @@
-"""Conversations of the target, the chunks sent to them, and creates whose answer was lost."""
+"""Conversations of the target, the chunks sent to them, and unconfirmed creates."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Conversation(models.Model):
     Lifecycle: *creating* (intent; no id) → *open* (id held, chunks go in) → *complete* (every chunk
     appended) → *verified* (read back and compared). A row found in *creating* by a later worker is a create
     whose answer was lost: its doubt goes to the orphan ledger and the row asks for a new id. From *deleting*
-    on, written before the first delete of a roll back, it is not whole, and nothing is sent to it any more.
+    on, written before the first delete of a roll back, it is incomplete, and nothing is sent to it any more.
 
     ``mapped_at``: when it was verified for the first time. From then on the mapping shows its id, so an application
-    may have it, and it is never given up for a new one by itself.
+    may have it, and it is never given up automatically.
     """
 
     class State(models.TextChoices):
@@ -42,7 +42,7 @@ class Conversation(models.Model):
     policies_version = models.PositiveSmallIntegerField(default=POLICIES_VERSION)
     # Items that the target refused: [{"position", "level"}], see conversion.fallbacks.
     replacements = models.JSONField(default=list, blank=True)
-    # The application went on after this many of our items: nothing more is sent, and verification reads that far.
+    # The application continued after this many of our items: nothing more is sent, and verification ends there.
     continued_after = models.PositiveIntegerField(null=True, blank=True)
     # What the target did not show when it was last read back, so that it is not compared: "metadata item_ids".
     not_shown = models.CharField(max_length=64, blank=True, default="", db_default="")
@@ -102,7 +102,7 @@ class Chunk(models.Model):
     sequence = models.PositiveIntegerField()
     first_item = models.PositiveIntegerField()
     item_count = models.PositiveSmallIntegerField()
-    # sha256 over the canonical forms of its items: a resumed job holds its plan against this.
+    # sha256 over the canonical forms of its items: a resumed job compares its plan with this.
     digest = models.CharField(max_length=64, db_collation="C")
     source_ids = ArrayField(models.TextField())
     item_ids = ArrayField(models.TextField(), default=list, blank=True)
@@ -123,7 +123,7 @@ class Chunk(models.Model):
 
 
 class OrphanConversation(models.Model):
-    """A create whose answer was lost: an empty conversation may exist that nobody can find.
+    """An unconfirmed create: an empty conversation may exist that nobody can find.
 
     There is no list of conversations and no idempotency key, so the ledger keeps what is known: when the
     create was sent, for which thread, and with which metadata it could be recognised. A person closes an
@@ -131,7 +131,7 @@ class OrphanConversation(models.Model):
     """
 
     class State(models.TextChoices):
-        """Whether somebody has dealt with it."""
+        """Whether a person has closed it."""
 
         OPEN = "open", "open"
         DELETED = "deleted", "found and deleted"
@@ -160,13 +160,13 @@ class OrphanConversation(models.Model):
 class FormerConversation(models.Model):
     """A conversation that a thread no longer points to: rolled back, left where it is, or given up in doubt.
 
-    Kept so that nobody has to search the audit trail for an id. ``residue`` says what the target still gave
-    back after it was deleted; empty when reading confirmed that all is gone.
+    Kept so that nobody has to search the audit trail for an id. ``residue`` says what the target still returned
+    after it was deleted; empty when reading confirmed that all is gone.
 
     One *given up* held an append whose answer was lost, and was never in the mapping. What was sent to it may still
-    arrive there, so the thread got a fresh one, and this one is emptied and deleted from ``delete_after`` on, until it
-    is gone (``deleted_at``). Whoever deletes it moves ``delete_after`` first: that is the claim. ``item_ids``: what the
-    target had called the items.
+    arrive there, so the thread got a new one, and this one is emptied and deleted from ``delete_after`` on, until it
+    is gone (``deleted_at``). A worker that deletes it moves ``delete_after`` first: that is the claim. ``item_ids``:
+    the target's ids of the items.
     """
 
     class Fate(models.TextChoices):

@@ -8,7 +8,7 @@ MAX_ID_LENGTH = 255
 
 
 def opaque_id(verbose_name: str, *, blank: bool = False) -> models.CharField[str, str]:
-    """An id given by somebody else: any string, compared byte by byte.
+    """A foreign id: any string, compared byte by byte.
 
     Uniqueness is declared as a constraint beside it, not with ``unique=True``: Django would add a second,
     LIKE-friendly index, and on millions of rows that costs as much as all the others (measured).

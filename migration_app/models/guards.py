@@ -1,4 +1,4 @@
-"""What can only grow: tables whose rows are kept as they were written.
+"""Append-only tables: rows are kept as written.
 
 Triggers in plain SQL hold it (the first migration): no setting of a session switches them off, only the tables'
 owner or a superuser can. ``audit.database_role`` makes a role for the application that is neither.

@@ -1,4 +1,4 @@
-"""Imports: what came in by file, and what could not be read of it."""
+"""Imports: files that were read, and rejected lines."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class SourceImport(Task):
     # What went in: documents, threads, messages, runs, steps, objects, unchanged, conflicts, skipped.
     counts = models.JSONField(default=dict, blank=True)
     reject_count = models.PositiveIntegerField(default=0)
-    # Sentences about the file as a whole: what of it nobody reads.
+    # Notes about the file as a whole: parts that are ignored.
     notes = models.JSONField(default=list, blank=True)
     reason = models.TextField(blank=True)
     # How many readers began since it was uploaded or restarted. A reader that hands it back does not count.
@@ -73,7 +73,7 @@ class ImportPart(models.Model):
 
 
 class ImportReject(models.Model):
-    """A line that could not be taken: where, why, and the line itself (private content)."""
+    """A line that could not be read: where, why, and the line itself (private content)."""
 
     source_import = models.ForeignKey(SourceImport, on_delete=models.CASCADE, related_name="rejects")
     line_number = models.PositiveBigIntegerField()

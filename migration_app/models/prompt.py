@@ -11,7 +11,7 @@ from migration_app.models.assistant import Assistant
 
 
 class Prompt(models.Model):
-    """What an assistant became. Its content stands in its versions; one of them may be *active*: the one to use.
+    """What an assistant became. Its content is in its versions; one of them may be *active*: the one to use.
 
     Reusable dashboard prompts (``pmpt_…``) shut down on 2026-11-30, so such an id is only a note here.
     """

@@ -1,4 +1,4 @@
-"""Reconciliations: what the database claims, held against what is really there, and what differed."""
+"""Reconciliations: comparisons of the database with the target and the snapshots, and their discrepancies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from migration_app.models.thread import Thread
 
 
 class Reconciliation(Task):
-    """One look at the estate, or at an even sample of it. It changes nothing by itself.
+    """One comparison of the estate, or of an even sample of it. It changes nothing by itself.
 
     Lifecycle: *queued* until a worker or a command takes it; *running* while its heartbeat comes;
     *finished*, *failed* with a reason, or *stopped* by a person. One that ended early is resumed where it was:
@@ -29,11 +29,11 @@ class Reconciliation(Task):
 
     state = models.CharField(max_length=16, choices=State, default=State.QUEUED)
     checks = ArrayField(models.CharField(max_length=32))
-    # Threads to look at, spread evenly over the primary keys; null: all of them.
+    # Threads to check, spread evenly over the primary keys; null: all of them.
     sample_size = models.PositiveIntegerField(null=True, blank=True)
-    # Moves the sample, so that the next one of the same size looks at other threads.
+    # Moves the sample, so that the next one of the same size checks other threads.
     seed = models.BigIntegerField(default=0)
-    # Item ids are held against the recorded ones; content is not.
+    # Item ids are compared with the recorded ones; content is not.
     quick = models.BooleanField(default=False)
     window = models.PositiveSmallIntegerField("reads in flight", default=16)
     scheduled = models.BooleanField(default=False)
@@ -67,7 +67,7 @@ class Reconciliation(Task):
 
 
 class Discrepancy(models.Model):
-    """One place where the database and the truth differ. Words without message content.
+    """One discrepancy. Text without message content.
 
     ``code`` is a kind of ``reconciliation.kinds``, which says what it means and what to do.
     """

@@ -8,7 +8,7 @@ from migration_app.models.fields import opaque_id
 
 
 class Resource(models.Model):
-    """A file or vector store as the target last answered about it. A row exists once somebody looked."""
+    """A file or vector store as the target last answered about it. A row exists once it was checked."""
 
     class Status(models.TextChoices):
         """What the target said."""

@@ -1,6 +1,6 @@
 """Runs of the source, a row each.
 
-The rows are read out of the snapshots, which stay the truth: they can be written again at any time
+The rows are derived from the snapshots, and can be rebuilt at any time
 (``snapshots.runs``). What a run said (its own instructions, its error's text) is content and stays in the snapshot.
 """
 
@@ -17,9 +17,9 @@ MAX_TOKENS = 2**31 - 1
 
 
 class Run(models.Model):
-    """What is known of one run without what it said. Numbers that the source did not tell are empty.
+    """Facts of one run without its content. Numbers that the source did not report are empty.
 
-    ``assistant_id`` is text and no link: a run may name an assistant that nobody knows any more.
+    ``assistant_id`` is text and no link: a run may name an unknown assistant.
     """
 
     thread = models.ForeignKey(Thread, on_delete=models.PROTECT, related_name="runs", db_index=False)

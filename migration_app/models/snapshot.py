@@ -12,11 +12,11 @@ from migration_app.models.intake import SourceImport
 class SnapshotPage(models.Model):
     """Documents about one thread, in the order in which one import or one live listing gave them.
 
-    A page of *rejects* holds what tells again the objects that an import could not take (``archive.marks``). Of all
+    A page of *rejects* holds what identifies the objects that an import rejected (``archive.marks``). Of all
     others ``payload`` is what was received, as RFC 7464 JSON text sequence (or CSV text for CSV transcripts),
     zlib-compressed: JSONB could not hold ``\\u0000`` and would reorder keys. ``sha256`` is the digest of
-    the uncompressed bytes. A page is never changed or deleted once written (held by triggers); where a secret had
-    to be taken out before storing, ``redacted`` says so.
+    the uncompressed bytes. A page is never changed or deleted once written (held by triggers); if a secret had
+    to be removed before storing, ``redacted`` says so.
     """
 
     class Kind(models.TextChoices):
@@ -57,10 +57,10 @@ class SnapshotPage(models.Model):
 
 
 class SourceDeletion(models.Model):
-    """The word of an archive that the source has deleted a thread or a message, whether or not it is known here.
+    """An archive's record that the source has deleted a thread or a message, known here or not.
 
-    ``thread_id`` of a message is empty where nothing tells its thread. *Searched* once all threads that were stored
-    before have been looked through for it; those that come later look it up as they come.
+    ``thread_id`` of a message is empty if its thread is unknown. *Searched* once all threads that were stored
+    before have been searched for it; those that come later look it up as they come.
     """
 
     class Kind(models.TextChoices):
@@ -95,8 +95,8 @@ class SourceObject(models.Model):
     """An assistant, file or vector store as the source described it; several versions where they differ.
 
     The first version seen is *current*. A later state of the same file or vector store (its status, expiry or
-    usage went on) becomes current, and the earlier one *superseded*. Another content under the same id is kept
-    as *conflict* and reported, never put in its place in silence; so is any other content of an assistant. Only
+    usage changed) becomes current, and the earlier one *superseded*. Another content under the same id is kept
+    as *conflict* and reported, never replaced silently; so is any other content of an assistant. Only
     ``state`` ever changes (held by triggers).
     """
 

@@ -1,4 +1,4 @@
-"""What was found out about a target: facts that no description states, each with the time it was seen."""
+"""Observed behaviour of a target: facts that no description states, each with its time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class TargetBehaviour(models.Model):
     repeats = models.CharField(max_length=16, choices=Repeats, default=Repeats.UNKNOWN)
     repeats_note = models.CharField(max_length=255, blank=True)
     repeats_seen_at = models.DateTimeField(null=True, blank=True)
-    # Whoever probes moves this first, so that one worker does.
+    # A worker moves this before it probes, so that only one does.
     probe_after = models.DateTimeField(null=True, blank=True)
     # The probe's scratch conversation, while there is one.
     scratch_id = models.CharField(max_length=255, blank=True)

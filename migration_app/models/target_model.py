@@ -1,4 +1,4 @@
-"""What readiness is judged by: models that the target lists, what prompt versions need, calls of functions, checks.
+"""The data of readiness: models that the target lists, needs of prompt versions, calls of functions, checks.
 
 All but the checks themselves can be made again at any time: from the target, from specs, from snapshots.
 """
@@ -78,13 +78,13 @@ class FunctionCalls(models.Model):
 
 
 class ReadinessCheck(Task):
-    """A look at the target, or a pass over the snapshots: one row a kind, asked for by a person, done by a job.
+    """A check of the target, or a pass over the snapshots: one row a kind, requested by a person, done by a job.
 
     Asking again uses the row again: ``created_by_name`` and ``created_at`` are of the last request.
     """
 
     class Kind(models.TextChoices):
-        """What is looked at."""
+        """What is checked."""
 
         TARGET = "target", "models, vector stores and files at the target"
         CALLS = "calls", "calls of functions in the snapshots"

@@ -1,4 +1,4 @@
-"""What every row of long work has: who asked for it, who holds it, how far it is."""
+"""Fields of every task's row: who requested it, who holds it, its progress."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.db import models
 class Task(models.Model):
     """Long work that a worker or a command claims, and that outlives both. ``tasks.lifecycle`` moves it.
 
-    Whoever works on it holds ``claim_token``; without that nothing more can be written to it. A holder whose
+    Its worker holds ``claim_token``; without that nothing can be written to it. A holder whose
     heartbeat is old loses it to the next one, which has its own token. Each subject names its states.
     """
 

@@ -16,15 +16,15 @@ class Thread(models.Model):
     """A thread of the source and how far it is.
 
     Lifecycle: registered → snapshotted (or blocked) → queued → backfilling → backfilled → verified; aside
-    stand failed, needs_review, source_missing, excluded and rolled_back. The allowed edges are the table in
+    are failed, needs_review, source_missing, excluded and rolled_back. The allowed transitions are in
     ``threads.statuses``; nothing else writes ``status``.
 
     A batch gives a thread *pending work*. A worker takes it by a lease (token and expiry) and keeps the
-    lease alive; a lease that ran out is free for the next worker.
+    lease alive; an expired lease is free for the next worker.
     """
 
     class Status(models.TextChoices):
-        """Where the thread stands."""
+        """The thread's status."""
 
         REGISTERED = "registered", "registered"
         SNAPSHOTTED = "snapshotted", "snapshotted"
@@ -73,13 +73,13 @@ class Thread(models.Model):
     last_message_at = models.DateTimeField(null=True, blank=True)
     source_created_at = models.DateTimeField(null=True, blank=True)
     snapshot_at = models.DateTimeField(null=True, blank=True)
-    # The last page that was assessed, by its number: which of two snapshots is the newer one, no clock can tell.
+    # The last page that was assessed, by its number: no clock decides which of two snapshots is newer.
     snapshot_sequence = models.PositiveIntegerField(null=True, blank=True)
 
     error_code = models.CharField(max_length=64, blank=True, db_collation="C")
     error_text = models.TextField(blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
-    # How often its conversation was given up in doubt for a fresh one, since it was last verified or reviewed.
+    # How often its conversation was given up in doubt for a new one, since it was last verified or reviewed.
     restarts = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     batch = models.ForeignKey(

@@ -1,7 +1,7 @@
 """Try-outs: real user turns, asked again of one prompt version or two, and what people thought of the answers.
 
-What was asked and answered is content: it stands compressed in ``content`` columns and is shown by ``view_content``
-only. Everything else here holds none.
+What was asked and answered is content: it is compressed in ``content`` columns and needs ``view_content``
+to be seen. Everything else here holds none.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Trial(Task):
         FAILED = "failed", "failed"
 
     version_a = models.ForeignKey(PromptVersion, on_delete=models.PROTECT, related_name="trials_as_a")
-    # With a second version it is an A/B comparison, else the new answers are held against the old ones.
+    # With a second version it is an A/B comparison, else the new answers are compared with the old ones.
     version_b = models.ForeignKey(
         PromptVersion, on_delete=models.PROTECT, null=True, blank=True, related_name="trials_as_b"
     )
@@ -94,7 +94,7 @@ class TrialTurn(models.Model):
     """
 
     class Verdict(models.TextChoices):
-        """Of a try-out: how the new answer is, held against the old one. Of an A/B comparison: whose is better."""
+        """Of a try-out: how the new answer compares with the old one. Of an A/B comparison: whose is better."""
 
         BETTER = "better", "better"
         SAME = "same", "same"
@@ -130,7 +130,7 @@ class TrialTurn(models.Model):
 class TrialResult(models.Model):
     """What one version answered to one turn.
 
-    *asking* stands before a response is asked for; whoever finds it so after a worker died knows that the answer was
+    *asking* is written before a response is requested; found after a worker died, it means that the answer was
     lost: it becomes *unknown*, is counted as spent and never asked again by itself.
     ``content``: zlib of JSON with ``answer``, ``calls`` (name, arguments, output or null) and ``error``.
     """

@@ -1,4 +1,4 @@
-"""What servers said in their own words, apart from all that may be read by everybody and kept for ever."""
+"""Server messages, apart from everything that all users may read."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from migration_app.models.thread import Thread
 
 
 class ServerWords(models.Model):
-    """What the target, or the live source, said when it refused a call for a thread: the last words of each kind.
+    """The message of the target, or the live source, that refused a call for a thread: the last one of each kind.
 
-    A refusal may quote the message that it refuses, so the words are content: shown with ``view_content`` only, in
-    no list and no export, never in the audit trail, and gone for good when somebody erases them
-    (``threads.server_words``). ``item`` is the number of the refused item, 0 where the words are not about one.
+    A refusal may quote the message that it refuses, so it is content: shown with ``view_content`` only, in
+    no list and no export, never in the audit trail, and erased for good on request
+    (``threads.server_words``). ``item`` is the number of the refused item, 0 if it is not about one.
     """
 
     thread = models.ForeignKey(Thread, on_delete=models.PROTECT, related_name="server_words", db_index=False)

@@ -1,4 +1,4 @@
-"""Asking the live source what assistants say today. Reads only; must not import jobs or rq."""
+"""Reading assistants from the live source. Reads only; must not import jobs or rq."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Asked = tuple[str, Answer | GatewayError]
 
 
 def looks_work(*, connect: Callable[[], Connection], actor: Actor, stop: threading.Event) -> None:
-    """Look at every assistant that waits for it. A look that fails is recorded: asking again tries again."""
+    """Check every assistant that waits for it. A failed check is recorded; a new request retries it."""
     while not stop.is_set():
         ids = looks_waiting(_GROUP)
         if not ids:

@@ -1,6 +1,6 @@
-"""Looking again at assistants in the live source: who asked, what waits, what was found.
+"""Checks of assistants at the live source: requests, the queue, results.
 
-The look itself is ``prompts.assistant_check_work``; this only keeps its records. Must not import jobs or rq.
+The check itself is ``prompts.assistant_check_work``; this only keeps its records. Must not import jobs or rq.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ L = Assistant.Look
 
 
 def looks_request(*, assistant_pks: Sequence[int], actor: Actor, reason: str) -> int:
-    """Ask for these assistants to be looked at in the live source. Returns how many."""
+    """Request a check of these assistants at the live source. Returns how many."""
     with transaction.atomic():
         assistants = list(
             Assistant.objects.select_for_update()
@@ -47,13 +47,13 @@ def looks_request(*, assistant_pks: Sequence[int], actor: Actor, reason: str) ->
 
 
 def looks_waiting(limit: int) -> list[str]:
-    """Ids of assistants that are to be looked at."""
+    """Ids of assistants that wait for a check."""
     waiting = Assistant.objects.filter(look=L.ASKED).order_by("pk")
     return list(waiting.values_list("assistant_id", flat=True)[:limit])
 
 
 def look_record(*, assistant_id: str, found: Found, raw: bytes, redacted: bool, actor: Actor) -> None:
-    """Store what the source says today. Other content is kept as a conflict: a person decides about it."""
+    """Store the source's current state. Other content is kept as a conflict: a person decides about it."""
     with transaction.atomic():
         source_objects_store(
             objects=[loose_object(found, raw, redacted=redacted)],
@@ -66,13 +66,14 @@ def look_record(*, assistant_id: str, found: Found, raw: bytes, redacted: bool, 
         changed = contradicts(current, found.value)
         if changed:
             _open_again(assistant_id, found)
-        words = "The source says something else than the snapshot." if changed else ""
+        words = "The source differs from the snapshot." if changed else ""
         look = L.CHANGED if changed else L.SAME
         look_end(assistant_id=assistant_id, look=look, words=words, code="", actor=actor)
 
 
 def look_end(*, assistant_id: str, look: str, words: str, code: str, actor: Actor) -> None:
-    """Record how a look ended. ``words`` may quote the source and stand on the page only, ``code`` in the audit."""
+    """Record the result of a check. ``words`` may quote the source and are shown on the page only; ``code`` is
+    audited."""
     with transaction.atomic():
         Assistant.objects.filter(assistant_id=assistant_id).update(
             look=look, look_text=words[:255], looked_at=timezone.now(), updated_at=timezone.now()
@@ -88,7 +89,7 @@ def look_end(*, assistant_id: str, look: str, words: str, code: str, actor: Acto
 
 
 def _open_again(assistant_id: str, found: Found) -> None:
-    """Put content that was decided about before, and that the source shows again, before a person once more."""
+    """Ask a person again about content that was dismissed before, and that the source shows again."""
     rows = SourceObject.objects.filter(
         kind="assistant", object_id=assistant_id, state=SourceObject.State.SUPERSEDED
     )

@@ -1,4 +1,4 @@
-"""Assistants on their way to prompts: asked for by an operator, converted by a job, one version each time.
+"""Conversion of assistants to prompts: requested by an operator, done by a job, one version each time.
 
 Must not import jobs or rq.
 """
@@ -28,7 +28,7 @@ _SLUG_TRIES = 50
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Conversions:
-    """How far the assistants are that were asked for together."""
+    """Progress of assistants that were requested together."""
 
     requested_at: dt.datetime
     requested_by_name: str
@@ -74,7 +74,7 @@ def conversions_request(*, assistant_pks: Sequence[int], actor: Actor, reason: s
 
 
 def conversions_newest() -> Conversions | None:
-    """How far the assistants are that were asked for last; None before the first time."""
+    """Progress of the last request; None before the first one."""
     newest = (
         Assistant.objects.filter(requested_at__isnull=False)
         .order_by("-requested_at")

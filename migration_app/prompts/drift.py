@@ -1,6 +1,6 @@
-"""Drift: whether an assistant says something else today than when a version of its prompt was made.
+"""Drift: whether an assistant has changed since a version of its prompt was made.
 
-Known from what is stored: the assistant's current snapshot, and other content under its id that an import or a look
+Known from what is stored: the assistant's current snapshot, and other content under its id that an import or a check
 at the live source kept as a conflict. Calls no API.
 """
 
@@ -19,7 +19,7 @@ from migration_app.snapshots.pages import source_object_value
 
 
 class DriftError(ValueError):
-    """What was asked for is not so any more; the words say why."""
+    """The request no longer applies; the text says why."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -31,12 +31,12 @@ class Drift:
 
     @property
     def is_any(self) -> bool:
-        """Whether there is something to look at."""
+        """Whether there is something to review."""
         return self.snapshot_changed or self.other is not None
 
 
 def prompt_drift(prompt: Prompt, version: PromptVersion | None) -> Drift:
-    """Hold a version against what is stored of its assistant."""
+    """Compare a version with its stored assistant."""
     assistant = prompt.assistant
     known = {assistant.unchanged_sha256, version.source_sha256 if version else ""}
     changed = bool(version and assistant.source and assistant.source.sha256 not in known)

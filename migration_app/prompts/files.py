@@ -1,4 +1,4 @@
-"""Prompts on their way out: files for source control, as a zip or in a directory, and whether these are up to date.
+"""Export of prompts: files for source control, as a zip or in a directory, and whether these are up to date.
 
 A prompt's active version is exported; one without is left out unless the newest is asked for. The same versions give
 the same bytes everywhere: no times, no order of the database's, nothing of the machine.
@@ -116,7 +116,7 @@ def export_zip(export: Export) -> bytes:
 def directory_standing(export: Export, directory: Path, *, format: Format = "both") -> DirectoryState:  # noqa: A002 - the option's name
     """Compare a directory with an export of everything; reads only. OSError if it can't be read.
 
-    Left over is what an export once wrote and this one would not; files of others are nobody's business.
+    Left over are files of an earlier export that this one would not write; other files are ignored.
     """
     missing, stale = [], []
     for name, content in export.files.items():

@@ -1,4 +1,4 @@
-"""Edited prompt files on their way back: each becomes a new version, a draft, or is refused with its name and key.
+"""Import of edited prompt files: each becomes a new draft version, or is refused with its name and key.
 
 All files are read and checked before the first version is made, and all versions are made together or none.
 Modules are read, never run (``prompt_module``).
@@ -25,7 +25,7 @@ from migration_app.prompts.versions import version_create
 from migration_app.prompts.weight import MOST_VALUES, TextOpenError, values_exceed
 
 MAX_FILE_BYTES = 8 << 20
-"""A prompt's file is far smaller: 256,000 characters of instructions, each as an escape, are 3 MB."""
+"""A prompt's file is much smaller: 256,000 characters of instructions, each as an escape, are 3 MB."""
 
 _PROBLEMS_SHOWN = 5
 _FACTS: dict[str, type] = {
@@ -45,7 +45,7 @@ class PromptFileError(ValueError):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ImportedFile:
-    """What became of a file. ``version`` is None where it says nothing new.
+    """What became of a file. ``version`` is None if nothing changed.
 
     ``behind``: the newest version that the file does not know, since it was exported before that was made; else 0.
     """
@@ -72,10 +72,10 @@ class _Read:
 
 
 def prompts_import(*, files: Sequence[tuple[str, bytes]], author: Actor) -> list[ImportedFile]:
-    """Make a draft of each file (its name and content) that says something new. PromptFileError; then none is made.
+    """Make a draft of each file (its name and content) that changed something. PromptFileError; then none is made.
 
-    A file that says what the version says it was exported from, or what the newest says, says nothing new: so a
-    whole directory can be handed in. Two files of one prompt (JSON and module) must not say two new things.
+    A file that equals the version it was exported from, or the newest one, is unchanged: so a
+    whole directory can be imported. Two files of one prompt (JSON and module) must not have different changes.
     """
     read = [_read(name, content) for name, content in files]
     with transaction.atomic():
@@ -92,8 +92,8 @@ def prompts_import(*, files: Sequence[tuple[str, bytes]], author: Actor) -> list
             if other is not each:
                 if other.text != each.text:
                     raise PromptFileError(
-                        f"{other.file_name} and {each.file_name} say two different things of {prompt.slug}: "
-                        "edit one of them only, or hand in one of them."
+                        f"{other.file_name} and {each.file_name} have different content for {prompt.slug}: "
+                        "edit or import only one of them."
                     )
                 imported.append(ImportedFile(each.file_name, prompt.slug, None))
                 continue
@@ -153,7 +153,7 @@ def _document_read(name: str, text: str) -> tuple[PromptFacts, JsonObject]:
         if key in document and type(document[key]) is not kind:
             raise PromptFileError(f"{name}: {key}: it must be a {_WORDS[kind]}.")
     if not document.get("slug"):
-        raise PromptFileError(f"{name}: slug: it is missing, so nobody can tell whose spec this is.")
+        raise PromptFileError(f"{name}: slug: it is missing, so the spec's prompt is unknown.")
     if not isinstance(document.get("spec"), dict):
         raise PromptFileError(f"{name}: spec: it must be an object, the arguments for responses.create.")
     named = ("slug", "name", "assistant_id", "version", "sha256")
@@ -173,7 +173,7 @@ def _decoded(name: str, text: str) -> JsonObject:
         if len(found) < len(pairs):
             keys = [key for key, _value in pairs]
             twice = next(key for key in keys if keys.count(key) > 1)
-            raise PromptFileError(f"{name}: the key {label(twice)} stands twice in one object.")
+            raise PromptFileError(f"{name}: the key {label(twice)} occurs twice in one object.")
         return found
 
     def refuse(constant: str) -> float:

@@ -27,7 +27,7 @@ MOST_AT_ONCE = 500
 
 
 class ReplacementRefusedError(ValueError):
-    """What was asked for can't be done; the words say why."""
+    """The request can't be done; the text says why."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def model_replace(
     if not version_pks:
         raise ReplacementRefusedError("Choose at least one prompt.")
     if len(version_pks) > MOST_AT_ONCE:
-        raise ReplacementRefusedError(f"At most {MOST_AT_ONCE} prompts at once: choose fewer, then go on.")
+        raise ReplacementRefusedError(f"At most {MOST_AT_ONCE} prompts at once: choose fewer, then continue.")
     made: list[PromptVersion] = []
     with transaction.atomic():
         versions = list(versions_with_model(old).filter(pk__in=version_pks))

@@ -23,7 +23,7 @@ from migration_app.prompts.weight import MOST_VALUES, TextOpenError, values_exce
 
 _INDENT = "    "
 _DEEPEST = 60
-"""Python's tokenizer takes 200 brackets inside each other; what lies deeper than this stands as JSON in a string."""
+"""Python's tokenizer takes 200 brackets inside each other; deeper values are written as JSON in a string."""
 
 _LIBRARY = """
     abc aifc annotationlib antigravity argparse array ast asynchat asyncio asyncore atexit audioop base64
@@ -47,7 +47,7 @@ _LIBRARY = """
 """
 _OF_THE_LIBRARY = frozenset(_LIBRARY.split())
 """Top-level modules of the standard library, Python 3.11 to 3.14: a file of such a name would hide the real one from
-whoever runs a module beside it."""
+modules beside it."""
 _OF_WINDOWS = frozenset(
     {"con", "prn", "aux", "nul"} | {f"{name}{n}" for name in ("com", "lpt") for n in range(10)}
 )
@@ -109,11 +109,11 @@ class PromptFacts:
 
 
 class ModuleUnreadableError(ValueError):
-    """A module is not as ``module_text`` writes it. Says where; written for whoever edited it, without content."""
+    """A module is not as ``module_text`` writes it. Says where, for its editor, without content."""
 
 
 def module_stems(slugs: Iterable[str]) -> dict[str, str]:
-    """File names without .py for these slugs: importable, each another, also where case does not count."""
+    """File names without .py for these slugs: importable and distinct, also if case is ignored."""
     stems: dict[str, str] = {}
     taken: set[str] = set()
     for slug in sorted(slugs):
@@ -130,7 +130,7 @@ def module_stems(slugs: Iterable[str]) -> dict[str, str]:
 
 
 def module_text(facts: PromptFacts, spec: JsonObject) -> str:
-    """Write the module. ValueError if the spec holds what JSON has no word for."""
+    """Write the module. ValueError if the spec holds what JSON can't represent."""
     spec_text(spec)
     facts_of = dataclasses.asdict(facts)
     lines = [_HEAD.format(slug=facts.slug, version=facts.version)]
@@ -153,7 +153,7 @@ def module_text(facts: PromptFacts, spec: JsonObject) -> str:
         )
     )
     text = "".join(lines)
-    # Asked of the very values that were written, at the depth they were written at.
+    # Tested on the values as written, at their depth.
     written = any(_is_deep(value, 0) for value in (*constants.values(), rest))
     return text if written else text.replace("\nimport json\n", "\n", 1)
 
@@ -181,13 +181,13 @@ def module_read(text: str) -> tuple[PromptFacts, JsonObject]:
         if name in facts and type(facts[name]) is not kind:
             raise ModuleUnreadableError(f"{name}: it must be {'a text' if kind is str else 'a whole number'}")
     if not facts.get("SLUG"):
-        raise ModuleUnreadableError("SLUG: it is missing, so nobody can tell whose spec this is")
+        raise ModuleUnreadableError("SLUG: it is missing, so the spec's prompt is unknown")
     spec = found.pop("SETTINGS", {})
     if not isinstance(spec, dict):
         raise ModuleUnreadableError("SETTINGS: it must be a dictionary")
     for name, value in found.items():
         if name.lower() in spec:
-            raise ModuleUnreadableError(f"SETTINGS: {name.lower()} stands in {name} already")
+            raise ModuleUnreadableError(f"SETTINGS: {name.lower()} is in {name} already")
         spec[name.lower()] = value
     return PromptFacts(**{name.lower(): value for name, value in facts.items()}), spec
 
@@ -296,7 +296,7 @@ def _assigned(body: list[ast.stmt]) -> Iterator[tuple[str, object]]:
         if target.id not in {"SETTINGS", *_FACTS, *_TYPES}:
             raise ModuleUnreadableError(f"line {statement.lineno}: {target.id[:64]} is none of its constants")
         if target.id in seen:
-            raise ModuleUnreadableError(f"line {statement.lineno}: {target.id} stands there twice")
+            raise ModuleUnreadableError(f"line {statement.lineno}: {target.id} is there twice")
         seen.add(target.id)
         yield target.id, _value(value, target.id)
 
@@ -308,7 +308,7 @@ def _is_own_import(statement: ast.Import | ast.ImportFrom) -> bool:
 
 
 def _is_own_function(function: ast.FunctionDef) -> bool:
-    """Whether it is one that each export writes anew; a changed one would be lost, so it is refused."""
+    """Whether it is one that each export writes again; a changed one would be lost, so it is refused."""
     if function.name == "_kwargs":
         lines = [ast.unparse(line) for line in function.body]
         own = {ast.unparse(ast.parse(part)) for part in _PARTS.values()}
@@ -358,7 +358,7 @@ def _pairs(node: ast.Dict, place: str) -> Iterator[tuple[str, object]]:
             )
         shown = ascii(key[:64])[1:-1]
         if key in seen:
-            raise ModuleUnreadableError(f"{place}: the key {shown} stands there twice")
+            raise ModuleUnreadableError(f"{place}: the key {shown} is there twice")
         seen.add(key)
         yield key, _value(value, f"{place}.{shown}")
 

@@ -32,7 +32,7 @@ class Needs:
 
 
 def versions_that_count() -> QuerySet[PromptVersion]:
-    """Of each prompt the active version; of one without, the newest: what will be used unless somebody acts."""
+    """Of each prompt the active version; of one without, the newest."""
     first = (
         PromptVersion.objects.filter(prompt=OuterRef("pk"))
         .order_by(Case(When(state=PromptVersion.State.ACTIVE, then=Value(0)), default=Value(1)), "-number")

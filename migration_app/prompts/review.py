@@ -1,8 +1,8 @@
 """The review of prompt versions: submit, approve, reject, activate, roll back.
 
-The edges below are all there are. Each act locks the prompt, checks the edge, and writes its audit row in the same
-transaction. Where PROMPT_APPROVAL_BY_OTHERS is on, nobody approves or activates what they wrote or submitted.
-Must not import jobs or rq.
+The table below has all transitions. Each act locks the prompt, checks the transition, and writes its audit row in
+the same transaction. Where PROMPT_APPROVAL_BY_OTHERS is on, nobody approves or activates what they wrote or
+submitted. Must not import jobs or rq.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _VERBS = {
 
 
 class PromptReviewError(ValueError):
-    """The act is refused; the words say why and what to do."""
+    """The act is refused; the text says why and what to do."""
 
 
 def act_refusal(version: PromptVersion, act: str, *, actor: Actor) -> str:
@@ -79,7 +79,7 @@ def version_approve(*, version_pk: int, actor: Actor, comment: str = "") -> Prom
 def version_reject(*, version_pk: int, actor: Actor, comment: str) -> PromptVersion:
     """Say that it may not, and why. Raises PromptReviewError."""
     if not comment.strip():
-        raise PromptReviewError("Say why it is rejected: whoever wrote it must know what to change.")
+        raise PromptReviewError("Say why it is rejected: the author must know what to change.")
     return _act(version_pk, "reject", actor, comment)
 
 

@@ -1,4 +1,4 @@
-"""What does the same as a run now: the call of ``responses.create`` with its conversation and its exported prompt.
+"""The equivalent of a run: the call of ``responses.create`` with its conversation and its exported prompt.
 
 Reads the run out of its thread's snapshot. Sends nothing.
 """
@@ -19,13 +19,13 @@ from migration_app.prompts.module import module_stems
 from migration_app.snapshots.pages import load_source_thread, source_objects
 
 _WIDTH = 96
-# What a run may say that its reader needs the permission to see content for.
+# Fields of a run that need the permission to see content.
 _CONTENT = frozenset({"instructions", "metadata"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RunRequest:
-    """A run as its snapshot tells it, and the call that does the same now.
+    """A run from its snapshot, and the equivalent call.
 
     ``own``: arguments in which the run differs from its prompt. ``module``: the exported file without .py.
     """
@@ -38,7 +38,7 @@ class RunRequest:
     conversation_id: str
 
     def code(self, *, content: bool) -> str:
-        """The call as Python; without ``content`` the run's own words are named only."""
+        """The call as Python; without ``content`` the run's own text is only mentioned."""
         lines = []
         arguments = []
         own = dict(self.own)

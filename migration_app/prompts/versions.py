@@ -1,4 +1,4 @@
-"""Versions of prompts: the one way they come into being. Never changed afterwards but for their review
+"""Creating versions of prompts. Never changed afterwards except for their review
 (``prompts.review``).
 """
 
@@ -31,7 +31,7 @@ def version_create(
     A conversion follows the newest conversion, so that converting an unchanged assistant again does not undo an
     edit; its findings count too. Everything else follows the newest version. ``findings`` default to what the spec
     says of itself; ``source_sha256`` (of the assistant's snapshot) to that of the newest version, so that drift is
-    known of an edit too. ValueError if ``spec`` holds what JSON has no word for.
+    known of an edit too. ValueError if ``spec`` holds what JSON can't represent.
     """
     spec_json = spec_text(spec)
     found = tuple(prompt_findings(spec) if findings is None else findings)

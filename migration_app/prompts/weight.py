@@ -1,4 +1,4 @@
-"""How many values a prompt's file holds, told before a parser makes objects of them.
+"""How many values a prompt's file holds, counted before a parser makes objects of them.
 
 A parser makes a kilobyte of each value of a module, and a tenth of that of a value in JSON: a file of a few megabytes
 could take gigabytes of the process that reads it, which serves other people too. Pure; imports nothing of the project.

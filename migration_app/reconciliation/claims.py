@@ -81,13 +81,13 @@ class Comparison:
         return self._by_plan.wants_metadata
 
     def see(self, page: Sequence[JsonObject]) -> None:
-        """Take in the next page, oldest item first."""
+        """Add the next page, oldest item first."""
         self._way.see(page)
         self._repeats.see(page[max(0, self._claim.item_count - self._seen) :])
         self._seen += len(page)
 
     def see_metadata(self, conversation: JsonObject | None) -> None:
-        """Take in the conversation itself; None where the target has no way to give it."""
+        """Take in the conversation itself; None if the target has no such call."""
         self._by_plan.see_metadata(conversation)
 
     def result(self) -> Found | None:

@@ -51,7 +51,7 @@ _SEVERITIES = tuple(Discrepancy.Severity.values)
 
 
 class ReconciliationRefusedError(ValueError):
-    """What was asked for can't be done; the words say why."""
+    """The request can't be done; the text says why."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

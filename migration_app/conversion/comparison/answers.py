@@ -1,4 +1,4 @@
-"""A response of the target, read for a person: its words, its tool calls, what it used. Pure and total.
+"""A response of the target, read for a person: its text, its tool calls, its usage. Pure and total.
 
 Source: official description, schemas Response and OutputItem. Imports only ``contracts`` and this package.
 """
@@ -20,7 +20,7 @@ _CALLER_RUNS = frozenset(
         "mcp_approval_request",
     }
 )
-"""Calls that wait for whoever called, as function calls do, but which no Assistants run can have recorded."""
+"""Calls that wait for the caller, as function calls do, but which no Assistants run can have recorded."""
 
 _SILENT = frozenset({"message", "reasoning", "function_call"})
 
@@ -36,7 +36,7 @@ class FunctionAsked:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ReadAnswer:
-    """What a response says. ``reason``: why it is incomplete, or the code of its error. Tokens: None if not told.
+    """What a response says. ``reason``: why it is incomplete, or the code of its error. Tokens: None if not reported.
 
     ``hosted``: kinds of calls that the target made itself; ``waiting``: kinds that wait for the caller and are no
     functions.
@@ -54,7 +54,7 @@ class ReadAnswer:
 
 
 def read_answer(value: JsonObject) -> ReadAnswer:
-    """Read a response, whatever of it is missing."""
+    """Read a response, even an incomplete one."""
     output = [as_object(entry) for entry in as_list(value.get("output"))]
     kinds = [as_id(item.get("type")) for item in output]
     usage = as_object(value.get("usage"))

@@ -1,4 +1,4 @@
-"""One form for a planned item and for what a server gives back, so that the two can be compared.
+"""The canonical form of planned items and of items that a server returns, for comparison.
 
 Tolerated, because servers are documented or recorded to do it: an item's id and created_by; null fields;
 status completed or absent; plain string content instead of parts; a part type ``text`` instead of the
@@ -36,7 +36,7 @@ _sorted_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_as
 
 
 def canonical_item(item: JsonObject) -> JsonObject:
-    """The item without what servers may add or leave out."""
+    """The item without fields that servers may add or leave out."""
     plain = _plain_message(item)
     if plain is not None:
         role, kind, texts = plain
@@ -59,7 +59,7 @@ def _canonical(item: JsonObject) -> JsonObject:
 
 
 def read_back_includes(items: Iterable[JsonObject]) -> tuple[str, ...]:
-    """What a server must be asked for so that it gives these items back whole (official, schema IncludeEnum)."""
+    """The ``include`` values by which a server returns these items whole (official, schema IncludeEnum)."""
     wanted = set()
     for item in items:
         if item.get("type") == "code_interpreter_call":
@@ -77,7 +77,7 @@ def canonical_line(item: JsonObject) -> bytes:
 
 
 def fingerprint(items: Iterable[JsonObject]) -> str:
-    """Digest of the canonical forms of items as planned or as a server gave them."""
+    """Digest of the canonical forms of items, planned or returned by a server."""
     digest = hashlib.sha256()
     for item in items:
         digest.update(canonical_line(item))
@@ -91,7 +91,7 @@ class Fingerprinting:
         self._whole = hashlib.sha256()
 
     def copy(self) -> Fingerprinting:
-        """The same so far, to go on separately: a part that is not sent after all must not count."""
+        """A copy that continues separately: a part that is not sent must not count."""
         other = Fingerprinting()
         other._whole = self._whole.copy()
         return other
@@ -109,9 +109,9 @@ class Fingerprinting:
 
 
 class ItemsComparison:
-    """A plan held against a conversation that is read page by page, in memory that does not grow with it.
+    """Compares a plan with a conversation that is read page by page, in constant memory.
 
-    The difference says first whether everything is there in another order, and how many items are missing or too many;
+    The difference reports whether everything is there in another order, and how many items are missing or too many;
     then the first one, without content, counted from 1.
 
     Equal items cost nothing. From the first difference on, a digest is kept of each item that only one side has
@@ -149,7 +149,7 @@ class ItemsComparison:
         return self._only_missing
 
     def see(self, found: Iterable[JsonObject]) -> None:
-        """Take in the next page, oldest item first."""
+        """Add the next page, oldest item first."""
         for item in found:
             expected = self._next_planned()
             if self._first is None and expected is not None and _is_same(expected, item):
@@ -172,7 +172,7 @@ class ItemsComparison:
         return self._difference
 
     def repeated(self, planned: Iterable[JsonObject]) -> int:
-        """How many of the items that were not planned are a planned one once more, once the last page was seen."""
+        """How many of the unplanned items repeat a planned one, once the last page was seen."""
         self.difference()
         if not self._extra:
             return 0
@@ -185,7 +185,7 @@ class ItemsComparison:
         return expected
 
     def _pair(self, planned: JsonObject | None, found: JsonObject | None) -> None:
-        """What stands in one place of the plan and of the conversation, from the first difference on."""
+        """The items in one place of the plan and of the conversation, from the first difference on."""
         position = self._found_count
         self._found_count += found is not None
         expected = None if planned is None else canonical_item(planned)
@@ -227,7 +227,7 @@ class ItemsComparison:
         if actual is not None and there in extra and not missing:
             return f"item {number} ({described(actual)}) was not planned: {lengths}; {counts}"
         first = f"item {number} ({described(expected or {})}): {first_difference(expected, actual, '')}"
-        # One item against another in its place is told by the first difference alone.
+        # For one item replaced by another the first difference is enough.
         return first if missing.total() == extra.total() == 1 else f"{first}; {lengths}; {counts}"
 
 
@@ -241,8 +241,8 @@ def _is_same(planned: JsonObject, found: JsonObject) -> bool:
 def _plain_message(item: object) -> tuple[str, str, list[str]] | None:
     """Role, type of part and texts of a message that says nothing else once it is canonical; None for any other.
 
-    Nearly all items are such messages, and each is looked at several times. The short way by this must end where the
-    long one does: tests hold it to that.
+    Nearly all items are such messages, and each is compared several times. The result must equal that of the
+    general path: tests verify it.
     """
     if not isinstance(item, dict) or item.get("type") != "message" or item.get("role") not in _ROLES:
         return None
@@ -295,7 +295,7 @@ def _item_digest(item: JsonObject) -> bytes:
 
 
 def _numbers_alike(value: Any) -> Any:
-    """The value with whole numbers as such: who decodes and encodes JSON may make 1 of 1.0, or the reverse."""
+    """The value with whole numbers as such: decoding and encoding JSON may turn 1.0 into 1, or the reverse."""
     if isinstance(value, dict):
         return {name: _numbers_alike(entry) for name, entry in value.items()}
     if isinstance(value, list):

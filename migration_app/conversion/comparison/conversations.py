@@ -1,6 +1,6 @@
-"""A conversation as it was read back, held against what was planned and recorded: items, their ids, metadata.
+"""A conversation as read back, compared with what was planned and recorded: items, their ids, metadata.
 
-What a target does not show can't be compared: it is named, for whoever reads the result to say so. Imports only
+What a target does not show can't be compared: it is listed, so that the caller can report it. Imports only
 ``contracts`` and this package.
 """
 
@@ -24,10 +24,10 @@ NOT_SHOWN = {METADATA: "metadata_not_shown", ITEM_IDS: "item_ids_not_shown"}
 
 
 class Bodies:
-    """The items of a plan as they are sent, as often as somebody goes through them."""
+    """The items of a plan as sent; can be iterated repeatedly."""
 
     def __init__(self, items: Iterable[PlannedItem]) -> None:
-        """``items``: themselves something that can be gone through more than once."""
+        """``items``: can be iterated more than once."""
         self._items = items
 
     def __iter__(self) -> Iterator[JsonObject]:
@@ -35,7 +35,7 @@ class Bodies:
 
 
 def listed_id(item: JsonObject) -> str:
-    """What the target calls an item; empty where it gives no id."""
+    """The target's id of an item; empty if it gives none."""
     item_id = item.get("id")
     return item_id if isinstance(item_id, str) else ""
 
@@ -51,10 +51,10 @@ class ConversationComparison:
         metadata: Mapping[str, str] | None = None,
         keep_ids_from: int | None = None,
     ) -> None:
-        """``planned`` may be gone through twice. ``item_ids``: as recorded, in order; empty where none is known.
+        """``planned`` may be iterated twice. ``item_ids``: as recorded, in order; empty where none is known.
 
         ``metadata``: as planned; None where it is not to be compared. ``keep_ids_from``: from which place on
-        ``kept_ids`` holds what the target calls the items; None for none.
+        ``kept_ids`` holds the target's ids of items; None for none.
         """
         self._planned = planned
         self._items = ItemsComparison(planned)
@@ -97,7 +97,7 @@ class ConversationComparison:
         return self._wanted is not None
 
     def see(self, page: Iterable[JsonObject]) -> None:
-        """Take in the next page, oldest item first."""
+        """Add the next page, oldest item first."""
         for item in page:
             place = self._items.seen
             self._items.see((item,))
@@ -107,7 +107,7 @@ class ConversationComparison:
                 self._see_id(place, next(self._recorded, ""), listed_id(item))
 
     def see_metadata(self, conversation: JsonObject | None) -> None:
-        """Take in the conversation itself as the target gives it; None where the target has no way to give it."""
+        """Add the conversation itself as the target returns it; None if the target has no such call."""
         wanted = self._wanted or {}
         found = conversation.get("metadata") if conversation is not None else None
         if found is None:
@@ -130,17 +130,17 @@ class ConversationComparison:
         repeated = self.repeated
         if not repeated:
             return difference
-        text = f"{difference.text}; {repeated} of these stand there twice"
+        text = f"{difference.text}; {repeated} of these are there twice"
         return Difference(difference.position, text, difference.expected, difference.found)
 
     @property
     def repeated(self) -> int:
-        """How many of the items that were not planned say what a planned one says, once the last page was seen."""
+        """How many of the unplanned items equal a planned one, once the last page was seen."""
         return self._items.repeated(self._planned)
 
     @property
     def other_id(self) -> Difference | None:
-        """The first item that says what was planned and is called otherwise than was recorded."""
+        """The first item with the planned content and another id than recorded."""
         return self._other_id
 
     @property
@@ -150,7 +150,7 @@ class ConversationComparison:
 
     @property
     def metadata_only_added(self) -> bool:
-        """Whether all that was planned is in the metadata, and there is more besides."""
+        """Whether all planned pairs are in the metadata, and others besides."""
         return self._only_added
 
     def difference(self) -> Difference | None:
@@ -165,7 +165,7 @@ class ConversationComparison:
         elif found != recorded and self._other_id is None:
             self._other_id = Difference(
                 place,
-                f"item {place + 1} is not the one that was appended: it says the same, but its id is "
+                f"item {place + 1} is not the one that was appended: its content is the same, but its id is "
                 f"{label(found)}, and {label(recorded)} was recorded",
                 {"id": recorded},
                 {"id": found},
@@ -193,11 +193,11 @@ def not_shown_findings(thread_id: str, names: Iterable[str]) -> tuple[Finding, .
 
 
 class Repeats:
-    """Finds chunks that stand once more behind all that was sent: an append that acted twice, told from an
-    application that went on.
+    """Finds chunks repeated after all that was sent: an append that acted twice, as opposed to an
+    application that continued.
 
-    An application may say again what was said before, so a single item counts only where it stands directly behind
-    what was sent (or behind another repeat): that is where a late append leaves it.
+    An application may repeat a text, so a single item counts only directly after
+    what was sent (or after another repeat): that is where a late append leaves it.
     """
 
     def __init__(self, chunks: Iterable[tuple[int, str]]) -> None:
@@ -209,11 +209,11 @@ class Repeats:
 
     @property
     def count(self) -> int:
-        """How many items stand there once more."""
+        """How many items are repeated."""
         return self._count
 
     def see(self, items: Sequence[JsonObject]) -> None:
-        """Take in the next items behind those that were sent."""
+        """Add the next items after those that were sent."""
         for item in items:
             self._seen += 1
             self._last.append(canonical_line(item))

@@ -1,4 +1,4 @@
-"""Words for what is not as it was planned, without showing what people or models wrote.
+"""Descriptions of differences from the plan, without content of people or models.
 
 Imports only ``contracts`` and this package.
 """
@@ -16,7 +16,7 @@ _ABSENT = object()
 
 
 def counted(missing: int, extra: int) -> str:
-    """How many planned items are not there as they were planned, and how many others are there."""
+    """How many planned items are missing, and how many others are there."""
     words = ((missing, "missing"), (extra, "not planned"))
     return ", ".join(f"{count} {word}" for count, word in words if count)
 
@@ -33,7 +33,7 @@ def described(item: JsonObject) -> str:
 
 
 def first_difference(expected: object, actual: object, path: str) -> str:
-    """Where two different canonical values part, without showing what stands there."""
+    """The place where two canonical values differ, without their content."""
     if isinstance(expected, dict) and isinstance(actual, dict):
         names = dict.fromkeys([*_FIELDS_FIRST, *sorted(expected), *sorted(actual)])
         name = next(

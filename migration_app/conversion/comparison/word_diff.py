@@ -15,17 +15,17 @@ from typing import Literal
 
 CONTEXT_LINES = 3
 CONTEXT_CHARACTERS = 120
-"""Shown of what did not change, on each side of what did."""
+"""Unchanged text shown on each side of a change."""
 SHOWN_CHARACTERS = 30_000
 SHOWN_ROWS = 600
-"""Of text on a page, each side; what is beyond is counted."""
+"""Characters on a page, each side; the rest is counted."""
 
 _WORDS = re.compile(r"(?:\w+|[^\w\s])\s*|\s+")
-"""With the space behind them: it stands between any two words, and would be what they have in common."""
+"""Words with their trailing space, which otherwise would be a common part of all texts."""
 _WINDOW = 1000
-"""Lines, or words, that difflib is given at once: it may take the square of them."""
+"""Lines, or words, compared at once: difflib may take quadratic time."""
 _COMPARISONS = 8_000_000
-"""Of elements, in one comparison of two texts; what is left then counts as replaced."""
+"""Elements in one comparison of two texts; the rest counts as replaced."""
 _MARKED_FROM = 0.25
 """Texts that share less of their words than this are shown as replaced whole: marks would only confuse."""
 

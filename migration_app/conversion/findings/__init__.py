@@ -1,1 +1,1 @@
-"""Findings: each kind once, with its severity and its text, and the notes that conversion takes of them."""
+"""Findings: each kind once, with its severity and text, and how conversion collects them."""

@@ -41,14 +41,14 @@ ASSISTANT_KINDS: dict[str, FindingKind] = {
     ),
     "truncation_as_in_runs": FindingKind(
         NOTE,
-        "truncation is auto: runs cut long threads to fit the model by themselves, responses do only if told to.",
-        "The parameter is deprecated. Leave it out if conversations must never be cut in silence.",
+        "truncation is auto: runs cut long threads to fit the model by themselves, responses do only if asked to.",
+        "The parameter is deprecated. Leave it out if conversations must never be cut silently.",
     ),
     "setting_refused_by_model": FindingKind(
         LOSSY, "The setting {name} is left out: the model {model} refuses it.", IN_SNAPSHOT
     ),
     "sampling_default_left_out": FindingKind(
-        NOTE, "{name} is left out: it has its default, and the model {model} refuses to be told."
+        NOTE, "{name} is left out: it has its default, and the model {model} accepts no other."
     ),
     "setting_unusable": FindingKind(LOSSY, "The setting {name} is left out: {reason}.", IN_SNAPSHOT),
     "response_format_unknown": FindingKind(
@@ -75,15 +75,15 @@ ASSISTANT_KINDS: dict[str, FindingKind] = {
     "function_parameters_unreadable": FindingKind(
         LOSSY,
         "The parameters of function {name} cannot be read ({shape}); it is carried with an empty parameter list.",
-        "Write the parameters anew from the application's code.",
+        "Write the parameters again from the application's code.",
     ),
     "file_search_without_store": FindingKind(
         LOSSY,
-        "The file_search tool is not carried: the assistant names no vector store, and the target asks for one.",
+        "The file_search tool is not carried: the assistant names no vector store, and the target requires one.",
         "Threads brought their own stores: add the tool with the thread's store when creating responses.",
     ),
     "ranker_replaced": FindingKind(
-        TRANSFORMED, "The ranker {ranker} does not exist in the target; auto stands in its place."
+        TRANSFORMED, "The ranker {ranker} does not exist in the target; it is replaced by auto."
     ),
     "files_over_limit": FindingKind(
         LOSSY,

@@ -40,8 +40,8 @@ STEP_KINDS: dict[str, FindingKind] = {
     ),
     "step_place_unknown": FindingKind(
         TRANSFORMED,
-        "Where these tool calls belong is not known: {reason}. They stand at the end of the conversation.",
-        "Look at the thread's page before relying on their order.",
+        "Where these tool calls belong is not known: {reason}. They are at the end of the conversation.",
+        "Check the thread's page before relying on their order.",
     ),
     "tool_call_unreadable": FindingKind(
         LOSSY, "Tool call {number} is not an object but {shape}.", IN_SNAPSHOT
@@ -75,7 +75,7 @@ STEP_KINDS: dict[str, FindingKind] = {
     "file_search_as_note": FindingKind(
         TRANSFORMED,
         "File search call {call_id} is carried as a note with its {results} results.",
-        "The source does not say what was searched for, which the target's own item asks for.",
+        "The source does not say what was searched for, which the target's own item requires.",
     ),
     "file_search_native": FindingKind(
         TRANSFORMED,
@@ -96,7 +96,7 @@ STEP_KINDS: dict[str, FindingKind] = {
     ),
     "tool_call_as_note": FindingKind(
         TRANSFORMED,
-        "Tool call {call_id} of the type {type} ({origin}) is carried as a note with all that the source says of it.",
+        "Tool call {call_id} of the type {type} ({origin}) is carried as a note with all its data.",
         "The target has no item for it.",
     ),
     "tool_call_not_carried": FindingKind(
@@ -135,7 +135,7 @@ STEP_KINDS: dict[str, FindingKind] = {
         BLOCKING,
         "The {field} of function call {call_id} has {length} characters, the target takes at most 10,485,760; "
         "neither call nor output is carried.",
-        "Exclude the thread, or accept that the rest goes without it.",
+        "Exclude the thread, or accept that the rest is sent without it.",
     ),
     "arguments_missing": FindingKind(
         TRANSFORMED, "Function call {call_id} has no arguments; it is carried with an empty object."
@@ -168,7 +168,7 @@ STEP_KINDS: dict[str, FindingKind] = {
 RUN_KINDS: dict[str, FindingKind] = {
     "run_unreadable": FindingKind(LOSSY, "The run is not an object but {shape}.", IN_SNAPSHOT),
     "required_action_unreadable": FindingKind(
-        LOSSY, "What the run waited for cannot be read: {reason}.", IN_SNAPSHOT
+        LOSSY, "The run's required action cannot be read: {reason}.", IN_SNAPSHOT
     ),
     "run_not_completed": FindingKind(
         NOTE,
@@ -198,14 +198,14 @@ REFUSAL_KINDS: dict[str, FindingKind] = {
 KEPT_KINDS: dict[str, FindingKind] = {
     "later_messages_left_out": FindingKind(
         LOSSY,
-        "From here on {items} items (from number {position}) are not in the conversation: its application had gone "
-        "on with it, and a person chose to keep it so.",
-        "Begin anew if they are needed: the whole thread then goes into a new conversation.",
+        "From here on {items} items (from number {position}) are not in the conversation: its application had "
+        "continued it, and a person accepted it as is.",
+        "Re-migrate if they are needed: the whole thread is then sent to a new conversation.",
     ),
     "kept_from_other_plan": FindingKind(
         LOSSY,
-        "The {items} items in the conversation are not those that the snapshot makes today, and a person chose to "
-        "keep them so.",
+        "The {items} items in the conversation differ from the snapshot's current plan, and a person accepted "
+        "them as is.",
         IN_SNAPSHOT,
     ),
 }
@@ -213,13 +213,13 @@ KEPT_KINDS: dict[str, FindingKind] = {
 READ_BACK_KINDS: dict[str, FindingKind] = {
     "metadata_not_shown": FindingKind(
         NOTE,
-        "The target does not give back the conversation's metadata, so it could not be compared.",
-        "Ask the target for one of these conversations, and see whether its metadata is there.",
+        "The target does not return the conversation's metadata, so it could not be compared.",
+        "Read one of these conversations from the target, and check its metadata.",
     ),
     "item_ids_not_shown": FindingKind(
         NOTE,
         "The target lists items without ids although it gave them some when they were appended, so they are "
-        "compared by what they say alone.",
+        "compared by their content only.",
         "No action is needed, but to roll back, the target must list ids.",
     ),
 }
@@ -228,18 +228,18 @@ RESOURCE_KINDS: dict[str, FindingKind] = {
     "resource_missing": FindingKind(
         LOSSY,
         "The target does not know {kind} {id}, which is needed {use}.",
-        "Later responses will fail or answer without it. Upload it anew and give its new id, or choose a policy "
+        "Later responses will fail or answer without it. Upload it again and give its new id, or choose a policy "
         "that does not refer to it.",
     ),
     "resource_expired": FindingKind(
         LOSSY,
         "The target says that {kind} {id} has expired, which is needed {use}.",
-        "Later responses will fail or answer without it. Make it anew from its files while they exist.",
+        "Later responses will fail or answer without it. Create it again from its files while they exist.",
     ),
     "resource_gone_but_named": FindingKind(
         NOTE, "The target has no {kind} {id}, which the conversation names and does not use."
     ),
     "resource_unchecked": FindingKind(
-        NOTE, "Whether the target has {kind} {id} could not be found out; it is needed {use}."
+        NOTE, "Whether the target has {kind} {id} could not be checked; it is needed {use}."
     ),
 }

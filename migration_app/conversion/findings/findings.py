@@ -1,4 +1,4 @@
-"""The one table of finding codes: how severe each is, what it tells an operator, what to do about it.
+"""The one table of finding codes: severity, text and advice.
 
 Everything else refers to it by code; docs/conversion.md names every code, and a test says so. Texts hold
 ids, type names and counts, never message content. Imports only its parts.

@@ -1,4 +1,4 @@
-"""What all findings of one code share: how severe they are, what they tell an operator, what to do about it.
+"""What all findings of one code share: severity, text and advice.
 
 Imports only ``contracts``.
 """

@@ -139,7 +139,7 @@ MESSAGE_KINDS: dict[str, FindingKind] = {
     "text_too_long": FindingKind(
         BLOCKING,
         "A text of {length} characters is left out: the target takes at most 10,485,760.",
-        "Exclude the thread, or accept that the rest goes without it.",
+        "Exclude the thread, or accept that the rest is sent without it.",
     ),
     "lone_surrogate": FindingKind(
         LOSSY,
@@ -181,7 +181,7 @@ MESSAGE_KINDS: dict[str, FindingKind] = {
     "image_too_long": FindingKind(
         BLOCKING,
         "An image address of {length} characters is left out: the target takes at most 20,971,520.",
-        "Upload the image as a file, or accept that the rest goes without it.",
+        "Upload the image as a file, or accept that the rest is sent without it.",
     ),
     "address_encoded": FindingKind(
         TRANSFORMED, "The address holds characters that addresses may not; they are percent-encoded."
@@ -218,7 +218,7 @@ ANNOTATION_KINDS: dict[str, FindingKind] = {
     ),
     "citation_filename_unknown": FindingKind(
         TRANSFORMED,
-        "The name of the cited file {file_id} is not known; its id stands as the name.",
+        "The name of the cited file {file_id} is not known; its id serves as the name.",
         "Import the file objects, or a live source's file list, to have names.",
     ),
     "citation_quote_kept": FindingKind(
@@ -227,7 +227,7 @@ ANNOTATION_KINDS: dict[str, FindingKind] = {
         IN_SNAPSHOT,
     ),
     "citation_title_missing": FindingKind(
-        TRANSFORMED, "The cited address has no title; the address stands as the title."
+        TRANSFORMED, "The cited address has no title; the address serves as the title."
     ),
 }
 

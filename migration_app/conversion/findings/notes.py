@@ -1,4 +1,4 @@
-"""Gathering findings about one source object.
+"""Collecting findings about one source object.
 
 Imports only ``contracts`` and the table of findings.
 """
@@ -13,14 +13,14 @@ from migration_app.conversion.findings.findings import KINDS
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Notes:
-    """Gathers the findings about one source object."""
+    """Collects the findings about one source object."""
 
     source_kind: SourceKind
     source_id: str
     findings: list[Finding] = dataclasses.field(default_factory=list)
 
     def add(self, code: str, place: str = "", **words: object) -> None:
-        """Add a finding of a code in ``KINDS``; ``words`` fill its text."""
+        """Add a finding of a code in ``KINDS``; ``words`` fill its template."""
         kind = KINDS[code]
         self.findings.append(
             Finding(

@@ -1,8 +1,8 @@
-"""Which findings tell that a policy decided about a part of a thread.
+"""Which findings show that a policy affected a part of a thread.
 
 Every part that a policy decides about leaves a finding with one of these codes, whatever the choice; so a
-thread whose counted findings hold none of them is the same under every choice. Preflight rests on that, and
-tests hold the conversion to it. Imports nothing.
+thread whose counted findings hold none of them is the same under every choice. Preflight relies on that, and
+tests verify it. Imports nothing.
 """
 
 from __future__ import annotations

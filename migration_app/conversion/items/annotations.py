@@ -56,7 +56,7 @@ def convert_annotations(
 
 
 def drop_annotations(annotations: object, code: str, notes: Notes, place: str) -> None:
-    """A finding of the given code for each annotation that has nowhere to go."""
+    """A finding of the given code for each annotation that can't be carried."""
     if annotations is not None and not isinstance(annotations, list):
         notes.add("annotations_unreadable", place, shape=shape_of(annotations))
     for index, annotation in enumerate(as_list(annotations)):
@@ -67,7 +67,7 @@ def locate(text: str, marker: str, start: object, end: object) -> Span:
     """Where the marker stands in the text: at the offsets, else at the place nearest to them.
 
     The offsets are tried as code points, then as UTF-16 units (what clients in other languages count),
-    then the marker is searched. A marker that is nowhere gets the nearest place inside the text.
+    then the marker is searched. A missing marker gets the nearest place inside the text.
     """
     first = start if isinstance(start, int) and not isinstance(start, bool) else None
     last = end if isinstance(end, int) and not isinstance(end, bool) else None
@@ -151,7 +151,7 @@ def _located(annotation: JsonObject, text: str, notes: Notes, place: str) -> Spa
 
 
 def _filename(file_id: str, files: Mapping[str, JsonObject], notes: Notes, place: str) -> str:
-    """The cited file's name, which the target asks for and the source never gives."""
+    """The cited file's name, which the target requires and the source never gives."""
     filename = as_id(as_object(files.get(file_id)).get("filename"))
     if not filename:
         notes.add("citation_filename_unknown", place, file_id=label(file_id))

@@ -61,7 +61,7 @@ def _carry(attached: _Attached, role: Role, context: Context, notes: Notes) -> l
 
 
 def _store_of(attached: _Attached, context: Context) -> str:
-    """Where the thread's own tool resources keep the file, in words; empty when they do not say."""
+    """Where the thread's own tool resources keep the file, as text; empty when they do not say."""
     if attached.file_id in context.container_file_ids:
         return "the thread's code interpreter files"
     if "file_search" in attached.tools and context.vector_store_ids:

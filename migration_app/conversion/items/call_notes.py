@@ -1,4 +1,4 @@
-"""Tool calls as notes: what each kind's note says, so that everything the source says of the call is in it.
+"""Tool calls as notes: the note of each kind, with all data of the call.
 
 A call whose shape is not the known one is carried whole, as JSON. Every function here takes a call that
 ``text.copy_json`` has made safe. Imports only ``contracts`` and this package.
@@ -27,7 +27,7 @@ _RESULT = frozenset({"file_id", "file_name", "filename", "score", "attributes", 
 
 
 def kind_of(call: JsonObject) -> str:
-    """What the call calls; hand-made calls say it only by the field that holds the payload."""
+    """The kind of the call; hand-made calls show it only by the field that holds the payload."""
     kind = call.get("type")
     if isinstance(kind, str) and kind:
         return kind
@@ -144,7 +144,7 @@ def _result_lines(name: str, result: object, context: Context) -> Iterator[str]:
 
 
 def _others(call: JsonObject, payload: JsonObject, kind: str, known: frozenset[str]) -> list[str]:
-    """What else the source says, as one JSON section; nothing when it says nothing else."""
+    """Other fields of the source, as one JSON section; nothing if there are none."""
     others = {name: call[name] for name in unknown_fields(call, _CALL | {kind})}
     inside = {name: payload[name] for name in unknown_fields(payload, known)}
     if inside:

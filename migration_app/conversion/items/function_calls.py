@@ -48,7 +48,7 @@ def function_name(call: JsonObject) -> str:
 def convert_function_call(
     call: JsonObject, context: Context, used: set[str], notes: Notes, place: str
 ) -> list[JsonObject]:
-    """The call and its output; for a call that can't be a pair what the policy says. ``used``: call ids taken."""
+    """The call and its output; for a call that can't be a pair by policy. ``used``: call ids taken."""
     function = as_object(call.get("function"))
     name = function_name(call)
     if not name:
@@ -79,7 +79,7 @@ def convert_function_call(
 def convert_orphan(
     call: JsonObject, reason: str, context: Context, notes: Notes, place: str
 ) -> list[JsonObject]:
-    """A call that can't be a pair, by policy; ``reason`` says in words why not."""
+    """A call that can't be a pair, by policy; ``reason`` is the text why not."""
     policy = context.policies.orphan_tool_calls
     name = label(function_name(call)) or "without name"
     notes.add(_ORPHAN_CODES[policy], place, call_id=shown_id(call), name=name, reason=reason)

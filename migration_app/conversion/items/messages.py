@@ -106,8 +106,8 @@ def convert_message(
 def _plain(message: JsonObject) -> JsonObject | None:
     """The body of a message by user or assistant that is whole and of texts only; None for any other.
 
-    Nearly all messages are such. There is nothing to say about them, and their body is the one that they have the
-    long way round, which tests hold this to.
+    Nearly all messages are such. They have no findings, and their body equals that of the
+    general path, which tests verify.
     """
     if not message.keys() <= _KNOWN or message.get("status") not in _COMPLETED:
         return None
@@ -211,7 +211,7 @@ def _cited(parts: list[JsonObject]) -> frozenset[str]:
 
 
 def _keep(message: JsonObject, notes: Notes) -> list[str]:
-    """Findings for what stays in the console; answers the names of unknown fields."""
+    """Findings for what stays in the console; returns the names of unknown fields."""
     metadata = metadata_pairs(message.get("metadata"))
     if metadata != {}:
         size = "unreadable" if metadata is None else f"{len(metadata)} pairs"

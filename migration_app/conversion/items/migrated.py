@@ -1,10 +1,10 @@
-"""The words that the migration itself puts into a conversation: the one format, in the one place.
+"""The text that the migration itself adds to a conversation: the one format, in the one place.
 
 A *placeholder* is one line of text: ``[migrated: image file-chart (chart.png)]``; the citations of a text whose
 annotations are refused are such lines in one text. A *note* is an assistant
-message of one text; its first line is such a line and says what the note stands for, then come lines
-``name: value`` and sections ``name (12 characters):`` with their text below. A section's length is told so
-that content which looks like a line of a note cannot pass for one.
+message of one text; its first line is such a line and says what the note replaces, then come lines
+``name: value`` and sections ``name (12 characters):`` with their text below. A section states its length, so
+that content which resembles a line of a note cannot pass for one.
 
 Notes are assistant messages and never developer or system messages: they repeat what tools and models wrote,
 which must not gain the rank of an instruction. The one exception, the developer note of images, repeats no
@@ -32,7 +32,7 @@ def placeholder(words: str) -> str:
 
 
 def note_text(words: str, lines: Sequence[str]) -> str:
-    """A note: what it stands for, then its lines and sections."""
+    """A note: what it replaces, then its lines and sections."""
     return "\n".join([placeholder(words), *lines])
 
 

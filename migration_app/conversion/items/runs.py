@@ -39,7 +39,7 @@ def run_findings(run: object, position: int) -> tuple[Finding, ...]:
 
 
 def _note_action(action: object, notes: Notes) -> None:
-    """Findings where what a run waited for can't be read: its calls would be missing in silence."""
+    """Findings where a required action can't be read: its calls would be missing silently."""
     if action and not isinstance(action, dict):
         notes.add("required_action_unreadable", "required_action", reason=f"it is {shape_of(action)}")
     for name, part in as_object(action).items():

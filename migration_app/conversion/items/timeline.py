@@ -1,7 +1,7 @@
-"""Where the tool calls of run steps stand between the messages.
+"""The places of run steps' tool calls between the messages.
 
-Messages keep the order they come in: it is the list's own. A step stands before the message that its run
-made next (the run's next message_creation step names it). A step that led to no message stands by time.
+Messages keep their order: it is the list's own. A step comes before the message that its run
+created next (the run's next message_creation step names it). A step that led to no message is placed by time.
 Imports only ``contracts`` and this package.
 """
 
@@ -20,7 +20,7 @@ _NEVER = float("-inf")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Timeline:
-    """For each place before a message, and the one after the last: which steps stand there, in order.
+    """For each place before a message, and the one after the last: the steps there, in order.
 
     Steps are named by their position in the input. ``uncertain`` holds those that nothing places; ``created`` the
     ids of messages that steps name as made by them and that are there. ``timed``: whether any message has a time.
@@ -33,7 +33,7 @@ class Timeline:
 
     @property
     def unplaced(self) -> str:
-        """In words why nothing places the uncertain ones."""
+        """Why the uncertain ones have no place, as text."""
         if self.timed:
             return "no step and no run says when they were made"
         return "the messages have no times to place them by"
@@ -81,7 +81,7 @@ def place_steps(
 ) -> Timeline:
     """Find the place of every step that is no message_creation; those only give the others their place.
 
-    ``waiting`` counts as more steps behind the others.
+    ``waiting`` counts as more steps after the others.
     """
     known = _look_at(messages, steps)
     run_times = {
@@ -104,7 +104,7 @@ def place_steps(
 
 
 def _look_at(messages: Iterable[object], steps: Iterable[object]) -> _Messages:
-    """As much of each message as placing needs: there may be very many."""
+    """The fields of each message that placing needs: there may be very many."""
     wanted = {
         created_message_id(step) for step in map(as_object, steps) if step_type(step) == "message_creation"
     } - {""}
@@ -152,7 +152,7 @@ def _by_run(
 
 
 def _place_group(group: Sequence[_Step], messages: _Messages) -> list[tuple[_Step, int | None]]:
-    """Each tool step of one run with the position of the message it stands before; None when unknown."""
+    """Each tool step of one run with the position of the message it precedes; None when unknown."""
     placed: list[tuple[_Step, int | None]] = []
     lowest = 0
     for step, made_next, highest in _with_next_messages(group):

@@ -137,7 +137,7 @@ def _file_search(tool: JsonObject, assistant: JsonObject, notes: Notes, place: s
 
 
 def _settings(source: JsonObject, name: str, notes: Notes, place: str) -> JsonObject:
-    """The settings of that name; anything but an object is told and left out."""
+    """The settings of that name; anything but an object is reported and left out."""
     value = source.get(name)
     if value is not None and not isinstance(value, dict):
         _note_unusable(name, shape_of(value), notes, place)

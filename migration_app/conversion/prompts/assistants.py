@@ -1,6 +1,6 @@
 """An assistant to a prompt: keyword arguments for ``responses.create``, and findings.
 
-The spec says what the assistant said: a setting the source leaves open stays open. Imports only
+The spec has the assistant's settings: a setting the source leaves open stays open. Imports only
 ``contracts`` and this package.
 """
 
@@ -51,7 +51,7 @@ def convert_assistant(assistant: object) -> PromptPlan:
 
 
 def convert_settings(assistant: object) -> PromptPlan:
-    """Plan what an assistant itself says, or a run instead of it, and nothing that only runs had."""
+    """Plan the settings of an assistant, or of a run instead, without defaults that only runs had."""
     source = as_object(assistant)
     notes = Notes("assistant", source_id_of(source, "assistant", 0))
     if not isinstance(assistant, dict):

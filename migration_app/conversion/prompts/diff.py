@@ -1,4 +1,4 @@
-"""Two specs held against each other: instructions by words, tools by name, everything else by its path.
+"""Two specs compared: instructions by words, tools by name, everything else by its path.
 
 Pure; imports only ``contracts`` and this package.
 """
@@ -35,7 +35,7 @@ class Change:
     before: str | None
     after: str | None
     words: TextDiff | None = None
-    """Instead of the two values, where both are long texts."""
+    """Replaces the two values if both are long texts."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class SpecDiff:
 
     @property
     def summary(self) -> str:
-        """In a few words, without content."""
+        """A short summary, without content."""
         said = []
         if not self.instructions.is_same:
             said.append(
@@ -83,7 +83,7 @@ class SpecDiff:
 
 
 def spec_diff(before: JsonObject, after: JsonObject) -> SpecDiff:
-    """Hold two specs against each other."""
+    """Compare two specs."""
     tools, unchanged = _tools(as_list(before.get("tools")), as_list(after.get("tools")))
     settings = list(_changes(_settings(before), _settings(after), ""))
     return SpecDiff(
@@ -114,7 +114,7 @@ def _text(spec: JsonObject) -> str:
 
 def _settings(spec: JsonObject) -> JsonObject:
     settings = {name: value for name, value in spec.items() if name not in ("instructions", "tools")}
-    # What is no list or text stands with the settings, so that no difference is left out.
+    # Other types are compared with the settings, so that no difference is left out.
     for name, wanted in (("instructions", str), ("tools", list)):
         if name in spec and not isinstance(spec[name], wanted):
             settings[name] = spec[name]

@@ -19,7 +19,7 @@ _REASONS = re.compile(
     r"|gpt-5(-(?!chat).*)?"
     r"|gpt-5\.\d+-(pro|codex).*"
 )
-"""Always reason: sampling settings are refused whatever the effort."""
+"""Always reason: sampling settings are refused at any effort."""
 _MAY_REASON = re.compile(r"gpt-5\.(\d+)(-(?!chat).*)?")
 """Take sampling settings with the effort none; up to gpt-5.4 that is also the default."""
 _NEVER_REASONS = re.compile(r"gpt-3\.5.*|gpt-4.*|chatgpt-4o.*|gpt-5-chat.*")

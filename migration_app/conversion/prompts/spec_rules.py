@@ -1,6 +1,6 @@
-"""What ``responses.create`` takes, as plain rules with plain words: for specs that people write.
+"""What ``responses.create`` accepts, as rules with plain messages: for specs that people write.
 
-From the official description (schemas CreateResponse and Tool, 2026-08-21). Rules are as wide as the description:
+From the official description (schemas CreateResponse and Tool, 2026-08-21). Rules are as permissive as the description:
 what it leaves open passes. Pure and total; imports only ``contracts`` and this package.
 """
 
@@ -32,7 +32,7 @@ OF_THE_CALL = frozenset(
     {"input", "conversation", "previous_response_id", "stream", "stream_options", "background"}
     | {"user", "safety_identifier"}
 )
-"""Arguments that say something of one call, and so stand in no prompt."""
+"""Arguments of a single call, which no prompt may have."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _INCLUDE = frozenset(
@@ -65,7 +65,7 @@ _TOOL_NEEDS: Mapping[str, tuple[str, ...]] = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SpecProblem:
-    """One thing that the target would refuse: where, and what is wrong in words without content."""
+    """One thing that the target would refuse: where, and what is wrong, without content."""
 
     place: str
     text: str
@@ -282,7 +282,7 @@ def _tools(place: str, value: object) -> Iterator[SpecProblem]:
         yield from _fields(here, tool, _TOOL_FIELDS.get(kind, {}), _TOOL_NEEDS[kind])
         if "function" in tool and kind == "function":
             yield SpecProblem(
-                f"{here}.function", "name, description, parameters and strict stand in the tool itself"
+                f"{here}.function", "name, description, parameters and strict belong in the tool itself"
             )
         name = tool.get("name")
         if kind == "function" and isinstance(name, str) and first.setdefault(name, index) != index:

@@ -1,4 +1,4 @@
-"""What a prompt's spec says about itself: its text as kept and exported, its variables, what to know before using it.
+"""A prompt's spec: its text as stored and exported, its variables, and its findings.
 
 A spec is the keyword arguments for ``responses.create``. Pure; imports only ``contracts`` and this package.
 """
@@ -24,7 +24,7 @@ def spec_text(spec: JsonObject) -> str:
 def spec_variables(spec: JsonObject) -> tuple[str, ...]:
     """Names of the ``{{name}}`` placeholders in the instructions, each once, in their order.
 
-    ``responses.create`` fills variables of dashboard prompts only, so whoever uses the spec must fill these.
+    ``responses.create`` fills variables of dashboard prompts only, so the caller must fill these.
     """
     instructions = spec.get("instructions")
     if not isinstance(instructions, str):
@@ -33,7 +33,7 @@ def spec_variables(spec: JsonObject) -> tuple[str, ...]:
 
 
 def prompt_findings(spec: JsonObject) -> tuple[Finding, ...]:
-    """What is to be known of a spec, wherever it came from."""
+    """The findings of a spec, from any source."""
     notes = Notes("assistant", "")
     note_spec(spec, notes)
     return tuple(notes.findings)

@@ -33,10 +33,10 @@ class Comparing(Protocol):
         """Whether the conversation itself is to be read too."""
 
     def see(self, page: Sequence[JsonObject]) -> None:
-        """Take in the next page, oldest item first."""
+        """Add the next page, oldest item first."""
 
     def see_metadata(self, conversation: JsonObject | None) -> None:
-        """Take in the conversation; None where the target has no way to give it."""
+        """Take in the conversation; None if the target has no such call."""
 
 
 def _on() -> None:

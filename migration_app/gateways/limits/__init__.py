@@ -1,1 +1,1 @@
-"""How fast the target may be called: one budget for all workers, kept in Redis, and the window of each."""
+"""How fast the target may be called: one budget for all workers, kept in Redis."""

@@ -1,10 +1,10 @@
 """The limit that all workers on all machines share when they call one target.
 
-What holds: requests and items a minute of the target, requests a minute of a batch, never more in any minute;
+Limits: requests and items a minute of the target, requests a minute of a batch, never more in any minute;
 fair shares between batches, urgent ones first; a refusal (429) or a header of the target slows all of them. When
-nothing limits, a call costs no more than a comparison, and Redis is looked at once a second.
+nothing limits, a call costs no more than a comparison, and Redis is read once a second.
 
-When Redis is away, nothing fails: each worker keeps to the set rate divided by the number of workers last seen.
+When Redis is down, nothing fails: each worker keeps to the set rate divided by the number of workers last seen.
 
 Must not import Django, models or services.
 """
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 1.0
 _LOOK_SECONDS_WHEN_LIMITED = 0.5
-_LONGEST_NAP = 0.25  # rates change while a call waits; and each look must find that it waits
+_LONGEST_NAP = 0.25  # rates change while a call waits; and each refresh must see that it waits
 _SHORTEST_HOLD = 0.25
 _LONGEST_HOLD_UNTOLD = 60.0  # a 429 that names no time: 1, 2, 4 … seconds
 _TELL_SECONDS = 0.2  # a worker passes headers on no more often
@@ -56,7 +56,7 @@ class Limiter:
     ) -> None:
         if requests_per_minute < 0 or items_per_minute < 0:
             raise ValueError("A limit must be 0 (none) or the number of requests or items a minute.")
-        # Hashed: a base URL may hold more than an address, and keys are seen by whoever looks into Redis.
+        # Hashed: a base URL may hold more than an address, and keys are visible in Redis.
         self._target = hashlib.sha256(target.encode()).hexdigest()[:16]
         self._redis_url = redis_url
         self._worker = uuid.uuid4().hex
@@ -74,7 +74,7 @@ class Limiter:
         self._told_at = 0.0
 
         self._queue: collections.deque[tuple[int, asyncio.Future[None]]] = collections.deque()
-        self._at_once = False  # whether the last group had to wait for nothing
+        self._at_once = False  # whether the last group did not have to wait
         self._ahead = 0
         self._ahead_until = 0.0
 
@@ -96,7 +96,7 @@ class Limiter:
 
     @property
     def rate(self) -> float | None:
-        """The target's requests a minute that hold now, as refusals and headers have left them; None: no limit."""
+        """The target's current requests a minute, after refusals and headers; None: no limit."""
         return self._rates.rate
 
     @property
@@ -158,7 +158,7 @@ class Limiter:
         self._rates.batch_rate = float(requests_per_minute) if requests_per_minute else None
 
     def stop(self) -> None:
-        """Let no call through any more: those that wait, and later ones, raise StoppedError."""
+        """Stop all calls: those that wait, and later ones, raise StoppedError."""
         self._stopped = True
         self._fail(StoppedError)
 
@@ -176,11 +176,11 @@ class Limiter:
             try:
                 await self._store.close()
             except AwayError:
-                log.debug("Redis was away when a worker left; its entry expires by itself.")
+                log.debug("Redis was down when a worker left; its entry expires by itself.")
             self._store = None
 
     async def look(self) -> None:
-        """Meet the other workers now; by itself this happens every second."""
+        """Exchange rates with the other workers now; otherwise this happens every second."""
         if self._store is None:
             self._store = LimitStore(self._redis_url, target=self._target, worker=self._worker)
         self._usage.count()
@@ -237,7 +237,7 @@ class Limiter:
         items = 0
         while self._queue and len(group) < most:
             count, turn = self._queue[0]
-            if turn.done():  # whoever waited has been cancelled
+            if turn.done():  # the waiting call was cancelled
                 self._queue.popleft()
                 continue
             if group and self._rates.items is not None and items + count > self._rates.items.burst:
@@ -247,7 +247,7 @@ class Limiter:
         return group
 
     async def _take(self, requests: int, items: int) -> bool:
-        """Wait for a group's permits; tell whether they were all there at once.
+        """Wait for a group's permits; returns whether they were all available at once.
 
         The batch's bucket comes first: a batch that is over its share must not hold permits of the target.
         """
@@ -295,7 +295,7 @@ class Limiter:
             await asyncio.sleep(min(left, _LONGEST_NAP))  # it may grow meanwhile
 
     def _hold(self, seconds: float) -> bool:
-        """Hold this worker's calls; tell whether that is longer than it held before."""
+        """Hold this worker's calls; returns whether that is longer than before."""
         until = time.monotonic() + seconds
         if not seconds or until <= self._held_until:
             return False
@@ -358,7 +358,7 @@ class Limiter:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            # A bug. Whoever waits must hear of it, not wait for ever.
+            # A bug. Waiting calls must fail, not wait forever.
             self._broken = error
             self._fail(self._bug)
 
@@ -370,5 +370,5 @@ class Limiter:
     def _fail(self, made: Callable[[], BaseException]) -> None:
         for _, turn in (*self._group, *self._queue):
             if not turn.done():
-                turn.set_exception(made())  # one each: who raises it adds to its traceback
+                turn.set_exception(made())  # one each: raising it adds to its traceback
         self._queue.clear()

@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterable, Mapping
 
 LEAST_RATE = 6.0
-"""However often a target refuses, one call in ten seconds still asks it."""
+"""Even if a target always refuses, one call in ten seconds is still made."""
 LONGEST_HOLD = 300.0
-"""A target that says "in an hour" is asked again after five minutes: clocks and headers err."""
+"""A target that says "in an hour" is called again after five minutes: clocks and headers err."""
 RECOVERY_SECONDS = 5.0
 """How long one step of recovery takes."""
 
@@ -30,7 +30,7 @@ _PACE_SECONDS = 2.0  # a pace from headers is forgotten unless later answers rep
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Bucket:
-    """A limit as a leaking bucket: ``rate`` a minute for ever, ``burst`` of them at once after a pause."""
+    """A limit as a leaking bucket: ``rate`` a minute forever, ``burst`` of them at once after a pause."""
 
     rate: float
     burst: int
@@ -39,12 +39,12 @@ class Bucket:
 def bucket(per_minute: float, *, largest: int = 1) -> Bucket:
     """Return the bucket that gives nearly ``per_minute``, and never more in any 60 seconds.
 
-    A bucket lets ``burst`` pass at once and goes on at its rate. The burst is 0.15 seconds' worth, but at least what
+    A bucket lets ``burst`` pass at once and continues at its rate. The burst is 0.15 seconds' worth, but at least what
     one call may need (``largest``), and comes off the rate where the margin does not cover it. Below 40 a minute
     of something that comes 20 at once no bucket can hold the limit in every single minute; this one holds it
     within twice.
     """
-    # Two, where the margin covers it: who wakes a little late must not lose what came meanwhile.
+    # Two, where the margin covers it: a late wake-up must not lose permits.
     burst = max(largest, int(per_minute / 400), 2 if per_minute * _MARGIN >= 1 else 1)
     return Bucket(max(min(per_minute * (1 - _MARGIN), per_minute - (burst - 1)), per_minute / 2), burst)
 
@@ -56,7 +56,7 @@ def group_size(rate: float) -> int:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Demand:
-    """What one worker says of itself: its batch, calls a minute of late, and whether it had to wait for them."""
+    """A worker's report: its batch, recent calls a minute, and whether it had to wait for them."""
 
     batch: str
     urgent: bool

@@ -58,7 +58,7 @@ class Rates:
         return self.share is not None and (self.batch_rate is None or self.share < self.batch_rate)
 
     def size(self, name: str) -> Bucket | None:
-        """Return the bucket that holds now, or None; while Redis is away, this worker's part of it."""
+        """Return the current bucket, or None; while Redis is down, this worker's part of it."""
         if name == "items":
             size = self.items
         elif name == "requests":

@@ -1,4 +1,4 @@
-"""What workers share about a target's limits, in Redis: buckets, holds, lowered rates, who is at work.
+"""What workers share about a target's limits, in Redis: buckets, holds, lowered rates, active workers.
 
 Buckets are the library's (throttled-py: GCRA, by Redis' own clock). The rest are a few keys that expire by
 themselves, so nothing is left behind by a worker that was killed. Must not import Django, models or services.
@@ -53,7 +53,7 @@ class Buckets:
         self._made: dict[str, tuple[Bucket, Throttled]] = {}
 
     async def take(self, name: str, size: Bucket, cost: int) -> float:
-        """Take ``cost``, at most the burst, out of a bucket: 0 if it was there, else in how many seconds it may be."""
+        """Take ``cost``, at most the burst, from a bucket: 0 if available, else the seconds until it may be."""
         made = self._made.get(name)
         if made is None or made[0] != size:
             # Calls an hour: the library's rates are whole numbers. A bucket keeps its level when its rate changes.
@@ -69,7 +69,7 @@ class Buckets:
 
 
 def local_buckets() -> Buckets:
-    """Make buckets of this process only, for when Redis is away."""
+    """Make buckets of this process only, for when Redis is down."""
     return Buckets(MemoryStore(), "limit")
 
 
@@ -106,13 +106,13 @@ class LimitStore:
         with _away():
             wait = await self._buckets.take(name, size, cost)
             if wait > max(180.0, 2 * size.burst * 60 / size.rate):
-                # No bucket is ever that full: Redis' clock was set back. Begin anew.
+                # No bucket is ever that full: Redis' clock was set back. Reset it.
                 await self._client.delete(self._buckets.key(name))
                 return 0.001
             return wait
 
     async def meet(self, demand: Demand) -> Shared:
-        """Say that this worker is at work, and read what the others say."""
+        """Publish this worker's report, and read the others'."""
         with _away():
             seconds, micros = await self._client.time()
             now = seconds + micros / 1e6
@@ -148,7 +148,7 @@ class LimitStore:
         """
         key = f"{self._prefix}:hold"
         with _away():
-            # Whoever sets the hold lowers the rate; the calls that were on their way then only make it longer.
+            # The worker that sets the hold lowers the rate; calls in flight then only extend it.
             if not await self._client.set(key, 1, px=_ms(hold), nx=True):
                 if await self._client.pttl(key) < _ms(hold):
                     await self._client.set(key, 1, px=_ms(hold))

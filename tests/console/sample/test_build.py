@@ -1,4 +1,4 @@
-"""The bundled archive is what the generator makes, and shows every peculiarity it is there for."""
+"""The bundled archive is what the generator makes, and shows every quirkyity it is there for."""
 
 import csv
 import gzip

@@ -127,7 +127,7 @@ def test_a_file_that_cant_be_taken_names_itself_and_the_key(
     [
         ("a.json", b"\xff", "it is not UTF-8"),
         ("a.json", b"[]", "it is no JSON object"),
-        ("a.json", b'{"slug": "a", "slug": "b"}', "the key slug stands twice"),
+        ("a.json", b'{"slug": "a", "slug": "b"}', "the key slug occurs twice"),
         ("a.json", b'{"slug": "a", "spec": {"top_p": NaN}}', "NaN is no JSON number"),
         ("a.json", b'{"slug": "a", "spec": {"top_p": 1e999}}', "spec holds a number"),
         ("a.json", b"[" * 90_000, "it can't be read"),

@@ -181,7 +181,7 @@ def test_slugs_become_importable_names_that_hide_no_module() -> None:
     [
         ('MODEL: Final[str] = "m"', "MODEL: Final[str] = open('x')", "MODEL, line"),
         ('MODEL: Final[str] = "m"', 'MODEL: Final[str] = f"m"', "MODEL, line"),
-        ('MODEL: Final[str] = "m"', 'MODEL = "m"\nMODEL = "n"', "MODEL stands there twice"),
+        ('MODEL: Final[str] = "m"', 'MODEL = "m"\nMODEL = "n"', "MODEL is there twice"),
         ('MODEL: Final[str] = "m"', 'MODLE: Final[str] = "m"', "MODLE is none of its constants"),
         ("import copy", "import os", "only the constants"),
         ("    return kwargs\n", "    kwargs['x'] = 1\n    return kwargs\n", "only the constants"),
@@ -190,7 +190,7 @@ def test_slugs_become_importable_names_that_hide_no_module() -> None:
         (
             '"temperature": 1,',
             '"temperature": 1, "temperature": 2,',
-            "the key temperature stands there twice",
+            "the key temperature is there twice",
         ),
         ('"temperature": 1,', '"temperature": 1e999,', "too large"),
         ('"temperature": 1,', '"model": "n",', "model stands in MODEL already"),

@@ -145,7 +145,7 @@ def test_a_chunk_that_arrived_twice_before_the_next_one_is_found(
         delete_item(sandbox, thread, 20)
     row = run(apis)
     assert found(row) == [("items_twice", "thread_1")]
-    assert "20 not planned; 20 of these stand there twice" in row.discrepancies.get().found
+    assert "20 not planned; 20 of these are there twice" in row.discrepancies.get().found
 
 
 @pytest.mark.parametrize(

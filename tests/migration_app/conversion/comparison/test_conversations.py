@@ -1,4 +1,4 @@
-"""A conversation read back whole: items, what the target called them, metadata, and what stands there twice."""
+"""A conversation read back whole: items, what the target called them, metadata, and what is there twice."""
 
 from __future__ import annotations
 
@@ -101,7 +101,8 @@ def test_a_plans_bodies_can_be_gone_through_again() -> None:
 def test_another_item_with_the_same_words_is_a_difference() -> None:
     comparison = compared(said(*"ab"), listed(*"ab"), ("msg_0", "msg_other"))
     assert words_of(comparison) == (
-        "item 2 is not the one that was appended: it says the same, but its id is msg_1, and msg_other was recorded"
+        "item 2 is not the one that was appended: its content is the same, but its id is msg_1, "
+        "and msg_other was recorded"
     )
     difference = comparison.difference()
     assert difference is not None
@@ -201,7 +202,7 @@ def test_items_that_stand_there_twice_are_counted_wherever_they_stand(
 ) -> None:
     comparison = compared(said(*planned), listed(*found))
     assert comparison.repeated == repeated
-    assert words_of(comparison).endswith(f"; {repeated} of these stand there twice") == bool(repeated)
+    assert words_of(comparison).endswith(f"; {repeated} of these are there twice") == bool(repeated)
 
 
 def repeats(chunks: list[str], behind: str) -> int:

@@ -352,7 +352,7 @@ def test_words_that_stand_there_twice_are_told_so(make_thread: MakeThread, sandb
     continued_by_its_application(sandbox, thread.conversation.conversation_id, "user says 2")
     verified(claim(start("verify", thread)))
     thread.refresh_from_db()
-    assert thread.error_text.endswith("1 not planned; 1 of these stand there twice")
+    assert thread.error_text.endswith("1 not planned; 1 of these are there twice")
 
 
 def test_verifying_again_what_is_verified_stays_verified(
