@@ -101,15 +101,15 @@ class BatchKind(ThreadAction):
         return self
 
     def skip_reason(self, status: str) -> str:
-        """Say why threads of this status are not taken."""
+        """Say why threads of this status are not included."""
         if status in {S.QUEUED, S.BACKFILLING}:
             return _IN_WORK
         return self.skipped.get(status) or self.skipped_otherwise
 
 
 _EXIT_ON_ERROR = "With --wait: exit 1 if any thread ends with an error."
-_UNDECIDED = "It does not wait for a person, so there is nothing to decide."
-_EXCLUDED = "It was excluded; Retry brings it back."
+_UNDECIDED = "It is not in review, so there is nothing to decide."
+_EXCLUDED = "It was excluded; Retry includes it again."
 
 BATCH_KINDS: dict[str, BatchKind] = {
     kind.name: kind
@@ -152,14 +152,14 @@ BATCH_KINDS: dict[str, BatchKind] = {
             icon="move_up",
             button="Start backfill",
             lead="Creates a conversation for each thread, appends its items in order, reads everything back and "
-            "compares. A thread that already has a conversation goes on where it stopped.",
+            "compares. A thread that already has a conversation is resumed where it stopped.",
             takes=Q(status__in=[S.SNAPSHOTTED, S.ROLLED_BACK, S.BACKFILLED])
             | Q(status=S.NEEDS_REVIEW, error_code="source_grown"),
             skipped={
                 S.REGISTERED: "It has no snapshot yet: import its archive, or run Snapshot first.",
-                S.BLOCKED: "A finding blocks it: look at the thread, then use Retry or Exclude.",
+                S.BLOCKED: "A finding blocks it: check the thread, then use Retry or Exclude.",
                 S.VERIFIED: "It is migrated and verified already.",
-                S.NEEDS_REVIEW: "A person must look at it first; then use Retry, or decide about it.",
+                S.NEEDS_REVIEW: "It needs a review first; then use Retry, or decide about it.",
                 S.FAILED: "It failed before: use Retry.",
                 S.SOURCE_MISSING: "The source no longer has it, so there is nothing to send.",
                 S.EXCLUDED: _EXCLUDED,
@@ -169,7 +169,7 @@ BATCH_KINDS: dict[str, BatchKind] = {
             figures="sends",
             must_verify=True,
             verb="backfill",
-            help="Copy threads into conversations and verify them. With --wait: exit 1 unless all end verified; of "
+            help="Copy threads into conversations and verify them. With --wait: exit 1 unless all are verified; of "
             "--all, those count that were not at an end before (blocked, failed, in review or without a snapshot).",
         ),
         BatchKind(
@@ -197,13 +197,13 @@ BATCH_KINDS: dict[str, BatchKind] = {
             permission="migration_app.verify_thread",
             icon="inventory_2",
             button="Start check",
-            lead="Asks the target whether the files and vector stores that these threads need are still there. What is "
+            lead="Checks at the target whether the files and vector stores of these threads still exist. What is "
             "missing or expired becomes a finding. Nothing is written to the target.",
             takes=Q(snapshot_at__isnull=False) & ~Q(status__in=[S.QUEUED, S.BACKFILLING]),
-            skipped_otherwise="It has no snapshot yet, so nothing is known of its files.",
+            skipped_otherwise="It has no snapshot yet, so its files are unknown.",
             hand_out=hand_out_work(W.RESOURCES),
             verb="check",
-            help="Ask the target whether the files and vector stores that threads need are still there. "
+            help="Check at the target whether the files and vector stores that threads need still exist. "
             f"{_EXIT_ON_ERROR}",
         ),
         BatchKind(
@@ -212,8 +212,8 @@ BATCH_KINDS: dict[str, BatchKind] = {
             permission="migration_app.retry_thread",
             icon="replay",
             button="Start retry",
-            lead="Takes up threads that stopped: those without a snapshot are fetched again, those with one are "
-            "backfilled from where they stand, excluded ones come back into the estate.",
+            lead="Retries threads that stopped: those without a snapshot are fetched again, those with one are "
+            "resumed where they stopped, excluded ones are included again.",
             takes=Q(status__in=[S.FAILED, S.NEEDS_REVIEW, S.SOURCE_MISSING, S.BLOCKED, S.EXCLUDED]),
             skipped_otherwise="It did not stop: there is nothing to retry.",
             hand_out=retry,
@@ -221,44 +221,42 @@ BATCH_KINDS: dict[str, BatchKind] = {
             converts_some=True,
             figures="sends",
             verb="retry",
-            help=f"Take up threads that stopped, from where they stand. {_EXIT_ON_ERROR}",
+            help=f"Retry threads that stopped, from where they stopped. {_EXIT_ON_ERROR}",
         ),
         BatchKind(
             name=K.KEEP,
-            title="Keep as it is",
+            title="Accept as is",
             permission="migration_app.review_thread",
             icon="bookmark_added",
-            button="Keep these conversations",
-            lead="For threads in review whose application has gone on with the conversation: reads what was sent, and "
-            "if it still stands as it was sent, the thread is verified as far as that. Nothing is sent.",
+            button="Accept these conversations",
+            lead="For threads in review whose application continued the conversation: reads what was sent, and "
+            "if it is still there unchanged, the thread is verified up to that point. Nothing is sent.",
             # Whether it can be kept is told by reading it, not by the code: a keep that failed has left another one.
             # What has only grown is Backfill's.
             takes=Q(status=S.NEEDS_REVIEW, conversation__state__in=["open", "complete", "verified"])
             & ~Q(error_code="source_grown"),
-            skipped={
-                S.NEEDS_REVIEW: "What it waits for is not a conversation that could be kept: see its page."
-            },
+            skipped={S.NEEDS_REVIEW: "Its conversation can't be accepted as is: see its page."},
             skipped_otherwise=_UNDECIDED,
             hand_out=hand_out_work(W.KEEP),
             warning="What the source has beyond what was sent will not be in the conversation: it becomes a lossy "
             "finding of the thread, and later messages of the source are never appended to this conversation.",
             verb="keep",
-            help="For threads in review: keep their conversations as they are, if what was sent still stands there. "
+            help="For threads in review: accept their conversations as is, if what was sent is still there. "
             f"What the source has beyond becomes a lossy finding. {_EXIT_ON_ERROR}",
             command_reason="it is a decision about what is left out.",
         ),
         BatchKind(
             name=K.ANEW,
-            title="Begin anew",
+            title="Re-migrate",
             permission="migration_app.review_thread",
             icon="restart_alt",
-            button="Begin anew",
+            button="Re-migrate",
             lead="For threads in review: leaves the old conversation at the target, and backfills the whole thread "
             "into a new one.",
             takes=Q(
                 status=S.NEEDS_REVIEW, conversation__state__in=["open", "complete", "verified", "deleting"]
             ),
-            skipped={S.NEEDS_REVIEW: "It has no conversation that could be left: use Retry."},
+            skipped={S.NEEDS_REVIEW: "It has no conversation to leave: use Retry."},
             skipped_otherwise=_UNDECIDED,
             hand_out=hand_out_work(W.ANEW),
             converts=True,
@@ -266,8 +264,8 @@ BATCH_KINDS: dict[str, BatchKind] = {
             figures="sends",
             dangerous=True,
             warning="The mapping will change: each of these threads gets another conversation id. What applications "
-            "added themselves stays in the old conversations only, which are not deleted; the console remembers them.",
-            verb="begin anew",
+            "added stays in the old conversations only, which are not deleted and stay listed.",
+            verb="re-migrate",
             help="For threads in review: leave the old conversation at the target, and backfill the whole thread into "
             f"a new one. The mapping changes. {_EXIT_ON_ERROR}",
             command_reason="these threads get other conversation ids.",
@@ -279,26 +277,26 @@ BATCH_KINDS: dict[str, BatchKind] = {
             icon="undo",
             button="Delete what was sent",
             lead="Deletes what was sent to the target, items first, then the conversation, and confirms it by reading. "
-            "Snapshots and the audit trail stay, so Backfill can begin anew. Conversations that hold anything else "
-            "are left alone and go to review.",
+            "Snapshots and the audit trail stay, so Backfill can send them again. Conversations that hold other items "
+            "are not touched and need review.",
             takes=Q(status__in=[S.BACKFILLED, S.VERIFIED, S.NEEDS_REVIEW])
             | Q(status__in=[S.SNAPSHOTTED, S.FAILED, S.BLOCKED], conversation__isnull=False),
             skipped={
                 S.ROLLED_BACK: "It is rolled back already.",
-                S.EXCLUDED: "It was excluded; Retry brings it back, then it can be rolled back.",
+                S.EXCLUDED: "It was excluded; Retry includes it again, then it can be rolled back.",
             },
             skipped_otherwise="Nothing was sent for it, so there is nothing to delete.",
             hand_out=hand_out_work(W.ROLLBACK),
             figures="deletes",
             approved=True,
             dangerous=True,
-            warning="Deleted items can't be brought back. An application that still uses one of these conversations "
+            warning="Deleted items can't be restored. An application that still uses one of these conversations "
             "will fail.",
             options=(
                 Option(
                     FOREIGN_TOO,
                     "Delete what is not ours too",
-                    "Whatever applications added to these conversations is deleted with them. The console has no copy "
+                    "Everything that applications added to these conversations is deleted too. The console has no copy "
                     "of it: it is lost for good.",
                     flag="not-ours-too",
                     flag_help="delete also what applications added to these conversations: the console has no copy "
@@ -307,9 +305,9 @@ BATCH_KINDS: dict[str, BatchKind] = {
             ),
             verb="roll back",
             help="Delete what was sent to the target for these threads, items first, then the conversation, and "
-            "confirm it by reading. Many threads (the person's other roll backs of the last hours counted in), and "
+            "confirm it by reading. Many threads (including the person's other roll backs of the last hours), and "
             f"--not-ours-too, wait for a second person's approval. {_EXIT_ON_ERROR}",
-            command_reason="what is deleted can't be brought back.",
+            command_reason="deleted items can't be restored.",
         ),
         BatchKind(
             name=K.EXCLUDE,
@@ -317,7 +315,7 @@ BATCH_KINDS: dict[str, BatchKind] = {
             permission="migration_app.exclude_thread",
             icon="block",
             button="Exclude threads",
-            lead="Takes threads out of the migration. Nothing is deleted; Retry brings them back.",
+            lead="Excludes threads from the migration. Nothing is deleted; Retry includes them again.",
             takes=Q(
                 status__in=[
                     S.REGISTERED,

@@ -30,8 +30,8 @@ class Batch(models.Model):
         RETRY = "retry", "retry"
         EXCLUDE = "exclude", "exclude"
         ROLLBACK = "rollback", "roll back"
-        KEEP = "keep", "keep as it is"
-        ANEW = "anew", "begin anew"
+        KEEP = "keep", "accept as is"
+        ANEW = "anew", "re-migrate"
 
     class State(models.TextChoices):
         """How far the batch is."""
@@ -57,7 +57,7 @@ class Batch(models.Model):
     # How fast: threads in flight in each worker, and requests a minute over all of them (null: the target's limit).
     window = models.PositiveSmallIntegerField("threads in flight", default=DEFAULT_WINDOW)
     requests_per_minute = models.PositiveIntegerField(null=True, blank=True)
-    # On-demand work: workers take it before other batches.
+    # On-demand work: workers take it high priority.
     urgent = models.BooleanField(default=False)
     held_text = models.TextField("why it is held", blank=True, default="", db_default="")
     approved_by_name = models.CharField("approved by", max_length=255, blank=True, default="", db_default="")

@@ -170,7 +170,7 @@ class FormerConversation(models.Model):
     """
 
     class Fate(models.TextChoices):
-        """What became of it."""
+        """Result."""
 
         ROLLED_BACK = "rolled_back", "rolled back"
         LEFT = "left", "left at the target"

@@ -47,8 +47,8 @@ class Thread(models.Model):
         VERIFY = "verify", "verify"
         RESOURCES = "resources", "check files"
         ROLLBACK = "rollback", "roll back"
-        KEEP = "keep", "keep as it is"
-        ANEW = "anew", "begin anew"
+        KEEP = "keep", "accept as is"
+        ANEW = "anew", "re-migrate"
 
     thread_id = opaque_id("thread id")
     user_ref = models.CharField("user reference", max_length=512, blank=True, db_collation="C")
@@ -134,9 +134,9 @@ class Thread(models.Model):
             ("verify_thread", "Can verify threads"),
             ("retry_thread", "Can retry threads"),
             ("exclude_thread", "Can exclude threads"),
-            ("review_thread", "Can decide about threads in review: keep them as they are, begin anew"),
+            ("review_thread", "Can decide about threads in review: accept them as is, or re-migrate them"),
             ("rollback_thread", "Can roll threads back: delete what was sent to the target"),
-            ("approve_rollback", "Can approve the roll back that somebody else asked for"),
+            ("approve_rollback", "Can approve a roll back that somebody else requested"),
             ("export_mapping", "Can export the mapping"),
         ]
 

@@ -29,7 +29,7 @@ class ServerWords(models.Model):
             models.UniqueConstraint(fields=["thread", "code", "item"], name="serverwords_last_of_a_kind")
         ]
         default_permissions = ()
-        permissions = [("erase_server_words", "Can erase what servers said of threads")]
+        permissions = [("erase_server_words", "Can erase server messages of threads")]
 
     def __str__(self) -> str:
         return f"{self.code} of thread {self.thread_id}"

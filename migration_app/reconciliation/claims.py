@@ -200,7 +200,7 @@ class SnapshotClaim:
 def conversation_claim(thread: Thread, *, quick: bool) -> ConversationClaim | None:
     """What is claimed of a thread's conversation; None if the thread is being worked on, or claims nothing.
 
-    A conversation that its application goes on with, or whose plan can't be made again, is compared by the
+    A conversation that its application goes on with, or whose plan can't be rebuilt, is compared by the
     fingerprint of what was sent.
     """
     conversation = Conversation.objects.filter(thread=thread, state__in=_COMPLETE).first()

@@ -32,7 +32,7 @@ COUNTED_UP_TO = 10_000
 """Leases and orphans are counted up to here: more says nothing more."""
 
 QUIET = dt.timedelta(minutes=10)
-"""Signs of life come every few seconds; whoever gave none for so long is gone."""
+"""Heartbeats come every few seconds; a task without one for so long is dead."""
 
 _AT_WORK = frozenset({S.QUEUED, S.BACKFILLING})
 _ENDED_HALF_WAY = frozenset({S.FAILED, S.BLOCKED, S.NEEDS_REVIEW, S.SNAPSHOTTED, S.EXCLUDED})

@@ -33,7 +33,7 @@ class Estimate:
 def calls_estimate(
     *, checks: Collection[str], sample_size: int | None, seed: int = 0, quick: bool = False
 ) -> Estimate:
-    """Count the calls: one a page of 100 items and at least one, and one for the conversation itself; one a thread at
+    """Estimate: one a page of 100 items and at least one, and one for the conversation itself; one a thread at
     the live source. A quick reconciliation reads no conversation itself, and one that was kept takes a call less.
 
     Exact for the whole estate as it is now and for samples of up to 1,000; else from the mean of 1,000.

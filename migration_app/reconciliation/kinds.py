@@ -56,7 +56,7 @@ KINDS: Mapping[str, Kind] = {
     "items_twice": Kind(
         _ERROR,
         "Items that were sent stand there twice: an append acted a second time, after it was given up for lost.",
-        "Send the thread to review, then begin anew: what stands twice would be read as said twice.",
+        "Send the thread to review, then re-migrate: repeated items would be read as said twice.",
         reviewable=True,
     ),
     "metadata_differs": Kind(

@@ -72,6 +72,7 @@ class Breaker:
         """Why the batch must stop, for the operator; empty if it need not."""
         if not self.probing or (self._code in PASSING and now - self._since < PATIENCE_SECONDS):
             return ""
-        advice = _ADVICE.get(self._code, "See that the target is well again, then resume.")
+        advice = _ADVICE.get(self._code, "Check that the target is healthy again, then resume.")
         lasted = f" for {now - self._since:.0f} s" if self._code in PASSING else ""
-        return f"{len(self._threads)} threads in a row failed alike{lasted} ({self._code}): {self._text} {advice}"
+        failed = f"{len(self._threads)} threads in a row failed with the same error{lasted}"
+        return f"{failed} ({self._code}): {self._text} {advice}"

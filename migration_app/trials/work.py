@@ -164,5 +164,5 @@ def _count(alike: _Alike, code: str) -> None:
     alike.code = code
     if alike.times >= ALIKE:
         raise _EndError(
-            f"{ALIKE} turns in a row failed alike ({code}). Look at one of them, see to the cause, then go on."
+            f"{ALIKE} turns in a row failed with the same error ({code}). Check one, fix the cause, then resume."
         )

@@ -46,7 +46,7 @@ def test_two_versions_are_counted_run_judged_blind_and_revealed(
     page.get_by_label("Prompt version").fill("clerk@1")
     page.get_by_label("Compare with").fill("clerk@2")
     page.get_by_label("Threads, one id a line").fill("thread_1\nthread_tool")
-    page.get_by_role("button", name="Count the calls").click()
+    page.get_by_role("button", name="Estimate").click()
     costs = page.locator("#costs")
     expect(costs).to_contain_text("Creates4")
     expect(costs).to_contain_text("Responses4 to 12")

@@ -176,7 +176,7 @@ class BatchAdmin(RowPageAdmin[Batch]):
 
     @admin.display(description="threads taken")
     def show_taken(self, batch: Batch) -> str:
-        """Taken of looked at."""
+        """Included of matched."""
         return f"{batch.taken_count:,} of {batch.selected_count:,}"
 
     def progress_view(self, request: HttpRequest, pk: int) -> JsonResponse:

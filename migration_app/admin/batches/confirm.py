@@ -108,7 +108,7 @@ def _at_least(preflight: Preflight, count: int) -> str:
 def _figures(kind: BatchKind, preflight: Preflight) -> list[tuple[str, str]]:
     totals = preflight.totals
     left_out = sum(preflight.refused_by_status.values())
-    figures = [("Will be taken", preflight.taken), ("Left out", left_out)]
+    figures = [("Included", preflight.taken), ("Skipped", left_out)]
     if kind.figures == "sends":
         if preflight.blocked:
             figures.append(("Will be blocked", preflight.blocked))

@@ -25,7 +25,7 @@ from migration_app.models.batch import DEFAULT_WINDOW, MAX_WINDOW
 from migration_app.threads.plans import policies_words
 
 FEW = 20
-"""So many threads, chosen one by one, are somebody waiting for them: proposed to go before other batches."""
+"""So many threads, chosen one by one, are somebody waiting for them: proposed to go high priority."""
 
 POLICY_FIELD = "policy-"
 _THROTTLE = ("window", "requests_per_minute", "urgent")
@@ -50,7 +50,7 @@ class ThrottleForm(ConsoleForm):
         error_messages={"invalid": "Requests a minute must be a whole number."},
     )
     urgent = forms.BooleanField(
-        label="Before other batches",
+        label="High priority",
         help_text="Workers make room for it within a second. For threads that somebody waits for.",
         required=False,
         widget=CheckboxInput(),
@@ -157,7 +157,7 @@ class ConfirmForm(ThrottleForm):
         if self.data.get("counted", shown) != shown:
             # Nobody starts what was not shown: the figures were those of other policies.
             raise forms.ValidationError(
-                "You chose other policies than the figures were for. They are counted anew: confirm again."
+                "You chose other policies than the figures were for. They were recalculated: confirm again."
             )
         return self.cleaned_data
 

@@ -294,7 +294,7 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
         return page
 
     def rejects_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
-        """POST: download the reject file; with the lines themselves for those who may see content."""
+        """POST: download the reject file; with the lines themselves for users who may see content."""
         row = self.row_for(request, pk)
         if request.method != "POST":
             return HttpResponseRedirect(reverse("admin:migration_app_sourceimport_change", args=[row.pk]))

@@ -70,7 +70,7 @@ def zip_response(request: HttpRequest, prompts: QuerySet[Prompt]) -> HttpRespons
     export = prompts_export(prompts)
     if export.left_out:
         shown = ", ".join(export.left_out[:10]) + (" …" if len(export.left_out) > 10 else "")
-        messages.warning(request, f"Left out, since no version of them is active: {shown}.")
+        messages.warning(request, f"Skipped, because no version of them is active: {shown}.")
     if not export.files:
         messages.error(request, "No prompt has an active version, so there is nothing to export.")
         return None

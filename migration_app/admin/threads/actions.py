@@ -19,7 +19,7 @@ _PREFLIGHT = ThreadAction(
 )
 _ERASE_WORDS = ThreadAction(
     name="erase_words",
-    title="Erase servers' words",
+    title="Erase server messages",
     permission="migration_app.erase_server_words",
     icon="ink_eraser",
     button="Erase the words",

@@ -130,7 +130,7 @@ class FormerConversationAdmin(ReadOnlyAdmin[FormerConversation]):
         "actor",
         "show_parted",
     )
-    list_filter = (choice_filter("fate", "fate", list(FormerConversation.Fate.choices)),)
+    list_filter = (choice_filter("fate", "outcome", list(FormerConversation.Fate.choices)),)
     list_select_related = ("thread",)
     search_fields = ("conversation_id",)
     search_help_text = "Exact conversation or thread id"
@@ -162,20 +162,20 @@ class FormerConversationAdmin(ReadOnlyAdmin[FormerConversation]):
         """The target's id, which the mapping no longer names."""
         return format_html('<span class="mc-mono">{}</span>', former.conversation_id)
 
-    @admin.display(description="fate")
+    @admin.display(description="outcome")
     def show_fate(self, former: FormerConversation) -> str:
-        """What became of it, coloured where something was left behind that should be gone."""
+        """Result, coloured where something was left behind that should be gone."""
         return badge_html(Badge(former.get_fate_display(), "warning" if former.residue else ""))
 
-    @admin.display(description="residue")
+    @admin.display(description="left behind")
     def show_residue(self, former: FormerConversation) -> str:
         """Whether reading found something left."""
         return "yes" if former.residue else "–"
 
-    @admin.display(description="residue")
+    @admin.display(description="left behind")
     def show_whole_residue(self, former: FormerConversation) -> str:
         """What reading did not confirm to be gone."""
-        return former.residue or "none: reading confirmed it, or nothing was to be deleted"
+        return former.residue or "nothing: confirmed by reading, or there was nothing to delete"
 
     @admin.display(description="deletion")
     def show_deletion(self, former: FormerConversation) -> str:

@@ -29,7 +29,7 @@ class CloseOrphanForm(ConsoleForm):
     """What became of a conversation that nobody can find, and how that is known."""
 
     state = forms.ChoiceField(
-        label="What became of it",
+        label="Result",
         choices=[(state.value, described(capfirst(state.label), text)) for state, text in _ENDS.items()],
         widget=RadioSelect(),
         error_messages=dict.fromkeys(

@@ -166,7 +166,7 @@ def review_context(request: HttpRequest, thread: Thread) -> dict[str, Any]:
 
 
 def _words_context(request: HttpRequest, thread: Thread, *, may_see: bool) -> dict[str, Any]:
-    """What servers said of the thread: content, so only who may see that gets it, and leaves an audit row."""
+    """Server messages of the thread: content, so only who may see that gets it, and leaves an audit row."""
     rows = slice_of(request, "words", thread.server_words.order_by("-said_at", "item"), size=_ROWS_A_PAGE)
     if may_see and rows.total:
         audit_record(
@@ -186,7 +186,7 @@ def _words_context(request: HttpRequest, thread: Thread, *, may_see: bool) -> di
 
 
 def _planned(thread: Thread) -> tuple[PlannedThread, str]:
-    """The thread's plan; if the one that was sent can't be made again, that of today, and in words why."""
+    """The thread's plan; if the one that was sent can't be rebuilt, that of today, and in words why."""
     try:
         return thread_plan(thread), ""
     except PlanLostError as error:

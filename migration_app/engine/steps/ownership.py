@@ -100,7 +100,7 @@ async def intact_or_review(work: Work, conversation: Conversation) -> Ownership:
             raise NeedsReviewError(
                 "difference",
                 f"Items {found.chunk.first_item + 1} to {last} (chunk {found.chunk.sequence + 1}) are not all there "
-                "as they were sent, or others that say the same stand in their place. Begin anew, or roll the "
+                "as they were sent, or were replaced by equal ones. Re-migrate, or roll the "
                 "thread back.",
             )
     return standing

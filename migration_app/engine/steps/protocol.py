@@ -219,7 +219,7 @@ async def _sent_before(work: Work, conversation: Conversation) -> tuple[int, int
             raise NeedsReviewError(
                 "plan_changed",
                 f"Chunk {chunk.sequence + 1} was sent from a plan that is no longer the same: the snapshot or the "
-                "conversion changed since. Begin anew, roll the thread back, or keep it as it is.",
+                "conversion changed since. Re-migrate, roll the thread back, or accept it as is.",
             )
         if chunk.state == Chunk.State.SENDING and not await settle(work, conversation, chunk):
             # Only the last one can be in doubt.

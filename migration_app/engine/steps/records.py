@@ -48,7 +48,7 @@ def not_whole() -> NeedsReviewError:
     """Why nothing can be sent to, or read from, a conversation whose roll back was begun."""
     return NeedsReviewError(
         "rollback_begun",
-        "A roll back of it was begun and is not over: its conversation is not whole. Roll it back, or begin anew.",
+        "A roll back has started and is not finished: its conversation is incomplete. Roll it back, or re-migrate.",
     )
 
 
@@ -57,7 +57,7 @@ def kept_as_it_is() -> NeedsReviewError:
     return NeedsReviewError(
         "conversation_continued",
         "It is kept as it is, with what its application added: nothing more is sent to that conversation. Keep "
-        "it again, begin anew, or roll the thread back.",
+        "it again, re-migrate, or roll the thread back.",
     )
 
 
@@ -288,7 +288,7 @@ def thread_kept(entry: Entry, conversation: Conversation, plan: ThreadPlan | Non
     """A person keeps the conversation as it is: ours up to ``continued_after``, the rest its application's.
 
     What the source has beyond stands among the findings that are counted. ``plan`` is None where the one that
-    was sent can't be made again.
+    was sent can't be rebuilt.
     """
     kept = conversation.continued_after or 0
     conversation.state = Conversation.State.VERIFIED

@@ -1,4 +1,4 @@
-"""What a person decides about a thread in review: to keep its conversation as it is, or to begin anew.
+"""A person's decisions about a thread in review: accept its conversation as is, or re-migrate.
 
 Neither sends anything to the old conversation. Must not import jobs or rq.
 """
@@ -39,7 +39,7 @@ async def _keep(work: Work) -> None:
     standing = await intact_or_review(work, conversation)
     if not standing.intact:
         raise NeedsReviewError(
-            "difference", "Nothing of what was sent stands in the conversation: begin anew, or roll it back."
+            "difference", "Nothing of what was sent is in the conversation: re-migrate, or roll it back."
         )
     for found in standing.chunks:
         if found.chunk.state == Chunk.State.SENDING and not found.as_sent:
@@ -48,7 +48,7 @@ async def _keep(work: Work) -> None:
                 raise NeedsReviewError(
                     "append_in_doubt",
                     "The answer to an append was lost, and it may still arrive. "
-                    f"Keep the conversation in {left:.0f} s, or begin anew.",
+                    f"Accept the conversation in {left:.0f} s, or re-migrate.",
                 )
     for found in standing.chunks:
         if found.chunk.state == Chunk.State.SENDING and found.as_sent:

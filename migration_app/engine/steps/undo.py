@@ -280,7 +280,7 @@ def _continued(conversation: Conversation, standing: Ownership) -> NeedsReviewEr
     return NeedsReviewError(
         "conversation_continued",
         f"The conversation holds {_items(standing.foreign)} that are not ours: its application has gone on with "
-        f"it. {begun} Keep it, begin anew, or roll it back and choose to delete these too.",
+        f"it. {begun} Accept it as is, re-migrate, or roll it back and choose to delete these too.",
     )
 
 

@@ -83,7 +83,7 @@ class Command(BaseCommand):
         ):
             say(f"{count:>12,}  {words}")
         for title, rows in (
-            ("Left out, by status", [(count, status) for status, count in found.refused_by_status.items()]),
+            ("Skipped, by status", [(count, status) for status, count in found.refused_by_status.items()]),
             (
                 "Fidelity",
                 [(count, name or "not assessed") for name, count in sorted(found.by_fidelity.items())],

@@ -74,7 +74,7 @@ def test_two_different_edits_of_one_prompt_are_refused(version: PromptVersion) -
         ("kitchen_desk.py", prompt_module(version).replace(b"kind", b"firm")),
     ]
     with pytest.raises(
-        PromptFileError, match=r"kitchen-desk\.json and kitchen_desk\.py say two different things"
+        PromptFileError, match=r"kitchen-desk\.json and kitchen_desk\.py have different content"
     ):
         take(*edited)
     assert PromptVersion.objects.count() == 1

@@ -193,7 +193,7 @@ def test_slugs_become_importable_names_that_hide_no_module() -> None:
             "the key temperature is there twice",
         ),
         ('"temperature": 1,', '"temperature": 1e999,', "too large"),
-        ('"temperature": 1,', '"model": "n",', "model stands in MODEL already"),
+        ('"temperature": 1,', '"model": "n",', "model is in MODEL already"),
         ('"temperature": 1,', "1: 1,", "keys of a dictionary must be texts"),
         ("def create_kwargs", "def create kwargs", "it is not Python"),
         ("import copy", "import copy\x00", "it is not Python"),

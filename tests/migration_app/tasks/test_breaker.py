@@ -25,7 +25,7 @@ def test_different_threads_that_fail_alike_trip_it_with_words_that_say_what_to_d
     assert breaker.tripped(now=0) == ""
     failed(breaker, code, 3)
     reason = breaker.tripped(now=0)
-    assert f"3 threads in a row failed alike ({code}): It says {code}." in reason
+    assert f"3 threads in a row failed with the same error ({code}): It says {code}." in reason
     assert "resume" in reason
 
 

@@ -110,7 +110,7 @@ def test_edited_files_are_taken_in(log_in: LogIn) -> None:
         log_in("operator"), ("kitchen_desk.py", edited), ("kitchen-desk.json", prompt_document(version))
     )
     assert b"1 new version" in response.content
-    assert b"unchanged: it says nothing new" in response.content
+    assert b"unchanged" in response.content
     made = PromptVersion.objects.get(number=2)
     assert (made.spec["instructions"], made.author_name) == ("Be brief.\nBe fair.", "operator")
 

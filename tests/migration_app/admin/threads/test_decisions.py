@@ -130,14 +130,14 @@ def test_a_roll_back_tells_how_much_is_to_be_deleted(log_in: LogIn) -> None:
 @pytest.mark.parametrize(
     ("code", "offered"),
     [
-        ("conversation_continued", {"Keep as it is", "Begin anew", "Roll back", "Verify"}),
-        ("kept_source_grown", {"Keep as it is", "Begin anew", "Roll back", "Verify"}),
-        ("source_grown", {"Begin anew", "Roll back", "Verify", "Backfill"}),
+        ("conversation_continued", {"Accept as is", "Re-migrate", "Roll back", "Verify"}),
+        ("kept_source_grown", {"Accept as is", "Re-migrate", "Roll back", "Verify"}),
+        ("source_grown", {"Re-migrate", "Roll back", "Verify", "Backfill"}),
     ],
 )
 def test_a_thread_in_review_offers_what_can_be_decided(log_in: LogIn, code: str, offered: set[str]) -> None:
     html = log_in("admin").get(thread_page(in_review(code))).content.decode()
-    every = ("Keep as it is", "Begin anew", "Roll back", "Verify", "Backfill")
+    every = ("Accept as is", "Re-migrate", "Roll back", "Verify", "Backfill")
     assert {title for title in every if f"</span>{title}</a>" in html} == offered
 
 
@@ -147,8 +147,10 @@ def test_a_kept_thread_is_marked_and_says_which_items_are_left_out(
     thread = make_thread("one", "two", "three", status="verified")
     conversation_made(thread=thread, state="verified", verified_at=timezone.now(), continued_after=2)
     html = log_in("operator").get(thread_page(thread)).content.decode()
-    assert "kept as it is after item 2" in html
-    assert html.count("left out: the conversation was kept as it is") == 3  # no chunk of it is on record here
+    assert "accepted as is after item 2" in html
+    assert (
+        html.count("left out: the conversation was accepted as is") == 3
+    )  # no chunk of it is on record here
     assert "later_messages_left_out" in html
 
 

@@ -75,7 +75,7 @@ def test_metadata_values_are_shown_to_those_who_may_see_content_and_that_is_audi
 ) -> None:
     entry = orphan(make_thread("hello"), metadata_keys=["thread_id", "gone"])
     viewer = log_in("viewer").get(url(entry)).content.decode()
-    assert "for those who may see content" in viewer
+    assert "for users who may see content" in viewer
     assert not AuditEvent.objects.filter(verb="orphan.metadata_viewed").exists()
     operator = log_in("operator").get(url(entry)).content.decode()
     assert "no longer in the snapshot" in operator

@@ -295,7 +295,7 @@ def test_a_plan_that_cannot_be_made_again_is_told_and_the_snapshot_still_shown(
     thread = make_thread("one")
     conversation_made(thread=thread, replacements=[{"position": 7, "level": 0}])
     response = log_in("operator").get(page_url(thread))
-    assert "can't be made again" in response.content.decode()
+    assert "can't be rebuilt" in response.content.decode()
     assert [part.text for part in response.context["entries"].rows[0].parts] == ["one"]
 
 

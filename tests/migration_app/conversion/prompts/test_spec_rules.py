@@ -95,7 +95,7 @@ def test_a_spec_with_every_argument_is_taken_by_the_rules_and_by_the_description
         ({"tools": {}}, "tools", "must be a list"),
         ({"tools": ["tide"]}, "tools[0]", "an object with a type"),
         ({"tools": [{"type": "retrieval"}]}, "tools[0].type", "no tool of the type retrieval"),
-        ({"tools": [{"type": "function", "function": FUNCTION}]}, "tools[0].function", "stand in the tool itself"),
+        ({"tools": [{"type": "function", "function": FUNCTION}]}, "tools[0].function", "belong in the tool itself"),
         ({"tools": [FUNCTION, FUNCTION]}, "tools[1].name", "tools[0] has the same name"),
         ({"tools": [FUNCTION | {"name": "a.b"}]}, "tools[0].name", "1 to 64 letters"),
         ({"tools": [{"type": "file_search", "vector_store_ids": []}]}, "tools[0].vector_store_ids", "no vector store"),
