@@ -1,6 +1,6 @@
 """What RQ carries: the name of a kind of work, and a number. With ``worker`` the only module that imports rq.
 
-The queue may lose everything: what is to be done stands in the database, and every worker reads that when it
+The queue may lose everything: pending work is in the database, and every worker reads that when it
 starts and every 20 seconds (``sweep``). A job delivered twice, or one too many, finds nothing to claim.
 """
 
@@ -42,7 +42,7 @@ _AFTER_BUG_SECONDS = 1.0
 
 
 def enqueue(kind: TaskKind, pk: int = 0) -> None:
-    """Put work into the queue when the transaction at hand commits.
+    """Enqueue work when the current transaction commits.
 
     If the queue can't be reached that is logged, and a worker finds the work later.
     """
@@ -146,7 +146,7 @@ def queue_named(name: str = DEFAULT, **options: Any) -> Queue:
 
 
 def _actor(name: str = "", user_id: int | None = None) -> Actor:
-    """Who acts in a job: whoever asked for the work, through this job; or the worker itself."""
+    """Who acts in a job: the person who requested the work, through this job; or the worker itself."""
     job: Job | None = get_current_job()
     return Actor(
         name=name or f"worker on {socket.gethostname()}",

@@ -35,8 +35,8 @@ class JobRefusedError(Exception):
 class ConsoleJob(Job):
     """A job that takes a turn at one of the console's kinds of work, and does nothing else.
 
-    Whoever can write to Redis could name any function there, as the job's, as what follows its success or failure,
-    or an address to call when it ends. None of that is looked at; the job fails instead.
+    A client that can write to Redis could name any function there, as the job's, as what follows its success or
+    failure, or an address to call when it ends. All of that is ignored; the job fails instead.
     """
 
     success_callback = failure_callback = stopped_callback = None
@@ -64,7 +64,7 @@ class ConsoleJob(Job):
 
 
 class ConsoleWorker(Worker):
-    """RQ's worker, which serves urgent batches first, and looks into the database for work that the queue has lost.
+    """RQ's worker, which serves high-priority batches first, and checks the database for work that the queue has lost.
 
     Jobs run forked, so a crash takes one job and not the worker; the SDK is imported here, in the parent:
     importing it in every fork would cost half a second a job (measured). What is no job of the console's is refused
@@ -75,7 +75,7 @@ class ConsoleWorker(Worker):
     """
 
     def __init__(self, queues: Any, *args: Any, **kwargs: Any) -> None:
-        # An idle worker waits for the queue as long as its ttl less 15 s (RQ), then looks around.
+        # An idle worker waits for the queue as long as its ttl less 15 s (RQ), then checks.
         kwargs["worker_ttl"] = SWEEP_SECONDS + 15
         kwargs["maintenance_interval"] = SWEEP_SECONDS
         kwargs |= {"job_class": ConsoleJob, "serializer": JSONSerializer}
@@ -86,7 +86,7 @@ class ConsoleWorker(Worker):
 
     @property
     def should_run_maintenance_tasks(self) -> bool:
-        """Tell by a clock that can't jump: RQ asks the wall clock, and would wait as long as that was set back."""
+        """Use a clock that can't jump: RQ uses the wall clock, and would wait as long as that was set back."""
         return time.monotonic() >= self._look_again_at
 
     def run_maintenance_tasks(self) -> None:
@@ -96,7 +96,7 @@ class ConsoleWorker(Worker):
         self._look_around()
 
     def maintain_heartbeats(self, job: Job) -> None:
-        """Say that the job lives, and look around too: with every worker busy nobody else would."""
+        """Send the job's heartbeat, and check for work too: with every worker busy nobody else would."""
         super().maintain_heartbeats(job)
         self._look_around()
 
@@ -111,7 +111,7 @@ class ConsoleWorker(Worker):
             self._tell_horse()
 
     def handle_warm_shutdown_request(self) -> None:
-        """Tell the job to come to an end, which RQ would wait for in silence; wait no longer for the database."""
+        """Ask the job to end, which RQ would only wait for; wait no longer for the database."""
         silence.stop_asked()
         super().handle_warm_shutdown_request()  # type: ignore[no-untyped-call]  # RQ 2.12 has no annotation there
         self._tell_horse()
@@ -129,7 +129,7 @@ class ConsoleWorker(Worker):
             sweep()
         except (Error, RedisError):
             logger.warning(
-                "the database or the queue did not answer; looking again in %s s",
+                "the database or the queue did not answer; checking again in %s s",
                 SWEEP_SECONDS,
                 exc_info=True,
             )
@@ -147,7 +147,7 @@ class ConsoleWorker(Worker):
 def _urgent_first(queues: Any) -> Sequence[Any]:
     """Put the urgent queue first, also for a worker that was started for the default one only.
 
-    ``rqworker`` without names serves just "default" (django-rq), and urgent batches would wait for ever.
+    ``rqworker`` without names serves just "default" (django-rq), and urgent batches would wait forever.
     """
     listed = list(queues) if isinstance(queues, (list, tuple)) else [queues]
     names = [queue if isinstance(queue, str) else queue.name for queue in listed]

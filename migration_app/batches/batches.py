@@ -88,7 +88,7 @@ def _threads_up_to_limit(kind: str, selected: QuerySet[Thread]) -> int:
 
 
 def throttle_check(*, window: int, requests_per_minute: int | None) -> None:
-    """Raise ValueError, in words for operators, unless a batch can go as fast as this."""
+    """Raise ValueError, with a text for operators, unless this throttle is valid."""
     if not 1 <= window <= MAX_WINDOW:
         raise ValueError(f"Threads in flight must be a whole number from 1 to {MAX_WINDOW}, not {window}.")
     if requests_per_minute is not None and not 1 <= requests_per_minute <= MAX_RATE:
@@ -110,9 +110,9 @@ def _settings(kind: str, settings: Mapping[str, Any]) -> tuple[dict[str, Any], s
 
 
 def batch_prepare_piece(*, batch_pk: int, actor: Actor) -> bool:
-    """Give the next thousand threads of the selection their work. Returns whether the caller should go on.
+    """Give the next thousand threads of the selection their work. Returns whether the caller should continue.
 
-    After a crash it goes on where it was. False too while another worker is at it: one prepares, the others
+    After a crash it resumes where it was. False too while another worker is at it: one prepares, the others
     may already work on what was handed out. Raises SelectionError if the selection can't be read.
     """
     with transaction.atomic():

@@ -1,6 +1,6 @@
 """Taking a cancelled batch's work back from its threads, a thousand a transaction.
 
-What a worker holds is left to it: it gives the thread back after its chunk, and the next look finds it free.
+What a worker holds is left to it: it hands the thread back after its chunk, and the next pass finds it free.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ S = Thread.Status
 _PIECE = 1000
 CANCELLED_CODE = "cancelled"
 _PARTLY = (
-    "Its batch was cancelled when part of its conversation had been sent. The part stays; Backfill goes on "
+    "Its batch was cancelled when part of its conversation had been sent. The part stays; Backfill continues "
     "from there."
 )
 _UNVERIFIED = "Its batch was cancelled before its conversation was read back: use Verify."
-# Words of their own that stay true: what stopped the thread before still does.
+# Their own texts stay true: what stopped the thread before still does.
 _STOPPED = frozenset({S.FAILED, S.NEEDS_REVIEW, S.BLOCKED})
 
 
@@ -135,7 +135,7 @@ def _statuses_before(batch: Batch, threads: Iterable[Thread]) -> dict[str, str]:
 
 
 def _goal(before: str, *, partly: bool) -> str:
-    """The status that is true of the thread now that nobody goes on with it."""
+    """The thread's true status now that no work on it continues."""
     if before in _STOPPED:
         return before
     if partly or not before:

@@ -1,6 +1,6 @@
 """Leases: which worker holds which thread. Conditional updates only; the database's clock, never a worker's.
 
-A lease is a token and an expiry. Whoever holds the token may change the thread; whoever lost it stops.
+A lease is a token and an expiry. The worker that holds the token may change the thread; a worker that lost it stops.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Holding batches back and letting them go: pause, resume, cancel, approve, change their speed.
 
 Each act locks the batch's row, changes it only from a state that the act knows, and writes its audit row in the
-same transaction. Workers look at the row about once a second, so an act takes effect within one chunk.
+same transaction. Workers read the row about once a second, so an action takes effect within one chunk.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Control:
 
 
 def batch_control(batch_pk: int) -> Control:
-    """Look up the batch's state and speed: one row by its key. Batch.DoesNotExist if there is none."""
+    """Read the batch's state and throttle: one row by its key. Batch.DoesNotExist if there is none."""
     columns = ("state", "window", "requests_per_minute", "urgent")
     return Control(*Batch.objects.values_list(*columns).get(pk=batch_pk))
 
@@ -63,7 +63,7 @@ def urgent_work_waits(batch_pk: int) -> bool:
 
 
 def batch_pause(*, batch_pk: int, actor: Actor, reason: str) -> None:
-    """Have workers put the batch down after the chunk at hand. BatchRefusedError unless it is being worked on."""
+    """Have workers release the batch after the current chunk. BatchRefusedError unless it is in progress."""
     said = f"Paused by {actor.name}: {reason}" if reason else f"Paused by {actor.name}."
     with transaction.atomic():
         batch = _locked(batch_pk, PAUSABLE, "paused")
@@ -84,7 +84,7 @@ def batch_hold(*, batch_pk: int, actor: Actor, reason: str) -> bool:
 
 
 def batch_resume(*, batch_pk: int, actor: Actor, reason: str = "") -> None:
-    """Go on where the batch was; the caller enqueues it. BatchRefusedError unless it is paused."""
+    """Resume the batch; the caller enqueues it. BatchRefusedError unless it is paused."""
     with transaction.atomic():
         batch = _locked(batch_pk, {S.PAUSED}, "resumed")
         to = S.RUNNING if batch.started_at else S.PREPARING
@@ -151,7 +151,7 @@ def batch_change(
 def batch_approve(*, batch_pk: int, actor: Actor) -> None:
     """Let a waiting batch start; the caller enqueues it, and has checked the permission *approve_rollback*.
 
-    BatchRefusedError unless it waits, and for the person who asked for it: two must have looked.
+    BatchRefusedError unless it waits, and for the person who requested it: two must have reviewed it.
     """
     with transaction.atomic():
         batch = _locked(batch_pk, {S.WAITING}, "approved")

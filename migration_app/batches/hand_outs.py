@@ -31,7 +31,7 @@ def hand_out_work(work: str) -> HandOut:
 
 
 def queue(batch: Batch, threads: list[Thread], actor: Actor) -> int:
-    """What stopped a thread before stays on it until the work ends: whoever cancels the batch gets it back so."""
+    """An earlier error stays on the thread until the work ends, so that cancelling the batch restores it."""
     return threads_transition(
         threads=threads,
         to=S.QUEUED,
@@ -85,7 +85,7 @@ def exclude(batch: Batch, threads: list[Thread], actor: Actor) -> int:
 
 
 def _replacements_forget(thread_pks: list[int]) -> None:
-    """Let blocked threads try their own items again; fallbacks that stand in the conversation stay."""
+    """Let blocked threads try their own items again; fallbacks that are in the conversation stay."""
     conversations = Conversation.objects.filter(thread_id__in=thread_pks).exclude(replacements=[])
     for conversation in conversations.annotate(end=Max(F("chunks__first_item") + F("chunks__item_count"))):
         sent = conversation.end or 0

@@ -45,7 +45,7 @@ class ThreadAction:
     """Something that people do with a selection of threads: its permission, and what pages say of it.
 
     ``counted_as`` names the batch kind whose rule decides which threads are taken; empty: all of them. ``warning``
-    stands out on the confirm page.
+    is highlighted on the confirm page.
     """
 
     name: str
@@ -76,7 +76,7 @@ class BatchKind(ThreadAction):
     that were not excluded; ``starts_over``: into new conversations. ``figures``: which calls the confirm page counts.
     ``calls_api``: there is a throttle to choose. ``approved``: above settings.APPROVAL_ABOVE_THREADS threads a second
     person approves it. ``must_verify``: its command fails unless all its threads end verified.
-    ``verb`` and ``help`` are its command's words; ``command_reason`` tells why that can't go without a reason.
+    ``verb`` and ``help`` are its command's texts; ``command_reason`` says why the command requires a reason.
     """
 
     takes: Q
@@ -231,7 +231,7 @@ BATCH_KINDS: dict[str, BatchKind] = {
             button="Accept these conversations",
             lead="For threads in review whose application continued the conversation: reads what was sent, and "
             "if it is still there unchanged, the thread is verified up to that point. Nothing is sent.",
-            # Whether it can be kept is told by reading it, not by the code: a keep that failed has left another one.
+            # Reading it decides whether it can be accepted, not the code: a failed attempt has left another code.
             # What has only grown is Backfill's.
             takes=Q(status=S.NEEDS_REVIEW, conversation__state__in=["open", "complete", "verified"])
             & ~Q(error_code="source_grown"),

@@ -1,4 +1,4 @@
-"""What an action would do, told before it does anything. Sends and changes nothing.
+"""An estimate of what an action would do. Sends and changes nothing.
 
 Under the default policies everything is added up from the assessments on the threads' rows. Under others only
 the threads that such a policy decides about are converted anew; ``conversion.findings.policies`` tells them by the
@@ -30,7 +30,7 @@ from migration_app.threads.selections import Totals, selection_threads, selectio
 
 ANEW_THREADS = 2_000
 ANEW_MESSAGES = 100_000
-"""What a page converts anew at most: some seconds of a web request. The command has no limit."""
+"""Most that a page converts: some seconds of a web request. The command has no limit."""
 
 SNAPSHOT_FINDINGS: Mapping[str, Severity] = {
     "list_goes_on": Severity.LOSSY,
@@ -92,9 +92,9 @@ class Preflight:
     ``anew`` threads had to be converted under ``policies``. Where that were too many, ``exact`` is False
     and all figures are those of the last assessments instead.
 
-    ``sampled``: so many of the newest threads were looked at, for there are too many for a page
-    (services.preflight_large); 0: all of them were. Then ``counted`` tells whether the numbers of threads and the
-    totals are those of all threads nevertheless, by the counters. Else they are those of the ones looked at.
+    ``sampled``: so many of the newest threads were sampled, because there are too many for a page
+    (services.preflight_large); 0: all of them were. Then ``counted`` says whether the numbers of threads and the
+    totals are those of all threads nevertheless, by the counters. Else they are those of the sample.
     """
 
     kind: str
@@ -117,7 +117,7 @@ class Preflight:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Anew:
-    """What the threads converted anew amount to."""
+    """Totals of the converted threads."""
 
     totals: Totals
     by_fidelity: collections.Counter[str]
@@ -163,7 +163,7 @@ def preflight_threads(
         else taken
     )
     deciding = _deciding_codes(chosen)
-    # Who begins anew is sent as if there had never been a conversation: nothing that is counted on its row holds.
+    # A re-migrated thread is sent as if there had never been a conversation: counts on its row do not apply.
     fresh = Q() if batch_kind.starts_over else _NO_CONVERSATION
     decided = Q() if batch_kind.starts_over else fresh & Q(finding_counts__has_any_keys=deciding)
     concerned = going.filter(decided)
@@ -213,7 +213,7 @@ def _deciding_codes(policies: Policies) -> list[str]:
     return sorted(codes_of_other_choices().union(*map(codes_of, changed)))
 
 
-# --- converting anew --------------------------------------------------------------------------------
+# --- converting again --------------------------------------------------------------------------------
 
 
 def _convert(

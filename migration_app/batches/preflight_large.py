@@ -34,7 +34,7 @@ EXACT_THREADS = 10_000
 """Matching threads that a page reads one by one at most."""
 
 SAMPLE_THREADS = 2_000
-"""Of more, so many of the newest are looked at."""
+"""Of more, so many of the newest are sampled."""
 
 
 def page_preflight(selection: Mapping[str, Any], kind: str, policies: Policies | None = None) -> Preflight:
@@ -100,7 +100,7 @@ def _keyed(pks: list[int]) -> QuerySet[Thread]:
 def _with_counters(
     sampled: Preflight, matching: Sequence[TallyLine], taken: Sequence[TallyLine]
 ) -> Preflight:
-    """Put the counters' figures, which are of all threads, in the place of those of the threads looked at."""
+    """Put the counters' figures, which are of all threads, in place of those of the sample."""
     kind = BATCH_KINDS[sampled.kind]
     converting = kind.converts
     # What Retry fetches first, or only takes back into the estate, is not converted by it.

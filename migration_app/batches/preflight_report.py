@@ -53,7 +53,7 @@ def basis_words(preflight: Preflight) -> str:
     words = policies_words(preflight.policies)
     if preflight.exact:
         return f"under {words}"
-    return f"NOT under {words}: {preflight.anew} threads would have to be converted anew"
+    return f"NOT under {words}: {preflight.anew} threads would have to be converted"
 
 
 def sample_words(preflight: Preflight) -> str:

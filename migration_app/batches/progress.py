@@ -25,7 +25,7 @@ class Progress:
 
 
 def batch_progress(batch: Batch) -> Progress:
-    """Tell where the batch's threads are now. A thread that a later batch took is no longer among them."""
+    """Count the batch's threads by status. A thread that a later batch took is no longer among them."""
     lines = tally_lines(batch_pk=batch.pk)
     by_status: collections.Counter[str] = collections.Counter()
     for line in lines:

@@ -1,4 +1,4 @@
-"""Collecting the entries of all threads in flight, and writing those at hand as one group.
+"""Collecting the entries of all threads in flight, and writing the waiting ones as one group.
 
 While one group is on its way to the disk the next one collects, so groups grow with the load and a quiet
 system stays quick. The database is spoken to in a thread of its own. Must not import jobs or rq.
@@ -85,7 +85,7 @@ class Commits:
     ) -> None:
         if entry.thread.pk in held:
             applied_to(entry.thread, entry.parts)
-        if done.done():  # whoever waited was cancelled; the row is as it is
+        if done.done():  # the waiting thread was cancelled; the row stays
             return
         if refused is not None:
             done.set_exception(refused)

@@ -2,7 +2,7 @@
 
 A worker has dozens of threads in flight, and each must have its intent durable before a call and the answer
 durable before the next one. Written one by one that costs a transaction each; so every thread hands in an
-*entry*, and the entries at hand are applied together. Each entry is applied whole, or, when its worker no
+*entry*, and waiting entries are applied together. Each entry is applied whole, or, when its worker no
 longer holds the thread's lease, not at all. The edges are those of ``threads.statuses``.
 
 Knows nothing of asyncio (``engine.commits`` collects the entries). Must not import jobs or rq.
@@ -70,7 +70,7 @@ class Entry:
         )
 
     def quote(self, words: str, *, code: str, status: int, request_id: str = "", item: int = 0) -> None:
-        """Keep what a server said in its own words, beside the thread: no other part of an entry may hold them."""
+        """Store a server's message with the thread: no other part of an entry may hold it."""
         if not words:
             return
         quoted = {

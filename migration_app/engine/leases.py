@@ -35,7 +35,7 @@ def now() -> float:
 class LeaseKeeper:
     """Renews leases from a thread of its own: a slow answer must not cost a worker what it works on.
 
-    A killed process takes this thread with it, so its leases run out and other workers go on. A process that is
+    A killed process takes this thread with it, so its leases expire and other workers continue. A process that is
     stopped keeps it, and may not know for how long it was stopped: so nothing is sent unless ``holds`` says so. The
     lease was given by the database at some moment after we asked for it, so it is certainly held for its length from
     the moment of asking on, less a margin, whatever the two clocks show.
@@ -80,7 +80,7 @@ class LeaseKeeper:
                 self._certain_until.pop(thread_pk, None)
 
     def holds(self, thread_pk: int, token: uuid.UUID | None) -> bool:
-        """Tell whether the thread is certainly this worker's at this moment."""
+        """Whether the thread is certainly this worker's now."""
         with self._lock:
             return (
                 token is not None
@@ -104,7 +104,7 @@ class LeaseKeeper:
             still = leases_renew(held=held, lease=self._lease)
         except Error:
             # The next turn tries again on a new connection. Until then nothing is sent for which the lease may have
-            # run out; and whoever wants to write then notices (LeaseLostError), and another worker goes on.
+            # run out; and the next write notices (LeaseLostError), and another worker continues.
             logger.warning("leases could not be renewed; trying again", exc_info=True)
             connection.close()
             return

@@ -107,13 +107,13 @@ def give_up(entry: Entry, trouble: Trouble) -> None:
 
 
 def met_bug(entry: Entry, bug: Exception) -> None:
-    """Give the thread up for a fault of the console: where it is stands in the worker's log, and no words of it."""
+    """Fail the thread for a bug of the console: its location is in the worker's log, without its message."""
     text = f"A fault of the console ({type(bug).__name__}); the worker's log says where. Nothing was lost."
     give_up(entry, Trouble("internal_error", text))
 
 
 def bug_place(bug: BaseException) -> str:
-    """Say of a bug which kind it is and where it happened, never what: its message may quote a user's words."""
+    """Log a bug's type and location, never its message, which may quote a user's text."""
     return f"{type(bug).__name__}\n{''.join(traceback.format_tb(bug.__traceback__))}"
 
 
@@ -122,6 +122,6 @@ def _delay(attempts: int) -> float:
 
 
 def _kept(entry: Entry, trouble: Trouble) -> dict[str, str]:
-    """Put the server's words where content may be; returns what the thread's row says of the error."""
+    """Store the server's message as content; returns the error text for the thread's row."""
     entry.quote(trouble.said, code=trouble.code, status=trouble.status, request_id=trouble.request_id)
     return {"error_code": trouble.code[:64], "error_text": storable_text(trouble.text, 2_000)}

@@ -1,7 +1,7 @@
 """A worker's turn at a batch: a window of threads in flight, filled as they end, until there is nothing to take.
 
-The turn also ends when it is told to: by the clock, by SIGTERM (``stop``), because its batch is paused or
-cancelled, because urgent work waits, or because the breaker trips. Threads then stop after the chunk at hand
+The turn also ends on request: by the clock, by SIGTERM (``stop``), because its batch is paused or
+cancelled, because urgent work waits, or because the breaker trips. Threads then stop after the current chunk
 and are handed back. Must not import jobs or rq.
 """
 
@@ -90,9 +90,9 @@ def batch_work(
 
 @contextlib.contextmanager
 def _seldom_collecting() -> Iterator[None]:
-    """Look for cycles of garbage less often: decoded JSON makes many objects and no cycles.
+    """Collect garbage cycles less often: decoded JSON makes many objects and no cycles.
 
-    With the default thresholds that search is a fifth of a worker's CPU (measured). What stood before the turn
+    With the default thresholds that search is a fifth of a worker's CPU (measured). Objects from before the turn
     is left out of it altogether.
     """
     thresholds = gc.get_threshold()
@@ -189,7 +189,7 @@ class BatchTurn:
             if self._stopping and not self._in_flight and loading is None:
                 break
             if not busy and dry and (time.monotonic() > self._idle_until or not await self._pending()):
-                break  # nothing is left, or others hold the rest, or it waits for later: the sweeper looks again
+                break  # nothing is left, or others hold the rest, or it waits for later: the sweeper checks again
             want = self._wanted()
             if loading is None and want and time.monotonic() >= poll_at:
                 loading = self._spawn(self._load(want))
@@ -249,12 +249,12 @@ class BatchTurn:
         self._wake.set()
 
     def _fail(self, error: BaseException) -> None:
-        """The turn can't go on: what is in flight stops, and the error is raised when it has."""
+        """The turn can't continue: threads in flight stop, then the error is raised."""
         self._failure = self._failure or error
         self._stop_soon()
 
     def _stop_soon(self) -> None:
-        """Take no more threads; those in flight stop after the call at hand, and none waits for a permit any more."""
+        """Take no more threads; those in flight stop after the current call, and none waits for a permit any more."""
         self._stopping = True
         self._wake.set()
         if self._connections.limiter is not None:

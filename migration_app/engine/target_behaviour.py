@@ -24,14 +24,14 @@ def target_behaviour(target: str) -> TargetBehaviour:
 
 
 def repeats_are_refused(row: TargetBehaviour, *, now: dt.datetime) -> bool:
-    """Tell whether a repeated append is known to be refused: a fact that is older than two probes is none."""
+    """Whether a repeated append is known to be refused: a result older than two probes does not count."""
     if row.repeats != TargetBehaviour.Repeats.REFUSED or row.repeats_seen_at is None:
         return False
     return now - row.repeats_seen_at < 2 * dt.timedelta(hours=settings.TARGET_PROBE_HOURS)
 
 
 def probe_claim(target: str) -> bool:
-    """Tell whether a probe is due and this worker is to make it: whoever moves ``probe_after`` does."""
+    """Whether a probe is due and this worker makes it: the worker that moves ``probe_after``."""
     if not settings.TARGET_PROBE_HOURS:
         return False
     due = Q(probe_after__isnull=True) | Q(probe_after__lte=Now())

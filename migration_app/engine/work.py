@@ -1,4 +1,4 @@
-"""What a thread in flight carries: its claim, its plan, what stands at the target, and what is not yet durable.
+"""The state of a thread in flight: its claim, its plan, what is at the target, and what is not yet durable.
 
 Must not import jobs or rq.
 """
@@ -23,11 +23,11 @@ from migration_app.threads.plans import PlannedThread
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _MANY = 2_000
-"""So many items take some 20 ms to look at: longer, and the answers to all other threads would wait."""
+"""So many items take some 20 ms to process: longer, and the answers to all other threads would wait."""
 
 
 class HandBackError(Exception):
-    """The turn is over, or the batch is held: the thread goes back as it is, for whoever takes it next."""
+    """The turn is over, or the batch is held: the thread is handed back as it is."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -36,11 +36,11 @@ class Work:
 
     ``conversation`` and ``chunks`` are images of the rows as they were loaded and as this worker changed them;
     ``planned`` is None for work that converts nothing, or where ``trouble`` says why it can't be. ``entry``
-    collects what is to be written; ``write`` makes it durable. ``stopping`` tells whether the worker is to stop
-    after the step at hand. ``snapshot_seen``: the number of the last page that was converted; ``grown``: the
-    thread was assessed from a newer one since. ``sent`` is the fingerprint of what stands in the conversation.
+    collects what is to be written; ``write`` makes it durable. ``stopping`` says whether the worker should stop
+    after the current step. ``snapshot_seen``: the number of the last page that was converted; ``grown``: the
+    thread was assessed from a newer one since. ``sent`` is the fingerprint of what is in the conversation.
     ``appended``: what the target called the items that this worker appended, by the position of the first of each call.
-    ``looks`` and ``behaviour`` are shared by all threads of the turn: what one finds out serves the others.
+    ``looks`` and ``behaviour`` are shared by all threads of the turn: results are shared.
     ``replacements``: what the target refused in a conversation that was given up; the next one begins with them.
     ``answered_at``: when this worker's last append was answered, by a clock that does not jump.
     """

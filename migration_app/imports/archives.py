@@ -71,7 +71,7 @@ def archive_import(
 ) -> None:
     """Read a file of API objects or transcripts, as JSON or CSV, and assess every thread it touched.
 
-    Raises ArchiveUnreadableError if the file as a whole, or from some line on, can't be read: what stood before is
+    Raises ArchiveUnreadableError if the file as a whole, or from some line on, can't be read: everything before is
     stored and assessed.
     """
     tally = ImportTally(hold, stream, reject_sink=reject_sink, progress=progress)
@@ -102,7 +102,7 @@ def archive_import(
 
 
 def _lists_left_open(thread_pks: Sequence[int]) -> int:
-    """How many lists of these threads say that they go on, and are continued by nothing that was imported so far."""
+    """The number of unfinished lists of these threads."""
     counts = (
         count
         for pks in _groups(thread_pks)
@@ -138,7 +138,7 @@ class _Intake:
         self._talks = Talks()
         self._deletions: list[Deletion] = []
         self._other_lists = OtherLists()
-        # The thread of a list that goes on, and its last object: an empty page right behind it is its end.
+        # The thread of an unfinished list, and its last object: an empty page right after it is its end.
         self._before: tuple[str, Found | EmptyPage] | None = None
 
     def documents(self, stream: ByteReader) -> None:
@@ -240,7 +240,7 @@ class _Intake:
             self._unread(Reject(document.line_number, TOO_DEEP, document.raw[:REJECT_BYTES]))
 
     def _unread(self, reject: Reject) -> None:
-        """Reject what can't be read. Where it still tells its thread, and what it is, the thread is marked."""
+        """Reject what can't be read. If it still shows its thread and type, the thread is marked."""
         told = top_level_strings(reject.raw) if reject.raw[:1] == b"{" else {}
         kind = KINDS.get(told.get("object", ""))
         refused = Refused(reject.reason)
@@ -272,7 +272,7 @@ class _Intake:
         places = set(range(len(value["messages"]) if transcript else 0))
         places.difference_update(refusal.place for refusal in parts.refused)
         for thread_id, part in parts.by_thread.items():
-            # A document about several threads is taken apart: nobody's page holds somebody else's words. Neither
+            # A document about several threads is split: no page holds another thread's content. Neither
             # does a page hold what was refused for the rest of the file: read alone it would be taken.
             own = raw if parts.is_of_one_thread else part.written(thread_id)
             kind = K.TRANSCRIPT if transcript else K.ARCHIVE
@@ -326,7 +326,7 @@ class _Intake:
         self._size += len(entry.raw)
 
     def _direction(self) -> ListingOrder:
-        """The direction of this import's message lists, if all that tell one agree."""
+        """The direction of this import's message lists, if all that have one agree."""
         for news in self._news.values():
             listed = (
                 found.value

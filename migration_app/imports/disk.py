@@ -1,6 +1,6 @@
-"""A disk without room while a file is imported: told from other errors, and said so that somebody can act.
+"""A full disk during an import: distinguished from other errors, with advice.
 
-An import that met one stands as failed and can be started again; what it had stored stays and is not counted twice.
+Such an import fails and can be restarted; what it had stored stays and is not counted twice.
 """
 
 from __future__ import annotations

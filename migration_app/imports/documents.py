@@ -1,4 +1,4 @@
-"""What a document holds, sorted by threads, and written anew where a thread's part has to stand by itself."""
+"""A document's objects, sorted by threads, and encoded again where a thread's part is stored separately."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _EMPTY_PAGE = (
 
 @dataclasses.dataclass(slots=True)
 class ThreadPart:
-    """What a document holds of one thread: objects with their digests, and lists that go on and are empty."""
+    """What a document holds of one thread: objects with their digests, and unfinished empty lists."""
 
     objects: list[tuple[Found, bytes]] = dataclasses.field(default_factory=list)
     empty: list[EmptyPage] = dataclasses.field(default_factory=list)
 
     @property
     def goes_on(self) -> bool:
-        """Whether one of its lists says that it goes on."""
+        """Whether one of its lists has_more."""
         return bool(self.empty) or any(
             found.page is not None and bool(found.page.goes_on) for found, _digest in self.objects
         )
@@ -83,7 +83,7 @@ class DocumentParts:
     others: list[OtherList] = dataclasses.field(default_factory=list)
     skipped: int = 0
     is_whole: bool = True
-    too_deep: list[Found] = dataclasses.field(default_factory=list)  # in lists that go on
+    too_deep: list[Found] = dataclasses.field(default_factory=list)  # in unfinished lists
 
     @property
     def is_of_one_thread(self) -> bool:
@@ -119,7 +119,7 @@ class DocumentParts:
 
 
 class OtherLists:
-    """Lists of threads, assistants or files in a file: of which kinds one goes on and none ends."""
+    """Lists of threads, assistants or files in a file: of which kinds one is unfinished and none ends."""
 
     def __init__(self) -> None:
         self._going_on: set[str] = set()

@@ -215,7 +215,7 @@ def _claimed(source_import_pk: int, actor: Actor) -> SourceImport | None:
 def _given_up_text(attempts: int) -> str:
     return (
         f"The worker that read this file ended {attempts} times before it was done: it was killed, perhaps because it "
-        "ran out of memory (its log and the system's say so), or its machine stopped. What was stored stays. Mend the "
+        "ran out of memory (its log and the system's say so), or its machine stopped. What was stored stays. Fix the "
         "cause or split the file, then start the import again."
     )
 
@@ -296,7 +296,7 @@ def _read(
 
 
 def _end_without_room(source_import: SourceImport, actor: Actor, words: str) -> None:
-    """Record why it failed, if there is room for that; else it looks abandoned, and the next worker takes it up."""
+    """Record why it failed, if there is space for that; else it seems abandoned, and the next worker takes it."""
     try:
         IMPORTS.fail(source_import, actor=actor, error_text=words, attempts=0)
     except DatabaseError as error:

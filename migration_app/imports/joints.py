@@ -20,7 +20,7 @@ Name = tuple[str, str]
 
 @dataclasses.dataclass(slots=True)
 class _Single:
-    """A document of one object that stands in no list."""
+    """A document of one object outside of lists."""
 
     entry: ThreadEntry | None  # none where an earlier buffer held it
     name: Name
@@ -29,16 +29,16 @@ class _Single:
 
 
 class KnownJoints:
-    """What a thread's stored pages tell of single objects and of the ends of list pages. Ids only.
+    """What a thread's stored pages show about single objects and the ends of list pages. Ids only.
 
-    Of single objects only those that the buffer at hand speaks of.
+    Of single objects only those in the current buffer.
     """
 
     def __init__(self) -> None:
         self.pairs: set[tuple[Name, Name]] = set()
         self.singles: set[Name] = set()
         self._ends: set[Name] = set()
-        self._reading: SourceObject | None = None  # the last object so far of the page at hand
+        self._reading: SourceObject | None = None  # the last object so far of the current page
         self._last: dict[tuple[str, str], Name] = {}
 
     def see(self, found: SourceObject, origin: str, *, is_wanted: bool) -> None:
@@ -54,7 +54,7 @@ class KnownJoints:
         self._last[origin, found.kind] = name
 
     def note_end(self, found: SourceObject) -> None:
-        """Take in an object that may end a list page that goes on."""
+        """Add an object that may end an unfinished list page."""
         last = self._reading
         if last is not None and (last.page is not found.page or last.kind != found.kind):
             self._ends.add((last.kind, last.id))
@@ -63,7 +63,7 @@ class KnownJoints:
             self._reading = found
 
     def is_end(self, name: Name) -> bool:
-        """Whether a list page goes on from this object."""
+        """Whether a list page continues from this object."""
         last = self._reading
         return name in self._ends or (last is not None and (last.kind, last.id) == name)
 
@@ -116,7 +116,7 @@ class Joints:
             self._passed.pop((found.thread_id, found.kind), None)
 
     def _joins(self, one: _Single, other: _Single) -> bool:
-        """Whether it is news that these two stand side by side, and says where something belongs."""
+        """Whether it is new that these two are adjacent, and shows where something belongs."""
         if one.name == other.name or (one.name, other.name) in self._known.pairs:
             return False
         return one.is_new or other.is_new or self._known.is_end(one.name) or self._known.is_end(other.name)

@@ -27,7 +27,7 @@ class ThreadEntry:
     lists: frozenset[bytes] = frozenset()
     """Digests of its lists (``list_marks``)."""
     goes_on: bool = False
-    """Whether one of its lists says that it goes on."""
+    """Whether one of its lists has_more."""
     line_number: int = 0
     mark: Mark | None = None
     said: tuple[str, ...] = ()

@@ -129,7 +129,7 @@ class _Known:
     marks: set[str] = dataclasses.field(default_factory=set)
     gaps: dict[str, int] = dataclasses.field(default_factory=dict)  # marks of places where nothing came yet
     deleted: set[tuple[str, str]] = dataclasses.field(default_factory=set)
-    row_ids: set[str] = dataclasses.field(default_factory=set)  # of the messages that stored rows tell
+    row_ids: set[str] = dataclasses.field(default_factory=set)  # of the messages of stored rows
     next_sequence: int = 0
     last_sequence: int | None = None
     has_earlier_pages: bool = False

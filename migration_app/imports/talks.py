@@ -40,7 +40,7 @@ def of_talk(kind: str, found: SourceObject) -> bool:
 
 
 def row_differs(talks: Talks, talk: KnownTalk, objects: KnownObjects, row: Sighted) -> int | None:
-    """The place of a row that makes its thread's rows another talk than the known one, None if it goes on."""
+    """The place of a row that makes its thread's rows a different transcript, None if it continues."""
     (found, digest), reading = row, talks.readings[row[0].thread_id]
     if talk.is_known_before(reading, found.id) and objects.would_contradict(
         found.kind, found.id, found.value, digest

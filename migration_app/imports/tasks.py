@@ -12,7 +12,7 @@ _GRACE_SECONDS = 20.0
 
 
 class ImportTask(TaskKind):
-    """Read an uploaded file. A worker that is told to stop finishes a short one, and leaves a long one to the next."""
+    """Read an uploaded file. A stopping worker finishes a short one, and leaves a long one to the next."""
 
     name = "import"
 

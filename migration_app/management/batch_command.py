@@ -11,7 +11,7 @@ from migration_app.management.batches import add_batch_arguments, batch_run
 
 
 class BatchCommand(BaseCommand):
-    """Start a batch of one kind; the table of kinds says what it asks and tells."""
+    """Start a batch of one kind; the table of kinds has its options and texts."""
 
     kind: ClassVar[str]
 

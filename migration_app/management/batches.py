@@ -218,7 +218,7 @@ def batch_wait(batch: Batch, workers: Sequence[subprocess.Popen[bytes]] = ()) ->
                 return
             if workers and all(worker.poll() is not None for worker in workers):
                 raise CommandError(
-                    f"The workers have ended before batch {batch.pk} was done. It goes on where it is as soon as "
+                    f"The workers have ended before batch {batch.pk} was done. It is resumed as soon as "
                     "a worker runs: `manage.py rqworker`."
                 )
             sleep(_POLL_SECONDS)

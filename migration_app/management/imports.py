@@ -43,7 +43,7 @@ _SHOWN_COUNTS = (
     ("deletions", "deleted at the source"),
     ("marks", "rejected of known threads"),
     ("skipped", "skipped"),
-    ("lists_left_open", "lists that go on, and end here"),
+    ("lists_left_open", "unfinished lists"),
 )
 
 
@@ -67,7 +67,7 @@ class RejectFile:
         except OSError as broken:
             if not self._is_broken:  # else it was said when it happened
                 raise CommandError(
-                    f"{self.path} is not whole: {broken.strerror}. The import itself stands; make room, and import the "
+                    f"{self.path} is incomplete: {broken.strerror}. The import itself is done; free space, and import the "
                     "file again for the list of its rejects: what is stored is passed over."
                 ) from broken
 
@@ -97,7 +97,7 @@ def files_checked(names: Sequence[str]) -> list[Path]:
         if not path.exists():
             raise CommandError(f"There is no file {path}.")
         if not path.is_file():
-            # A pipe can be read once only, and a file is looked at before it is imported.
+            # A pipe can be read once only, and a file is checked before it is imported.
             raise CommandError(f"{path} is no regular file: save what it gives to a file first.")
         try:
             with path.open("rb"):

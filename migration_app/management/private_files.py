@@ -1,4 +1,4 @@
-"""Files that commands write: for whoever ran the command and nobody else, since they hold content or ids of users."""
+"""Files that commands write: readable by their owner only, since they hold content or ids of users."""
 
 from __future__ import annotations
 

@@ -33,7 +33,8 @@ from migration_app.reconciliation.report import (
 
 @contextlib.contextmanager
 def stop_at_signals() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C or SIGTERM into a flag, so that the page at hand ends well; the second one ends at once."""
+    """Turn the first Ctrl-C or SIGTERM into a flag, so that the current page is completed; the second one ends at
+    once."""
     asked = threading.Event()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
@@ -80,7 +81,7 @@ def report_print(command: BaseCommand, row: Reconciliation, *, shown: int) -> No
 
 
 def report_csv(row: Reconciliation, path: Path) -> None:
-    """Write every discrepancy to a file, through one beside it: half a report never stands under the asked name."""
+    """Write every discrepancy to a file, through one beside it: a partial report never has the final name."""
     part = path.with_name(f"{path.name}.part")
     try:
         with private_open(part, encoding="utf-8", newline="") as file:

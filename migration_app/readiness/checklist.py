@@ -23,7 +23,7 @@ _NAMED = 3
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Readiness:
-    """One prompt's version that counts, and what stands against using it."""
+    """One prompt's relevant version, and what prevents using it."""
 
     version: PromptVersion
     model: str
@@ -38,7 +38,7 @@ class Readiness:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ModelUse:
-    """A model that prompts name: how many, what the target said of it, what stands against it."""
+    """A model that prompts name: how many, the target's answer, what prevents using it."""
 
     model: str
     prompts: int
@@ -130,7 +130,7 @@ def _statuses(kind: str, ids: Iterable[Sequence[str]]) -> dict[str, str]:
 
 
 def _resource_problems(words: str, ids: Sequence[str], statuses: Mapping[str, str]) -> list[ModelProblem]:
-    """What is gone, and what nobody looked at; one problem a kind."""
+    """What is missing, and what is unchecked; one problem a kind."""
     gone = [each for each in ids if statuses.get(each) in ("missing", "expired")]
     unseen = [each for each in ids if each not in statuses]
     problems = []
@@ -143,7 +143,7 @@ def _resource_problems(words: str, ids: Sequence[str], statuses: Mapping[str, st
         listed = ", ".join(unseen[:_NAMED]) + _more(unseen)
         problems.append(
             ModelProblem(
-                f"{words.replace(' ', '_')}_not_looked_at", "unknown", f"Not looked at yet: {words} {listed}."
+                f"{words.replace(' ', '_')}_not_looked_at", "unknown", f"Not checked yet: {words} {listed}."
             )
         )
     return problems

@@ -21,7 +21,7 @@ CHECKS = Lifecycle(
     model=ReadinessCheck,
     subject="target",
     subject_id=lambda row: row.kind,
-    stale=dt.timedelta(minutes=10),  # longer than a wave of look-ups or a group of threads takes
+    stale=dt.timedelta(minutes=10),  # longer than a wave of checks or a group of threads takes
     verbs={S.FINISHED: "readiness.looked"},
 )
 

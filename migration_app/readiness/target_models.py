@@ -30,7 +30,7 @@ _WRITTEN = ("%d %B %Y", "%d %b %Y", "%B %d, %Y", "%b %d, %Y", "%Y/%m/%d", "%Y.%m
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ModelProblem:
-    """What stands against using something. error: calls fail; warning: they will; unknown: nobody looked yet."""
+    """What prevents using something. error: calls fail; warning: they will; unknown: not checked yet."""
 
     code: str
     severity: Severity

@@ -26,13 +26,13 @@ from migration_app.tasks.lifecycle import WorkerStopError
 from migration_app.threads.resources import resource_record, resources_to_look_at
 
 _WAVE = 32
-"""Look-ups on their way at once; their answers are written before the next are asked for."""
+"""Checks in flight at once; their answers are written before the next are requested."""
 
 
 def readiness_work(*, kind: str, actor: Actor, apis: Connections, stop: Callable[[], bool] = bool) -> bool:
     """Do a check that was asked for to its end or until ``stop``. Returns whether work is left.
 
-    A target that can't be asked ends the check as failed, in words; what was known before stays.
+    An unreachable target ends the check as failed, with a text; earlier results stay.
     """
     pk = ReadinessCheck.objects.filter(kind=kind).values_list("pk", flat=True).first()
     if pk is None:
@@ -52,7 +52,7 @@ def readiness_work(*, kind: str, actor: Actor, apis: Connections, stop: Callable
 
 
 def _target_look(row: ReadinessCheck, *, actor: Actor, apis: Connections, stop: Callable[[], bool]) -> str:
-    """Ask for all; what was looked at within the last hour is not asked for again. WorkerStopError after ``stop``."""
+    """Check all; those checked within the last hour are skipped. WorkerStopError after ``stop``."""
     with apis.target_opened() as (loop, connection):
         listed = loop.run(models_list(connection))
         with transaction.atomic():
@@ -68,7 +68,7 @@ def _target_look(row: ReadinessCheck, *, actor: Actor, apis: Connections, stop: 
                     resource_record(resource, status)
             if stop():
                 raise WorkerStopError
-    return f"{models} models listed; {len(wanted)} vector stores and files looked at."
+    return f"{models} models listed; {len(wanted)} vector stores and files checked."
 
 
 async def _looks(connection: Connection, wave: Sequence[Resource]) -> list[Liveness]:

@@ -1,4 +1,4 @@
-"""What the database claims of a conversation or a snapshot, made ready to be held against an API's answer."""
+"""What the database claims about a conversation or a snapshot, prepared for comparison with an API's answer."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ConversationClaim:
     Its items by one of three: ``planned``, as planned; ``fingerprint``, theirs, where there is no plan to go by; else
     by ``item_ids`` alone, what the target called them, which are compared in any case. ``metadata``: as planned; None
     where it is not compared. ``chunks``: how many items each has, and their fingerprint. ``continued``: its
-    application is known to have gone on behind ``item_count`` of ours.
+    application is known to have continued after ``item_count`` of ours.
     """
 
     thread_pk: int
@@ -58,7 +58,7 @@ class ConversationClaim:
 
 
 class Comparison:
-    """What is found, page by page, held against what is claimed."""
+    """Compares what is found, page by page, with what is claimed."""
 
     def __init__(self, claim: ConversationClaim) -> None:
         self._claim = claim
@@ -118,10 +118,10 @@ class _Way(Protocol):
     def see(self, page: Sequence[JsonObject]) -> None: ...
 
     def difference(self) -> str:
-        """How those claimed are not as claimed, in words; empty if they are, whatever stands behind them."""
+        """How claimed items differ, as text; empty if they don't, whatever follows them."""
 
     def repeated(self) -> int:
-        """How many items that were not planned say what a planned one says, as far as this way can tell."""
+        """How many unplanned items equal a planned one, as far as this comparison shows."""
 
 
 class _ByPlan:
@@ -200,7 +200,7 @@ class SnapshotClaim:
 def conversation_claim(thread: Thread, *, quick: bool) -> ConversationClaim | None:
     """What is claimed of a thread's conversation; None if the thread is being worked on, or claims nothing.
 
-    A conversation that its application goes on with, or whose plan can't be rebuilt, is compared by the
+    A conversation that its application continued, or whose plan can't be rebuilt, is compared by the
     fingerprint of what was sent.
     """
     conversation = Conversation.objects.filter(thread=thread, state__in=_COMPLETE).first()
@@ -243,7 +243,7 @@ def _recorded(conversation: Conversation, kept: int | None) -> tuple[list[str], 
 
 
 def conversation_seen(thread: Thread, conversation: Conversation) -> Seen:
-    """What a worker changes when it goes on with a conversation."""
+    """What a worker changes when it resumes a conversation."""
     return (
         thread.status,
         thread.pending_work,

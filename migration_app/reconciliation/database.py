@@ -1,6 +1,6 @@
 """What the database says against itself: statuses, conversations and chunks; leases, batches and imports.
 
-Each look is one statement, so it sees one moment: work that goes on meanwhile never looks like a fault.
+Each check is one statement, so it sees one moment: concurrent work never seems a discrepancy.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _SQL = statements_of(__name__)
 def records_look(pks: Sequence[int]) -> Looked:
     """Hold these threads, their conversations and their chunks against each other.
 
-    An item id that stands twice is found inside a conversation, and between threads of one call.
+    A repeated item id is found inside a conversation, and between threads of one call.
     """
     found = [
         *(entry for row in _rows(_SQL["statuses"], pks) for entry in _status_faults(*row)),
@@ -60,7 +60,7 @@ def records_look(pks: Sequence[int]) -> Looked:
 
 
 def _twice(item_id: str, times: int, thread_pks: Sequence[int]) -> str:
-    return f"{item_id} stands {times} times, in {_number(len(thread_pks), 'thread')}"
+    return f"{item_id} is there {times} times, in {_number(len(thread_pks), 'thread')}"
 
 
 def _status_faults(pk: int, status: str, work: str, leased: bool, state: str) -> Iterator[Found]:
@@ -115,7 +115,7 @@ def _chunk_faults(row: _Chunks) -> Iterator[Found]:
 
 
 def work_look() -> Looked:
-    """Look for leases, batches and imports that nobody works on, by the database's clock. Bounded: see below."""
+    """Find leases, batches and imports that nobody works on, by the database's clock. Bounded: see below."""
     leases = list(_forgotten_leases())
     batches = list(Batch.objects.filter(state__in=["preparing", "running", "cancelling"]).order_by("pk"))
     imports = list(SourceImport.objects.filter(state__in=["waiting", "running"]).order_by("pk"))

@@ -1,6 +1,6 @@
 """What a reconciliation would cost the APIs, before it is started. Sends nothing, counts no rows.
 
-From the counters that triggers keep, and for a sample from the rows that it would look at.
+From the counters that triggers keep, and for a sample from the rows that it would check.
 """
 
 from __future__ import annotations

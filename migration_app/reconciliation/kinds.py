@@ -55,7 +55,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "items_twice": Kind(
         _ERROR,
-        "Items that were sent stand there twice: an append acted a second time, after it was given up for lost.",
+        "Items that were sent are there twice: an append acted a second time, after it was considered lost.",
         "Send the thread to review, then re-migrate: repeated items would be read as said twice.",
         reviewable=True,
     ),
@@ -67,7 +67,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "continued": Kind(
         _INFORMATION,
-        "The application has gone on with the conversation: all that was sent stands before what is new.",
+        "The application continued the conversation: everything that was sent precedes what is new.",
         "Nothing. Should the source grow too, the thread goes to review and is never interleaved.",
     ),
     "target_unreadable": Kind(
@@ -100,7 +100,7 @@ KINDS: Mapping[str, Kind] = {
     "snapshot_damaged": Kind(
         _ERROR,
         "A stored page is not what was written: its digest differs.",
-        "Look at the disk and memory of the database server. Restore the page from a backup.",
+        "Check the disk and memory of the database server. Restore the page from a backup.",
     ),
     "snapshot_gap": Kind(
         _ERROR,
@@ -115,12 +115,12 @@ KINDS: Mapping[str, Kind] = {
     "counts_differ": Kind(
         _WARNING,
         "The thread's counts are not those of its pages.",
-        "Take the snapshot or import the archive again: that counts anew. The pages are right.",
+        "Take the snapshot or import the archive again: that recalculates the counts. The pages are right.",
     ),
     "object_damaged": Kind(
         _ERROR,
         "A stored object is not what was written: its digest differs.",
-        "Look at the disk and memory of the database server. Restore the object from a backup.",
+        "Check the disk and memory of the database server. Restore the object from a backup.",
     ),
     # --- records
     "status_contradicts": Kind(
@@ -131,7 +131,7 @@ KINDS: Mapping[str, Kind] = {
     "conversation_unfinished": Kind(
         _INFORMATION,
         "A conversation was begun and not finished.",
-        "Retry the thread: it goes on where it was. Or exclude it, and the part that was sent stays there.",
+        "Retry the thread: it is resumed where it was. Or exclude it, and the part that was sent stays there.",
     ),
     "create_unresolved": Kind(
         _WARNING,
@@ -141,7 +141,7 @@ KINDS: Mapping[str, Kind] = {
     "rollback_unfinished": Kind(
         _WARNING,
         "A roll back was begun and not finished: part of the conversation is deleted.",
-        "Roll the thread back again: it goes on where it was.",
+        "Roll the thread back again: it is resumed where it was.",
     ),
     "lease_without_work": Kind(
         _ERROR,
@@ -170,7 +170,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "item_id_twice": Kind(
         _ERROR,
-        "One item id stands in two places.",
+        "One item id is in two places.",
         "Verify the threads named: the target may have given back an older item's content.",
         reviewable=True,
     ),
@@ -178,7 +178,7 @@ KINDS: Mapping[str, Kind] = {
     "lease_forgotten": Kind(
         _WARNING,
         "A lease ran out long ago and no worker has taken the thread up.",
-        "Start workers (manage.py rqworker); every one of them looks for such threads.",
+        "Start workers (manage.py rqworker); each of them finds such threads.",
     ),
     "batch_stalled": Kind(
         _WARNING,
@@ -241,7 +241,7 @@ KINDS: Mapping[str, Kind] = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Found:
-    """A discrepancy before it is written down. Words without message content."""
+    """A discrepancy before it is stored. Text without message content."""
 
     code: str
     thread_pk: int | None = None
@@ -252,7 +252,7 @@ class Found:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Looked:
-    """What one step of a check looked at. ``skipped``: rows that were being worked on, and so not judged."""
+    """What one step of a check examined. ``skipped``: rows in progress, and so not judged."""
 
     looked: int
     found: tuple[Found, ...] = ()

@@ -1,9 +1,9 @@
-"""Which rows a check looks at: all by primary key, or an even sample of them, page by page.
+"""Which rows a check examines: all by primary key, or an even sample of them, page by page.
 
 A sample of N cuts the range of keys into N equal pieces and takes one row of each, the first from a place that
 the seed decides. So it is spread evenly over the years of an estate, is the same for the same seed and rows, and
-costs N look-ups in an index however large the table is. A piece without rows gives none: where keys have large
-gaps, fewer rows than asked for are looked at, and the report says how many.
+costs N index lookups at any size of the table. A piece without rows gives none: where keys have large
+gaps, fewer rows than requested are checked, and the report says how many.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ POPULATIONS: Mapping[str, Population] = {
 
 
 def bounds(population: Population) -> tuple[int, int]:
-    """The smallest and the largest primary key, or (1, 0) without rows. Index look-ups only."""
+    """The smallest and the largest primary key, or (1, 0) without rows. Index lookups only."""
     found = [rows.order_by().aggregate(first=Min("pk"), last=Max("pk")) for rows in population.rows()]
     firsts = [row["first"] for row in found if row["first"] is not None]
     lasts = [row["last"] for row in found if row["last"] is not None]
@@ -98,7 +98,7 @@ def _table(population: Population) -> str:
 
 
 def _offset(seed: int, number: int) -> int:
-    """A number that looks like chance and is always the same."""
+    """A deterministic pseudo-random number."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{number}".encode()).digest()[:8])
 
 

@@ -109,13 +109,13 @@ def reconciliation_create(
 
 
 def scope_words(row: Reconciliation) -> str:
-    """Say what is looked at."""
+    """A summary of the scope."""
     size = "the whole estate" if row.sample_size is None else f"a sample of {row.sample_size:,}"
     return f"{size}, item ids only" if row.quick else size
 
 
 def reconciliation_schedule(*, every_hours: int, actor: Actor) -> Reconciliation | None:
-    """Begin the regular look at a sample, if the last regular one began ``every_hours`` ago or earlier; 0: never.
+    """Begin the regular check of a sample, if the last regular one began ``every_hours`` ago or earlier; 0: never.
 
     The database says when that was, so that it needs no scheduler process, and however many workers ask at once,
     one of them begins it.
@@ -183,7 +183,7 @@ def step_record(row: Reconciliation, *, checkpoint: Checkpoint, looked: Looked) 
 
 
 def step_next(row: Reconciliation, *, check: str) -> None:
-    """Go on to another check. TaskLostError if it is not ours."""
+    """Continue with another check. TaskLostError if it is not ours."""
     RECONCILIATIONS.write(row, check_name=check, cursor=0)
 
 
@@ -193,7 +193,7 @@ def reconciliation_finish(row: Reconciliation, *, actor: Actor) -> None:
 
 
 def reconciliation_stop(*, pk: int, actor: Actor) -> bool:
-    """Stop one that is queued or running, within the page at hand. False if it was over already."""
+    """Stop one that is queued or running, within the current page. False if it was over already."""
     return RECONCILIATIONS.move(pk, _S.STOPPED, among=[_S.QUEUED, _S.RUNNING], actor=actor)
 
 
@@ -204,7 +204,7 @@ def reconciliation_resume(*, pk: int, actor: Actor) -> bool:
 
 
 def totals(row: Reconciliation) -> dict[str, int]:
-    """Discrepancies by severity, and rows looked at and skipped, over all checks."""
+    """Discrepancies by severity, and rows checked and skipped, over all checks."""
     summed: collections.Counter[str] = collections.Counter()
     for entry in row.counts.values():
         for name in ("looked", "skipped", *_SEVERITIES):

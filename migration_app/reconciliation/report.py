@@ -15,7 +15,7 @@ HEADER = ("check", "code", "severity", "thread_id", "subject", "claimed", "found
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CheckRow:
-    """One check: rows looked at, left out because they were being worked on, and discrepancies by severity."""
+    """One check: rows checked, rows skipped because they were in progress, and discrepancies by severity."""
 
     name: str
     words: str
@@ -39,7 +39,7 @@ class KindRow:
 
 
 def check_rows(row: Reconciliation) -> list[CheckRow]:
-    """Every check that was asked for, in order; one that was not reached yet has looked at nothing."""
+    """Every requested check, in order; one that was not reached yet has zero rows."""
     made = []
     for name in row.checks:
         entry = row.counts.get(name, {})

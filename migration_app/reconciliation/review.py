@@ -82,7 +82,7 @@ def _pages(row: Reconciliation) -> Iterator[list[Discrepancy]]:
 
 
 def _thread_review(found: Discrepancy, row: Reconciliation, actor: Actor) -> bool:
-    """Take the edge to needs_review, where the thread is at rest and unchanged since it was looked at."""
+    """Take the edge to needs_review, if the thread is at rest and unchanged since it was checked."""
     text = f"Reconciliation {row.pk}: {KINDS[found.code].title} {found.found}".strip()
     with transaction.atomic():
         rests = Q(status__in=[Thread.Status.VERIFIED, Thread.Status.BACKFILLED], pending_work="")

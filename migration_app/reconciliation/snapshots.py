@@ -15,7 +15,7 @@ _DAMAGED = "what is stored can't be decompressed"
 
 
 def snapshots_look(pks: Sequence[int]) -> Looked:
-    """Read every page of these threads, one at a time, and count each thread anew from its pages."""
+    """Read every page of these threads, one at a time, and recount each thread from its pages."""
     found: list[Found] = []
     skipped = 0
     for thread in Thread.objects.filter(pk__in=pks).order_by("pk"):
@@ -103,7 +103,7 @@ def _counts(messages: int, runs: int) -> str:
 
 
 def _at_work(thread: Thread) -> bool:
-    """Whether pages of the thread may have come in, or be about to be assessed, while it was looked at."""
+    """Whether pages of the thread may have come in, or be about to be assessed, while it was checked."""
     now = Thread.objects.filter(pk=thread.pk).values("pending_work", "snapshot_sequence", "updated_at").get()
     return (
         now["pending_work"] == Thread.Work.SNAPSHOT

@@ -90,7 +90,7 @@ def reconcile_work(
 ) -> bool:
     """Take a reconciliation and work on it to its end, or until ``watch.stop``. Returns whether work is left.
 
-    One that was told to stop is queued again, for any worker, or left in the state ``stopped`` for a person.
+    One that was stopped is queued again, for any worker, or left in the state ``stopped`` for a person.
     """
 
     def do(row: Reconciliation) -> None:
@@ -134,14 +134,14 @@ def _check(work: _Work, name: str) -> None:
 
 
 def _strangers_check(row: Reconciliation) -> None:
-    """Give up where the target knows none of many; who lets it go on has seen that, and gets them all listed."""
+    """Give up where the target knows none of many; a person who resumes it has seen that, and gets them all listed."""
     entry = row.counts["target"]
     missing = entry.get("codes", {}).get("conversation_missing", 0)
     if missing == entry["looked"] >= _STRANGERS:
         raise TaskFailedError(
             f"The target knows none of the first {missing} conversations. Check that OPENAI_API_KEY and "
             "OPENAI_BASE_URL are those of the project that they were created in. If they are really gone, let the "
-            "reconciliation go on: it then lists them all."
+            "reconciliation: it then lists them all."
         )
 
 

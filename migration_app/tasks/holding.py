@@ -36,7 +36,7 @@ class Hold(Generic[T]):
     def __init__(self, lifecycle: Lifecycle[T], row: T, *, stop: Callable[[], bool] = bool) -> None:
         self.row = row
         self.report: dict[str, Any] = {}
-        """What the heartbeat tells: columns of the row that say how far the work is."""
+        """Columns of the row with the progress, written by the heartbeat."""
         self._lifecycle = lifecycle
         self._stop = stop
         self._lost = threading.Event()
@@ -70,7 +70,7 @@ class Hold(Generic[T]):
             raise WorkerStopError
 
     def write(self, **changes: Any) -> None:
-        """Write to the task's row, which fences the transaction at hand. TaskLostError if it is not ours."""
+        """Write to the task's row, which fences the current transaction. TaskLostError if it is not ours."""
         try:
             self._lifecycle.write(self.row, **changes)
         except TaskLostError:
@@ -96,7 +96,7 @@ class Hold(Generic[T]):
 
     def _check(self, worker: BaseDatabaseWrapper) -> None:
         found = self._lifecycle.rows.filter(pk=self.row.pk).values_list("claim_token").first()
-        # A row that can't be seen: its transaction is open, or it was deleted, which the holder's next write tells.
+        # A row that can't be seen: its transaction is open, or it was deleted, which the holder's next write shows.
         # Nor is it lost while the holder's own end of it, which takes the token away, waits to be committed.
         if found is None or self.row.claim_token in {None, found[0]} or self.is_lost:
             return

@@ -2,7 +2,7 @@
 
 A claim is one conditional UPDATE that sets a new token; every later write names that token, so a holder that was
 taken for dead, or whose task a person stopped, can write nothing more: ``TaskLostError``. All times are the database's.
-A move that the audit trail tells of writes its event in the same transaction. Calls no API. Must not import rq.
+An audited transition writes its event in the same transaction. Calls no API. Must not import rq.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class TaskLostError(Exception):
 
 
 class TaskFailedError(Exception):
-    """The task can't go on. The text is for operators."""
+    """The task can't continue. The text is for operators."""
 
 
 class WorkerStopError(Exception):
@@ -104,7 +104,7 @@ class Lifecycle(Generic[T]):
         return self.rows.filter(pk=row.pk, claim_token=row.claim_token, state__in=self.held)
 
     def write(self, row: T, **changes: Any) -> None:
-        """Write to it, which is a heartbeat too and fences the transaction at hand. TaskLostError if it is not ours."""
+        """Write to it, which is a heartbeat too and fences the current transaction. TaskLostError if it is not ours."""
         if self.held_by(row).update(heartbeat_at=Now(), **changes) != 1:
             raise self.lost(row)
         for name, value in changes.items():
@@ -112,7 +112,7 @@ class Lifecycle(Generic[T]):
                 setattr(row, name, value)
 
     def lost(self, row: T) -> TaskLostError:
-        """Say why it is not ours any more: in the words of whoever stopped it, if those are kept."""
+        """Why it is not ours any more: the reason of the person who stopped it, if there is one."""
         kept = self.rows.filter(pk=row.pk, state=self.stopped).values_list("error_text", flat=True).first()
         return TaskLostError(kept or "Another worker has taken it over, or it was stopped or deleted.")
 

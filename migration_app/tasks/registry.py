@@ -34,7 +34,7 @@ _KINDS = (
 class TaskKind(abc.ABC):
     """One kind of long work: what waits, and one turn at it. The database says all; a job holds a name and a number.
 
-    ``name`` stands in job ids and on pages. A kind without rows of its own waits as number 0. ``model``: whose
+    ``name`` is part of job ids and shown on pages. A kind without rows of its own waits as number 0. ``model``: whose
     ``created_by_name`` the work is done in the name of; None: the worker's own.
     """
 

@@ -17,7 +17,7 @@ from migration_app.contracts import Actor
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Watch:
-    """What goes on around a task: whether it is to stop, and who wants to hear how far its row is."""
+    """The environment of a task: whether it should stop, and the callback for its progress."""
 
     stop: Callable[[], bool] = bool
     progress: Callable[[Any], None] = lambda _row: None
@@ -47,7 +47,7 @@ class Turn:
         return Watch(stop=self.is_over, progress=lambda _row: self.make_room())
 
     def stopped_for(self, seconds: float) -> Callable[[], bool]:
-        """Tell of a stop so many seconds after it was first heard of: time to finish what is short."""
+        """Report a stop so many seconds after it was requested: time to finish short work."""
         end: float | None = None
 
         def is_over() -> bool:
@@ -63,9 +63,9 @@ class Turn:
 
 @contextlib.contextmanager
 def stop_heard() -> Iterator[threading.Event]:
-    """Yield a flag that SIGTERM sets, so that the work at hand comes to an end instead of being cut off.
+    """Yield a flag that SIGTERM sets, so that the current work is completed instead of being cut off.
 
-    The handler only sets the flag, and whoever works only asks ``is_set``, which takes no lock: a handler
+    The handler only sets the flag, and the work only reads ``is_set``, which takes no lock: a handler
     must not wait for what it has interrupted. Enter this before the database is asked for anything: it may not answer.
     """
     stop = threading.Event()

@@ -47,12 +47,12 @@ CSV_HEADER = (
 
 
 class JudgingRefusedError(ValueError):
-    """It can't be judged so; the words say why."""
+    """It can't be judged like this; the text says why."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class JudgementTally:
-    """How often each verdict was given, how many turns can be judged, and what that says, in words."""
+    """How often each verdict was given, how many turns can be judged, and a summary."""
 
     counts: dict[str, int]
     judged: int
@@ -61,7 +61,7 @@ class JudgementTally:
 
 
 def left_slot(turn: TrialTurn) -> str:
-    """Which version stands left: the same for everybody and for ever, and even over many turns."""
+    """Which version is left: the same for everybody, always, and balanced over many turns."""
     return "ab"[hashlib.sha256(f"trial turn {turn.pk}".encode()).digest()[0] % 2]
 
 
@@ -122,7 +122,7 @@ def trial_reveal(*, pk: int, actor: Actor) -> bool:
 
 
 def trial_tally(trial: Trial) -> JudgementTally:
-    """Count the verdicts. Of a blind comparison only how many there are is told."""
+    """Count the verdicts. Of a blind comparison only their number is shown."""
     given = Counter(
         TrialTurn.objects.filter(trial=trial).exclude(verdict="").values_list("verdict", flat=True)
     )

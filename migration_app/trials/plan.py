@@ -1,6 +1,6 @@
 """What a try-out would ask, and what it costs: counted from the snapshots before anything is sent. Calls no API.
 
-The same code finds a thread's turns again when a worker asks them, so what was foretold is what is done.
+The same code finds a thread's turns again when a worker asks them, so the estimate is what is done.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FIRST, LAST = "first", "last"
 
 
 class TrialRefusedError(ValueError):
-    """What was asked for can't be tried out; the words say why and what to do."""
+    """The request can't be tried out; the text says why and what to do."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -199,7 +199,7 @@ def thread_costs(
         sent = turn.first_item
         outputs = [call.output for call in recorded_answer(material.source, turn).calls if call.is_function]
         replayed = sum(len(output.encode(errors="replace")) for output in outputs if output is not None)
-        # A loop goes on with recorded outputs only: where there are none, one response is all there can be.
+        # A loop continues with recorded outputs only: where there are none, one response is all there can be.
         rounds = chosen.max_rounds if any(output is not None for output in outputs) else 1
         responses += rounds
         size = fixed + sizes[turn.end_item]

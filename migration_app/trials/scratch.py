@@ -1,7 +1,7 @@
 """Scratch conversations of a try-out: made, filled with a turn's true history, brought back to it, deleted.
 
 Never a migrated conversation: only ids are used that a create of this try-out has answered with, and they are durable
-before anything is sent to them. What a call is about to do stands in the database before it; items are deleted before
+before anything is sent to them. What a call is about to do is in the database before it; items are deleted before
 the conversation, and only what reading finds gone is called gone. Must not import jobs or rq.
 """
 
@@ -33,7 +33,7 @@ KEPT_BY_DEFAULT = "the official service keeps responses for 30 days"
 
 
 class BudgetError(Exception):
-    """The next call could go beyond the budget, so it is not made. The words are for operators."""
+    """The next call could go beyond the budget, so it is not made. The text is for operators."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -48,7 +48,7 @@ class Desk:
     """The running digest of each scratch conversation's history, by primary key."""
 
     def call(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
-        """Make a call. WorkerStopError if the limiter was told to let none through."""
+        """Make a call. WorkerStopError if the limiter was stopped."""
         try:
             return self.loop.run(coroutine)
         except GatewayError as error:
@@ -61,7 +61,7 @@ class Desk:
         if self.row.calls + 1 > self.row.max_calls:
             raise BudgetError(
                 f"The budget of {self.row.max_calls:,} calls is used up, so the next call was not made. "
-                "Go on with a larger one."
+                "Resume with a larger one."
             )
 
 
@@ -103,7 +103,7 @@ def scratch_delete(desk: Desk, scratch: TrialScratch) -> None:
     try:
         residue = _emptied_and_gone(desk, scratch)
     except GatewayError as error:
-        # The server's own words may quote content, so they stay out.
+        # The server's message may quote content, so it is left out.
         residue = f"Deleting it failed ({_named(error)}). Its items may still be there."
     ended = {"state": _S.RESIDUE if residue else _S.DELETED, "residue": residue, "ended_at": timezone.now()}
     trial_step(desk.row, scratch=(scratch, ended))
@@ -220,7 +220,7 @@ def _delete_items(desk: Desk, scratch: TrialScratch, ids: Sequence[str]) -> None
 
 
 def _emptied_and_gone(desk: Desk, scratch: TrialScratch) -> str:
-    """Delete all of it; what is left, in words. Raises GatewayError."""
+    """Delete all of it; returns what is left, as text. Raises GatewayError."""
     deleted: set[str] = set()
     try:
         while page := _read(desk, scratch):
@@ -248,7 +248,7 @@ def _emptied_and_gone(desk: Desk, scratch: TrialScratch) -> str:
 
 
 def _responses_gone(desk: Desk, scratch: TrialScratch) -> str:
-    """Delete the stored responses; in words how many stay where the target has no way to."""
+    """Delete the stored responses; returns how many stay if the target can't delete, as text."""
     left = list(scratch.response_ids)
     try:
         while left:
@@ -272,7 +272,7 @@ def _responses_gone(desk: Desk, scratch: TrialScratch) -> str:
 def _lost() -> dict[str, Any]:
     return {
         "state": _S.LOST,
-        "residue": "Its create was not answered: an empty conversation may exist, which nobody can look up.",
+        "residue": "Its create is unconfirmed: an empty conversation may exist, which nobody can find.",
         "ended_at": timezone.now(),
     }
 

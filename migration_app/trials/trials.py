@@ -1,6 +1,6 @@
 """A try-out's own rows: asked for, claimed, written on call by call, ended. One transaction each, with audit.
 
-The rule is that of the migration: what is about to be done stands here before the call, and what the call taught
+The rule is that of the migration: what is about to be done is stored before the call, and its result
 before the next one. Its lifecycle is that of every task (``tasks.lifecycle``). Calls no API.
 """
 
@@ -200,7 +200,7 @@ def trial_stop(*, pk: int, actor: Actor) -> bool:
 
 
 def trial_resume(*, pk: int, max_calls: int, max_tokens: int, reason: str, actor: Actor) -> bool:
-    """Let it go on with this budget; turns that failed are asked again, lost answers never. False if none is left."""
+    """Resume it with this budget; failed turns are requested again, lost answers never. False if none is left."""
     reason = _reason(reason)
     budget_check(max_calls, max_tokens)
     with transaction.atomic():

@@ -1,6 +1,6 @@
 """One turn with one version: asked until no tool is wanted any more, or none may be given.
 
-What a response may use at most stands in the database before it is asked for (``trials.work`` says why). Functions
+The maximal usage of a response is in the database before it is requested (``trials.work`` says why). Functions
 are never run: the outputs of the original run are replayed by name and arguments. Must not import jobs or rq.
 """
 
@@ -126,7 +126,9 @@ def _one_response(desk: Desk, loop: _Loop, given: list[JsonObject]) -> list[Json
         desk.afford_call()
         _afford_tokens(desk.row, most)
     except BudgetError:
-        if result.rounds:  # what was answered is kept, and the turn asked as a whole if the try-out goes on
+        if (
+            result.rounds
+        ):  # what was answered is kept, and the whole turn is requested again if the try-out is resumed
             _reset(desk, loop)
         raise
     trial_step(
@@ -158,7 +160,7 @@ def _one_response(desk: Desk, loop: _Loop, given: list[JsonObject]) -> list[Json
         "milliseconds": result.milliseconds + round((time.monotonic() - begun) * 1000),
     }
     if outputs is None or at_limit:
-        # Together with what it used: whoever dies between the two would ask, and pay, again.
+        # Together with its usage: a crash between the two would request, and pay, again.
         values |= _ended(loop, answer, at_limit=at_limit)
     trial_step(
         desk.row,
@@ -237,7 +239,7 @@ def _not_answered(desk: Desk, loop: _Loop, error: GatewayError) -> None:
 
 
 def _told(error: GatewayError) -> str:
-    """What the result keeps of an error: it is content there, so the target's own words may stand in it."""
+    """What the result keeps of an error: it is content there, so it may hold the target's own message."""
     return f"{error.text} The server said: {error.said}" if error.said else error.text
 
 
@@ -262,6 +264,6 @@ def _afford_tokens(row: Trial, most: int) -> None:
     if row.tokens + most > row.max_tokens:
         raise BudgetError(
             f"{row.tokens:,} of {row.max_tokens:,} tokens are used, and the next response may use {most:,} (estimated "
-            f"at {BYTES_A_TOKEN} bytes a token, with its output limit), so it was not asked for. Go on with a larger "
+            f"at {BYTES_A_TOKEN} bytes a token, with its output limit), so it was not requested. Resume with a larger "
             "budget."
         )

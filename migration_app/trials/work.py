@@ -3,7 +3,7 @@
     history   scratch conversation "sending"   →  POST …/items               (per chunk; ``trials.scratch``)
     ask       result and scratch "asking",
               what it may use at most          →  POST /responses
-    tools     its calls held against those of the original run; all known: their outputs  →  POST /responses
+    tools     its calls compared with those of the original run; all known: their outputs  →  POST /responses
     restore                                    →  GET …/items, DELETE what the response left
     end                                        →  items, responses, conversation deleted, confirmed by reading
 
@@ -52,7 +52,7 @@ ALIKE = 3
 
 
 class _EndError(Exception):
-    """No more is asked. The words are for operators."""
+    """No more requests. The text is for operators."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -83,7 +83,7 @@ def trial_work(*, pk: int, actor: Actor, apis: Connections, watch: Watch | None 
 
 
 def _asked_all(desk: Desk, watch: Watch) -> str:
-    """Ask all that is pending; why it ended early, in words, else nothing."""
+    """Request all that is pending; returns why it ended early, as text, else empty."""
     alike = _Alike()
     try:
         for thread_pk in _threads(desk.row):

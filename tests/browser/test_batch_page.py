@@ -40,7 +40,7 @@ def test_an_operator_pauses_a_batch_with_a_reason_and_resumes_it(
     expect(page.locator("#held")).to_contain_text("Paused by operator: lunch")
     expect(page.get_by_role("button", name="Pause")).to_have_count(0)
     page.get_by_role("button", name="Resume").click()
-    expect(page.get_by_text(f"Batch {batch.pk} goes on.")).to_be_visible()
+    expect(page.get_by_text(f"Batch {batch.pk} is resumed.")).to_be_visible()
     expect(page.locator("#held")).to_have_count(0)
     verbs = list(
         AuditEvent.objects.filter(subject_kind="batch").order_by("pk").values_list("verb", flat=True)

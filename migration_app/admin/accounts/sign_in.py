@@ -1,7 +1,7 @@
-"""Who signs in, who fails to, and who is made to wait: django-axes counts, this says by what and tells the audit trail.
+"""Who signs in, who fails to, and who has to wait: django-axes counts, this says by what and writes the audit trail.
 
 Failures of the last minutes are counted three ways: by name and address together, by address alone, and by name
-alone, the latter two with more patience. Whoever is over a limit is refused before a password is looked at, so that
+alone, the latter two with more patience. Clients over a limit are refused before a password is checked, so that
 guessing costs the guesser time and the server nothing. Nobody can lock a person out of an address from which that
 person signed in lately by failing under other names there, or from elsewhere.
 """
@@ -50,7 +50,7 @@ KNOWN_FOR = dt.timedelta(days=30)
 _NAME_SHOWN = 64
 _LOOKING = threading.Lock()
 _IN_LINE = threading.BoundedSemaphore(3)
-"""Of each server process: one password is looked at, two wait. So the other threads serve pages."""
+"""Per server process: one password is checked, two wait. So the other threads serve pages."""
 _BUSY_SECONDS = 5
 
 
@@ -84,7 +84,7 @@ class SignInHandler(_AxesHandler):
         if state is None or refused:
             return
         typed = get_client_username(state, credentials)
-        # What else stood in the form is nobody's business.
+        # Other fields of the form are not recorded.
         AccessAttempt.objects.filter(
             username=typed, ip_address=state.axes_ip_address, user_agent=state.axes_user_agent
         ).update(get_data="", post_data="")
@@ -108,7 +108,7 @@ class SignInHandler(_AxesHandler):
 
 
 class PasswordBackend(ModelBackend):
-    """Django's, but few passwords are looked at together: each takes a core for a third of a second.
+    """Django's, but few passwords are checked at once: each takes a core for a third of a second.
 
     Those who come from elsewhere, and are locked out nowhere yet, would otherwise slow down every page.
     """
@@ -120,14 +120,14 @@ class PasswordBackend(ModelBackend):
         password: str | None = None,
         **kwargs: Any,
     ) -> User | None:
-        """Look at a password when it is its turn. PermissionDenied, uncounted, where too many wait already."""
+        """Check a password when it is its turn. PermissionDenied, uncounted, if too many wait already."""
         if not _IN_LINE.acquire(blocking=False):
             if request is not None:
                 told: Any = request
                 told.axes_locked_out = told.is_sign_in_busy = (
                     True  # answered as a lock-out is, and as little recorded
                 )
-            raise PermissionDenied("too many passwords are being looked at")
+            raise PermissionDenied("too many passwords are being checked")
         try:
             with _LOOKING:
                 return super().authenticate(request, username, password, **kwargs)
@@ -140,7 +140,7 @@ def locked_out(
     _original: HttpResponseBase | None = None,
     _credentials: dict[str, Any] | None = None,
 ) -> HttpResponse:
-    """The page for whoever is made to wait: for minutes after failures, for seconds where too many come together."""
+    """The page for clients that have to wait: for minutes after failures, for seconds if too many come together."""
     busy = getattr(request, "is_sign_in_busy", False)
     minutes = settings.SIGN_IN_LOCK_MINUTES
     response = render(request, "admin/locked_out.html", {"minutes": minutes, "busy": busy}, status=429)

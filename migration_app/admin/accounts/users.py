@@ -1,4 +1,4 @@
-"""Users and groups, for superusers only: whoever may change users could give themselves any permission."""
+"""Users and groups, for superusers only: users who may change users could give themselves any permission."""
 
 from __future__ import annotations
 

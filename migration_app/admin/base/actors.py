@@ -20,7 +20,7 @@ def actor_of(request: HttpRequest) -> Actor:
 def acting_middleware(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[..., HttpResponseBase]:
-    """Have what is told by signals name the signed-in user, for as long as the request lasts."""
+    """Let records made by signals name the signed-in user during the request."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         def who() -> Actor:

@@ -1,4 +1,4 @@
-"""Colours and words for statuses, grades and severities, the same on every page.
+"""Colours and labels for statuses, grades and severities, the same on every page.
 
 Types are django-unfold's label colours: success, info, warning, danger, primary, or empty for grey.
 """
@@ -176,8 +176,8 @@ def run_badge(status: str) -> Badge:
 
 
 def resource_badge(status: str) -> Badge:
-    """Badge of a file or vector store as the target told it; empty: nobody has asked."""
-    return _badge(status or "not looked at", RESOURCE_STATUS)
+    """Badge of a file or vector store as the target reported it; empty: not checked."""
+    return _badge(status or "not checked", RESOURCE_STATUS)
 
 
 def object_badge(state: str) -> Badge:

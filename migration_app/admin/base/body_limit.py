@@ -55,7 +55,7 @@ _ALLOWANCES: Mapping[str, Allowance] = {
 
 
 class BodyLimitMiddleware:
-    """Answer 413 to a request that is larger than its page takes from whoever sends it."""
+    """Answer 413 to a request that is larger than its page accepts from this user."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
@@ -121,6 +121,6 @@ class _Counted:
 
 
 def _refused(limit: int) -> HttpResponse:
-    """Answer without a look at the body: nothing of it is read any more."""
+    """Answer without reading the body."""
     words = f"{limit / 1_000_000:,.1f} MB" if limit >= 1_000_000 else f"{limit // 1_000} kB"
     return HttpResponse(render_to_string("413.html", {"limit": words}), status=413)

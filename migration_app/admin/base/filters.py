@@ -1,4 +1,4 @@
-"""List filters whose parameters are those of services.selections.FILTERS, each an index look-up.
+"""List filters whose parameters are those of services.selections.FILTERS, each an index lookup.
 
 Each takes one value; an empty one means no filter. So what a list shows is what a selection carries.
 """
@@ -94,7 +94,7 @@ class ExactFilter(_Exact, _Dropdown):
         return options
 
     def has_output(self) -> bool:
-        """Apply even when there is no choice to offer: Django would skip the filter in silence."""
+        """Apply even when there is no choice to offer: Django would skip the filter silently."""
         return True
 
     def options(self) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The ground that all list pages stand on: django-unfold's ModelAdmin, read-only, its lists cut by admin.paging.
+"""The base of all list pages: django-unfold's ModelAdmin, read-only, its lists cut by admin.paging.
 
 Typed as Django's own ModelAdmin: django-unfold carries no annotations.
 """
@@ -127,7 +127,7 @@ class ReadOnlyAdmin(OfferedOnly, SkinAdmin[M]):
     list_buttons: ClassVar[Sequence[ListButton]] = ()
     sortable_by: ClassVar[Any] = ()
 
-    # Fields by whose values an index holds the list in its order, the best for looking through first.
+    # Fields by whose values an index holds the list in its order, the best for scanning first.
     # None: the table stays small, and any order will do.
     list_indexes: ClassVar[Sequence[tuple[str, ...]] | None] = None
     list_order: ClassVar[Sequence[str]] = ("id",)
@@ -137,14 +137,14 @@ class ReadOnlyAdmin(OfferedOnly, SkinAdmin[M]):
         return None
 
     def list_window(self, rows: QuerySet[M], fields: Mapping[str, Any], below: int | None) -> Window:
-        """Look through rows for those with these values, which no index holds together."""
+        """Scan rows for those with these values, which no index covers together."""
         best = next(index for index in self.list_indexes or [()] if fields.keys() >= set(index))
         rest = {name: value for name, value in fields.items() if name not in best}
         found = index_walk(rows, {name: fields[name] for name in best}, self.list_order)
         return window_of(found if below is None else _older(found, below, self.list_order[0]), rest)
 
     def found_by(self, rows: QuerySet[M], words: str) -> QuerySet[M] | None:  # noqa: ARG002 - for those who know
-        """Rows that a search finds by exact values; None: Django looks through ``search_fields``."""
+        """Rows that a search finds by exact values; None: Django searches ``search_fields``."""
         return None
 
     def get_search_results(
@@ -216,7 +216,7 @@ class ReadOnlyAdmin(OfferedOnly, SkinAdmin[M]):
 
 
 class RowPageAdmin(ReadOnlyAdmin[M]):
-    """A list whose rows have pages of the console's own: whoever may see the list may see them."""
+    """A list whose rows have pages of the console's own: users who may see the list may see them."""
 
     # What the page and its parts need of other tables, and what a row is called when there is none.
     row_related: ClassVar[Sequence[str]] = ()
@@ -282,7 +282,7 @@ class RowPageAdmin(ReadOnlyAdmin[M]):
         raise NotImplementedError
 
     def row_for(self, request: HttpRequest, pk: int | str, permission: str = "") -> M:
-        """Find the row for whoever may see it and has the permission, if one is asked for. Else 403, or 404."""
+        """Find the row if the user may see it and has the permission, if one is required. Else 403, or 404."""
         if not self.has_view_permission(request) or (permission and not request.user.has_perm(permission)):
             raise PermissionDenied
         number = row_key(str(pk)) or 0
@@ -296,13 +296,13 @@ class RowPageAdmin(ReadOnlyAdmin[M]):
 def progress_json(
     *, is_open: bool, state: str, percent: int, text: str, counts: Mapping[str, Any], **more: Any
 ) -> JsonResponse:
-    """Tell a page's script how far something is."""
+    """Report progress to a page's script."""
     told = {"open": is_open, "state": state, "percent": percent, "text": text, "counts": dict(counts), **more}
     return JsonResponse(told, headers={"Cache-Control": "no-store"})
 
 
 def _older(rows: QuerySet[M], below: int, order: str) -> QuerySet[M]:
-    """Rows that stand behind this one in their order."""
+    """Rows after this one in their order."""
     if order == "id":
         return rows.filter(pk__lt=below)
     at = rows.model._base_manager.filter(pk=below).values_list(order, flat=True).first()  # noqa: SLF001 - Django's name

@@ -1,9 +1,9 @@
 """How lists are cut into pages, in a time that does not grow with their tables.
 
-Rows are never counted beyond a bound: the count is known from the counters, or it is told as "more than". A page
+Rows are never counted beyond a bound: the count is known from the counters, or it is shown as "more than". A page
 is found from the nearer end of the list, primary keys first, along one index; its rows are read by key then.
 Pages too far from both ends are not offered: filters and search lead there. Where no index holds what a list is
-narrowed by, the newest rows are looked through, so many at a time (services.index_walks).
+narrowed by, the newest rows are scanned, a window at a time (services.index_walks).
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ COUNTED_UP_TO = 10_000
 """Rows that a list counts, and how far from either end its pages reach."""
 
 BELOW = "below"
-"""Query parameter of a list that is looked through: go on below this primary key."""
+"""Query parameter of a scanned list: continue below this primary key."""
 
 _NEIGHBOURS = 3
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PageLink:
-    """A page in the foot of a list; no address: the page at hand, or pages left out."""
+    """A page in the foot of a list; no address: the current page, or pages left out."""
 
     label: str
     url: str = ""
@@ -54,7 +54,7 @@ class PageLink:
 
 
 class BoundedPaginator(_Paginator):
-    """Counts at most COUNTED_UP_TO + 1 rows, unless it is told how many there are."""
+    """Counts at most COUNTED_UP_TO + 1 rows, unless the count is given."""
 
     template_name = "migration_app/base/pagination.html"
     known: int | None = None
@@ -84,7 +84,7 @@ class BoundedPaginator(_Paginator):
 
     @property
     def count_text(self) -> str:
-        """The count in words, for the foot of the list."""
+        """The count as text, for the foot of the list."""
         if not self.more:
             return f"{self.count:,}"
         return f"at least {self.reached:,}" if self.window is not None else f"more than {COUNTED_UP_TO:,}"
@@ -100,7 +100,7 @@ class CuttableAdmin(Protocol):
         """How many rows have these values, where that is known."""
 
     def list_window(self, rows: QuerySet[Any], fields: Mapping[str, Any], below: int | None) -> Window:
-        """Look through rows for those with these values."""
+        """Scan rows for those with these values."""
 
 
 class BoundedChangeList(_ChangeList):
@@ -220,7 +220,7 @@ class BoundedChangeList(_ChangeList):
     # --- the foot ---------------------------------------------------------------------------------
 
     def page_links(self) -> list[PageLink]:
-        """The pages that the foot of the list offers: around the one at hand, and both ends."""
+        """The pages that the foot of the list offers: around the current one, and both ends."""
         if not self.multi_page or (self.show_all and self.can_show_all):
             return []
         more = self.paginator.more and self.paginator.window is None
@@ -248,7 +248,7 @@ class BoundedChangeList(_ChangeList):
         return links
 
     def further_url(self) -> str:
-        """Where to look further down, for a list that was looked through only so far."""
+        """The address to continue a list that was scanned in part."""
         window = self.paginator.window
         return self.get_query_string({BELOW: window.below}) if window and window.below else ""
 

@@ -1,7 +1,7 @@
 """Source objects and items, loosely typed, as rows a person can read. Pure: no database, no requests.
 
 Text is handed over as data and escaped by the templates. Without the permission to see content only the
-structure is told: kinds, roles, lengths. Nothing is ever loaded from an address that content names.
+structure is shown: kinds, roles, lengths. Nothing is ever loaded from an address that content names.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Part:
 
     @property
     def length_text(self) -> str:
-        """The length in words."""
+        """The length as text."""
         if self.length is None:
             return ""
         return "1 character" if self.length == 1 else f"{self.length:,} characters"

@@ -1,4 +1,4 @@
-"""Selections of threads on pages: from a list's address to a sealed form field and back, and in words.
+"""Selections of threads on pages: from a list's address to a signed form field and back, and as text.
 
 A selection travels in a signed field, never as a list of all its ids.
 """

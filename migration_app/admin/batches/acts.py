@@ -1,6 +1,7 @@
 """What people may do with a batch on its page: pause, resume, cancel, change its speed, approve it.
 
-Whoever may start such a batch may also stop it. Each act is a POST with a form; services refuse what its state forbids.
+Users who may start such a batch may also stop it. Each act is a POST with a form; services refuse what its state
+forbids.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class StopForm(ConsoleForm):
 
     reason = reason_field(
         label="Reason to pause or cancel",
-        help_text="Kept in the audit trail. Either takes effect after the chunk at hand. Cancel takes the work back "
+        help_text="Kept in the audit trail. Either takes effect after the current chunk. Cancel removes the work "
         "from threads that are not done; what was sent stays where it is.",
     )
 
@@ -61,7 +62,7 @@ class CancelForm(ConsoleForm):
 
 
 class ResumeForm(ConsoleForm):
-    """A reason, if there is one to tell."""
+    """An optional reason."""
 
     reason = reason_field(required=False)
 
@@ -79,13 +80,13 @@ def may_approve(request: HttpRequest, batch: Batch) -> bool:
 
 def _pause(batch: Batch, actor: Actor, data: Mapping[str, Any]) -> str:
     batch_pause(batch_pk=batch.pk, actor=actor, reason=data["reason"])
-    return f"Batch {batch.pk} is paused. Workers put its threads down after the chunk at hand."
+    return f"Batch {batch.pk} is paused. Workers hand its threads back after the current chunk."
 
 
 def _resume(batch: Batch, actor: Actor, data: Mapping[str, Any]) -> str:
     batch_resume(batch_pk=batch.pk, actor=actor, reason=data["reason"])
     enqueue(BATCH_TASK, batch.pk)
-    return f"Batch {batch.pk} goes on."
+    return f"Batch {batch.pk} is resumed."
 
 
 def _cancel(batch: Batch, actor: Actor, data: Mapping[str, Any]) -> str:

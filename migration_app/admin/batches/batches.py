@@ -79,20 +79,20 @@ def batch_progress_words(batch: Batch, progress: Progress) -> str:
     if batch.state in {S.CANCELLING, S.CANCELLED}:
         back = taken_back(batch)
         words = f"{_done(batch, progress):,} of {batch.taken_count:,} threads done"
-        words = f"{words}; work taken back from {back.threads:,}"
+        words = f"{words}; work removed from {back.threads:,}"
         partly = f", {back.partly_sent:,} of them partly sent" if back.partly_sent else ""
         left = f", {progress.pending:,} to go" if batch.state == S.CANCELLING and progress.pending else ""
         return f"{words}{partly}{left}."
     paused = "Paused. " if batch.state == S.PAUSED else ""
     if _half_prepared(batch):
-        looked_at = f"{batch.selected_count:,} threads looked at, {batch.taken_count:,} taken."
+        looked_at = f"{batch.selected_count:,} threads matched, {batch.taken_count:,} included."
         return f"{paused}Handing out work: {looked_at}"
     if batch.taken_count == 0:
         return "No thread was taken."
     done = progress.taken - progress.pending
     moved = batch.taken_count - progress.taken
     words = f"{paused}{done:,} of {progress.taken:,} threads done."
-    return f"{words} {moved:,} went on in a later batch." if moved > 0 else words
+    return f"{words} {moved:,} continued in a later batch." if moved > 0 else words
 
 
 def _half_prepared(batch: Batch) -> bool:
@@ -100,12 +100,12 @@ def _half_prepared(batch: Batch) -> bool:
 
 
 def _done(batch: Batch, progress: Progress) -> int:
-    """Threads that a cancelled batch was through with: they may have gone on in a later batch since."""
+    """Threads that a cancelled batch had finished: they may have continued in a later batch since."""
     return max(0, batch.taken_count - progress.pending - taken_back(batch).threads)
 
 
 def batch_errors(batch: Batch) -> list[dict[str, Any]]:
-    """Error codes of the batch's threads: how many stopped, how many of these Retry takes, how many go on trying."""
+    """Error codes of the batch's threads: how many stopped, how many of these Retry includes, how many are retried."""
     rows: dict[str, dict[str, Any]] = {}
     for line in tally_lines(batch_pk=batch.pk):
         if line.error_code:
@@ -180,7 +180,7 @@ class BatchAdmin(RowPageAdmin[Batch]):
         return f"{batch.taken_count:,} of {batch.selected_count:,}"
 
     def progress_view(self, request: HttpRequest, pk: int) -> JsonResponse:
-        """Tell the page's script how far the batch is."""
+        """Report the batch's progress to the page's script."""
         batch = self.row_for(request, pk)
         progress = batch_progress(batch)
         return progress_json(

@@ -40,7 +40,7 @@ from migration_app.threads.plans import policies_words
 def confirm_context(
     action: ThreadAction, selection: Mapping[str, Any], policies: Policies, form: ConfirmForm
 ) -> dict[str, Any]:
-    """Collect what the confirm page tells, under these policies. Reads only."""
+    """Collect the confirm page's figures, under these policies. Reads only."""
     selection_check(selection)
     kind = action.counted
     context: dict[str, Any] = {
@@ -59,7 +59,7 @@ def confirm_context(
         **context,
         "matching": _at_least(preflight, preflight.matching),
         "taken": preflight.taken,
-        # Where not all were looked at, there may be some among the others.
+        # If not all were checked, there may be some among the others.
         "may_start": bool(preflight.taken or not preflight.counted),
         "sample_words": sample_words(preflight) if preflight.sampled else "",
         "figures": _figures(kind, preflight),
@@ -89,7 +89,7 @@ def confirm_context(
                 "badge": severity_badge(finding.severity),
                 "threads": f"{finding.threads:,}",
                 "count": f"{finding.count:,}",
-                # What was converted anew is not what the rows hold: such a list would be another.
+                # Recalculated figures differ from the rows: such a list would be another.
                 "url": "" if preflight.anew else _finding_url(selection, finding.code),
             }
             for finding in preflight.findings

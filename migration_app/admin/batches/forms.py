@@ -162,7 +162,7 @@ class ConfirmForm(ThrottleForm):
         return self.cleaned_data
 
     def as_typed(self) -> dict[str, Any]:
-        """What stands in the fields, to be shown again without a word about what is missing yet."""
+        """The fields' values, to be shown again without errors about missing ones."""
         return {name: self.data.get(name, "") for name in self.fields}
 
     @property

@@ -39,7 +39,7 @@ class UploadForm(ConsoleForm):
         self.fields["file"].label = f"File, at most {settings.UPLOAD_MAX_MB} MB"
 
     def clean_file(self) -> UploadedFile[bytes]:
-        """Refuse what is too large, in case the request did not tell its size."""
+        """Refuse a file that is too large, in case the request did not declare its size."""
         file: UploadedFile[bytes] = self.cleaned_data["file"]
         if (file.size or 0) > upload_limit():
             raise forms.ValidationError(too_large_words())

@@ -136,7 +136,7 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
 
     @csrf_exempt
     def upload_view(self, request: HttpRequest) -> HttpResponseBase:
-        """Refuse a body that is too large before it is read; only then look for the token, which reads it."""
+        """Refuse a body that is too large before it is read; only then check the token, which reads it."""
         if not (request.user.has_perm(IMPORT) and self.has_view_permission(request)):
             raise PermissionDenied
         if request.method == "POST" and content_length(request) > upload_limit() + _FORM_BYTES:
@@ -144,7 +144,7 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
         try:
             return csrf_protect(self._upload)(request)
         except (DiskFullError, OSError) as error:
-            # Looking for the token reads the body into the temporary directory; keeping it fills the database's disk.
+            # Checking the token reads the body into the temporary directory; keeping it fills the database's disk.
             words = str(error) if isinstance(error, DiskFullError) else disk_full_words(error)
             if not words:
                 raise
@@ -170,8 +170,8 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
         return HttpResponseRedirect(reverse("admin:migration_app_sourceimport_change", args=[row.pk]))
 
     def _full_page(self, words: str) -> HttpResponse:
-        # Without the form: its token would be looked for in the body, which could not be kept.
-        text = f"{words}\nNothing of this upload was kept. When there is room, go back and upload the file again.\n"
+        # Without the form: its token would be read from the body, which could not be stored.
+        text = f"{words}\nNothing of this upload was stored. When there is space, go back and upload the file again.\n"
         return HttpResponse(text, content_type="text/plain; charset=utf-8", status=507)
 
     def _upload_page(
@@ -193,7 +193,7 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
     # --- one import -------------------------------------------------------------------------------
 
     def progress_view(self, request: HttpRequest, pk: int) -> JsonResponse:
-        """Tell the page's script how far the import is."""
+        """Report the import's progress to the page's script."""
         row = self.row_for(request, pk)
         return progress_json(
             is_open=row.state in OPEN_STATES,

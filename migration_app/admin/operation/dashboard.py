@@ -1,4 +1,4 @@
-"""The first page: where the estate stands, what runs, and what needs a person. Threads are told by the counters."""
+"""The first page: the state of the estate, active jobs, and what needs attention. Threads are counted by counters."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str
 
 
 def _target_row(row: TargetBehaviour) -> dict[str, Any]:
-    """What is known of a target, in words."""
+    """What is known of a target, as text."""
     known = row.repeats
     if known == TargetBehaviour.Repeats.REFUSED and not repeats_are_refused(row, now=timezone.now()):
         known = TargetBehaviour.Repeats.UNKNOWN
@@ -145,7 +145,7 @@ def _needs(lines: Sequence[TallyLine], by_status: Mapping[str, int]) -> list[dic
     """What waits for a person, the most urgent first; nothing where there is nothing."""
     needs = []
     for status, words in (
-        (S.NEEDS_REVIEW, "must be looked at: their conversation is not what was planned"),
+        (S.NEEDS_REVIEW, "need review: their conversation is not what was planned"),
         (S.BLOCKED, "blocked by a finding: correct the archive, retry or exclude"),
         (S.SOURCE_MISSING, "no longer known to the source"),
     ):

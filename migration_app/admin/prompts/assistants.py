@@ -52,7 +52,7 @@ from migration_app.threads.selections import SelectionError
 
 CONVERT = "migration_app.convert_assistant"
 _SHOWN_FOR = dt.timedelta(hours=1)
-"""How long the list tells how the last conversions ended."""
+"""How long the list shows the result of the last conversions."""
 
 
 def _look(assistant: Assistant, actor: Actor, data: Mapping[str, Any]) -> str:
@@ -185,7 +185,7 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
         return super().changelist_view(request, {**(extra_context or {}), **more})
 
     def progress_view(self, request: HttpRequest) -> JsonResponse:
-        """Tell the list's script how far the conversions are that were asked for last."""
+        """Report progress of the last requested conversions to the list's script."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         newest = conversions_newest()

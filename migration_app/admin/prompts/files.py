@@ -66,7 +66,7 @@ def prompt_file_urls(admin: PromptAdmin) -> list[URLPattern]:
 
 
 def zip_response(request: HttpRequest, prompts: QuerySet[Prompt]) -> HttpResponse | None:
-    """The active versions of these prompts as a zip, audited one by one; None, and told so, if none is active."""
+    """The active versions of these prompts as a zip, audited one by one; None, with a message, if none is active."""
     export = prompts_export(prompts)
     if export.left_out:
         shown = ", ".join(export.left_out[:10]) + (" …" if len(export.left_out) > 10 else "")

@@ -51,7 +51,7 @@ class OtherContentForm(ReasonForm):
 
 
 class ReviewForm(ConsoleForm):
-    """A reviewer's words; the review says where they are needed."""
+    """A reviewer's comment; the review says where it is required."""
 
     comment = text_field(
         "Comment",
@@ -150,11 +150,11 @@ def _code(title: str, rows: int, placeholder: str = "") -> forms.CharField:
 class EditForm(ConsoleForm):
     """A prompt's spec in fields, and what was changed about it. ``spec`` once it is valid.
 
-    Names of fields are those of the arguments; what has no field of its own stands in ``others``.
+    Names of fields are those of the arguments; what has no separate field is in ``others``.
     """
 
     instructions = _code(
-        "What the model is told first. {{name}} marks a value that the application fills in.", 18
+        "The instructions for the model. {{name}} marks a value that the application fills in.", 18
     )
     model = _text("Model", maxlength=255)
     temperature = _text("Temperature", inputmode="decimal", placeholder="0 to 2; empty: default")
@@ -180,7 +180,7 @@ class EditForm(ConsoleForm):
         length=REASON_LENGTH,
         required=True,
         help_text="Reviewers read it first. No message content, no secrets.",
-        error_messages={"required": "Say in a few words what changed and why: reviewers read it."},
+        error_messages={"required": "Say briefly what changed and why: reviewers read it."},
     )
 
     def __init__(self, *args: Any, base: JsonObject, **options: Any) -> None:
@@ -189,7 +189,7 @@ class EditForm(ConsoleForm):
         self.spec: JsonObject = {}
 
     def clean(self) -> dict[str, Any]:
-        """Read the fields as a spec; what is wrong stands at its field."""
+        """Read the fields as a spec; errors are shown at their fields."""
         errors: list[FormError] = []
         self.spec = spec_of_form(
             {name: self.cleaned_data.get(name, "") for name in FIELDS}, self._base, errors

@@ -1,4 +1,4 @@
-"""What a prompt's pages tell: where a version stands, what comes next and who can do it, its parts for reading.
+"""The content of a prompt's pages: a version's state, the next step and who can take it, its parts for reading.
 
 Reads only. Texts are handed over as data and escaped by the templates.
 """
@@ -48,7 +48,7 @@ class Act:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class NextStep:
-    """What a version waits for: in words, the acts that are possible, and who may do them."""
+    """What a version waits for: as text, the possible actions, and who may take them."""
 
     title: str
     text: str

@@ -1,4 +1,4 @@
-"""Prompts: specs for responses.create with their versions, where each stands, and their way out as JSON."""
+"""Prompts: specs for responses.create with their versions, states, and export as JSON."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class PromptAdmin(RowPageAdmin[Prompt]):
         active = PromptVersion.objects.filter(prompt=OuterRef("pk"), state=PromptVersion.State.ACTIVE)
         prompts = super().get_queryset(request)
         return prompts_with_drift(prompts).annotate(
-            # Also one that a newer draft stands above: it must not be forgotten.
+            # Also one with a newer draft: it must not be forgotten.
             in_review=Exists(
                 PromptVersion.objects.filter(prompt=OuterRef("pk"), state=PromptVersion.State.IN_REVIEW)
             ),
@@ -267,7 +267,7 @@ class PromptAdmin(RowPageAdmin[Prompt]):
         return HttpResponseRedirect(version_url(prompt, number=number))
 
     def row_page(self, request: HttpRequest, prompt: Prompt, /, **refused: ConsoleForm) -> HttpResponse:
-        """Show where the prompt stands and its newest version; ?version=N shows that one."""
+        """Show the prompt's state and its newest version; ?version=N shows that one."""
         return self._show(request, prompt, request.GET.get("version", ""), **refused)
 
     def _show(self, request: HttpRequest, prompt: Prompt, asked: str, **refused: ConsoleForm) -> HttpResponse:

@@ -124,7 +124,7 @@ def _decoded(text: str) -> Any:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose names come once each: JSON would keep the last in silence."""
+    """An object with unique names: JSON would keep the last silently."""
     found = dict(pairs)
     if len(found) != len(pairs):
         names = [name for name, _value in pairs]

@@ -1,6 +1,6 @@
 """Readiness: which models prompts name and how long these stay, what is gone, functions that nobody may implement.
 
-The page reads what a job last learnt; asking anew and counting are jobs. A model is replaced here for many prompts at
+The page reads a job's last result; refreshing and counting are jobs. A model is replaced here for many prompts at
 once: chosen, previewed, then written into a draft of each.
 """
 
@@ -80,7 +80,7 @@ class ReadinessAdmin(ReadOnlyAdmin[TargetModel]):
         ]
 
     def has_view_permission(self, request: HttpRequest, obj: TargetModel | None = None) -> bool:  # noqa: ARG002 - Django's
-        """Whoever may see prompts may see how they stand."""
+        """Users who may see prompts may see their readiness."""
         return request.user.has_perm(SEE)
 
     def changelist_view(
@@ -88,7 +88,7 @@ class ReadinessAdmin(ReadOnlyAdmin[TargetModel]):
         request: HttpRequest,
         extra_context: dict[str, Any] | None = None,  # noqa: ARG002 - Django's signature
     ) -> HttpResponse:
-        """Show how everything stands."""
+        """Show the readiness of everything."""
         self._allow(request)
         left = needs_fill(most=_READ_AT_ONCE)
         ready = _worst_first()

@@ -40,13 +40,13 @@ class StartForm(ConsoleForm):
         choices=[
             (
                 "sample",
-                described("A sample", "Spread evenly over all threads. Another seed looks at other threads."),
+                described("A sample", "Spread evenly over all threads. Another seed selects other threads."),
             ),
             (
                 "whole",
                 described(
                     "The whole estate",
-                    "Every conversation is read back. It can be stopped, and goes on where it was.",
+                    "Every conversation is read back. It can be stopped and resumed.",
                 ),
             ),
         ],

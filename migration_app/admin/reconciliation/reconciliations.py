@@ -75,7 +75,7 @@ def state_badge(row: Reconciliation) -> Badge:
 
 
 def reconciliation_percent(row: Reconciliation) -> int:
-    """Share that is done: checks count alike, and the one at hand by how far its keys are."""
+    """Share that is done: checks count equally, and the current one by its progress in the keys."""
     if row.state == _S.FINISHED:
         return 100
     if row.check_name not in row.checks:
@@ -94,7 +94,7 @@ def reconciliation_words(row: Reconciliation) -> str:
     """Say how far it is."""
     if row.state == _S.QUEUED and not row.check_name:
         return "Waiting for a worker."
-    words = f"{totals(row)['looked']:,} rows looked at"
+    words = f"{totals(row)['looked']:,} rows checked"
     return f"{words}; now: {row.check_name}." if row.state in OPEN_STATES else f"{words}."
 
 
@@ -113,14 +113,14 @@ class RebuildForm(ReasonForm):
 def _stop(row: Reconciliation, actor: Actor, _data: Mapping[str, Any]) -> str:
     if not reconciliation_stop(pk=row.pk, actor=actor):
         raise ActRefusedError("It was over already.")
-    return "It is stopped, and can go on where it is."
+    return "It is stopped, and can be resumed."
 
 
 def _resume(row: Reconciliation, actor: Actor, _data: Mapping[str, Any]) -> str:
     if not reconciliation_resume(pk=row.pk, actor=actor):
-        raise ActRefusedError("There is nothing to go on with.")
+        raise ActRefusedError("There is nothing to resume.")
     enqueue(RECONCILIATION_TASK, row.pk)
-    return "It goes on where it was."
+    return "It is resumed."
 
 
 def _review(row: Reconciliation, actor: Actor, data: Mapping[str, Any]) -> str:
@@ -137,7 +137,7 @@ def _rebuild(_row: Reconciliation, actor: Actor, data: Mapping[str, Any]) -> str
 
 @admin.register(Reconciliation)
 class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
-    """What the database claims, held against what is there."""
+    """Compares the database with the target and the snapshots."""
 
     list_display = (
         "show_name",
@@ -225,7 +225,7 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
     # --- one reconciliation -----------------------------------------------------------------------
 
     def progress_view(self, request: HttpRequest, pk: int) -> JsonResponse:
-        """Tell the page's script how far it is."""
+        """Report progress to the page's script."""
         row = self.row_for(request, pk)
         return progress_json(
             is_open=row.state in OPEN_STATES,
@@ -236,7 +236,7 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
         )
 
     def row_page(self, request: HttpRequest, row: Reconciliation, /, **refused: ConsoleForm) -> HttpResponse:
-        """Show what was looked at and what was found."""
+        """Show what was checked and what was found."""
         severity, code = _narrowed(request)
         kinds = kind_rows(row)
         kept = [

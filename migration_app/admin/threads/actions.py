@@ -1,4 +1,4 @@
-"""The actions of the thread list: every kind of batch, and what starts none. Words only, no requests."""
+"""The actions of the thread list: every kind of batch, and others. Texts only, no requests."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _ERASE_WORDS = ThreadAction(
     title="Erase server messages",
     permission="migration_app.erase_server_words",
     icon="ink_eraser",
-    button="Erase the words",
-    lead="Erases what the target or the source said of these threads in its own words, which may quote a message. "
+    button="Erase messages",
+    lead="Erases messages of the target or the source about these threads, which may quote content. "
     "Code, status and request id of each refusal stay.",
     dangerous=True,
     warning="They can't be brought back.",

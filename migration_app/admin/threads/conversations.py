@@ -181,7 +181,7 @@ class FormerConversationAdmin(ReadOnlyAdmin[FormerConversation]):
     def show_deletion(self, former: FormerConversation) -> str:
         """Whether one that was given up in doubt is gone, or when that is tried next."""
         if former.deleted_at is not None:
-            return f"found gone on {moment_text(former.deleted_at)} UTC"
+            return f"confirmed deleted on {moment_text(former.deleted_at)} UTC"
         if former.delete_after is not None:
             return f"next on {moment_text(former.delete_after)} UTC, after {former.delete_tries} tries"
         return "none is planned"

@@ -47,7 +47,7 @@ class CloseOrphanForm(ConsoleForm):
 
 
 class ReopenOrphanForm(ConsoleForm):
-    """Why a closed entry is opened again, if there is something to tell."""
+    """Why a closed entry is opened again; optional."""
 
     note = text_field("Note (optional)", length=REASON_LENGTH, widget=Textarea(2))
 

@@ -27,7 +27,7 @@ _PLAIN = frozenset(
         *("expires_at", "last_active_at", "vector_store_id"),
     }
 )
-"""What the source says of a file or vector store in words and numbers of its own."""
+"""The source's own texts and numbers of a file or vector store."""
 
 
 @admin.register(SourceObject)
@@ -101,7 +101,7 @@ class SourceObjectAdmin(ReadOnlyAdmin[SourceObject]):
         return super().change_view(request, object_id, form_url, extra_context)
 
     def get_fields(self, request: HttpRequest, obj: SourceObject | None = None) -> list[Any]:
-        """Show the whole of an object to those who may see content, of others what describes no user's words."""
+        """Show the whole object to users who may see content, to others only fields without users' text."""
         may_see = request.user.has_perm(CONTENT) or (obj is not None and obj.kind == "assistant")
         return [*self.fields[:-1], "show_payload" if may_see else "show_plain"]
 

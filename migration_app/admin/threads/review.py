@@ -1,7 +1,7 @@
 """What a thread's page shows: source beside items, findings in place, chunks, runs, resources, audit timeline.
 
-Reads the snapshot and converts it anew under the policies of its conversation, which is pure; nothing is asked
-of an API. Whoever may see content leaves an audit row each time: the only write that a GET of the console makes.
+Reads the snapshot and converts it under the policies of its conversation, which is pure; no API is
+called. Each view with content writes an audit row: the only write that a GET of the console makes.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class FindingRow:
 class ItemRow:
     """A planned item, and where it went if it was sent; numbers and chunks count from 1.
 
-    ``note``: the migration wrote it. ``refused``: the target refused the item that it stands for.
+    ``note``: the migration wrote it. ``refused``: the target refused the item that it replaces.
     """
 
     number: int
@@ -186,7 +186,7 @@ def _words_context(request: HttpRequest, thread: Thread, *, may_see: bool) -> di
 
 
 def _planned(thread: Thread) -> tuple[PlannedThread, str]:
-    """The thread's plan; if the one that was sent can't be rebuilt, that of today, and in words why."""
+    """The thread's plan; if the one that was sent can't be rebuilt, the current one, and why."""
     try:
         return thread_plan(thread), ""
     except PlanLostError as error:

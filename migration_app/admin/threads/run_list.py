@@ -1,6 +1,6 @@
 """Runs of the source: the list, a page a run with the request that does the same now, and totals of tokens.
 
-What a run said is content: whoever may see it leaves an audit row, as on the thread's page.
+A run's own text is content: viewing it writes an audit row, as on the thread's page.
 """
 
 from __future__ import annotations

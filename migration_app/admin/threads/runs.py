@@ -20,7 +20,7 @@ from migration_app.models import Conversation, Run
 from migration_app.snapshots.pages import source_objects
 
 Items = Mapping[int, Sequence[tuple[str, str]]]
-"""For each row of a page of runs: its items in words, and the address that leads to them."""
+"""For each row of a page of runs: its items as text, and their address."""
 
 
 def items_of_runs(
@@ -103,7 +103,7 @@ def run_rows(
 
 
 def _took(record: RunRecord) -> str:
-    """How long the run worked, in words; empty when its times do not say."""
+    """How long the run worked, as text; empty if its times are unknown."""
     return "" if record.seconds is None else f"{record.seconds:,.0f} s"
 
 

@@ -99,11 +99,11 @@ class ThreadAdmin(RowPageAdmin[Thread]):
     list_indexes = THREAD_INDEXES
 
     def list_count(self, fields: Mapping[str, Any]) -> int | None:
-        """As many as the counters tell."""
+        """As many as the counters report."""
         return threads_count(fields)
 
     def list_window(self, rows: QuerySet[Thread], fields: Mapping[str, Any], below: int | None) -> Window:  # noqa: ARG002 - all threads
-        """Look through those that the best index holds."""
+        """Scan those that the best index holds."""
         return threads_window(fields, below=below)
 
     def get_urls(self) -> list[URLPattern]:
@@ -123,7 +123,7 @@ class ThreadAdmin(RowPageAdmin[Thread]):
 
     @admin.display(description="status")
     def show_status(self, thread: Thread) -> str:
-        """Coloured status; below it the stable error code, whose text stands on the thread's page."""
+        """Coloured status; below it the stable error code, whose text is on the thread's page."""
         badge = badge_html(thread_badge(thread.status))
         if not thread.error_code:
             return badge

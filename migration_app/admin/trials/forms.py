@@ -1,4 +1,4 @@
-"""What people fill in to start a try-out, to let one go on, and to judge. Counts only; nothing is sent."""
+"""Forms to start, resume and judge a try-out. Counts only; nothing is sent."""
 
 from __future__ import annotations
 

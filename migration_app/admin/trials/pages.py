@@ -42,7 +42,7 @@ _RESULT_COLOURS: Mapping[str, str] = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Side:
-    """One answer: how it is named, how it ended, what it used (empty while that is not to be told), what it says."""
+    """One answer: how it is named, how it ended, what it used (empty while that is hidden), its text."""
 
     title: str
     badge: Badge | None
@@ -70,7 +70,7 @@ def scratch_badge(scratch: TrialScratch) -> Badge:
 
 
 def verdict_words(trial: Trial, turn: TrialTurn) -> str:
-    """The verdict as it may be told now: of a blind comparison by side."""
+    """The verdict as it may be shown now: of a blind comparison by side."""
     if not turn.verdict:
         return ""
     if trial.is_blind and turn.verdict in ("a", "b"):
@@ -172,7 +172,7 @@ def cost_figures(costs: Costs, *, turns: int, threads: int) -> list[tuple[str, s
 
 
 def trial_choices(row: Trial) -> list[tuple[str, str]]:
-    """What may be said of a turn, with its words."""
+    """What may be shown of a turn, with its text."""
     words = {
         "better": "The new answer is better",
         "worse": "The new answer is worse",
@@ -184,7 +184,7 @@ def trial_choices(row: Trial) -> list[tuple[str, str]]:
 
 
 def _ordered(trial: Trial, turn: TrialTurn) -> list[TrialResult]:
-    """The answers as they stand: left first."""
+    """The answers in order: left first."""
     results = sorted(turn.results.all(), key=lambda result: result.slot)
     return results[::-1] if trial.is_ab and left_slot(turn) == "b" else results
 

@@ -85,9 +85,9 @@ def _stop(row: Trial, actor: Actor, _data: Mapping[str, Any]) -> str:
 
 def _resume(row: Trial, actor: Actor, data: Mapping[str, Any]) -> str:
     if not trial_resume(pk=row.pk, actor=actor, **data):
-        raise ActRefusedError("There is nothing to go on with.")
+        raise ActRefusedError("There is nothing to resume.")
     enqueue(TRIAL_TASK, row.pk)
-    return "It goes on where it was."
+    return "It is resumed."
 
 
 def _clean(row: Trial, actor: Actor, _data: Mapping[str, Any]) -> str:
@@ -194,7 +194,7 @@ class TrialAdmin(RowPageAdmin[Trial]):
     # --- one try-out ------------------------------------------------------------------------------
 
     def progress_view(self, request: HttpRequest, pk: int) -> JsonResponse:
-        """Tell the page's script how far it is."""
+        """Report progress to the page's script."""
         row = self.row_for(request, pk)
         return progress_json(
             is_open=row.state in OPEN,

@@ -1,7 +1,7 @@
 """What follows when an append's answer was lost: it is found, sent again, or the thread starts over elsewhere.
 
 That a chunk is not in its conversation proves nothing: the request may be held by a stopped worker, a slow server or a
-proxy, and arrive when nobody looks any more. So nothing here rests on a delay, but for a conversation that an
+proxy, and arrive when nobody expects it. So nothing here rests on a delay, but for a conversation that an
 application may have, where a person decides in the end. Must not import jobs or rq.
 """
 
@@ -137,6 +137,6 @@ async def _let_it_arrive(work: Work, chunk: Chunk) -> None:
 
 
 def _has_own_id(work: Work, chunk: Chunk) -> bool:
-    """Tell whether the target can tell a repeat of the chunk: an item of it carries an id of ours."""
+    """Whether the target can recognize a repeat of the chunk: an item of it carries an id of ours."""
     items = work.items[chunk.first_item : chunk.first_item + chunk.item_count]
     return any(own_id_prefix(planned.item) for planned in items)

@@ -1,7 +1,7 @@
-"""What of a conversation is ours: told from the chunks and from reading it, without the plan.
+"""Which items of a conversation are ours: decided by the chunks and by reading it, without the plan.
 
-Needed where the plan is of no use: it may have changed since it was sent, and the application may have gone on
-with the conversation. An item is ours if its chunk stands as it was sent (by digest), or if it has an id that the
+Needed where the plan is of no use: it may have changed since it was sent, and the application may have continued
+the conversation. An item is ours if its chunk is there as it was sent (by digest), or if it has an id that the
 target gave to an item that we sent. Sends nothing. Must not import jobs or rq.
 """
 
@@ -30,7 +30,7 @@ class FoundChunk:
     """A chunk as it was found: the ids of those of its items that are there, as just listed.
 
     ``as_sent``: all of its items are there, and say what they said when they were sent. ``as_named``: none of these
-    is called otherwise than the target called it when it was appended; ids that either side lacks tell nothing.
+    has another id than the target returned when it was appended; ids that either side lacks are ignored.
     """
 
     chunk: Chunk
@@ -43,7 +43,7 @@ class FoundChunk:
 class Ownership:
     """What reading a conversation found. ``listed`` counts its items, ``foreign`` those that are not ours.
 
-    ``intact`` items from the first on stand as they were sent, in whole chunks; ``fingerprint`` is theirs.
+    ``intact`` items from the first on are there as sent, in whole chunks; ``fingerprint`` is theirs.
     """
 
     chunks: list[FoundChunk] = dataclasses.field(default_factory=list)
@@ -54,7 +54,7 @@ class Ownership:
 
 
 async def conversation_standing(work: Work, conversation: Conversation) -> Ownership:
-    """Read the conversation, and tell which of its items are ours. GatewayError ``not_found`` if it is gone."""
+    """Read the conversation, and find which of its items are ours. GatewayError ``not_found`` if it is gone."""
     standing, stands = Ownership(), Fingerprinting()
     unbroken = True
     async with contextlib.aclosing(_Reader(work, conversation)) as reader:
@@ -85,7 +85,7 @@ async def conversation_standing(work: Work, conversation: Conversation) -> Owner
 
 
 async def intact_or_review(work: Work, conversation: Conversation) -> Ownership:
-    """Read the conversation; NeedsReviewError unless all chunks whose append was answered stand as they were sent."""
+    """Read the conversation; NeedsReviewError unless all chunks whose append was answered are there as sent."""
     try:
         standing = await conversation_standing(work, conversation)
     except GatewayError as error:
@@ -121,7 +121,7 @@ def _leading(items: list[JsonObject], known: set[str]) -> int:
 
 
 class _Reader:
-    """The conversation's items, oldest first, a page of them in memory; some may be looked at before they are taken."""
+    """The conversation's items, oldest first, a page of them in memory; some may be read ahead."""
 
     def __init__(self, work: Work, conversation: Conversation) -> None:
         self._pages: AsyncIterator[list[JsonObject]] = items_pages(

@@ -4,7 +4,7 @@
     append:   row "sending"   →  POST /conversations/…/items →  item ids, row "appended"     (per chunk)
     complete: row "complete"  →  GET  /conversations/…/items →  compared: "verified", or a person decides
 
-The rule that makes it safe: ``work.write()`` stands before every call, and what a call taught is in the entry
+The rule that makes it safe: ``work.write()`` comes before every call, and the result of a call is in the entry
 that the next ``work.write()`` makes durable. So the record of one call and the intent of the next are one
 transaction, and a worker may die anywhere. The next one finds the rows and knows: "creating" means that the
 create may have happened, and nobody can find out (there is no list of conversations), so it goes to the orphan
@@ -19,7 +19,7 @@ conversation, and the doubtful one, which was never in the mapping, is given up 
 (``engine.steps.doubts`` has all of this).
 
 A refused append did nothing; it is halved until the item is found that the target does not take, and that
-item is replaced by its documented fallback. What is written down stands in ``engine.steps.records``.
+item is replaced by its documented fallback. The entries are in ``engine.steps.records``.
 
 Must not import jobs or rq.
 """
@@ -73,7 +73,7 @@ _TRIES_BEFORE_LOSS = 3
 async def thread_backfill(work: Work) -> None:
     """Take a claimed thread as far as it gets: verified, blocked, or to a person.
 
-    Raises GatewayError, LeaseLostError and HandBackError; what is known by then stands in ``work.entry``, and the
+    Raises GatewayError, LeaseLostError and HandBackError; what is known by then is in ``work.entry``, and the
     caller (``engine.outcomes``) adds how it continues, and writes it.
     """
     records.backfill_begun(work.entry)
@@ -161,7 +161,7 @@ def _has_id(conversation: Conversation | None) -> bool:
 async def _append(work: Work, conversation: Conversation, *, resumed: bool) -> bool:
     """Send what is not there yet; ``work.plan`` becomes the plan as it was sent.
 
-    Chunks that were sent before are held against the plan before anything follows them. False if the target refuses
+    Chunks that were sent before are compared with the plan before anything follows them. False if the target refuses
     an item and all its fallbacks: then the plan is blocked.
     """
     position, sequence, doubtful = await _sent_before(work, conversation)
@@ -275,7 +275,7 @@ async def _replace(work: Work, conversation: Conversation, part: range, error: G
     """Put the next fallback in the place of what the target refuses, and remember it with the conversation.
 
     Where content would stay behind, the refusal must hold for several tries: a gateway that answers 400 to
-    everything for a minute must not cost a user's words. Raises GatewayError then, to be tried later.
+    everything for a minute must not cost a user's content. Raises GatewayError then, to be retried later.
     """
     replaced = next_replacements(conversation.replacements, part)
     trial = Conversation(replacements=replaced)

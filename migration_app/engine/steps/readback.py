@@ -40,7 +40,7 @@ class Comparing(Protocol):
 
 
 def _on() -> None:
-    """Between two pages: go on."""
+    """Between two pages: continue."""
 
 
 async def conversation_read(

@@ -36,7 +36,7 @@ _SAID_LENGTH = 300
 
 
 class NeedsReviewError(Exception):
-    """A person must look at the thread. ``code`` for filters, ``text`` in words without content."""
+    """The thread needs review. ``code`` for filters, ``text`` without content."""
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
@@ -154,7 +154,7 @@ def conversation_given_up(entry: Entry, conversation: Conversation, *, why: str,
 def chunk_sending(
     entry: Entry, *, sequence: int, first_item: int, planned: Sequence[PlannedItem], digest: str
 ) -> None:
-    """These items are about to be sent. A refused append that is sent anew keeps its number and its row."""
+    """These items are about to be sent. A refused append that is sent again keeps its number and its row."""
     entry.parts.pop("withdrawn", None)
     entry.parts["sending"] = {
         "sequence": sequence,
@@ -189,7 +189,8 @@ def items_replaced(
     items: Sequence[PlannedItem],
     error: GatewayError,
 ) -> None:
-    """Keep the conversation's replacements, and say which items the target refused; its words stand apart."""
+    """Store the conversation's replacements, and record which items the target refused; its message is stored
+    separately."""
     entry.conversation(replacements=conversation.replacements)
     for position in positions:
         planned = items[position]
@@ -226,7 +227,7 @@ def conversation_completed(
 def thread_verified(entry: Entry, item_count: int, *, not_shown: Sequence[str] | None = None) -> None:
     """The conversation was read back and is what was planned, as far as the target shows it.
 
-    ``not_shown``: what it does not show; None where that was not looked for.
+    ``not_shown``: what it does not show; None if that was not checked.
     """
     entry.conversation(state=Conversation.State.VERIFIED, verified=True, item_count=item_count)
     said = ""
@@ -287,7 +288,7 @@ def thread_to_review(entry: Entry, conversation: Conversation | None, review: Ne
 def thread_kept(entry: Entry, conversation: Conversation, plan: ThreadPlan | None, *, foreign: int) -> None:
     """A person keeps the conversation as it is: ours up to ``continued_after``, the rest its application's.
 
-    What the source has beyond stands among the findings that are counted. ``plan`` is None where the one that
+    What the source has beyond is among the counted findings. ``plan`` is None where the one that
     was sent can't be rebuilt.
     """
     kept = conversation.continued_after or 0
@@ -326,7 +327,7 @@ def thread_begun_anew(entry: Entry, conversation: Conversation | None, item_coun
             after=conversation.conversation_id,
             reason=f"It stays at the target with {item_count} items of ours and all that its application added.",
         )
-    # Not "thread.queued": whoever cancels the batch from here on gets a thread without a conversation.
+    # Not "thread.queued": cancelling the batch from here on leaves a thread without a conversation.
     entry.transition(
         S.QUEUED,
         "thread.begun_anew",

@@ -15,7 +15,7 @@ _ABOUT_THE_BODY = frozenset({400, 413, 422})
 
 
 def is_about_items(error: GatewayError) -> bool:
-    """Tell whether the target refused what was sent, rather than who sent it, where to, or how fast."""
+    """Whether the target refused the content, rather than the sender, the address or the rate."""
     return error.permanent and error.outcome is Outcome.NOTHING and error.status in _ABOUT_THE_BODY
 
 
@@ -41,7 +41,7 @@ def next_replacements(replacements: Sequence[Mapping[str, Any]], positions: rang
 
 
 def is_lossless(plan: ThreadPlan, positions: range) -> bool:
-    """Tell whether the fallbacks at these positions carry all that the refused items did."""
+    """Whether the fallbacks at these positions carry everything that the refused items did."""
     places = {f"items[{position}]" for position in positions}
     found = {
         finding.code for finding in plan.findings if finding.place in places and "refused" in finding.code

@@ -18,7 +18,7 @@ from migration_app.threads.resources import resource_record, resources_to_look_a
 
 
 async def thread_check_resources(work: Work) -> None:
-    """Look up what a claimed thread needs, and count what is gone among its findings. The status stays.
+    """Check what a claimed thread needs, and count what is missing among its findings. The status stays.
 
     Raises GatewayError and LeaseLostError.
     """
@@ -33,7 +33,7 @@ async def thread_check_resources(work: Work) -> None:
 
 
 async def _looked_up(work: Work, resource: Resource) -> None:
-    """Wait until the resource was looked up in this turn, by whichever thread needed it first."""
+    """Wait until the resource was checked in this turn, by the first thread that needed it."""
     key = (resource.kind, resource.id)
     look = work.looks.get(key)
     if look is None or (look.done() and (look.cancelled() or look.exception() is not None)):

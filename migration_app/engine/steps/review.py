@@ -20,7 +20,7 @@ _S = Conversation.State
 async def thread_keep(work: Work) -> None:
     """Keep a claimed thread's conversation: ours as far as it was sent, from there on its application's.
 
-    What was sent must still stand as it was sent, else the thread stays in review. Raises GatewayError and
+    What was sent must still be there unchanged, else the thread stays in review. Raises GatewayError and
     LeaseLostError.
     """
     try:
@@ -62,7 +62,7 @@ async def _keep(work: Work) -> None:
 
 
 async def thread_begin_anew(work: Work) -> None:
-    """Part a claimed thread from its conversation, which stays at the target, and have it backfilled anew.
+    """Part a claimed thread from its conversation, which stays at the target, and have it backfilled again.
 
     One write: the row of the new conversation comes with the backfill. Raises LeaseLostError.
     """

@@ -7,10 +7,10 @@
     empty:   last chunk's row gone   →  GET …/items: nothing     →  DELETE /conversations/{id}
     end:     GET /conversations/{id}: gone                       →  rows gone, former conversation, "rolled back"
 
-The rule is that of ``engine.steps.protocol``: ``work.write()`` before every delete, and what a delete taught stands
-in the next entry. A worker that takes the thread up again begins with the look, whatever happened before it: a
+The rule is that of ``engine.steps.protocol``: ``work.write()`` before every delete, and the result of a delete is
+in the next entry. A worker that resumes the thread begins with the check, whatever happened before: a
 delete whose answer was lost shows there, and what is deleted already is not in the list. A delete of what is gone
-does no harm. Only ids are deleted that ``engine.steps.ownership`` tells to be ours: what is listed now, and what was
+does no harm. Only ids are deleted that ``engine.steps.ownership`` recognizes as ours: what is listed now, and what was
 recorded when it was appended, for a list may lag behind. What is not ours stops the roll back before its first
 delete, unless the operator chose otherwise. Nothing is called gone that was not asked for by its id and found gone:
 what remains is the *residue*.
@@ -94,7 +94,7 @@ async def _roll_back(work: Work, conversation: Conversation) -> None:
         # There is no way to list the items of a conversation that is gone, nor to delete them.
         left = (
             f"The target no longer knew the conversation before all was deleted: what became of {_items(sent)} "
-            "in it, reading can't tell."
+            "in it, reading can't show."
             if (sent := sum(chunk.item_count for chunk in work.chunks))
             else ""
         )
@@ -106,7 +106,7 @@ async def _roll_back(work: Work, conversation: Conversation) -> None:
 async def _delete_items(work: Work, conversation: Conversation, standing: Ownership) -> str:
     """Delete the chunks from the first on, each announced with the ids of its items, and ask for each by its id.
 
-    Returns what could not be asked, in words: a target may have no way to give one item.
+    Returns what could not be checked, as text: a target may be unable to return one item.
     """
     can_ask: bool | None = None
     for number, found in enumerate(standing.chunks):
@@ -279,7 +279,7 @@ def _continued(conversation: Conversation, standing: Ownership) -> NeedsReviewEr
     )
     return NeedsReviewError(
         "conversation_continued",
-        f"The conversation holds {_items(standing.foreign)} that are not ours: its application has gone on with "
+        f"The conversation holds {_items(standing.foreign)} that are not ours: its application continued "
         f"it. {begun} Accept it as is, re-migrate, or roll it back and choose to delete these too.",
     )
 

@@ -46,8 +46,8 @@ class Command(BaseCommand):
         listing.add_argument("--state", choices=Batch.State.values, help="only those in this state")
         listing.add_argument("--limit", type=int, default=_LISTED, metavar="N", help="how many (default 20)")
         for name, words in (
-            ("pause", "put it down after the chunk at hand"),
-            ("resume", "let a paused batch go on"),
+            ("pause", "pause it after the current chunk"),
+            ("resume", "resume a paused batch"),
             ("cancel", "take its work back from the threads that are not done"),
             ("change", "change its throttle while it runs"),
         ):
@@ -104,12 +104,12 @@ class Command(BaseCommand):
 
 def _pause(options: dict[str, Any]) -> str:
     batch_pause(batch_pk=options["batch"], actor=command_actor(), reason=options["reason"])
-    return f"Batch {options['batch']} is paused. Workers put its threads down after the chunk at hand."
+    return f"Batch {options['batch']} is paused. Workers hand its threads back after the current chunk."
 
 
 def _resume(options: dict[str, Any]) -> str:
     batch_resume(batch_pk=options["batch"], actor=command_actor(), reason=options["reason"])
-    return f"Batch {options['batch']} goes on."
+    return f"Batch {options['batch']} is resumed."
 
 
 def _cancel(options: dict[str, Any]) -> str:

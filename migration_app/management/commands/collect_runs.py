@@ -11,7 +11,7 @@ from migration_app.snapshots.runs import Collected, runs_collect
 
 
 class Command(BaseCommand):
-    """Read snapshots and write their runs. Stopped half way, the same command goes on."""
+    """Read snapshots and write their runs. After a stop the same command resumes."""
 
     help = (
         "List the runs of threads that were snapshotted by an older version. Newer ones are listed as they come in. "
@@ -23,14 +23,14 @@ class Command(BaseCommand):
         parser.add_argument(
             "--everything",
             action="store_true",
-            help="read every snapshot anew, not only those without listed runs",
+            help="read every snapshot again, not only those without listed runs",
         )
         parser.add_argument(
             "--after",
             type=int,
             default=0,
             metavar="NUMBER",
-            help="with --everything: go on behind this number",
+            help="with --everything: continue after this number",
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:

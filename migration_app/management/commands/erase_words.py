@@ -1,4 +1,4 @@
-"""``manage.py erase_words``: erase what servers said of threads in their own words."""
+"""``manage.py erase_words``: erase server messages of threads."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from migration_app.threads.server_words import server_words_erase
 
 
 class Command(BaseCommand):
-    """Erase the words that a target's or source's refusals brought, and may quote a message with."""
+    """Erase the messages of a target's or source's refusals, which may quote content."""
 
     help = (
-        "Erase what the target or the source said of threads in its own words, which may quote a message. Code, "
+        "Erase messages of the target or the source about threads, which may quote content. Code, "
         "status and request id stay; the audit trail keeps who erased them and why."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add --all, --thread, --status and --reason."""
-        add_which_arguments(parser, verb="erase the words about")
+        add_which_arguments(parser, verb="erase the messages of")
         parser.add_argument("--reason", default="", help="why, for the audit trail")
 
     def handle(self, *_args: Any, **options: Any) -> None:

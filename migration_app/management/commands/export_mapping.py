@@ -28,7 +28,7 @@ class Command(BaseCommand):
         parser.add_argument("--status", choices=Thread.Status.values, help="only threads of this status")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Export, through a file beside the target: half an export never stands under the asked name."""
+        """Export, through a file beside the target: a partial export never has the final name."""
         selection = selection_of_filters({"status__exact": options["status"]} if options["status"] else {})
         output = options["output"]
         audit_record(

@@ -38,7 +38,7 @@ class Command(BaseCommand):
             "--kind",
             choices=("auto", "archive", "transcripts"),
             default="auto",
-            help="what the files hold (default: told from their first line)",
+            help="what the files hold (default: detected from their first line)",
         )
         parser.add_argument("--reason", default="", help="why, for the audit trail")
 

@@ -47,7 +47,7 @@ class Command(BaseCommand):
         add_policy_argument(parser)
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Count, and tell."""
+        """Count, and report."""
         policies = policies_of(options)
         selection = _selection(options)
         kind = Batch.Kind.RETRY if options["retry"] else Batch.Kind.BACKFILL

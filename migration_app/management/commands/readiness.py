@@ -28,10 +28,10 @@ Kind = ReadinessCheck.Kind
 
 
 class Command(BaseCommand):
-    """Tell of each prompt whether its model, vector stores and files are there; replace models; list functions."""
+    """Report for each prompt whether its model, vector stores and files exist; replace models; list functions."""
 
     help = (
-        "Tell of each prompt (its active version, or without one its newest) whether the target has its model, "
+        "Report for each prompt (its active version, or without one its newest) whether the target has its model, "
         "vector stores and files. Exit 1 if one could not be used."
     )
 
@@ -55,7 +55,7 @@ class Command(BaseCommand):
         parser.add_argument("--reason", default="", help="why, with --replace")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Look if asked to, then tell or replace."""
+        """Refresh if requested, then report or replace."""
         for kind, wanted in ((Kind.TARGET, options["refresh"]), (Kind.CALLS, options["count_calls"])):
             if wanted:
                 self._look(kind)

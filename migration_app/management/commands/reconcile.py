@@ -38,7 +38,7 @@ from migration_app.tasks.turns import Watch
 
 _S = Reconciliation.State
 _STOPPED = 130
-"""Exit code of a command that was told to stop, as shells have it for Ctrl-C."""
+"""Exit code of a stopped command, as shells use it for Ctrl-C."""
 
 
 class Command(BaseCommand):
@@ -51,18 +51,16 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add what to look at, and where the report goes."""
+        """Add the options of scope and report."""
         which = parser.add_mutually_exclusive_group()
         which.add_argument(
             "--sample",
             type=_positive,
             metavar="N",
-            help=f"look at N threads spread evenly over all (default: {DEFAULT_SAMPLE})",
+            help=f"check N threads spread evenly over all (default: {DEFAULT_SAMPLE})",
         )
-        which.add_argument("--whole", action="store_true", help="look at every thread")
-        which.add_argument(
-            "--resume", type=int, metavar="ID", help="go on with one that was stopped or failed"
-        )
+        which.add_argument("--whole", action="store_true", help="check every thread")
+        which.add_argument("--resume", type=int, metavar="ID", help="resume one that was stopped or failed")
         which.add_argument("--report", type=int, metavar="ID", help="only report what an earlier one found")
         parser.add_argument("--seed", type=int, default=0, help="another number takes another sample")
         parser.add_argument(
@@ -75,7 +73,7 @@ class Command(BaseCommand):
             "--quick", action="store_true", help="compare item ids with the recorded ones instead of content"
         )
         parser.add_argument("--window", type=_positive, default=16, metavar="N", help="reads in flight")
-        parser.add_argument("--count", action="store_true", help="only tell how many calls it would take")
+        parser.add_argument("--count", action="store_true", help="only estimate the calls")
         parser.add_argument("--queue", action="store_true", help="have a worker do it, and do not wait")
         parser.add_argument(
             "--review", action="store_true", help="send the threads that differ to review afterwards"
@@ -138,7 +136,7 @@ class Command(BaseCommand):
 
             def progress(now: Reconciliation) -> None:
                 looked = now.counts.get(now.check_name, {}).get("looked", 0)
-                bar.update(task, description=f"{now.check_name}: {looked:,} looked at")
+                bar.update(task, description=f"{now.check_name}: {looked:,} checked")
 
             watch = Watch(stop=stop, progress=progress)
             reconcile_work(
@@ -160,9 +158,9 @@ class Command(BaseCommand):
         else:
             report_print(self, row, shown=max(0, options["show"]))
         if row.state == _S.FAILED:
-            raise CommandError(f"{row.error_text} Go on with: manage.py reconcile --resume {row.pk}")
+            raise CommandError(f"{row.error_text} Resume with: manage.py reconcile --resume {row.pk}")
         if row.state != _S.FINISHED:
-            self.stderr.write(f"It is not finished. Go on with: manage.py reconcile --resume {row.pk}")
+            self.stderr.write(f"It is not finished. Resume with: manage.py reconcile --resume {row.pk}")
             sys.exit(_STOPPED)
         if totals(row)["error"]:
             sys.exit(1)
@@ -186,9 +184,7 @@ def _made(checks: set[str], sample: int | None, options: dict[str, Any]) -> Reco
 def _resumed(pk: int) -> Reconciliation:
     row = _found(pk)
     if not reconciliation_resume(pk=pk, actor=command_actor()) and row.state != _S.QUEUED:
-        raise CommandError(
-            f"Reconciliation {pk} is {row.get_state_display()}: there is nothing to go on with."
-        )
+        raise CommandError(f"Reconciliation {pk} is {row.get_state_display()}: there is nothing to resume.")
     return row
 
 

@@ -44,7 +44,7 @@ from migration_app.trials.trials import (
 from migration_app.trials.work import trial_connections, trial_work
 
 _STOPPED = 130
-"""Exit code of a command that was told to stop, as shells have it for Ctrl-C."""
+"""Exit code of a stopped command, as shells use it for Ctrl-C."""
 
 
 class Command(BaseCommand):
@@ -52,8 +52,8 @@ class Command(BaseCommand):
 
     help = (
         "Ask real user turns of threads again of a prompt version, on scratch conversations that are deleted "
-        "afterwards. Without --yes it only tells the calls and tokens. Answers are shown and judged in the console. "
-        "Exit code 1 if it stopped before every turn was asked, or left something at the target; 130 if told to stop."
+        "afterwards. Without --yes it only estimates the calls and tokens. Answers are judged in the console. "
+        "Exit code 1 if it stopped before every turn was asked, or left something at the target; 130 if it was stopped."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -66,7 +66,7 @@ class Command(BaseCommand):
         which.add_argument("--thread", action="append", metavar="ID", help="this thread (repeatable)")
         which.add_argument("--batch", type=int, metavar="N", help="the newest threads of this batch")
         which.add_argument("--status", choices=Thread.Status.values, help="the newest threads of this status")
-        which.add_argument("--resume", type=int, metavar="ID", help="go on with one that was stopped")
+        which.add_argument("--resume", type=int, metavar="ID", help="resume one that was stopped")
         which.add_argument("--clean", type=int, metavar="ID", help="try again to delete what one left")
         which.add_argument("--report", type=int, metavar="ID", help="only report how one ended")
         parser.add_argument(
@@ -81,7 +81,7 @@ class Command(BaseCommand):
         parser.add_argument("--max-calls", type=int, help="budget (default: what was counted)")
         parser.add_argument("--max-tokens", type=int, help="budget (default: what was estimated)")
         parser.add_argument("--reason", default="", help="why, for the audit trail; needed to start")
-        parser.add_argument("--yes", action="store_true", help="start: the calls and tokens told are fine")
+        parser.add_argument("--yes", action="store_true", help="start: the estimate is accepted")
         parser.add_argument("--queue", action="store_true", help="have a worker do it, and do not wait")
         parser.add_argument("--csv", type=Path, metavar="FILE", help="write results and verdicts, no content")
 
@@ -106,7 +106,7 @@ class Command(BaseCommand):
                 )
             if left:
                 self.stderr.write(
-                    f"It is not finished. Go on with: manage.py rqworker, or --queue --resume {row.pk}"
+                    f"It is not finished. Resume with: manage.py rqworker, or --queue --resume {row.pk}"
                 )
                 sys.exit(_STOPPED)
         row.refresh_from_db()
@@ -129,8 +129,8 @@ class Command(BaseCommand):
         max_tokens = options["max_tokens"] or row.max_tokens
         if not options["yes"]:
             self.stdout.write(
-                f"Spent: {row.calls:,} calls, {row.tokens:,} tokens. It goes on up to {max_calls:,} calls and "
-                f"{max_tokens:,} tokens in all. Nothing was sent; add --yes and --reason to go on."
+                f"Spent: {row.calls:,} calls, {row.tokens:,} tokens. It continues up to {max_calls:,} calls and "
+                f"{max_tokens:,} tokens in all. Nothing was sent; add --yes and --reason to resume."
             )
             return None
         resumed = trial_resume(
@@ -141,9 +141,7 @@ class Command(BaseCommand):
             actor=command_actor(),
         )
         if not resumed and row.state != Trial.State.QUEUED:
-            raise CommandError(
-                f"Try-out {row.pk} is {row.get_state_display()}: there is nothing to go on with."
-            )
+            raise CommandError(f"Try-out {row.pk} is {row.get_state_display()}: there is nothing to resume.")
         return row
 
     def _started(self, options: dict[str, Any]) -> Trial | None:

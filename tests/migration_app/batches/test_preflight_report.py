@@ -43,7 +43,7 @@ def test_figures_that_are_not_those_of_the_policies_chosen_say_so(monkeypatch: p
         thread_id="thread_1", status="snapshotted", finding_counts={"image_on_assistant": 2}
     )
     found = preflight_of(ALL, "backfill", Policies(assistant_images="block"), limited=True)
-    words = "NOT under assistant_images=block: 1 threads would have to be converted anew"
+    words = "NOT under assistant_images=block: 1 threads would have to be converted"
     assert next(preflight_rows(found)) == ("figures", "last_assessment", words, "", "")
 
 
