@@ -67,8 +67,8 @@ class RejectFile:
         except OSError as broken:
             if not self._is_broken:  # else it was said when it happened
                 raise CommandError(
-                    f"{self.path} is incomplete: {broken.strerror}. The import itself is done; free space, and import the "
-                    "file again for the list of its rejects: what is stored is passed over."
+                    f"{self.path} is incomplete: {broken.strerror}. The import itself is done; free space, then import "
+                    "the file again for the list of its rejects: what is stored is skipped."
                 ) from broken
 
     def write(self, reject: Reject) -> None:
