@@ -169,7 +169,7 @@ AXES_COOLOFF_TIME = dt.timedelta(minutes=SIGN_IN_LOCK_MINUTES)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
 AXES_CLIENT_IP_CALLABLE = "console.client_address.lockout_address"
-AXES_CLIENT_STR_CALLABLE = "migration_app.admin.accounts.sign_in.client_words"
+AXES_CLIENT_STR_CALLABLE = "migration_app.admin.accounts.sign_in.client_text"
 AXES_LOCKOUT_CALLABLE = "migration_app.admin.accounts.sign_in.locked_out"
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False

@@ -93,12 +93,12 @@ class ConsoleWorker(Worker):
         """Do RQ's own housekeeping, then put forgotten work back into the queue."""
         self._look_again_at = time.monotonic() + SWEEP_SECONDS
         super().run_maintenance_tasks()  # type: ignore[no-untyped-call]  # RQ 2.12 has no annotation there
-        self._look_around()
+        self._check_for_work()
 
     def maintain_heartbeats(self, job: Job) -> None:
         """Send the job's heartbeat, and check for work too: with every worker busy nobody else would."""
         super().maintain_heartbeats(job)
-        self._look_around()
+        self._check_for_work()
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         """Fork with the signals blocked: the fork keeps them so, and none comes between fork and pid."""
@@ -121,7 +121,7 @@ class ConsoleWorker(Worker):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.horse_pid, signal.SIGTERM)
 
-    def _look_around(self) -> None:
+    def _check_for_work(self) -> None:
         if self._stop_requested:
             return
         try:

@@ -17,7 +17,7 @@ from migration_app.batches.kinds import BATCH_KINDS, FOREIGN_TOO, batch_eligible
 from migration_app.contracts import POLICIES_VERSION, Actor, policies_as_dict, policies_from
 from migration_app.models import Batch, Thread
 from migration_app.models.batch import DEFAULT_WINDOW, MAX_WINDOW
-from migration_app.threads.plans import policies_words
+from migration_app.threads.plans import policies_summary
 from migration_app.threads.selections import selection_threads
 
 _PIECE = 1000
@@ -106,7 +106,7 @@ def _settings(kind: str, settings: Mapping[str, Any]) -> tuple[dict[str, Any], s
             raise ValueError(f"A batch of kind {kind} converts nothing, so it has no policies.")
         return dict(settings), " [what is not ours too]" if settings.get(FOREIGN_TOO) else ""
     chosen = {"policies": policies_as_dict(policies), "policies_version": POLICIES_VERSION}
-    return {**settings, **chosen}, f" [{policies_words(policies)}]"
+    return {**settings, **chosen}, f" [{policies_summary(policies)}]"
 
 
 def batch_prepare_piece(*, batch_pk: int, actor: Actor) -> bool:

@@ -41,7 +41,7 @@ def page_preflight(selection: Mapping[str, Any], kind: str, policies: Policies |
     """Count what a batch of this kind would take, as far as a page can wait; the result says how far that is."""
     chosen = policies or Policies()
     fields = selection_fields(selection)
-    threads, complete = _looked_at(selection, fields)
+    threads, complete = _matched(selection, fields)
     found = preflight_threads(threads, kind, chosen, limited=True)
     if complete:
         return found
@@ -55,20 +55,18 @@ def page_preflight(selection: Mapping[str, Any], kind: str, policies: Policies |
     return _with_counters(sampled, matching, taken)
 
 
-def matching_words(selection: Mapping[str, Any]) -> str:
+def matching_text(selection: Mapping[str, Any]) -> str:
     """How many threads a selection has, for people; counted no further than a page can wait."""
     fields = selection_fields(selection)
     known = threads_count(fields) if fields is not None else None
     if known is not None:
         return f"{known:,}"
-    threads, complete = _looked_at(selection, fields)
+    threads, complete = _matched(selection, fields)
     count = threads.count()
     return f"{count:,}" if complete else f"at least {count:,}"
 
 
-def _looked_at(
-    selection: Mapping[str, Any], fields: Mapping[str, Any] | None
-) -> tuple[QuerySet[Thread], bool]:
+def _matched(selection: Mapping[str, Any], fields: Mapping[str, Any] | None) -> tuple[QuerySet[Thread], bool]:
     """Return the threads that a page reads, and whether they are all that match."""
     if fields is None:
         threads = selection_threads(selection)

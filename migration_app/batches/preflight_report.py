@@ -11,7 +11,7 @@ from migration_app.batches.kinds import BATCH_KINDS
 from migration_app.batches.preflight import Preflight
 from migration_app.contracts import Policies, policies_as_dict
 from migration_app.models import Batch
-from migration_app.threads.plans import policies_words
+from migration_app.threads.plans import policies_summary
 
 HEADER = ("section", "name", "detail", "threads", "count")
 
@@ -22,9 +22,9 @@ def preflight_rows(preflight: Preflight) -> Iterator[Row]:
     """The preflight as rows under HEADER."""
     totals = preflight.totals
     basis = "exact" if preflight.exact else "last_assessment"
-    yield "figures", basis, basis_words(preflight), "", ""
+    yield "figures", basis, basis_text(preflight), "", ""
     if preflight.sampled:
-        yield "figures", "partial", sample_words(preflight), preflight.sampled, ""
+        yield "figures", "partial", sample_text(preflight), preflight.sampled, ""
     for effect in preflight.effects:
         yield "policy", effect.name, effect.choice, effect.threads, effect.parts
     yield "total", "matching", "", preflight.matching, ""
@@ -46,17 +46,17 @@ def preflight_rows(preflight: Preflight) -> Iterator[Row]:
         yield "longest", thread.thread_id, detail, 1, thread.chunk_count
 
 
-def basis_words(preflight: Preflight) -> str:
+def basis_text(preflight: Preflight) -> str:
     """Say what the figures rest on."""
     if not preflight.effects:
         return "from the last assessments"
-    words = policies_words(preflight.policies)
+    words = policies_summary(preflight.policies)
     if preflight.exact:
         return f"under {words}"
     return f"NOT under {words}: {preflight.anew} threads would have to be converted"
 
 
-def sample_words(preflight: Preflight) -> str:
+def sample_text(preflight: Preflight) -> str:
     """Say of a selection too large for a page what its figures are figures of."""
     newest = f"the newest {preflight.sampled:,} that match"
     if preflight.counted:

@@ -15,10 +15,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from migration_app.contracts import Finding, JsonObject, PlannedItem, Replacement, ThreadPlan
 from migration_app.conversion.findings.notes import Notes
 from migration_app.conversion.items.migrated import (
-    attachment_words,
-    call_words,
-    citation_words,
-    image_words,
+    attachment_text,
+    call_text,
+    citation_text,
+    image_text,
     note_text,
     placeholder,
     plain,
@@ -167,15 +167,15 @@ def _texts(message: JsonObject, *, joined: bool) -> tuple[list[str], bool]:
 def _text_of(part: JsonObject) -> str:
     kind = part["type"]
     if kind == "input_image":
-        return placeholder(image_words(as_id(part.get("file_id")), "", part.get("image_url")))
+        return placeholder(image_text(as_id(part.get("file_id")), "", part.get("image_url")))
     if kind == "input_file":
-        return placeholder(attachment_words(part["file_id"], "", ()))
+        return placeholder(attachment_text(part["file_id"], "", ()))
     return str(part["refusal"] if kind == "refusal" else part["text"])
 
 
 def _citation_lines(annotations: Sequence[JsonObject], before: int) -> tuple[list[str], bool]:
     """A line for each citation, bounded, and whether every citation has one."""
-    lines = [placeholder(citation_words(annotation, before)) for annotation in annotations]
+    lines = [placeholder(citation_text(annotation, before)) for annotation in annotations]
     named = [line for line in lines if len(line) <= _CITATION_LENGTH][:_CITATIONS_NAMED]
     more = len(lines) - len(named)
     if more:
@@ -189,7 +189,7 @@ def _call_note(item: JsonObject) -> _Rung:
     lines = [
         section(name, value) for name, value in item.items() if name not in ("type", "call_id", "status")
     ]
-    text = note_text(call_words(kind, item.get("call_id")), lines)
+    text = note_text(call_text(kind, item.get("call_id")), lines)
     harmless = _harmless(text)
     return _Rung(text_message(harmless), "as a note", harmless == text)
 

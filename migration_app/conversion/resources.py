@@ -54,7 +54,7 @@ def resource_ids(tool_resources: object, tool: str, name: str) -> list[str]:
     return list(dict.fromkeys(filter(None, map(as_id, entries))))
 
 
-def resource_words(tool_resources: object) -> str:
+def resource_summary(tool_resources: object) -> str:
     """What the tool resources name, for a finding; empty when they name nothing."""
     if tool_resources and not isinstance(tool_resources, dict):
         return "unreadable settings"

@@ -28,7 +28,7 @@ from migration_app.conversion.items.timeline import (
 )
 from migration_app.conversion.items.tool_calls import call_ids_of, convert_step, note_status
 from migration_app.conversion.metadata import add_thread_id, convert_metadata
-from migration_app.conversion.resources import resource_ids, resource_words
+from migration_app.conversion.resources import resource_ids, resource_summary
 from migration_app.conversion.text import as_id, as_object, label, labels, source_id_of, unknown_fields
 from migration_app.spill import FINDING_BYTES, FINDINGS, ITEMS, Gathering, is_spilled
 
@@ -129,7 +129,7 @@ def _thread(source: SourceThread, policies: Policies) -> tuple[dict[str, str], l
         notes.add("thread_object_missing")
     metadata = convert_metadata(thread.get("metadata"), notes)
     metadata = add_thread_id(metadata, as_id(source.thread_id), notes)
-    resources = resource_words(thread.get("tool_resources"))
+    resources = resource_summary(thread.get("tool_resources"))
     if resources:
         notes.add("tool_resources_kept", "tool_resources", resources=resources)
     unknown = unknown_fields(thread, _KNOWN)

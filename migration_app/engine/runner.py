@@ -35,7 +35,7 @@ from migration_app.engine.loading import Loaded, threads_load
 from migration_app.engine.outcomes import bug_place
 from migration_app.engine.steps.protocol import thread_backfill, thread_verify
 from migration_app.engine.steps.resources import thread_check_resources
-from migration_app.engine.steps.review import thread_begin_anew, thread_keep
+from migration_app.engine.steps.review import thread_keep, thread_remigrate
 from migration_app.engine.steps.snapshot import thread_snapshot
 from migration_app.engine.steps.undo import thread_rollback
 from migration_app.engine.supervision import Supervision
@@ -127,7 +127,7 @@ class BatchTurn:
         self._in_flight: set[asyncio.Task[None]] = set()
         self._beside: list[asyncio.Task[None]] = []
         self._learning = False
-        self._looked_up: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._checked_resource: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._opened: dict[Callable[[], Connection], Connection] = {}
 
     async def run(self) -> None:
@@ -137,13 +137,13 @@ class BatchTurn:
             async with (
                 Commits(self._actor) as self._commits,
                 DatabaseThread() as self._database,
-                DatabaseThread() as self._looks,
+                DatabaseThread() as self._wave,
             ):
                 name = self._connections.target_name
-                self._behaviour = Behaviour(name, self._looks) if name else Behaviour()
+                self._behaviour = Behaviour(name, self._wave) if name else Behaviour()
                 self._supervision = Supervision(
                     self._batch_pk,
-                    self._looks,
+                    self._wave,
                     self._connections.limiter,
                     end=self._end,
                     told=self._stop,
@@ -319,7 +319,7 @@ class BatchTurn:
             actor=self._actor,
             trouble=loaded.trouble,
             snapshot_seen=loaded.snapshot_seen,
-            looks=self._looked_up,
+            looks=self._checked_resource,
             behaviour=self._behaviour,
         )
 
@@ -328,7 +328,7 @@ class BatchTurn:
         reason = self._breaker.tripped(now=time.monotonic())
         if reason and not self._stopping:
             self._stop_soon()
-            await self._looks.run(batch_hold, batch_pk=self._batch_pk, actor=self._actor, reason=reason)
+            await self._wave.run(batch_hold, batch_pk=self._batch_pk, actor=self._actor, reason=reason)
         if reason:
             outcomes.hand_back(entry, error)
         else:
@@ -385,5 +385,5 @@ _STEPS: dict[str, Callable[[Work], Coroutine[Any, Any, None]]] = {
     W.RESOURCES: thread_check_resources,
     W.ROLLBACK: thread_rollback,
     W.KEEP: thread_keep,
-    W.ANEW: thread_begin_anew,
+    W.ANEW: thread_remigrate,
 }

@@ -186,7 +186,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 def from_response(response: httpx2.Response, body: bytes) -> GatewayError:
     """Classify an answer without success. Sources: FACTS of the two APIs, RFC 9110 for the rest."""
     error = _error_object(body)
-    status, words, api_code = response.status_code, _server_words(error), _api_code(error)
+    status, words, api_code = response.status_code, _server_message(error), _api_code(error)
     request_id = request_id_of(response.headers)
 
     def made(code: str, text: str, *, permanent: bool, outcome: Outcome = Outcome.NOTHING) -> GatewayError:
@@ -236,7 +236,7 @@ def _api_code(error: object) -> str:
     return code if isinstance(code, str) and code in KNOWN_CODES else ""
 
 
-def _server_words(body: object) -> str:
+def _server_message(body: object) -> str:
     # Several compatible servers use "detail" instead.
     words = (body.get("message") or body.get("detail")) if isinstance(body, dict) else body
     words = words if isinstance(words, str) else ""

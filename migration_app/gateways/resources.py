@@ -11,7 +11,7 @@ from migration_app.gateways.errors import GatewayError
 _PATHS = {"file": "/files", "vector_store": "/vector_stores"}
 
 
-async def resource_look(
+async def resource_check(
     connection: Connection, *, kind: Literal["file", "vector_store"], resource_id: str
 ) -> Literal["alive", "missing", "expired"]:
     """Check it at the target. An expired vector store still answers, and says so (schema VectorStoreObject).

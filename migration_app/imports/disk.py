@@ -19,7 +19,7 @@ class DiskFullError(Exception):
     """There was no room left; the text says where, and what to do."""
 
 
-def disk_full_words(error: BaseException | None) -> str:
+def disk_full_text(error: BaseException | None) -> str:
     """Say which disk is full, and to make room, if that is what went wrong; empty if it was something else."""
     while error is not None:
         if isinstance(error, _SERVER_FULL):

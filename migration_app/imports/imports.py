@@ -22,7 +22,7 @@ from migration_app.archive.ids import storable_text
 from migration_app.audit.trail import audit_record
 from migration_app.contracts import Actor
 from migration_app.imports.archives import archive_import
-from migration_app.imports.disk import AGAIN_WORDS, DiskFullError, disk_full_words
+from migration_app.imports.disk import AGAIN_WORDS, DiskFullError, disk_full_text
 from migration_app.imports.tally import Progress, RejectSink
 from migration_app.imports.thread_ids import thread_ids_import
 from migration_app.models import ImportPart, ImportReject, SnapshotPage, SourceImport
@@ -78,7 +78,7 @@ def import_receive(
     try:
         return _received(kind=kind, file_name=file_name, chunks=chunks, actor=actor, reason=reason)
     except (OperationalError, OSError) as error:
-        if words := disk_full_words(error):
+        if words := disk_full_text(error):
             raise DiskFullError(words) from error
         raise
 
@@ -264,7 +264,7 @@ def import_read(
         except Exception as error:
             if hold.is_lost:
                 hold.check()  # it was a statement that was ended with the import
-            if words := disk_full_words(error):
+            if words := disk_full_text(error):
                 words = f"{words} {AGAIN_WORDS}"
                 _end_without_room(source_import, actor, words)
                 raise DiskFullError(words) from error

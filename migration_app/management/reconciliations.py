@@ -20,7 +20,7 @@ from rich.text import Text
 from migration_app.csv_files import csv_write
 from migration_app.management.private_files import private_open
 from migration_app.models import Reconciliation
-from migration_app.reconciliation.records import discrepancies, scope_words, totals_words
+from migration_app.reconciliation.records import discrepancies, scope_summary, totals_summary
 from migration_app.reconciliation.report import (
     HEADER,
     check_rows,
@@ -54,7 +54,7 @@ def stop_at_signals() -> Iterator[Callable[[], bool]]:
 def report_print(command: BaseCommand, row: Reconciliation, *, shown: int) -> None:
     """Print the checks, the kinds that were found with what to do, and the first discrepancies."""
     console = Console(file=cast("IO[str]", command.stdout))
-    checks = Table(title=f"{str(row).capitalize()}: {scope_words(row)}", title_justify="left")
+    checks = Table(title=f"{str(row).capitalize()}: {scope_summary(row)}", title_justify="left")
     for name in ("check", "looked at", "at work", "errors", "warnings", "information"):
         checks.add_column(name, justify="left" if name == "check" else "right")
     for check in check_rows(row):
@@ -77,7 +77,7 @@ def report_print(command: BaseCommand, row: Reconciliation, *, shown: int) -> No
         console.print(table)
     if len(rows) > shown:
         console.print(Text(f"Only the first {shown:,} are shown: --csv FILE writes all of them."))
-    console.print(Text(f"{row.get_state_display()}: {totals_words(row)}"))
+    console.print(Text(f"{row.get_state_display()}: {totals_summary(row)}"))
 
 
 def report_csv(row: Reconciliation, path: Path) -> None:

@@ -10,6 +10,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.RenameField(model_name='trial', old_name='foretold', new_name='estimated'),
         migrations.AlterModelOptions(
             name='serverwords',
             options={'default_permissions': (), 'ordering': ['thread_id', '-said_at', 'item'], 'permissions': [('erase_server_words', 'Can erase server messages of threads')]},

@@ -46,7 +46,7 @@ class Trial(Task):
     max_rounds = models.PositiveSmallIntegerField("responses a turn at most", default=5)
     max_output_tokens = models.PositiveIntegerField("output tokens a response at most", default=4_000)
     # What the operator was shown before confirming.
-    foretold = models.JSONField(default=dict, blank=True)
+    estimated = models.JSONField(default=dict, blank=True)
 
     calls = models.PositiveIntegerField("creates, appends and responses made", default=0)
     cleaning_calls = models.PositiveIntegerField("reads and deletes made", default=0)

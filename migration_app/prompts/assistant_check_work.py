@@ -14,17 +14,17 @@ from migration_app.gateways.connection import Answer, Connection
 from migration_app.gateways.errors import GatewayError, NotConfiguredError
 from migration_app.gateways.source import loose_document
 from migration_app.models import Assistant
-from migration_app.prompts.assistant_checks import look_end, look_record, looks_waiting
+from migration_app.prompts.assistant_checks import check_end, check_record, checks_waiting
 
 _GROUP = 20
 
 Asked = tuple[str, Answer | GatewayError]
 
 
-def looks_work(*, connect: Callable[[], Connection], actor: Actor, stop: threading.Event) -> None:
+def checks_work(*, connect: Callable[[], Connection], actor: Actor, stop: threading.Event) -> None:
     """Check every assistant that waits for it. A failed check is recorded; a new request retries it."""
     while not stop.is_set():
-        ids = looks_waiting(_GROUP)
+        ids = checks_waiting(_GROUP)
         if not ids:
             return
         try:
@@ -56,21 +56,21 @@ def _record(assistant_id: str, answer: Answer | GatewayError, actor: Actor) -> N
         if answer.code == "not_found":
             words = "The source has no such assistant any more."
             look = Assistant.Look.MISSING
-            look_end(assistant_id=assistant_id, look=look, words=words, code=answer.code, actor=actor)
+            check_end(assistant_id=assistant_id, look=look, words=words, code=answer.code, actor=actor)
         else:
             _fail(assistant_id, answer.text, answer.code, actor)
         return
     raw, value, redacted = redacted_document(answer.raw, answer.value)
     for found in expand(value):
         if isinstance(found, Found) and found.kind == "assistant" and found.id == assistant_id:
-            look_record(assistant_id=assistant_id, found=found, raw=raw, redacted=redacted, actor=actor)
+            check_record(assistant_id=assistant_id, found=found, raw=raw, redacted=redacted, actor=actor)
             return
     words = "The source answered with something that is not this assistant."
     _fail(assistant_id, words, "unreadable_answer", actor)
 
 
 def _fail(assistant_id: str, words: str, code: str, actor: Actor) -> None:
-    look_end(
+    check_end(
         assistant_id=assistant_id,
         look=Assistant.Look.FAILED,
         words=words.replace("\x00", ""),

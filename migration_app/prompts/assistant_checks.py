@@ -22,7 +22,7 @@ from migration_app.snapshots.source_objects import loose_object, source_objects_
 L = Assistant.Look
 
 
-def looks_request(*, assistant_pks: Sequence[int], actor: Actor, reason: str) -> int:
+def checks_request(*, assistant_pks: Sequence[int], actor: Actor, reason: str) -> int:
     """Request a check of these assistants at the live source. Returns how many."""
     with transaction.atomic():
         assistants = list(
@@ -46,13 +46,13 @@ def looks_request(*, assistant_pks: Sequence[int], actor: Actor, reason: str) ->
         )
 
 
-def looks_waiting(limit: int) -> list[str]:
+def checks_waiting(limit: int) -> list[str]:
     """Ids of assistants that wait for a check."""
     waiting = Assistant.objects.filter(look=L.ASKED).order_by("pk")
     return list(waiting.values_list("assistant_id", flat=True)[:limit])
 
 
-def look_record(*, assistant_id: str, found: Found, raw: bytes, redacted: bool, actor: Actor) -> None:
+def check_record(*, assistant_id: str, found: Found, raw: bytes, redacted: bool, actor: Actor) -> None:
     """Store the source's current state. Other content is kept as a conflict: a person decides about it."""
     with transaction.atomic():
         source_objects_store(
@@ -68,10 +68,10 @@ def look_record(*, assistant_id: str, found: Found, raw: bytes, redacted: bool, 
             _open_again(assistant_id, found)
         words = "The source differs from the snapshot." if changed else ""
         look = L.CHANGED if changed else L.SAME
-        look_end(assistant_id=assistant_id, look=look, words=words, code="", actor=actor)
+        check_end(assistant_id=assistant_id, look=look, words=words, code="", actor=actor)
 
 
-def look_end(*, assistant_id: str, look: str, words: str, code: str, actor: Actor) -> None:
+def check_end(*, assistant_id: str, look: str, words: str, code: str, actor: Actor) -> None:
     """Record the result of a check. ``words`` may quote the source and are shown on the page only; ``code`` is
     audited."""
     with transaction.atomic():

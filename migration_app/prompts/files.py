@@ -113,7 +113,7 @@ def export_zip(export: Export) -> bytes:
     return archive.getvalue()
 
 
-def directory_standing(export: Export, directory: Path, *, format: Format = "both") -> DirectoryState:  # noqa: A002 - the option's name
+def directory_state(export: Export, directory: Path, *, format: Format = "both") -> DirectoryState:  # noqa: A002 - the option's name
     """Compare a directory with an export of everything; reads only. OSError if it can't be read.
 
     Left over are files of an earlier export that this one would not write; other files are ignored.

@@ -6,7 +6,7 @@ Assistants are claimed one by one, by a row lock that a dead worker loses: there
 from __future__ import annotations
 
 from migration_app.models import Assistant
-from migration_app.prompts.assistant_check_work import looks_work
+from migration_app.prompts.assistant_check_work import checks_work
 from migration_app.prompts.assistants import assistant_convert_next
 from migration_app.tasks.connections import connections_of_settings
 from migration_app.tasks.registry import TaskKind
@@ -42,7 +42,7 @@ class AssistantChecksTask(TaskKind):
 
     def turn(self, pk: int, turn: Turn) -> bool:  # noqa: ARG002 - there is only one
         """Check them in groups until none is left."""
-        looks_work(connect=connections_of_settings().source, actor=turn.actor, stop=turn.stop)
+        checks_work(connect=connections_of_settings().source, actor=turn.actor, stop=turn.stop)
         return False
 
 

@@ -56,7 +56,7 @@ def models_in_use() -> list[ModelUse]:
     )
     counts = dict(counted.order_by("model"))
     rows = _model_rows(counts)
-    looked = was_looked()
+    looked = was_checked()
     uses = [
         ModelUse(model, prompts, rows.get(model), _judged(model, rows, looked=looked))
         for model, prompts in counts.items()
@@ -77,7 +77,7 @@ def readiness_of(versions: Iterable[PromptVersion]) -> list[Readiness]:
     rows = _model_rows({each.model for each in needs.values()})
     stores = _statuses("vector_store", (each.vector_stores for each in needs.values()))
     files = _statuses("file", (each.files for each in needs.values()))
-    looked = was_looked()
+    looked = was_checked()
     judged = []
     for version in listed:
         need = needs.get(version.pk)
@@ -110,7 +110,7 @@ def resources_named() -> list[Resource]:
     return list(found.values())
 
 
-def was_looked() -> bool:
+def was_checked() -> bool:
     """Whether the target's list of models was ever read."""
     return TargetModel.objects.exists()
 

@@ -14,7 +14,7 @@ from migration_app.contracts import Actor
 from migration_app.conversion.resources import Liveness, Resource
 from migration_app.gateways.connection import Connection
 from migration_app.gateways.models_list import models_list
-from migration_app.gateways.resources import resource_look
+from migration_app.gateways.resources import resource_check
 from migration_app.models import ReadinessCheck
 from migration_app.prompts.needs import needs_fill
 from migration_app.readiness.checklist import resources_named
@@ -23,7 +23,7 @@ from migration_app.readiness.function_calls import calls_count
 from migration_app.readiness.target_models import target_models_record
 from migration_app.tasks.connections import Connections
 from migration_app.tasks.lifecycle import WorkerStopError
-from migration_app.threads.resources import resource_record, resources_to_look_at
+from migration_app.threads.resources import resource_record, resources_to_check
 
 _WAVE = 32
 """Checks in flight at once; their answers are written before the next are requested."""
@@ -41,7 +41,7 @@ def readiness_work(*, kind: str, actor: Actor, apis: Connections, stop: Callable
     def do(row: ReadinessCheck) -> None:
         needs_fill()
         if row.kind == ReadinessCheck.Kind.TARGET:
-            words = _target_look(row, actor=actor, apis=apis, stop=stop)
+            words = _target_check(row, actor=actor, apis=apis, stop=stop)
         elif calls_count(row, stop=stop):
             words = f"{row.done} threads."
         else:
@@ -51,17 +51,17 @@ def readiness_work(*, kind: str, actor: Actor, apis: Connections, stop: Callable
     return CHECKS.work(pk, do, actor=actor)
 
 
-def _target_look(row: ReadinessCheck, *, actor: Actor, apis: Connections, stop: Callable[[], bool]) -> str:
+def _target_check(row: ReadinessCheck, *, actor: Actor, apis: Connections, stop: Callable[[], bool]) -> str:
     """Check all; those checked within the last hour are skipped. WorkerStopError after ``stop``."""
     with apis.target_opened() as (loop, connection):
         listed = loop.run(models_list(connection))
         with transaction.atomic():
             CHECKS.write(row)
             models = target_models_record(listed=listed, actor=actor)
-        wanted = resources_to_look_at(resources_named())
+        wanted = resources_to_check(resources_named())
         for start in range(0, len(wanted), _WAVE):
             wave = wanted[start : start + _WAVE]
-            looked = loop.run(_looks(connection, wave))
+            looked = loop.run(_wave(connection, wave))
             with transaction.atomic():
                 CHECKS.write(row, done=start + len(wave), total=len(wanted), cursor=0)
                 for resource, status in zip(wave, looked, strict=True):
@@ -71,10 +71,10 @@ def _target_look(row: ReadinessCheck, *, actor: Actor, apis: Connections, stop: 
     return f"{models} models listed; {len(wanted)} vector stores and files checked."
 
 
-async def _looks(connection: Connection, wave: Sequence[Resource]) -> list[Liveness]:
+async def _wave(connection: Connection, wave: Sequence[Resource]) -> list[Liveness]:
     """What the target says of each. GatewayError: the first, when all have ended."""
     answers = await asyncio.gather(
-        *(resource_look(connection, kind=each.kind, resource_id=each.id) for each in wave),
+        *(resource_check(connection, kind=each.kind, resource_id=each.id) for each in wave),
         return_exceptions=True,
     )
     looked: list[Liveness] = []

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from migration_app.counters import counters_differences, tally_lines
-from migration_app.reconciliation.kinds import Found, Looked
+from migration_app.reconciliation.kinds import Examined, Found
 
 _KEPT_CHARACTERS = 200
 
 
-def tallies_look() -> Looked:
+def tallies_check() -> Examined:
     """Compare every counter with its rows; one statement each, so each sees one moment."""
     found = []
     for words in counters_differences():
         scope, _, difference = words.rpartition(": ")
         found.append(Found("tally_differs", subject=scope[:_KEPT_CHARACTERS], found=f"off by {difference}"))
-    return Looked(len(tally_lines()), tuple(found))
+    return Examined(len(tally_lines()), tuple(found))

@@ -23,7 +23,7 @@ from migration_app.models import (
     SourceImport,
     Thread,
 )
-from migration_app.reconciliation.kinds import Found, Looked
+from migration_app.reconciliation.kinds import Examined, Found
 from migration_app.statements import statements_of
 
 S = Thread.Status
@@ -42,7 +42,7 @@ _WITHOUT_CONVERSATION = frozenset({S.REGISTERED, S.SOURCE_MISSING})
 _SQL = statements_of(__name__)
 
 
-def records_look(pks: Sequence[int]) -> Looked:
+def records_check(pks: Sequence[int]) -> Examined:
     """Hold these threads, their conversations and their chunks against each other.
 
     A repeated item id is found inside a conversation, and between threads of one call.
@@ -56,7 +56,7 @@ def records_look(pks: Sequence[int]) -> Looked:
             for thread_pk in row[2]
         ),
     ]
-    return Looked(len(pks), tuple(sorted(found, key=lambda entry: entry.thread_pk or 0)))
+    return Examined(len(pks), tuple(sorted(found, key=lambda entry: entry.thread_pk or 0)))
 
 
 def _twice(item_id: str, times: int, thread_pks: Sequence[int]) -> str:
@@ -114,13 +114,13 @@ def _chunk_faults(row: _Chunks) -> Iterator[Found]:
         yield Found("item_count_differs", pk, claimed=claimed, found=f"{row.items} in chunks")
 
 
-def work_look() -> Looked:
+def work_check() -> Examined:
     """Find leases, batches and imports that nobody works on, by the database's clock. Bounded: see below."""
     leases = list(_forgotten_leases())
     batches = list(Batch.objects.filter(state__in=["preparing", "running", "cancelling"]).order_by("pk"))
     imports = list(SourceImport.objects.filter(state__in=["waiting", "running"]).order_by("pk"))
     found = [*leases, *(entry for batch in batches for entry in _batch_faults(batch)), *_import_faults()]
-    return Looked(len(leases) + len(batches) + len(imports), tuple(found))
+    return Examined(len(leases) + len(batches) + len(imports), tuple(found))
 
 
 def _forgotten_leases() -> Iterator[Found]:
@@ -153,7 +153,7 @@ def _batch_faults(batch: Batch) -> Iterator[Found]:
     quiet = now - sign > _long()
     if batch.state != Batch.State.RUNNING:
         if quiet:
-            yield Found("batch_stalled", subject=name, claimed=batch.state, found=_quiet_words(sign))
+            yield Found("batch_stalled", subject=name, claimed=batch.state, found=_quiet_text(sign))
         return
     pending = threads_pending(batch.pk)
     begun = batch.started_at or batch.created_at
@@ -187,7 +187,7 @@ def _batch_faults(batch: Batch) -> Iterator[Found]:
 def _import_faults() -> Iterator[Found]:
     quiet = SourceImport.objects.filter(state="running", heartbeat_at__lt=Now() - _long())
     for pk, sign in quiet.order_by("pk").values_list("pk", "heartbeat_at"):
-        yield Found("import_stalled", subject=f"import {pk}", claimed="running", found=_quiet_words(sign))
+        yield Found("import_stalled", subject=f"import {pk}", claimed="running", found=_quiet_text(sign))
     waiting = SourceImport.objects.filter(state="waiting", created_at__lt=Now() - _long())
     for pk, since in waiting.order_by("pk").values_list("pk", "created_at"):
         yield Found(
@@ -198,7 +198,7 @@ def _import_faults() -> Iterator[Found]:
         )
 
 
-def orphans_look() -> Looked:
+def orphans_check() -> Examined:
     """Say what is left at the target that no thread points to, each kind as far as it is counted."""
     given_up = FormerConversation.objects.filter(fate="given_up", deleted_at__isnull=True)
     kinds: tuple[tuple[str, str, QuerySet[Any]], ...] = (
@@ -217,7 +217,7 @@ def orphans_look() -> Looked:
         for code, subject, _rows in kinds
         if counts[code]
     ]
-    return Looked(sum(counts.values()), tuple(found))
+    return Examined(sum(counts.values()), tuple(found))
 
 
 _OPEN = {
@@ -231,7 +231,7 @@ def _up_to(count: int) -> str:
     return f"more than {COUNTED_UP_TO:,}" if count > COUNTED_UP_TO else f"{count:,}"
 
 
-def _quiet_words(sign: dt.datetime | None) -> str:
+def _quiet_text(sign: dt.datetime | None) -> str:
     if sign is None:
         return "it never had a heartbeat"
     return f"the last heartbeat is from {sign:%Y-%m-%d %H:%M:%S} UTC"

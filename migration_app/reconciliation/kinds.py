@@ -251,7 +251,7 @@ class Found:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Looked:
+class Examined:
     """What one step of a check examined. ``skipped``: rows in progress, and so not judged."""
 
     looked: int

@@ -22,7 +22,7 @@ from migration_app.reconciliation.kinds import (
     CHECKS,
     DEFAULT_CHECKS,
     KINDS,
-    Looked,
+    Examined,
 )
 from migration_app.reconciliation.population import POPULATIONS
 from migration_app.tasks.lifecycle import Lifecycle
@@ -97,7 +97,7 @@ def reconciliation_create(
             created_by_id=actor.user_id,
             created_by_name=actor.name,
         )
-        words = f"{scope_words(made)}: {', '.join(asked)}"
+        words = f"{scope_summary(made)}: {', '.join(asked)}"
         audit_record(
             actor=actor,
             verb="reconciliation.started",
@@ -108,7 +108,7 @@ def reconciliation_create(
     return made
 
 
-def scope_words(row: Reconciliation) -> str:
+def scope_summary(row: Reconciliation) -> str:
     """A summary of the scope."""
     size = "the whole estate" if row.sample_size is None else f"a sample of {row.sample_size:,}"
     return f"{size}, item ids only" if row.quick else size
@@ -150,7 +150,7 @@ def checkpoint_of(row: Reconciliation) -> Checkpoint:
     return Checkpoint(name, row.cursor, (within[0], within[1]) if within else None)
 
 
-def step_record(row: Reconciliation, *, checkpoint: Checkpoint, looked: Looked) -> None:
+def step_record(row: Reconciliation, *, checkpoint: Checkpoint, looked: Examined) -> None:
     """Write down what a step found, and where the next one begins, together. TaskLostError if it is not ours."""
     counts = copy.deepcopy(row.counts)
     entry = counts.setdefault(checkpoint.check, {"looked": 0, "skipped": 0} | dict.fromkeys(_SEVERITIES, 0))
@@ -189,7 +189,7 @@ def step_next(row: Reconciliation, *, check: str) -> None:
 
 def reconciliation_finish(row: Reconciliation, *, actor: Actor) -> None:
     """Close it. TaskLostError if it is not ours."""
-    RECONCILIATIONS.finish(row, actor=actor, reason=totals_words(row))
+    RECONCILIATIONS.finish(row, actor=actor, reason=totals_summary(row))
 
 
 def reconciliation_stop(*, pk: int, actor: Actor) -> bool:
@@ -212,7 +212,7 @@ def totals(row: Reconciliation) -> dict[str, int]:
     return {name: summed[name] for name in ("looked", "skipped", *_SEVERITIES)}
 
 
-def totals_words(row: Reconciliation) -> str:
+def totals_summary(row: Reconciliation) -> str:
     """Say how it ended in one line."""
     found = totals(row)
     return ", ".join(f"{name}: {found[name]:,}" for name in _SEVERITIES)

@@ -8,7 +8,7 @@ from typing import Any
 
 from migration_app.models import Discrepancy, Reconciliation
 from migration_app.reconciliation.kinds import CHECKS, KINDS
-from migration_app.reconciliation.records import discrepancies, scope_words, totals
+from migration_app.reconciliation.records import discrepancies, scope_summary, totals
 
 HEADER = ("check", "code", "severity", "thread_id", "subject", "claimed", "found", "what_to_do")
 
@@ -80,7 +80,7 @@ def report_json(row: Reconciliation) -> dict[str, Any]:
     return {
         "reconciliation": row.pk,
         "state": row.state,
-        "scope": scope_words(row),
+        "scope": scope_summary(row),
         "sample_size": row.sample_size,
         "seed": row.seed,
         "error": row.error_text,

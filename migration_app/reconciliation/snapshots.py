@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from migration_app.archive.sequence import SequenceDamagedError, payload_decompress, payload_sha256
 from migration_app.contracts import SourceThread
 from migration_app.models import SnapshotPage, SourceImport, SourceObject, Thread
-from migration_app.reconciliation.kinds import Found, Looked
+from migration_app.reconciliation.kinds import Examined, Found
 from migration_app.snapshots.pages import load_source_thread
 
 _DAMAGED = "what is stored can't be decompressed"
 
 
-def snapshots_look(pks: Sequence[int]) -> Looked:
+def snapshots_check(pks: Sequence[int]) -> Examined:
     """Read every page of these threads, one at a time, and recount each thread from its pages."""
     found: list[Found] = []
     skipped = 0
@@ -26,10 +26,10 @@ def snapshots_look(pks: Sequence[int]) -> Looked:
             skipped += 1
         else:
             found += counted
-    return Looked(len(pks), tuple(found), skipped)
+    return Examined(len(pks), tuple(found), skipped)
 
 
-def objects_look(pks: Sequence[int]) -> Looked:
+def objects_check(pks: Sequence[int]) -> Examined:
     """Hold these stored assistants, files and vector stores against their digests."""
     found = []
     for row in SourceObject.objects.filter(pk__in=pks).order_by("pk").iterator(chunk_size=16):
@@ -37,7 +37,7 @@ def objects_look(pks: Sequence[int]) -> Looked:
         if fault is not None:
             subject = f"{row.kind} {row.object_id}"[:300]
             found.append(dataclasses.replace(fault, code="object_damaged", subject=subject))
-    return Looked(len(pks), tuple(found))
+    return Examined(len(pks), tuple(found))
 
 
 def _page_faults(thread: Thread) -> Iterator[Found]:

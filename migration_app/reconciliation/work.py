@@ -30,9 +30,9 @@ from migration_app.reconciliation.claims import (
     snapshot_behind,
     snapshot_claim,
 )
-from migration_app.reconciliation.counters import tallies_look
-from migration_app.reconciliation.database import orphans_look, records_look, work_look
-from migration_app.reconciliation.kinds import Found, Looked
+from migration_app.reconciliation.counters import tallies_check
+from migration_app.reconciliation.database import orphans_check, records_check, work_check
+from migration_app.reconciliation.kinds import Examined, Found
 from migration_app.reconciliation.population import (
     POPULATIONS,
     bounds,
@@ -49,7 +49,7 @@ from migration_app.reconciliation.records import (
     step_next,
     step_record,
 )
-from migration_app.reconciliation.snapshots import objects_look, snapshots_look
+from migration_app.reconciliation.snapshots import objects_check, snapshots_check
 from migration_app.tasks.breaker import LASTING
 from migration_app.tasks.connections import Connections
 from migration_app.tasks.lifecycle import TaskFailedError, WorkerStopError
@@ -174,7 +174,7 @@ def _pause_point(watch: Watch) -> None:
         raise WorkerStopError
 
 
-def _target_look(work: _Work, pks: Sequence[int]) -> Looked:
+def _target_check(work: _Work, pks: Sequence[int]) -> Examined:
     found, looked, skipped = [], 0, 0
     for wave in _waves(_threads(pks)):
         made = [conversation_claim(thread, quick=work.row.quick) for thread in wave]
@@ -187,10 +187,10 @@ def _target_look(work: _Work, pks: Sequence[int]) -> Looked:
                 )
             elif answer is not None and conversation_rests(claim):
                 found.append(answer)
-    return Looked(looked, tuple(found), skipped)
+    return Examined(looked, tuple(found), skipped)
 
 
-def _live_look(work: _Work, pks: Sequence[int]) -> Looked:
+def _live_check(work: _Work, pks: Sequence[int]) -> Examined:
     made = [snapshot_claim(thread) for thread in _threads(pks)]
     claims = [claim for claim in made if claim is not None]
     found: list[Found] = []
@@ -201,7 +201,7 @@ def _live_look(work: _Work, pks: Sequence[int]) -> Looked:
             found.append(answer)
         elif answer is not None and (behind := snapshot_behind(claim, answer)) is not None:
             found.append(behind)
-    return Looked(len(claims), tuple(found), len(made) - len(claims))
+    return Examined(len(claims), tuple(found), len(made) - len(claims))
 
 
 def _threads(pks: Sequence[int]) -> list[Thread]:
@@ -305,15 +305,15 @@ async def _newest_read(connection: Connection, claim: SnapshotClaim, _watch: Wat
         return Found("source_gone", claim.thread_pk, found=f"the source answers {error.status}")
 
 
-_ONCE: Mapping[str, Callable[[], Looked]] = {
-    "work": work_look,
-    "tallies": tallies_look,
-    "orphans": orphans_look,
+_ONCE: Mapping[str, Callable[[], Examined]] = {
+    "work": work_check,
+    "tallies": tallies_check,
+    "orphans": orphans_check,
 }
-_LOOKS: Mapping[str, Callable[[_Work, Sequence[int]], Looked]] = {
-    "records": lambda _work, pks: records_look(pks),
-    "snapshots": lambda _work, pks: snapshots_look(pks),
-    "objects": lambda _work, pks: objects_look(pks),
-    "target": _target_look,
-    "live": _live_look,
+_LOOKS: Mapping[str, Callable[[_Work, Sequence[int]], Examined]] = {
+    "records": lambda _work, pks: records_check(pks),
+    "snapshots": lambda _work, pks: snapshots_check(pks),
+    "objects": lambda _work, pks: objects_check(pks),
+    "target": _target_check,
+    "live": _live_check,
 }

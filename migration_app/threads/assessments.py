@@ -116,7 +116,7 @@ def assessment_of(loaded: LoadedThread, conversation: Conversation | None) -> As
     return Assessment(
         fields={
             **plan_measures(plan),
-            "resources": resource_words(source),
+            "resources": resource_summary(source),
             "message_count": len(source.messages),
             "run_count": len(source.runs),
             "first_message_at": first,
@@ -140,7 +140,7 @@ def _blocked_text(plan: ThreadPlan) -> str:
     )
 
 
-def resource_words(source: SourceThread) -> str:
+def resource_summary(source: SourceThread) -> str:
     """List the files and vector stores that the thread needs to continue, in one line of text."""
     needed = (resource for resource in thread_resources(source) if resource.use != "named")
     return " ".join(f"{resource.kind}:{resource.id}" for resource in needed if resource.id.isprintable())

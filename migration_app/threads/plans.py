@@ -122,7 +122,7 @@ def conversation_plan(thread: Thread, conversation: Conversation) -> ThreadPlan 
         return None
 
 
-def policies_words(policies: Policies) -> str:
+def policies_summary(policies: Policies) -> str:
     """Describe in one line which policies differ from the defaults, for the audit trail."""
     defaults = policies_as_dict(Policies())
     changed = [

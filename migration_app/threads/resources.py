@@ -27,7 +27,7 @@ def resource_findings(resources: Sequence[Resource]) -> tuple[Finding, ...]:
     )
 
 
-def resources_to_look_at(resources: Sequence[Resource]) -> list[Resource]:
+def resources_to_check(resources: Sequence[Resource]) -> list[Resource]:
     """Return those without a fresh answer."""
     fresh = set(_rows(resources).filter(checked_at__gt=Now() - FRESH).values_list("kind", "resource_id"))
     return [

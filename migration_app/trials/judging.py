@@ -135,10 +135,10 @@ def trial_tally(trial: Trial) -> JudgementTally:
     names = (_V.A, _V.SAME, _V.B) if trial.is_ab else (_V.BETTER, _V.SAME, _V.WORSE)
     counts = {str(name): given[name] for name in names}
     first, same, second = counts.values()
-    return JudgementTally(counts, judged, judgeable, sign_words(first, second, same, is_ab=trial.is_ab))
+    return JudgementTally(counts, judged, judgeable, sign_text(first, second, same, is_ab=trial.is_ab))
 
 
-def sign_words(first: int, second: int, same: int, *, is_ab: bool) -> str:
+def sign_text(first: int, second: int, same: int, *, is_ab: bool) -> str:
     """What the counts say, and how little: a two-sided sign test over the turns where one was better."""
     decided = first + second
     names = ("A was better", "B was better") if is_ab else ("the new answer was better", "it was worse")

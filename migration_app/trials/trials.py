@@ -72,7 +72,7 @@ def trial_create(
             max_tokens=max_tokens,
             max_rounds=chosen.max_rounds,
             max_output_tokens=chosen.max_output_tokens,
-            foretold={
+            estimated={
                 **dataclasses.asdict(plan.costs),
                 "left_out": dict(plan.left_out),
                 "turns": len(plan.turns),

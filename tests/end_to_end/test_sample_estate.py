@@ -30,9 +30,9 @@ ALL = selection_of_filters({})
 
 @pytest.fixture
 def backfilled(transactional_db: None, sandbox: RunningSandbox) -> int:
-    """Calls that preflight foretold; the estate is imported and backfilled."""
+    """Calls that preflight estimated; the estate is imported and backfilled."""
     call_command("import_archive", str(sample_path()), stdout=io.StringIO(), stderr=io.StringIO())
-    foretold = preflight_of(ALL, "backfill").totals.calls
+    estimated = preflight_of(ALL, "backfill").totals.calls
     batch = batch_create(kind="backfill", selection=ALL, actor=ACTOR, reason="a test")
     batch_prepare(batch_pk=batch.pk, actor=ACTOR)
     connections = Connections(
@@ -40,7 +40,7 @@ def backfilled(transactional_db: None, sandbox: RunningSandbox) -> int:
         target=lambda: target_connection(timeout_seconds=10),
     )
     batch_work(batch_pk=batch.pk, actor=ACTOR, connections=connections, seconds=300)
-    return foretold
+    return estimated
 
 
 def test_the_whole_estate_arrives_as_the_official_description_demands(

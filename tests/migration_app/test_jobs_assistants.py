@@ -14,7 +14,7 @@ from rq import SimpleWorker
 from migration_app import jobs
 from migration_app.contracts import Actor
 from migration_app.models import Assistant, AuditEvent
-from migration_app.prompts.assistant_checks import looks_request
+from migration_app.prompts.assistant_checks import checks_request
 from migration_app.prompts.assistants import conversions_request
 from migration_app.prompts.tasks import ASSISTANT_CHECKS_TASK
 from tests.factories import AssistantFactory, SourceObjectFactory
@@ -51,7 +51,7 @@ def work_off(queue: Any) -> None:
 def test_an_assistant_that_the_source_has_no_more_is_said_to_be_gone(
     queue: Any, assistant: Assistant
 ) -> None:
-    looks_request(assistant_pks=[assistant.pk], actor=ADA, reason="a test")
+    checks_request(assistant_pks=[assistant.pk], actor=ADA, reason="a test")
     jobs.enqueue(ASSISTANT_CHECKS_TASK)
     work_off(queue)
     assistant.refresh_from_db()
@@ -62,7 +62,7 @@ def test_an_assistant_that_the_source_has_no_more_is_said_to_be_gone(
 def test_looks_and_conversions_that_the_queue_lost_are_found_in_the_database(
     queue: Any, assistant: Assistant
 ) -> None:
-    looks_request(assistant_pks=[assistant.pk], actor=ADA, reason="a test")
+    checks_request(assistant_pks=[assistant.pk], actor=ADA, reason="a test")
     conversions_request(assistant_pks=[assistant.pk], actor=ADA, reason="a test")
     jobs.sweep()
     work_off(queue)

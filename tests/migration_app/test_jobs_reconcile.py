@@ -140,7 +140,7 @@ def test_a_fault_of_the_console_ends_it_instead_of_repeating_it(
     def broken(_pks: object) -> None:
         raise RuntimeError("a row with private words")
 
-    monkeypatch.setattr("migration_app.reconciliation.work.records_look", broken)
+    monkeypatch.setattr("migration_app.reconciliation.work.records_check", broken)
     copied_thread()
     row = asked()
     work_off(queue)

@@ -89,9 +89,9 @@ class SignInHandler(_AxesHandler):
             username=typed, ip_address=state.axes_ip_address, user_agent=state.axes_user_agent
         ).update(get_data="", post_data="")
         with transaction.atomic():
-            _record("user.sign_in_failed", name_words(typed), state, Actor("nobody signed in"))
+            _record("user.sign_in_failed", name_text(typed), state, Actor("nobody signed in"))
             if state.axes_locked_out:
-                _record("user.locked_out", name_words(typed), state, Actor("nobody signed in"))
+                _record("user.locked_out", name_text(typed), state, Actor("nobody signed in"))
 
     def user_logged_in(self, sender: Any, request: HttpRequest, user: User, **kwargs: Any) -> None:
         """Record it, and let the session end at a fixed time, however busy it is."""
@@ -148,14 +148,14 @@ def locked_out(
     return response
 
 
-def client_words(
+def client_text(
     username: str | None, address: str | None, _agent: str, _path: str, _request: HttpRequest
 ) -> str:
     """Name a client in the log, in one line whatever was typed."""
-    return f"{name_words(username)} at {address or 'an unknown address'}"
+    return f"{name_text(username)} at {address or 'an unknown address'}"
 
 
-def name_words(typed: str | None) -> str:
+def name_text(typed: str | None) -> str:
     """A name as it may be kept: what was typed is anything, and may be a password in the wrong field."""
     return (
         "".join(sign if sign.isprintable() else "\ufffd" for sign in typed or "")[:_NAME_SHOWN] or "no name"

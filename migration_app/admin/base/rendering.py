@@ -177,7 +177,7 @@ def item_label(item: Mapping[str, object]) -> str:
     return str(item.get("role") or "message") if kind == "message" else kind.replace("_", " ")
 
 
-def time_words(value: object) -> str:
+def time_text(value: object) -> str:
     """A source time for people, UTC; empty when there is none that can be read."""
     seconds = parse_time(value)
     if seconds is None:
@@ -188,7 +188,7 @@ def time_words(value: object) -> str:
         return ""
 
 
-def bytes_words(size: int) -> str:
+def bytes_text(size: int) -> str:
     """A size for people, in powers of 1000."""
     amount = float(size)
     for unit in ("B", "kB", "MB", "GB"):

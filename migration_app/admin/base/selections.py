@@ -53,7 +53,7 @@ def selection_unseal(text: str) -> dict[str, Any]:
     return selection
 
 
-def selection_words(selection: Mapping[str, Any]) -> list[tuple[str, str]]:
+def selection_summary(selection: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Describe a selection to a person: what it is narrowed by."""
     if isinstance(selection.get("ids"), list):
         pks = selection["ids"]

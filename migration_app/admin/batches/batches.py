@@ -19,7 +19,7 @@ from migration_app.admin.base.columns import badge_column, moment_column, text_c
 from migration_app.admin.base.filters import choice_filter
 from migration_app.admin.base.forms import ConsoleForm
 from migration_app.admin.base.model_admin import RowPageAdmin, progress_json
-from migration_app.admin.base.selections import selection_words
+from migration_app.admin.base.selections import selection_summary
 from migration_app.admin.base.workers import workers_state
 from migration_app.admin.batches.acts import ACTS, control_context, may_control
 from migration_app.batches.cancel import taken_back
@@ -28,7 +28,7 @@ from migration_app.batches.kinds import BATCH_KINDS
 from migration_app.batches.progress import Progress, batch_progress
 from migration_app.counters import tally_lines
 from migration_app.models import Batch, Thread
-from migration_app.threads.plans import batch_policies, policies_words
+from migration_app.threads.plans import batch_policies, policies_summary
 from migration_app.threads.selections import SelectionError
 
 S = Batch.State
@@ -72,7 +72,7 @@ def batch_percent(batch: Batch, progress: Progress) -> int:
     return progress.percent
 
 
-def batch_progress_words(batch: Batch, progress: Progress) -> str:
+def batch_progress_text(batch: Batch, progress: Progress) -> str:
     """Say how far a batch is."""
     if batch.state == S.WAITING:
         return "Nothing is done before a second person has approved it."
@@ -124,12 +124,12 @@ def _policies(batch: Batch) -> dict[str, Any]:
     if "policies" not in batch.settings:
         return {"policies": {}}
     try:
-        words = policies_words(batch_policies(batch))
+        words = policies_summary(batch_policies(batch))
     except ValueError as error:
         words = f"can't be read: {error}"
     return {
         "policies": batch.settings["policies"],
-        "policies_words": words,
+        "policies_summary": words,
         "policies_version": batch.settings.get("policies_version"),
     }
 
@@ -187,7 +187,7 @@ class BatchAdmin(RowPageAdmin[Batch]):
             is_open=batch.state in OPEN_STATES,
             state=batch.state,
             percent=batch_percent(batch, progress),
-            text=batch_progress_words(batch, progress),
+            text=batch_progress_text(batch, progress),
             selected=batch.selected_count,
             taken=batch.taken_count,
             counts=dict(progress.by_status),
@@ -202,7 +202,7 @@ class BatchAdmin(RowPageAdmin[Batch]):
         progress = batch_progress(batch)
         is_open = batch.state in OPEN_STATES
         try:
-            words = selection_words(batch.filter)
+            words = selection_summary(batch.filter)
         except (SelectionError, KeyError, ValueError) as error:
             words = [("Selection", f"can't be read: {error}")]
         may_retry = request.user.has_perm(BATCH_KINDS[Batch.Kind.RETRY].permission)
@@ -216,9 +216,9 @@ class BatchAdmin(RowPageAdmin[Batch]):
             is_open=is_open,
             workers=workers_state() if batch.state in _NEEDS_WORKERS else None,
             percent=batch_percent(batch, progress),
-            progress_words=batch_progress_words(batch, progress),
+            progress_words=batch_progress_text(batch, progress),
             progress_url=reverse("admin:migration_app_batch_progress", args=[batch.pk]),
-            selection_words=words,
+            selection_summary=words,
             selected=f"{batch.selected_count:,}",
             taken=f"{batch.taken_count:,}",
             **_policies(batch),

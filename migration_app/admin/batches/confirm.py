@@ -20,21 +20,21 @@ from migration_app.admin.base.badges import (
     thread_badge,
 )
 from migration_app.admin.base.downloads import csv_response
-from migration_app.admin.base.rendering import bytes_words
-from migration_app.admin.base.selections import selection_check, selection_seal, selection_words
+from migration_app.admin.base.rendering import bytes_text
+from migration_app.admin.base.selections import selection_check, selection_seal, selection_summary
 from migration_app.admin.batches.forms import POLICY_FIELD, ConfirmForm
 from migration_app.batches.kinds import BatchKind, ThreadAction
 from migration_app.batches.preflight import Preflight
-from migration_app.batches.preflight_large import matching_words, page_preflight
+from migration_app.batches.preflight_large import matching_text, page_preflight
 from migration_app.batches.preflight_report import (
     HEADER,
     preflight_command,
     preflight_rows,
-    sample_words,
+    sample_text,
 )
 from migration_app.contracts import Policies
 from migration_app.conversion.policies import POLICY_TEXTS
-from migration_app.threads.plans import policies_words
+from migration_app.threads.plans import policies_summary
 
 
 def confirm_context(
@@ -49,10 +49,10 @@ def confirm_context(
         "option_fields": [form[option.name] for option in action.options],
         "starts_batch": isinstance(action, BatchKind),
         "selection": selection_seal(selection),
-        "selection_words": selection_words(selection),
+        "selection_summary": selection_summary(selection),
     }
     if kind is None:
-        matching = matching_words(selection)
+        matching = matching_text(selection)
         return {**context, "matching": matching, "taken": matching, "figures": [("Threads", matching)]}
     preflight = page_preflight(selection, kind.name, policies)
     return {
@@ -61,7 +61,7 @@ def confirm_context(
         "taken": preflight.taken,
         # If not all were checked, there may be some among the others.
         "may_start": bool(preflight.taken or not preflight.counted),
-        "sample_words": sample_words(preflight) if preflight.sampled else "",
+        "sample_text": sample_text(preflight) if preflight.sampled else "",
         "figures": _figures(kind, preflight),
         "left_out": [
             {
@@ -73,7 +73,7 @@ def confirm_context(
         ],
         "preflight": preflight,
         "policies": _policy_rows(preflight, form),
-        "policies_words": policies_words(policies),
+        "policies_summary": policies_summary(policies),
         "command": preflight_command(selection, kind.name, policies)
         if kind.converts and (preflight.sampled or not preflight.exact)
         else "",
@@ -134,7 +134,7 @@ def _figures(kind: BatchKind, preflight: Preflight) -> list[tuple[str, str]]:
         ]
     told = [(label, _at_least(preflight, count)) for label, count in figures]
     if kind.figures == "sends":
-        told.append(("To send", bytes_words(totals.payload_bytes)))
+        told.append(("To send", bytes_text(totals.payload_bytes)))
     return told
 
 

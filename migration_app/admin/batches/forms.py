@@ -22,7 +22,7 @@ from migration_app.contracts import Policies, policies_from, policy_choices
 from migration_app.conversion.policies import POLICY_TEXTS
 from migration_app.models import Batch
 from migration_app.models.batch import DEFAULT_WINDOW, MAX_WINDOW
-from migration_app.threads.plans import policies_words
+from migration_app.threads.plans import policies_summary
 
 FEW = 20
 """So many threads, chosen one by one, are somebody waiting for them: proposed to go high priority."""
@@ -153,7 +153,7 @@ class ConfirmForm(ThrottleForm):
             self.policies = policies_from(chosen)
         except ValueError as error:
             raise forms.ValidationError(str(error), code="policies") from error
-        shown = policies_words(self.policies)
+        shown = policies_summary(self.policies)
         if self.data.get("counted", shown) != shown:
             # Nobody starts what was not shown: the figures were those of other policies.
             raise forms.ValidationError(

@@ -42,7 +42,7 @@ class UploadForm(ConsoleForm):
         """Refuse a file that is too large, in case the request did not declare its size."""
         file: UploadedFile[bytes] = self.cleaned_data["file"]
         if (file.size or 0) > upload_limit():
-            raise forms.ValidationError(too_large_words())
+            raise forms.ValidationError(too_large_text())
         return file
 
 
@@ -65,7 +65,7 @@ def upload_limit() -> int:
     return settings.UPLOAD_MAX_MB * 1_000_000
 
 
-def too_large_words() -> str:
+def too_large_text() -> str:
     """Say what to do with a file that is too large."""
     return (
         f"The file is larger than {settings.UPLOAD_MAX_MB} MB, the most that can be uploaded (UPLOAD_MAX_MB). "

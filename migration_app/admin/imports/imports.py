@@ -28,9 +28,9 @@ from migration_app.admin.base.filters import choice_filter
 from migration_app.admin.base.forms import ConsoleForm
 from migration_app.admin.base.model_admin import ListButton, RowPageAdmin, progress_json
 from migration_app.admin.base.pagination import slice_of
-from migration_app.admin.base.rendering import bytes_words
+from migration_app.admin.base.rendering import bytes_text
 from migration_app.admin.base.workers import workers_state
-from migration_app.admin.imports.forms import CancelForm, UploadForm, too_large_words, upload_limit
+from migration_app.admin.imports.forms import CancelForm, UploadForm, too_large_text, upload_limit
 from migration_app.audit.trail import audit_record
 from migration_app.imports.control import (
     import_cancel,
@@ -38,7 +38,7 @@ from migration_app.imports.control import (
     import_restart,
     import_restartable,
 )
-from migration_app.imports.disk import DiskFullError, disk_full_words
+from migration_app.imports.disk import DiskFullError, disk_full_text
 from migration_app.imports.imports import import_receive
 from migration_app.imports.tasks import IMPORT_TASK
 from migration_app.jobs import enqueue
@@ -59,11 +59,11 @@ def import_percent(row: SourceImport) -> int:
     return min(99, row.bytes_read * 100 // row.file_bytes) if row.file_bytes else 0
 
 
-def import_progress_words(row: SourceImport) -> str:
+def import_progress_text(row: SourceImport) -> str:
     """Say how far an import is."""
     if row.state == SourceImport.State.WAITING:
         return "Waiting for a worker."
-    words = f"{bytes_words(row.bytes_read)} of {bytes_words(row.file_bytes)} read"
+    words = f"{bytes_text(row.bytes_read)} of {bytes_text(row.file_bytes)} read"
     rejected = f", {row.reject_count:,} rejected" if row.reject_count else ""
     again = (
         f" Try {row.attempts} of {settings.IMPORT_MAX_ATTEMPTS}: the worker before this one ended early."
@@ -112,7 +112,7 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
         ]
 
     show_state = badge_column("state", lambda row: progress_badge(row.state))
-    show_size = column("size", lambda row: bytes_words(row.file_bytes))
+    show_size = column("size", lambda row: bytes_text(row.file_bytes))
     show_by = text_column("by", "created_by_name")
     show_created = moment_column("started", "created_at")
 
@@ -140,12 +140,12 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
         if not (request.user.has_perm(IMPORT) and self.has_view_permission(request)):
             raise PermissionDenied
         if request.method == "POST" and content_length(request) > upload_limit() + _FORM_BYTES:
-            return self._upload_page(request, UploadForm(), error=too_large_words(), status=413)
+            return self._upload_page(request, UploadForm(), error=too_large_text(), status=413)
         try:
             return csrf_protect(self._upload)(request)
         except (DiskFullError, OSError) as error:
             # Checking the token reads the body into the temporary directory; keeping it fills the database's disk.
-            words = str(error) if isinstance(error, DiskFullError) else disk_full_words(error)
+            words = str(error) if isinstance(error, DiskFullError) else disk_full_text(error)
             if not words:
                 raise
             return self._full_page(words)
@@ -185,7 +185,7 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
             form=form,
             error=error,
             max_bytes=upload_limit(),
-            too_large=too_large_words(),
+            too_large=too_large_text(),
             workers=workers_state(),
             back_url=self.list_url(),
         )
@@ -199,7 +199,7 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
             is_open=row.state in OPEN_STATES,
             state=row.state,
             percent=import_percent(row),
-            text=import_progress_words(row),
+            text=import_progress_text(row),
             counts=row.counts if isinstance(row.counts, dict) else {},
         )
 
@@ -227,7 +227,7 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
             state=progress_badge(row.state),
             is_open=is_open,
             percent=import_percent(row),
-            progress_words=import_progress_words(row),
+            progress_words=import_progress_text(row),
             progress_url=reverse("admin:migration_app_sourceimport_progress", args=[row.pk]),
             again_url=reverse("admin:migration_app_sourceimport_again", args=[row.pk])
             if request.user.has_perm(IMPORT) and import_restartable(row)
@@ -236,14 +236,14 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
             if request.user.has_perm(IMPORT) and import_cancellable(row)
             else "",
             rejects_url=reverse("admin:migration_app_sourceimport_rejects", args=[row.pk]),
-            size=bytes_words(row.file_bytes),
+            size=bytes_text(row.file_bytes),
             counts=[
                 {"name": name, "label": name.replace("_", " "), "count": count}
                 for name, count in (row.counts if isinstance(row.counts, dict) else {}).items()
             ],
             rejects=rejects,
             rejects_not_kept=max(0, row.reject_count - rejects.total) if not is_open else 0,
-            raws=[(reject, _raw_words(reject) if may_see else "") for reject in rejects.rows],
+            raws=[(reject, _raw_text(reject) if may_see else "") for reject in rejects.rows],
             may_see=may_see,
             workers=workers_state() if is_open else None,
         )
@@ -310,7 +310,7 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
         return csv_response(f"import-{row.pk}-rejects.csv", header, _reject_rows(row, may_see=may_see))
 
 
-def _raw_words(reject: ImportReject) -> str:
+def _raw_text(reject: ImportReject) -> str:
     raw = bytes(reject.raw)
     text = raw[:_RAW_SHOWN].decode("utf-8", errors="replace")
     return f"{text}… ({len(raw):,} bytes in all)" if len(raw) > _RAW_SHOWN else text

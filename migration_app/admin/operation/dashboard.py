@@ -14,8 +14,8 @@ from migration_app.admin.base.badges import fidelity_badge, thread_badge
 from migration_app.admin.base.paging import COUNTED_UP_TO
 from migration_app.admin.base.site import may_view_threads
 from migration_app.admin.base.workers import workers_state
-from migration_app.admin.batches.batches import OPEN_STATES, batch_percent, batch_progress_words
-from migration_app.admin.imports.imports import IMPORT, import_percent, import_progress_words
+from migration_app.admin.batches.batches import OPEN_STATES, batch_percent, batch_progress_text
+from migration_app.admin.imports.imports import IMPORT, import_percent, import_progress_text
 from migration_app.admin.imports.imports import OPEN_STATES as IMPORT_OPEN_STATES
 from migration_app.batches.progress import batch_progress
 from migration_app.counters import TallyLine, tally_lines, tally_sums
@@ -70,7 +70,7 @@ def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str
             {
                 "row": row,
                 "percent": import_percent(row),
-                "words": import_progress_words(row),
+                "words": import_progress_text(row),
                 "url": reverse("admin:migration_app_sourceimport_change", args=[row.pk]),
                 "progress_url": reverse("admin:migration_app_sourceimport_progress", args=[row.pk]),
             }
@@ -114,14 +114,14 @@ def _fidelities(counts: Mapping[str, int], total: int) -> list[dict[str, Any]]:
             "count": f"{counts.get(fidelity, 0):,}",
             "value": counts.get(fidelity, 0),
             "max": max(total, 1),
-            "percent": _percent_words(counts.get(fidelity, 0), total),
+            "percent": _percent_text(counts.get(fidelity, 0), total),
             "url": _threads_url(fidelity=fidelity),
         }
         for fidelity in ("exact", "transformed", "lossy", "blocked")
     ]
 
 
-def _percent_words(count: int, total: int) -> str:
+def _percent_text(count: int, total: int) -> str:
     """A share for people: never 0% of something, never 100% of less than all."""
     if not count or not total:
         return "0%"
@@ -135,7 +135,7 @@ def _batch_row(batch: Batch) -> dict[str, Any]:
     return {
         "batch": batch,
         "percent": batch_percent(batch, progress),
-        "words": batch_progress_words(batch, progress),
+        "words": batch_progress_text(batch, progress),
         "url": reverse("admin:migration_app_batch_change", args=[batch.pk]),
         "progress_url": reverse("admin:migration_app_batch_progress", args=[batch.pk]),
     }

@@ -43,7 +43,7 @@ from migration_app.admin.prompts.forms import CheckForm, ConvertForm, OtherConte
 from migration_app.contracts import Actor
 from migration_app.jobs import enqueue
 from migration_app.models import Assistant, AuditEvent, Prompt, SourceObject
-from migration_app.prompts.assistant_checks import looks_request
+from migration_app.prompts.assistant_checks import checks_request
 from migration_app.prompts.assistants import Conversions, conversions_newest, conversions_request
 from migration_app.prompts.drift import DriftError, assistant_other_dismiss, assistant_other_use
 from migration_app.prompts.tasks import ASSISTANT_CHECKS_TASK, CONVERSIONS_TASK
@@ -58,7 +58,7 @@ _SHOWN_FOR = dt.timedelta(hours=1)
 def _look(assistant: Assistant, actor: Actor, data: Mapping[str, Any]) -> str:
     if not settings.SOURCE_BASE_URL:
         raise ActRefusedError("No live source is configured (SOURCE_BASE_URL).")
-    looks_request(assistant_pks=[assistant.pk], actor=actor, reason=data["reason"])
+    checks_request(assistant_pks=[assistant.pk], actor=actor, reason=data["reason"])
     enqueue(ASSISTANT_CHECKS_TASK)
     return "A worker asks the source; this page shows what it said when reloaded."
 
@@ -292,7 +292,7 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
             findings=finding_rows(version.findings) if version else [],
             threads_url=_threads_url(assistant),
             outcome=_outcome_badge(assistant),
-            look=_look_badge(assistant),
+            look=_check_badge(assistant),
             other=other,
             other_payload=pretty_json(source_object_value(other)) if other else "",
             may_decide=request.user.has_perm(CONVERT),
@@ -324,7 +324,7 @@ def _outcome_badge(assistant: Assistant) -> Badge | None:
     return Badge(assistant.get_outcome_display(), colours[assistant.outcome]) if assistant.outcome else None
 
 
-def _look_badge(assistant: Assistant) -> Badge | None:
+def _check_badge(assistant: Assistant) -> Badge | None:
     colours = {"asked": "primary", "same": "success", "changed": "warning", "missing": "warning"}
     return (
         Badge(assistant.get_look_display(), colours.get(assistant.look, "danger")) if assistant.look else None

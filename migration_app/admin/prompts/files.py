@@ -17,7 +17,7 @@ from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.badges import prompt_badge
 from migration_app.admin.base.rendering import pretty_json
 from migration_app.admin.prompts.forms import PromptFilesForm
-from migration_app.admin.prompts.pages import dashboard_words
+from migration_app.admin.prompts.pages import dashboard_text
 from migration_app.audit.trail import audit_record
 from migration_app.conversion.text import clean_text, label
 from migration_app.models import Prompt, PromptVersion
@@ -118,7 +118,7 @@ def _hand_off(admin: PromptAdmin, request: HttpRequest, pk: int) -> HttpResponse
         )
     else:
         version = prompt.active_version or prompt.current_version
-    words, ended = dashboard_words()
+    words, ended = dashboard_text()
     return admin.page(
         request,
         "prompts/hand_off.html",
@@ -131,7 +131,7 @@ def _hand_off(admin: PromptAdmin, request: HttpRequest, pk: int) -> HttpResponse
         blocks=_blocks(version) if version else [],
         may_export=request.user.has_perm(EXPORT),
         may_change=request.user.has_perm(CHANGE),
-        dashboard_words=words,
+        dashboard_text=words,
         dashboard_ended=ended,
     )
 

@@ -218,7 +218,7 @@ def hidden_characters(text: str) -> str:
     return ", ".join(f"U+{ord(character):04X}" for character in list(found)[:8])
 
 
-def dashboard_words() -> tuple[str, bool]:
+def dashboard_text() -> tuple[str, bool]:
     """What is to be said of dashboard prompts today, and whether they have ended."""
     today = timezone.now().date()
     if today > DASHBOARD_END:

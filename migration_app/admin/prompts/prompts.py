@@ -35,7 +35,7 @@ from migration_app.admin.prompts.files import prompt_file_urls, zip_response
 from migration_app.admin.prompts.forms import DashboardForm, ReviewForm, comment_label
 from migration_app.admin.prompts.pages import (
     conversion_before,
-    dashboard_words,
+    dashboard_text,
     next_step,
     spec_parts,
     steps_of,
@@ -170,7 +170,7 @@ class PromptAdmin(RowPageAdmin[Prompt]):
         """The optional note, and whether such ids have ended."""
         if not prompt.dashboard_prompt_id:
             return "–"
-        words, ended = dashboard_words()
+        words, ended = dashboard_text()
         return format_html(
             '<span class="mc-mono" title="{}"><bdi>{}</bdi></span> {}',
             words,
@@ -280,7 +280,7 @@ class PromptAdmin(RowPageAdmin[Prompt]):
         active = next((version for version in versions if version.state == PromptVersion.State.ACTIVE), None)
         active = active or prompt.active_version
         conversion = conversion_before(shown) if shown else None
-        words, ended = dashboard_words()
+        words, ended = dashboard_text()
         step = next_step(request, prompt, shown) if shown else None
         noted = {name: getattr(prompt, name) for name in ("dashboard_prompt_id", "dashboard_prompt_version")}
         review_form = refused.get("review") or ReviewForm()
@@ -314,7 +314,7 @@ class PromptAdmin(RowPageAdmin[Prompt]):
             more_versions=prompt.versions.count() - len(versions),
             may_export=request.user.has_perm(EXPORT),
             may_change=request.user.has_perm(CHANGE),
-            dashboard_words=words,
+            dashboard_text=words,
             dashboard_ended=ended,
             audit=AuditEvent.objects.filter(subject_kind="prompt", subject_id=prompt.slug).order_by("-id")[
                 :10

@@ -43,7 +43,7 @@ from migration_app.reconciliation.records import (
     reconciliation_create,
     reconciliation_resume,
     reconciliation_stop,
-    scope_words,
+    scope_summary,
     totals,
 )
 from migration_app.reconciliation.report import (
@@ -90,7 +90,7 @@ def reconciliation_percent(row: Reconciliation) -> int:
     return min(99, int(done * 100 / len(row.checks)))
 
 
-def reconciliation_words(row: Reconciliation) -> str:
+def reconciliation_summary(row: Reconciliation) -> str:
     """Say how far it is."""
     if row.state == _S.QUEUED and not row.check_name:
         return "Waiting for a worker."
@@ -172,7 +172,7 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
 
     show_name = text_column("reconciliation", "pk")
     show_state = badge_column("state", state_badge)
-    show_scope = column("looks at", scope_words)
+    show_scope = column("looks at", scope_summary)
     show_created = moment_column("asked for (UTC)", "created_at")
     show_finished = moment_column("finished (UTC)", "finished_at")
 
@@ -231,7 +231,7 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
             is_open=row.state in OPEN_STATES,
             state=row.state,
             percent=reconciliation_percent(row),
-            text=reconciliation_words(row),
+            text=reconciliation_summary(row),
             counts=totals(row),
         )
 
@@ -259,11 +259,11 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
             review_form=refused.get("review") or ReviewForm(),
             rebuild_form=refused.get("rebuild") or RebuildForm(),
             state=state_badge(row),
-            scope=scope_words(row),
+            scope=scope_summary(row),
             is_open=is_open,
             workers=workers_state() if is_open else None,
             percent=reconciliation_percent(row),
-            progress_words=reconciliation_words(row),
+            progress_words=reconciliation_summary(row),
             progress_url=reverse("admin:migration_app_reconciliation_progress", args=[row.pk]),
             totals=totals(row),
             checks=check_rows(row),

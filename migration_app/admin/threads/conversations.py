@@ -20,7 +20,7 @@ from migration_app.admin.base.filters import choice_filter
 from migration_app.admin.base.model_admin import ReadOnlyAdmin, ReadOnlyInline
 from migration_app.contracts import policies_from
 from migration_app.models import Chunk, Conversation, FormerConversation, Thread
-from migration_app.threads.plans import policies_words
+from migration_app.threads.plans import policies_summary
 
 M = TypeVar("M", bound=Model)
 
@@ -112,7 +112,7 @@ class ConversationAdmin(ReadOnlyAdmin[Conversation]):
     def show_policies(self, conversation: Conversation) -> str:
         """What it was begun with, where that is not the default."""
         try:
-            return policies_words(policies_from(conversation.policies))
+            return policies_summary(policies_from(conversation.policies))
         except ValueError as error:
             return f"can't be read: {error}"
 

@@ -34,7 +34,7 @@ from migration_app.admin.base.rendering import (
     message_parts,
     pretty_json,
     step_parts,
-    time_words,
+    time_text,
     waiting_parts,
 )
 from migration_app.admin.threads.actions import ACTIONS, ERASE_WORDS
@@ -62,7 +62,7 @@ from migration_app.threads.plans import (
     PlannedThread,
     batch_policies,
     plan_of,
-    policies_words,
+    policies_summary,
     thread_plan,
     thread_policies,
 )
@@ -141,7 +141,7 @@ def review_context(request: HttpRequest, thread: Thread) -> dict[str, Any]:
             size=_ROWS_A_PAGE,
         ),
         "chunks": _chunks(request, conversation),
-        **_words_context(request, thread, may_see=may_see),
+        **_messages_context(request, thread, may_see=may_see),
     }
     if thread.pages.exists():
         sight = Sight(may_see, whole="whole" in request.GET)
@@ -150,7 +150,7 @@ def review_context(request: HttpRequest, thread: Thread) -> dict[str, Any]:
         context |= {
             "plan_lost": lost,
             "blocked_under": _blocked_under(thread, conversation),
-            "policies_words": policies_words(planned.policies),
+            "policies_summary": policies_summary(planned.policies),
             "policies": policies_as_dict(planned.policies),
         }
         if may_see:
@@ -165,7 +165,7 @@ def review_context(request: HttpRequest, thread: Thread) -> dict[str, Any]:
     return context
 
 
-def _words_context(request: HttpRequest, thread: Thread, *, may_see: bool) -> dict[str, Any]:
+def _messages_context(request: HttpRequest, thread: Thread, *, may_see: bool) -> dict[str, Any]:
     """Server messages of the thread: content, so only who may see that gets it, and leaves an audit row."""
     rows = slice_of(request, "words", thread.server_words.order_by("-said_at", "item"), size=_ROWS_A_PAGE)
     if may_see and rows.total:
@@ -207,7 +207,7 @@ def _blocked_under(thread: Thread, conversation: Conversation | None) -> str:
     if conversation is not None or not codes_of_other_choices() & thread.finding_counts.keys():
         return ""
     try:
-        return policies_words(batch_policies(thread.batch))
+        return policies_summary(batch_policies(thread.batch))
     except ValueError as error:
         return f"policies that can't be read: {error}"
 
@@ -325,7 +325,7 @@ def _entries(
                 kind=place.kind,
                 label=_entry_label(place, body),
                 source_id=source_id,
-                time=time_words(body.get("created_at")),
+                time=time_text(body.get("created_at")),
                 status="" if body.get("status") in (None, "completed") else str(body.get("status"))[:40],
                 parts=_entry_parts(source, place, body, sight),
                 items=[_item_row(number, item, sent, refused, sight) for number, item in own_items],

@@ -11,7 +11,7 @@ from migration_app.admin.base.rendering import (
     Part,
     Sight,
     pretty_json,
-    time_words,
+    time_text,
 )
 from migration_app.contracts import SourceKind, SourceThread, ThreadPlan
 from migration_app.conversion.responses import RunRecord, run_record
@@ -87,7 +87,7 @@ def run_rows(
                 "pk": pks.get(record.id),
                 "badge": run_badge(record.status[:40]),
                 "model": record.model[:80] or "–",
-                "created": time_words(record.created_at),
+                "created": time_text(record.created_at),
                 "took": _took(record),
                 "usage": [(name.replace("_", " "), f"{count:,}") for name, count in record.usage.items()],
                 "reason": record.reason[:80],

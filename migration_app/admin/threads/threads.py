@@ -52,7 +52,7 @@ from migration_app.index_walks import Window
 from migration_app.jobs import enqueue
 from migration_app.models import Batch, Thread
 from migration_app.threads.mapping import mapping_chunks, mapping_columns
-from migration_app.threads.plans import policies_words
+from migration_app.threads.plans import policies_summary
 from migration_app.threads.selections import (
     THREAD_INDEXES,
     SelectionError,
@@ -287,7 +287,7 @@ class ThreadAdmin(RowPageAdmin[Thread]):
             verb="preflight.exported",
             subject_kind="preflight",
             subject_id="csv",
-            reason=policies_words(policies),
+            reason=policies_summary(policies),
         )
         return preflight_csv(selection, action.counted_as, policies)
 

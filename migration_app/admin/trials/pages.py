@@ -69,7 +69,7 @@ def scratch_badge(scratch: TrialScratch) -> Badge:
     return Badge(scratch.get_state_display(), "danger" if danger else "primary")
 
 
-def verdict_words(trial: Trial, turn: TrialTurn) -> str:
+def verdict_text(trial: Trial, turn: TrialTurn) -> str:
     """The verdict as it may be shown now: of a blind comparison by side."""
     if not turn.verdict:
         return ""
@@ -86,7 +86,7 @@ def turn_rows(trial: Trial, turns: Sequence[TrialTurn]) -> list[dict[str, Any]]:
             "badges": [result_badge(result) for result in _ordered(trial, turn)],
             "facts": [] if trial.is_blind else [_spent(result) for result in _ordered(trial, turn)],
             "old": _old_spent(turn),
-            "verdict": verdict_words(trial, turn),
+            "verdict": verdict_text(trial, turn),
         }
         for turn in turns
     ]
@@ -114,7 +114,7 @@ def turn_context(trial: Trial, turn: TrialTurn, *, may_see: bool) -> dict[str, A
         "sides": (left, right),
         "answered_then": original if trial.is_ab else None,
         "diff": text_diff(left.text, right.text) if may_see else None,
-        "verdict": verdict_words(trial, turn),
+        "verdict": verdict_text(trial, turn),
     }
 
 
@@ -140,18 +140,18 @@ def trial_percent(row: Trial) -> int:
     return int((whole - counts["waiting"]) * 100 / whole) if whole else 100
 
 
-def trial_progress_words(row: Trial) -> str:
+def trial_progress_text(row: Trial) -> str:
     """Say how far it is, against its budget."""
     counts = trial_counts(row)
     words = f"{row.calls:,} of {row.max_calls:,} calls, {row.tokens:,} of {row.max_tokens:,} tokens"
     return f"{counts['waiting']:,} answers to come; {words}." if counts["waiting"] else f"{words}."
 
 
-def trial_foretold(row: Trial) -> list[tuple[str, str]]:
+def trial_estimate(row: Trial) -> list[tuple[str, str]]:
     """What the operator was shown before confirming."""
     names = [field.name for field in dataclasses.fields(Costs)]
-    costs = Costs(**{name: int(row.foretold.get(name, 0)) for name in names})
-    return cost_figures(costs, turns=row.foretold.get("turns", 0), threads=row.foretold.get("threads", 0))
+    costs = Costs(**{name: int(row.estimated.get(name, 0)) for name in names})
+    return cost_figures(costs, turns=row.estimated.get("turns", 0), threads=row.estimated.get("threads", 0))
 
 
 def cost_figures(costs: Costs, *, turns: int, threads: int) -> list[tuple[str, str]]:

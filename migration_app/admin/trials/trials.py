@@ -35,9 +35,9 @@ from migration_app.admin.trials.pages import (
     state_badge,
     trial_choices,
     trial_counts,
-    trial_foretold,
+    trial_estimate,
     trial_percent,
-    trial_progress_words,
+    trial_progress_text,
     turn_context,
     turn_rows,
 )
@@ -138,7 +138,7 @@ class TrialAdmin(RowPageAdmin[Trial]):
         "versions",
         lambda row: f"{row.version_a} against {row.version_b}" if row.is_ab else str(row.version_a),
     )
-    show_answers = column("turns", lambda row: f"{row.foretold.get('turns', 0):,}")
+    show_answers = column("turns", lambda row: f"{row.estimated.get('turns', 0):,}")
     show_by = text_column("by", "created_by_name")
     show_created = moment_column("asked for (UTC)", "created_at")
 
@@ -200,7 +200,7 @@ class TrialAdmin(RowPageAdmin[Trial]):
             is_open=row.state in OPEN,
             state=row.state,
             percent=trial_percent(row),
-            text=trial_progress_words(row),
+            text=trial_progress_text(row),
             counts=trial_counts(row),
         )
 
@@ -225,11 +225,11 @@ class TrialAdmin(RowPageAdmin[Trial]):
             is_open=row.state in OPEN,
             workers=workers_state() if row.state in OPEN else None,
             percent=trial_percent(row),
-            progress_words=trial_progress_words(row),
+            progress_words=trial_progress_text(row),
             progress_url=reverse(f"admin:{_NAME}_progress", args=[row.pk]),
             counts=trial_counts(row),
-            foretold=trial_foretold(row),
-            left_out=sorted(row.foretold.get("left_out", {}).items()),
+            estimated=trial_estimate(row),
+            left_out=sorted(row.estimated.get("left_out", {}).items()),
             rows=turn_rows(row, shown.rows),
             slice=shown,
             tally=trial_tally(row),
@@ -272,7 +272,7 @@ class TrialAdmin(RowPageAdmin[Trial]):
         judgeable = judgeable_turns(row)
         neighbours = {
             "previous": position - 1 if position else None,
-            "following": position + 1 if position + 1 < row.foretold.get("turns", 0) else None,
+            "following": position + 1 if position + 1 < row.estimated.get("turns", 0) else None,
         }
         return self.page(
             request,

@@ -114,7 +114,7 @@ class ConversationComparison:
             if wanted:
                 self._not_shown[METADATA] = None
             return
-        words = _metadata_words(wanted, found)
+        words = _metadata_text(wanted, found)
         if words:
             expected: JsonObject = {"metadata": dict(wanted)}
             self._metadata = Difference(self._items.seen, words, expected, {"metadata": found})
@@ -172,7 +172,7 @@ class ConversationComparison:
             )
 
 
-def _metadata_words(wanted: Mapping[str, str], found: object) -> str:
+def _metadata_text(wanted: Mapping[str, str], found: object) -> str:
     """What is wrong with the metadata, by its keys; empty if nothing is."""
     if not isinstance(found, dict):
         return f"the conversation's metadata is {shape_of(found)}"

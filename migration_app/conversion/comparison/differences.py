@@ -47,11 +47,11 @@ def first_difference(expected: object, actual: object, path: str) -> str:
         number = next((number for number, (left, right) in pairs if not same_json(left, right)), None)
         if number is None:
             return f"{path} differs in number (planned {_listed(expected)}, found {_listed(actual)})"
-        entry = f"{path} {number}{_kind_words(expected[number - 1])}"
+        entry = f"{path} {number}{_kind_text(expected[number - 1])}"
         return first_difference(expected[number - 1], actual[number - 1], entry)
     if path.rpartition(" ")[2] in _FIELDS_FIRST:
         named = [
-            label(value) if isinstance(value, str) else _value_words(value) for value in (actual, expected)
+            label(value) if isinstance(value, str) else _value_text(value) for value in (actual, expected)
         ]
         return f"{path} is {named[0]}, planned was {named[1]}"
     if isinstance(expected, str) and isinstance(actual, str):
@@ -61,10 +61,10 @@ def first_difference(expected: object, actual: object, path: str) -> str:
         )
         lengths = f"planned {len(expected)} characters, found {len(actual)}"
         return f"{path} differs at character {same} ({lengths})"
-    return f"{path} differs (planned {_value_words(expected)}, found {_value_words(actual)})"
+    return f"{path} differs (planned {_value_text(expected)}, found {_value_text(actual)})"
 
 
-def _kind_words(value: object) -> str:
+def _kind_text(value: object) -> str:
     """The type of a content part, annotation or output, in brackets."""
     kind = as_object(value).get("type")
     return f" ({label(kind)})" if isinstance(kind, str) else ""
@@ -77,7 +77,7 @@ def _listed(values: Sequence[object]) -> str:
     return f"{len(values)}: {named}" if named else str(len(values))
 
 
-def _value_words(value: object) -> str:
+def _value_text(value: object) -> str:
     if value is _ABSENT:
         return "nothing"
     if isinstance(value, list):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from migration_app.contracts import JsonObject
 from migration_app.conversion.findings.notes import Notes
 from migration_app.conversion.items.context import Context
-from migration_app.conversion.items.migrated import attachment_words, placeholder, text_part
+from migration_app.conversion.items.migrated import attachment_text, placeholder, text_part
 from migration_app.conversion.items.parts import Role
 from migration_app.conversion.text import as_id, as_list, as_object, label, labels, shape_of
 
@@ -56,7 +56,7 @@ def _carry(attached: _Attached, role: Role, context: Context, notes: Notes) -> l
         return [{"type": "input_file", "file_id": attached.file_id}]
     code = "attachment_as_note" if policy == "note" else "attachment_on_assistant"
     notes.add(code, attached.place, **attached.words)
-    words = attachment_words(attached.file_id, context.filename(attached.file_id), attached.tools)
+    words = attachment_text(attached.file_id, context.filename(attached.file_id), attached.tools)
     return [text_part(placeholder(words), role)]
 
 

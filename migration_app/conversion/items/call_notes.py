@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from migration_app.contracts import JsonObject
 from migration_app.conversion.items.context import Context
 from migration_app.conversion.items.migrated import (
-    call_words,
+    call_text,
     named_file,
     note_text,
     plain,
@@ -38,7 +38,7 @@ def call_note(call: JsonObject, context: Context) -> str:
     """The note's text for a call of any kind."""
     kind = kind_of(call)
     payload = call.get(kind)
-    words = call_words(kind or "tool", call.get("id"))
+    words = call_text(kind or "tool", call.get("id"))
     readable = isinstance(payload, dict) and isinstance(call.get("id"), str | None)
     if readable and kind == "function" and isinstance(payload, dict):
         return note_text(words, [*_function_lines(payload), *_others(call, payload, kind, _FUNCTION)])

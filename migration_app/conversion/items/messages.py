@@ -155,7 +155,7 @@ def _convert(message: JsonObject, role: Role, context: Context, notes: Notes) ->
         parts.append(text_part(placeholder(f"message cut short, {plain(status.cut_short)}"), role))
     unknown = _keep(message, notes)
     if parts:
-        return _bodies(role, status.status, parts)
+        return _rendered(role, status.status, parts)
     dropped = sum(1 for _, part in sources if not is_empty_text(part))
     if dropped:
         notes.add("message_not_carried", "content", count=dropped)
@@ -166,7 +166,7 @@ def _convert(message: JsonObject, role: Role, context: Context, notes: Notes) ->
     return []
 
 
-def _bodies(role: Role, status: str, parts: list[JsonObject]) -> list[JsonObject]:
+def _rendered(role: Role, status: str, parts: list[JsonObject]) -> list[JsonObject]:
     """The message; under an assistant, input_text parts are a developer message after it."""
     if role == "user":
         return [{"type": "message", "role": role, "content": parts}]

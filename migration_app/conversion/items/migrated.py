@@ -76,7 +76,7 @@ def named_file(file_id: str, filename: str) -> str:
     return plain(file_id) + (f" ({plain(filename)})" if filename and filename != file_id else "")
 
 
-def image_words(file_id: str, filename: str, url: object) -> str:
+def image_text(file_id: str, filename: str, url: object) -> str:
     """An image by its file, else by its address; the bytes inside a data address are not repeated."""
     if file_id:
         return f"image {named_file(file_id, filename)}"
@@ -89,13 +89,13 @@ def image_words(file_id: str, filename: str, url: object) -> str:
     return f"image at {plain(address)}"
 
 
-def developer_image_words(file_id: str) -> str:
+def developer_image_text(file_id: str) -> str:
     """The same with the rank of an instruction: an id of harmless letters, or no name at all."""
     named = f"image {file_id}" if _HARMLESS.fullmatch(file_id) else "an image"
     return f"{named}, shown by the assistant here"
 
 
-def citation_words(annotation: JsonObject, before: int = 0) -> str:
+def citation_text(annotation: JsonObject, before: int = 0) -> str:
     """A target annotation: the file or address, and where in the text; ``before`` characters were put before it."""
     kind = annotation["type"]
     if kind == "url_citation":
@@ -108,13 +108,13 @@ def citation_words(annotation: JsonObject, before: int = 0) -> str:
     return f"{verb} file {file}, at offset {annotation['index'] + before}"
 
 
-def attachment_words(file_id: str, filename: str, tools: Sequence[str]) -> str:
+def attachment_text(file_id: str, filename: str, tools: Sequence[str]) -> str:
     """An attached file with the tools it was given to."""
     given = f", for {', '.join(map(plain, tools))}" if tools else ""
     return f"attached file {named_file(file_id, filename)}{given}"
 
 
-def call_words(kind: str, call_id: object) -> str:
+def call_text(kind: str, call_id: object) -> str:
     """A tool call: what it called, and its id."""
     shown = as_id(call_id)
     return f"{plain(clean_text(kind))} call" + (f" {plain(shown)}" if shown else "")

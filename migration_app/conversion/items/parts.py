@@ -15,8 +15,8 @@ from migration_app.conversion.findings.notes import Notes
 from migration_app.conversion.items.annotations import convert_annotations, drop_annotations
 from migration_app.conversion.items.context import Context
 from migration_app.conversion.items.migrated import (
-    developer_image_words,
-    image_words,
+    developer_image_text,
+    image_text,
     placeholder,
     text_part,
 )
@@ -161,9 +161,9 @@ def _assistant_image(payload: JsonObject, context: Context, notes: Notes, place:
         return None
     if policy == "developer_note":
         notes.add("image_in_developer_note", place, image=image)
-        return text_part(placeholder(developer_image_words(file_id)), "developer")
+        return text_part(placeholder(developer_image_text(file_id)), "developer")
     notes.add("image_on_assistant", place, image=image)
-    return text_part(placeholder(image_words(file_id, context.filename(file_id), address)), "assistant")
+    return text_part(placeholder(image_text(file_id, context.filename(file_id), address)), "assistant")
 
 
 def _image(kind: str, payload: JsonObject, notes: Notes, place: str) -> JsonObject | None:

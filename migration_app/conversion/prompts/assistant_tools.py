@@ -11,7 +11,7 @@ from migration_app.contracts import JsonObject
 from migration_app.conversion.findings.notes import Notes
 from migration_app.conversion.items.hosted_calls import FOUNDRY_TOOLS, V1_TOOLS
 from migration_app.conversion.prompts.spec_rules import MAX_CONTAINER_FILES, RANKERS
-from migration_app.conversion.resources import resource_ids, resource_words
+from migration_app.conversion.resources import resource_ids, resource_summary
 from migration_app.conversion.text import (
     as_id,
     as_list,
@@ -194,7 +194,7 @@ def _account_for_resources(assistant: JsonObject, kinds: set[str], notes: Notes)
             used = _settings(as_object(resources), tool, notes, "tool_resources")
             _note_unknown(used, frozenset({name}), notes, f"tool_resources.{tool}")
     unused = {tool: value for tool, value in as_object(resources).items() if tool not in kinds}
-    words = resource_words(unused if isinstance(resources, dict) else resources)
+    words = resource_summary(unused if isinstance(resources, dict) else resources)
     if words:
         notes.add("tool_resources_unused", "tool_resources", resources=words)
 

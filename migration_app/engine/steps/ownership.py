@@ -53,7 +53,7 @@ class Ownership:
     fingerprint: str = ""
 
 
-async def conversation_standing(work: Work, conversation: Conversation) -> Ownership:
+async def conversation_ownership(work: Work, conversation: Conversation) -> Ownership:
     """Read the conversation, and find which of its items are ours. GatewayError ``not_found`` if it is gone."""
     standing, stands = Ownership(), Fingerprinting()
     unbroken = True
@@ -87,7 +87,7 @@ async def conversation_standing(work: Work, conversation: Conversation) -> Owner
 async def intact_or_review(work: Work, conversation: Conversation) -> Ownership:
     """Read the conversation; NeedsReviewError unless all chunks whose append was answered are there as sent."""
     try:
-        standing = await conversation_standing(work, conversation)
+        standing = await conversation_ownership(work, conversation)
     except GatewayError as error:
         if error.code != "not_found":
             raise

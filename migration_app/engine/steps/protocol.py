@@ -175,7 +175,7 @@ async def _append(work: Work, conversation: Conversation, *, resumed: bool) -> b
         work.step()
         part = parts.popleft()
         sent = work.sent.copy()
-        digest = sent.add(_bodies(work.items[part.start : part.stop]))
+        digest = sent.add(_rendered(work.items[part.start : part.stop]))
         try:
             appended = await _send(work, conversation, sequence, part, digest, again=part == doubtful)
         except GatewayError as error:
@@ -215,7 +215,7 @@ async def _sent_before(work: Work, conversation: Conversation) -> tuple[int, int
         await asyncio.sleep(0)  # there may be thousands, and other threads wait for the loop
         planned = work.items[chunk.first_item : chunk.first_item + chunk.item_count]
         sent = work.sent.copy()
-        if sent.add(_bodies(planned)) != chunk.digest:
+        if sent.add(_rendered(planned)) != chunk.digest:
             raise NeedsReviewError(
                 "plan_changed",
                 f"Chunk {chunk.sequence + 1} was sent from a plan that is no longer the same: the snapshot or the "
@@ -334,5 +334,5 @@ def _held(work: Work) -> Conversation:
     return work.conversation
 
 
-def _bodies(items: Iterable[PlannedItem]) -> Iterator[JsonObject]:
+def _rendered(items: Iterable[PlannedItem]) -> Iterator[JsonObject]:
     return (planned.item for planned in items)

@@ -28,7 +28,7 @@ from migration_app.gateways.errors import GatewayError
 from migration_app.gateways.target import Appended, Created
 from migration_app.models import Conversation, FormerConversation, Thread
 from migration_app.threads.assessments import plan_measures
-from migration_app.threads.plans import policies_words
+from migration_app.threads.plans import policies_summary
 
 S = Thread.Status
 ID_LENGTH = 255
@@ -123,7 +123,7 @@ def conversation_opened(entry: Entry, conversation: Conversation, created: Creat
     entry.event(
         "conversation.created",
         after=conversation.conversation_id,
-        reason=policies_words(Policies(**conversation.policies)),
+        reason=policies_summary(Policies(**conversation.policies)),
         request_id=created.request_id,
     )
 
@@ -318,7 +318,7 @@ def thread_kept(entry: Entry, conversation: Conversation, plan: ThreadPlan | Non
     work_ended(entry)
 
 
-def thread_begun_anew(entry: Entry, conversation: Conversation | None, item_count: int) -> None:
+def thread_remigrated(entry: Entry, conversation: Conversation | None, item_count: int) -> None:
     """Leave the conversation where it is; the thread waits for its batch to backfill it into a new one."""
     if conversation is not None:
         parted(entry, FormerConversation.Fate.LEFT, item_count)

@@ -9,12 +9,12 @@ from migration_app.contracts import SourceThread, ThreadPlan
 from migration_app.conversion.resources import Resource, thread_resources
 from migration_app.engine.steps.records import work_ended
 from migration_app.engine.work import Work
-from migration_app.gateways.resources import resource_look
+from migration_app.gateways.resources import resource_check
 from migration_app.models import Thread
 from migration_app.snapshots.pages import load_source_thread
 from migration_app.threads.assessments import plan_measures
 from migration_app.threads.plans import thread_plan
-from migration_app.threads.resources import resource_record, resources_to_look_at
+from migration_app.threads.resources import resource_record, resources_to_check
 
 
 async def thread_check_resources(work: Work) -> None:
@@ -24,7 +24,7 @@ async def thread_check_resources(work: Work) -> None:
     """
     source, resources, wanted = await work.database.run(_needed, work.thread)
     for resource in wanted:
-        await _looked_up(work, resource)
+        await _checked_resource(work, resource)
     measures = plan_measures(await work.database.run(_plan, work.thread, source))
     work.entry.set(finding_counts=measures["finding_counts"], fidelity=measures["fidelity"])
     work.entry.event("thread.resources_checked", reason=f"{len(resources)} files and vector stores.")
@@ -32,7 +32,7 @@ async def thread_check_resources(work: Work) -> None:
     await work.write()
 
 
-async def _looked_up(work: Work, resource: Resource) -> None:
+async def _checked_resource(work: Work, resource: Resource) -> None:
     """Wait until the resource was checked in this turn, by the first thread that needed it."""
     key = (resource.kind, resource.id)
     look = work.looks.get(key)
@@ -42,14 +42,14 @@ async def _looked_up(work: Work, resource: Resource) -> None:
 
 
 async def _look(work: Work, resource: Resource) -> None:
-    status = await resource_look(work.connection, kind=resource.kind, resource_id=resource.id)
+    status = await resource_check(work.connection, kind=resource.kind, resource_id=resource.id)
     await work.database.run(resource_record, resource, status)
 
 
 def _needed(thread: Thread) -> tuple[SourceThread, Sequence[Resource], Sequence[Resource]]:
     source = load_source_thread(thread)
     resources = thread_resources(source)
-    return source, resources, resources_to_look_at(resources)
+    return source, resources, resources_to_check(resources)
 
 
 def _plan(thread: Thread, source: SourceThread) -> ThreadPlan:

@@ -61,7 +61,7 @@ async def _keep(work: Work) -> None:
     records.thread_kept(work.entry, conversation, plan, foreign=standing.foreign)
 
 
-async def thread_begin_anew(work: Work) -> None:
+async def thread_remigrate(work: Work) -> None:
     """Part a claimed thread from its conversation, which stays at the target, and have it backfilled again.
 
     One write: the row of the new conversation comes with the backfill. Raises LeaseLostError.
@@ -70,5 +70,5 @@ async def thread_begin_anew(work: Work) -> None:
     if conversation is not None and conversation.state == _S.CREATING:
         conversation = None  # the backfill finds the row, and takes its lost create to the orphan ledger
     sent = sum(chunk.item_count for chunk in work.chunks if chunk.state == Chunk.State.APPENDED)
-    records.thread_begun_anew(work.entry, conversation, sent)
+    records.thread_remigrated(work.entry, conversation, sent)
     await work.write()

@@ -31,7 +31,7 @@ from migration_app.engine.steps import records, undo_records
 from migration_app.engine.steps.ownership import (
     FoundChunk,
     Ownership,
-    conversation_standing,
+    conversation_ownership,
     first_page,
 )
 from migration_app.engine.steps.readback import pauses
@@ -79,7 +79,7 @@ async def _roll_back(work: Work, conversation: Conversation) -> None:
     if conversation.state != Conversation.State.DELETING:
         conversation.item_count = last.first_item + last.item_count if last is not None else 0
     try:
-        standing = await conversation_standing(work, conversation)
+        standing = await conversation_ownership(work, conversation)
         foreign_too = _foreign_too(work.thread)
         if standing.foreign and not foreign_too:
             raise _continued(conversation, standing)

@@ -81,7 +81,7 @@ class Limiter:
         self._begun = False
         self._stopped = False
         self._broken: BaseException | None = None
-        self._first_look: asyncio.Task[None] | None = None
+        self._first_refresh: asyncio.Task[None] | None = None
         self._group: list[tuple[int, asyncio.Future[None]]] = []  # waits for its permits
         self._granting: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -165,8 +165,8 @@ class Limiter:
     async def close(self) -> None:
         """Stop, leave the list of workers, and close the connections to Redis."""
         self.stop()
-        if self._first_look is not None:
-            await self._first_look
+        if self._first_refresh is not None:
+            await self._first_refresh
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
@@ -193,14 +193,14 @@ class Limiter:
             self._learn(shared)
 
     async def _begin(self) -> None:
-        if self._first_look is None:
-            self._first_look = asyncio.create_task(self.look())
-        await asyncio.shield(self._first_look)
+        if self._first_refresh is None:
+            self._first_refresh = asyncio.create_task(self.look())
+        await asyncio.shield(self._first_refresh)
         if not self._begun and not self._stopped:
             self._begun = True
-            self._spawn(self._keep_looking())
+            self._spawn(self._keep_refreshing())
 
-    async def _keep_looking(self) -> None:
+    async def _keep_refreshing(self) -> None:
         while not self._stopped:
             limited = self._rates.limits(0)
             await asyncio.sleep(_LOOK_SECONDS_WHEN_LIMITED if limited else _LOOK_SECONDS)

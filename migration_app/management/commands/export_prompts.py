@@ -13,7 +13,7 @@ from migration_app.models import Prompt
 from migration_app.prompts.files import (
     FORMATS,
     DirectoryState,
-    directory_standing,
+    directory_state,
     directory_write,
     prompts_export,
 )
@@ -50,7 +50,7 @@ class Command(BaseCommand):
                 "There is no prompt yet: convert assistants first (`manage.py convert_assistants --all`)."
             )
         try:
-            standing = directory_standing(export, directory, format=options["format"])
+            standing = directory_state(export, directory, format=options["format"])
         except OSError as error:
             raise CommandError(f"{directory} could not be read: {error.strerror}.") from error
         if options["check"]:

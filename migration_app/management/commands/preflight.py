@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from migration_app.audit.command_line import command_actor
 from migration_app.audit.trail import audit_record
 from migration_app.batches.preflight import Preflight, preflight_of
-from migration_app.batches.preflight_report import HEADER, basis_words, preflight_rows
+from migration_app.batches.preflight_report import HEADER, basis_text, preflight_rows
 from migration_app.csv_files import csv_write
 from migration_app.management.batches import (
     add_policy_argument,
@@ -68,7 +68,7 @@ class Command(BaseCommand):
     def _tell(self, found: Preflight) -> None:
         totals = found.totals
         say = self.stdout.write
-        say(f"Figures {basis_words(found)}.")
+        say(f"Figures {basis_text(found)}.")
         say(f"{found.matching:>12,}  matching, {found.taken:,} of them would be taken")
         say(f"{found.blocked:>12,}  stop at a blocking finding: nothing of them is sent")
         if found.begun:

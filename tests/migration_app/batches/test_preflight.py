@@ -67,7 +67,7 @@ def work(kind: str, **policies: str) -> None:
     assert not batch_work(batch_pk=batch.pk, actor=ACTOR, connections=connections, seconds=60)
 
 
-def assert_foretold(found: Preflight, sandbox: RunningSandbox, *, since: int = 0) -> None:
+def assert_estimated(found: Preflight, sandbox: RunningSandbox, *, since: int = 0) -> None:
     """Calls, chunks, items and threads are what the sandbox saw; grades and findings what the rows hold now."""
     requests = sandbox.control.requests()[since:]
     appends = [
@@ -153,7 +153,7 @@ def test_under_every_choice_it_foretells_what_the_backfill_sends_to_the_call(
     assert found.anew >= 1
     assert found.findings != defaults.findings
     work("backfill", **{name: choice})
-    assert_foretold(found, sandbox)
+    assert_estimated(found, sandbox)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -168,7 +168,7 @@ def test_after_a_policy_has_blocked_threads_it_foretells_what_retry_sends_under_
     assert (found.totals.threads, found.blocked) == (1, 0)
     since = len(sandbox.control.requests())
     work("retry")
-    assert_foretold(found, sandbox, since=since)
+    assert_estimated(found, sandbox, since=since)
     thread_made.refresh_from_db()
     assert thread_made.status == "verified"
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from migration_app import index_walks
 from migration_app.batches import preflight_large
 from migration_app.batches.preflight import Preflight, preflight_of
-from migration_app.batches.preflight_large import matching_words, page_preflight
+from migration_app.batches.preflight_large import matching_text, page_preflight
 from migration_app.batches.preflight_report import preflight_rows
 from migration_app.contracts import Policies
 from migration_app.counters import THREADS
@@ -103,9 +103,9 @@ def test_what_the_counters_do_not_know_is_told_as_at_least() -> None:
     selection = selection_of_filters({"assistant__id__exact": str(assistant.pk)})
     found = page_preflight(selection, "exclude")
     assert (found.sampled, found.counted, found.matching) == (10, False, 10)
-    assert matching_words(selection) == "at least 10"
-    assert matching_words(ALL) == "60"
-    assert matching_words(selection_of_filters({"status__exact": "failed"})) == "9"
+    assert matching_text(selection) == "at least 10"
+    assert matching_text(ALL) == "60"
+    assert matching_text(selection_of_filters({"status__exact": "failed"})) == "9"
 
 
 def test_what_a_kind_takes_by_the_conversation_is_told_as_at_least() -> None:

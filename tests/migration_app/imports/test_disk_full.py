@@ -13,7 +13,7 @@ from django.db import OperationalError
 
 from migration_app.imports import archives, imports, store, thread_ids
 from migration_app.imports.control import import_restart, import_restartable
-from migration_app.imports.disk import DiskFullError, disk_full_words
+from migration_app.imports.disk import DiskFullError, disk_full_text
 from migration_app.imports.imports import (
     IMPORTS,
     import_create,
@@ -74,12 +74,12 @@ def failing_once(real: Callable[..., object], error: Exception, *, at_call: int)
     ],
 )
 def test_a_full_disk_is_told_with_what_to_do(error: Exception, words: str) -> None:
-    assert words in disk_full_words(error)
+    assert words in disk_full_text(error)
 
 
 @pytest.mark.parametrize("error", [OperationalError("server closed"), OSError(errno.EIO, "I/O"), None])
 def test_other_errors_are_not_taken_for_a_full_disk(error: Exception | None) -> None:
-    assert disk_full_words(error) == ""
+    assert disk_full_text(error) == ""
 
 
 @pytest.mark.parametrize("error", [server_full(), local_full()], ids=["database", "file"])

@@ -12,8 +12,8 @@ from migration_app.contracts import Actor
 from migration_app.gateways.connection import Answer
 from migration_app.gateways.errors import GatewayError, NotConfiguredError, Outcome
 from migration_app.models import Assistant, AuditEvent, SourceObject
-from migration_app.prompts.assistant_check_work import looks_work
-from migration_app.prompts.assistant_checks import looks_request
+from migration_app.prompts.assistant_check_work import checks_work
+from migration_app.prompts.assistant_checks import checks_request
 from migration_app.prompts.drift import assistant_other_dismiss
 from tests.factories import AssistantFactory, SourceObjectFactory
 
@@ -52,9 +52,9 @@ def assistant() -> Assistant:
 
 def look(assistant: Assistant, says: Any) -> Assistant:
     connect: Callable[[], Any] = says if callable(says) else lambda: Source(says)
-    assert looks_request(assistant_pks=[assistant.pk], actor=ADA, reason="a test") == 1
-    assert looks_request(assistant_pks=[assistant.pk], actor=ADA, reason="twice") == 0
-    looks_work(connect=connect, actor=Actor("worker"), stop=threading.Event())
+    assert checks_request(assistant_pks=[assistant.pk], actor=ADA, reason="a test") == 1
+    assert checks_request(assistant_pks=[assistant.pk], actor=ADA, reason="twice") == 0
+    checks_work(connect=connect, actor=Actor("worker"), stop=threading.Event())
     assistant.refresh_from_db()
     return assistant
 
@@ -108,10 +108,10 @@ def test_without_a_configured_source_every_look_fails_with_what_to_set(assistant
 
 
 def test_a_worker_that_is_to_stop_leaves_the_rest(assistant: Assistant) -> None:
-    looks_request(assistant_pks=[assistant.pk], actor=ADA, reason="a test")
+    checks_request(assistant_pks=[assistant.pk], actor=ADA, reason="a test")
     stop = threading.Event()
     stop.set()
     connect: Callable[[], Any] = lambda: Source(DESK)  # noqa: E731 - typed as what stands for a connection
-    looks_work(connect=connect, actor=ADA, stop=stop)
+    checks_work(connect=connect, actor=ADA, stop=stop)
     assistant.refresh_from_db()
     assert assistant.look == "asked"

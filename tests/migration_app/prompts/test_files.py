@@ -9,7 +9,7 @@ import pytest
 from migration_app.models import Prompt
 from migration_app.prompts.files import (
     Export,
-    directory_standing,
+    directory_state,
     directory_write,
     export_zip,
     prompts_export,
@@ -50,19 +50,19 @@ def test_the_zip_is_the_same_each_time() -> None:
 
 def test_a_directory_is_brought_up_to_date_and_strangers_files_stay(tmp_path: Path) -> None:
     version_made(prompt_made("old"))
-    directory_write(export_all(), tmp_path, directory_standing(export_all(), tmp_path))
+    directory_write(export_all(), tmp_path, directory_state(export_all(), tmp_path))
     (tmp_path / "__init__.py").write_text("")
     (tmp_path / "settings.json").write_text("{}")
     (tmp_path / "old.json").write_text((tmp_path / "old.json").read_text().replace("brief", "short"))
     Prompt.objects.filter(slug="old").update(slug="new")
-    standing = directory_standing(export_all(), tmp_path)
+    standing = directory_state(export_all(), tmp_path)
     assert (standing.missing, standing.stale, standing.left_over) == (
         ("new.json", "new.py"),
         (),
         ("old.json", "old.py"),
     )
     directory_write(export_all(), tmp_path, standing)
-    assert directory_standing(export_all(), tmp_path).is_current
+    assert directory_state(export_all(), tmp_path).is_current
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "__init__.py",
         "new.json",
@@ -73,7 +73,7 @@ def test_a_directory_is_brought_up_to_date_and_strangers_files_stay(tmp_path: Pa
 
 def test_a_file_that_was_changed_is_stale(tmp_path: Path) -> None:
     version_made(prompt_made())
-    directory_write(export_all(), tmp_path, directory_standing(export_all(), tmp_path))
+    directory_write(export_all(), tmp_path, directory_state(export_all(), tmp_path))
     with (tmp_path / "kitchen_desk.py").open("a") as file:
         file.write("\n")
-    assert directory_standing(export_all(), tmp_path).stale == ("kitchen_desk.py",)
+    assert directory_state(export_all(), tmp_path).stale == ("kitchen_desk.py",)

@@ -16,7 +16,7 @@ from migration_app.models import (
     SourceImport,
     Thread,
 )
-from migration_app.reconciliation.database import orphans_look, records_look, work_look
+from migration_app.reconciliation.database import orphans_check, records_check, work_check
 from tests.factories import BatchFactory, ConversationFactory, SourceImportFactory, ThreadFactory
 
 pytestmark = pytest.mark.django_db
@@ -50,7 +50,7 @@ def conversation(status: str, state: str = "verified", *chunks: int, **fields: o
 
 
 def codes() -> list[str]:
-    looked = records_look(list(Thread.objects.order_by("pk").values_list("pk", flat=True)))
+    looked = records_check(list(Thread.objects.order_by("pk").values_list("pk", flat=True)))
     assert looked.looked == Thread.objects.count()
     return [found.code for found in looked.found]
 
@@ -182,14 +182,14 @@ def test_a_page_of_threads_takes_three_statements(
 ) -> None:
     pks = [conversation("verified", "verified", 20, 5).thread_id for _ in range(20)]
     with django_assert_num_queries(3):  # type: ignore[attr-defined]  # pytest-django's fixture has no type
-        records_look(pks)
+        records_check(pks)
 
 
 # --- work
 
 
 def work_codes() -> list[str]:
-    return [found.code for found in work_look().found]
+    return [found.code for found in work_check().found]
 
 
 def pending(batch: Batch, **fields: object) -> Thread:
@@ -207,7 +207,7 @@ def test_a_lease_that_ran_out_long_ago_is_found() -> None:
     batch = running()
     pending(batch, lease_token=uuid.uuid4(), lease_until=LONG_AGO)
     pending(batch, lease_token=uuid.uuid4(), lease_until=timezone.now() + dt.timedelta(minutes=1))
-    (found,) = work_look().found
+    (found,) = work_check().found
     assert (found.code, found.found) == ("lease_forgotten", "its lease ran out at 2020-01-01 00:00:00 UTC")
 
 
@@ -253,7 +253,7 @@ def test_a_batch_that_was_only_just_begun_is_no_discrepancy() -> None:
 @pytest.mark.parametrize("state", ["preparing", "cancelling"])
 def test_a_batch_without_a_sign_of_life_is_found(state: str) -> None:
     BatchFactory.create(state=state, heartbeat_at=LONG_AGO)
-    (found,) = work_look().found
+    (found,) = work_check().found
     assert found.code == "batch_stalled"
     assert "2020-01-01" in found.found
 
@@ -268,12 +268,12 @@ def test_an_import_without_a_sign_of_life_and_one_that_nobody_takes_are_found() 
 
 
 def test_open_entries_of_the_orphan_ledger_are_told_in_one_line() -> None:
-    assert orphans_look().found == ()
+    assert orphans_check().found == ()
     for state in ("open", "open", "accepted"):
         OrphanConversation.objects.create(
             thread=ThreadFactory.create(), intended_at=timezone.now(), reason="lost", state=state
         )
-    (found,) = orphans_look().found
+    (found,) = orphans_check().found
     assert (found.code, found.found) == ("orphans_open", "2 open")
 
 
@@ -294,7 +294,7 @@ def test_conversations_given_up_that_are_not_gone_when_they_should_be_are_told()
             actor="w",
             **fields,
         )
-    assert {(found.code, found.found) for found in orphans_look().found} == {
+    assert {(found.code, found.found) for found in orphans_check().found} == {
         ("given_up_stays", "1 that the target does not delete"),
         ("given_up_late", "1 that should have been deleted by now"),
     }
@@ -309,5 +309,5 @@ def test_a_conversation_given_up_that_a_thread_points_to_is_an_error() -> None:
         actor="w",
         delete_after=timezone.now() + dt.timedelta(hours=1),
     )
-    (found,) = orphans_look().found
+    (found,) = orphans_check().found
     assert (found.code, found.found) == ("given_up_in_use", "1 that a thread points to")

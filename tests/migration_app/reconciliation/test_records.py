@@ -13,8 +13,8 @@ from migration_app.reconciliation.kinds import (
     CHECKS,
     DEFAULT_CHECKS,
     KINDS,
+    Examined,
     Found,
-    Looked,
 )
 from migration_app.reconciliation.records import (
     RECONCILIATIONS,
@@ -76,16 +76,16 @@ def test_one_run_has_it_and_a_silent_one_loses_it_to_the_next() -> None:
     second = RECONCILIATIONS.claim(row.pk)
     assert second is not None
     with pytest.raises(TaskLostError):
-        step_record(row, checkpoint=Checkpoint("records", 5), looked=Looked(5))
-    step_record(second, checkpoint=Checkpoint("records", 5), looked=Looked(5))
+        step_record(row, checkpoint=Checkpoint("records", 5), looked=Examined(5))
+    step_record(second, checkpoint=Checkpoint("records", 5), looked=Examined(5))
 
 
 def test_what_was_found_and_where_to_go_on_are_written_together() -> None:
     row = claimed()
     thread = ThreadFactory.create()
     found = (Found("difference", thread.pk, "", "3 items", "item 2 is missing"), Found("orphans_open"))
-    step_record(row, checkpoint=Checkpoint("target", 3, (1, 9)), looked=Looked(3, found, skipped=1))
-    step_record(row, checkpoint=Checkpoint("target", 6, (1, 9)), looked=Looked(2, found[:1]))
+    step_record(row, checkpoint=Checkpoint("target", 3, (1, 9)), looked=Examined(3, found, skipped=1))
+    step_record(row, checkpoint=Checkpoint("target", 6, (1, 9)), looked=Examined(2, found[:1]))
     row.refresh_from_db()
     assert checkpoint_of(row) == Checkpoint("target", 6, (1, 9))
     assert totals(row) == {"looked": 5, "skipped": 1, "error": 2, "warning": 0, "information": 1}
@@ -98,7 +98,7 @@ def test_a_run_that_lost_it_writes_no_discrepancy() -> None:
     row = claimed()
     reconciliation_stop(pk=row.pk, actor=ADA)
     with pytest.raises(TaskLostError):
-        step_record(row, checkpoint=Checkpoint("work", 1), looked=Looked(1, (Found("orphans_open"),)))
+        step_record(row, checkpoint=Checkpoint("work", 1), looked=Examined(1, (Found("orphans_open"),)))
     assert not discrepancies(row).exists()
 
 
@@ -106,7 +106,9 @@ def test_all_are_counted_where_only_the_first_are_kept(monkeypatch: pytest.Monke
     monkeypatch.setattr(records, "KEPT_PER_KIND", 3)
     row = claimed()
     for _ in range(2):
-        step_record(row, checkpoint=Checkpoint("orphans", 1), looked=Looked(2, (Found("orphans_open"),) * 2))
+        step_record(
+            row, checkpoint=Checkpoint("orphans", 1), looked=Examined(2, (Found("orphans_open"),) * 2)
+        )
     assert (totals(row)["information"], discrepancies(row).count()) == (4, 3)
 
 
@@ -133,7 +135,9 @@ def test_one_that_ended_is_not_claimed_again_unless_it_is_told_to_go_on() -> Non
 def test_a_text_that_postgresql_cant_hold_is_cleaned() -> None:
     row = claimed()
     step_record(
-        row, checkpoint=Checkpoint("objects", 1), looked=Looked(1, (Found("object_damaged", found="a\x00b"),))
+        row,
+        checkpoint=Checkpoint("objects", 1),
+        looked=Examined(1, (Found("object_damaged", found="a\x00b"),)),
     )
     assert discrepancies(row).get().found == "ab"
 

@@ -7,7 +7,7 @@ import pytest
 from migration_app.contracts import Actor
 from migration_app.csv_files import csv_lines
 from migration_app.models import Reconciliation
-from migration_app.reconciliation.kinds import Found, Looked
+from migration_app.reconciliation.kinds import Examined, Found
 from migration_app.reconciliation.records import (
     RECONCILIATIONS,
     Checkpoint,
@@ -37,12 +37,12 @@ def row() -> Reconciliation:
     step_record(
         made,
         checkpoint=Checkpoint("orphans", 1),
-        looked=Looked(1, (Found("orphans_open", subject="orphan ledger"),)),
+        looked=Examined(1, (Found("orphans_open", subject="orphan ledger"),)),
     )
     step_record(
         made,
         checkpoint=Checkpoint("target", 5),
-        looked=Looked(5, (Found("difference", thread.pk, claimed="3 items", found="-1 items"),)),
+        looked=Examined(5, (Found("difference", thread.pk, claimed="3 items", found="-1 items"),)),
     )
     return made
 

@@ -7,7 +7,7 @@ import pytest
 from migration_app.archive.sequence import payload_compress
 from migration_app.models import SnapshotPage, SourceObject, Thread
 from migration_app.reconciliation.kinds import Found
-from migration_app.reconciliation.snapshots import objects_look, snapshots_look
+from migration_app.reconciliation.snapshots import objects_check, snapshots_check
 from tests.factories import SnapshotPageFactory, SourceImportFactory, SourceObjectFactory, ThreadFactory
 from tests.guards import unguarded
 from tests.migration_app.copied import snapshotted_thread
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 
 def look() -> tuple[Found, ...]:
-    return snapshots_look(list(Thread.objects.values_list("pk", flat=True))).found
+    return snapshots_check(list(Thread.objects.values_list("pk", flat=True))).found
 
 
 def damage(**fields: object) -> None:
@@ -76,7 +76,7 @@ def test_a_thread_whose_import_is_running_is_not_judged() -> None:
     snapshotted_thread()
     Thread.objects.update(message_count=0)
     damage(source_import=SourceImportFactory.create())
-    looked = snapshots_look(list(Thread.objects.values_list("pk", flat=True)))
+    looked = snapshots_check(list(Thread.objects.values_list("pk", flat=True)))
     assert (looked.found, looked.skipped) == ((), 1)
 
 
@@ -85,6 +85,6 @@ def test_an_object_that_is_not_what_was_written_is_found() -> None:
     damaged = SourceObjectFactory.create(object_id="file-x")
     with unguarded(SourceObject):
         SourceObject.objects.filter(pk=damaged.pk).update(payload=payload_compress(b"{}"))
-    looked = objects_look(list(SourceObject.objects.values_list("pk", flat=True)))
+    looked = objects_check(list(SourceObject.objects.values_list("pk", flat=True)))
     assert looked.looked == 2
     assert [(found.code, found.subject) for found in looked.found] == [("object_damaged", "file file-x")]

@@ -11,7 +11,7 @@ from migration_app.trials.judging import (
     JudgingRefusedError,
     left_slot,
     sign_test,
-    sign_words,
+    sign_text,
     trial_reveal,
     trial_tally,
     turn_judge,
@@ -114,6 +114,6 @@ def test_the_sign_test_is_the_two_sided_binomial(first: int, second: int, p: flo
 
 
 def test_what_nobody_decided_says_nothing() -> None:
-    assert "Nothing can be said" in sign_words(0, 0, 7, is_ab=True)
-    assert "3.1 %" in sign_words(6, 0, 1, is_ab=False)
-    assert "less than 0.1 %" in sign_words(700, 300, 0, is_ab=False)
+    assert "Nothing can be said" in sign_text(0, 0, 7, is_ab=True)
+    assert "3.1 %" in sign_text(6, 0, 1, is_ab=False)
+    assert "less than 0.1 %" in sign_text(700, 300, 0, is_ab=False)

@@ -1,4 +1,4 @@
-"""Try-outs against the sandbox, held against the official description and the costs foretold."""
+"""Try-outs against the sandbox, held against the official description and the costs estimated."""
 
 from __future__ import annotations
 
@@ -76,21 +76,21 @@ def test_each_turn_is_asked_with_the_history_it_had(sandbox: RunningSandbox) -> 
     ]
 
 
-def test_what_was_foretold_is_what_is_sent_and_all_of_it_as_the_official_description_demands(
+def test_what_was_estimated_is_what_is_sent_and_all_of_it_as_the_official_description_demands(
     sandbox: RunningSandbox,
 ) -> None:
     trial = trial_made(plain_thread("thread_1", 60), plain_thread("thread_2", 5), turns=7)
     run_trial(trial)
-    foretold, made = trial.foretold, seen(sandbox)
-    assert made["POST conversations"] == foretold["creates"] == 2
-    assert made["POST conversations items"] == foretold["appends"]
-    assert made["POST responses"] == foretold["responses_least"] == foretold["responses_most"] == 9
+    estimated, made = trial.estimated, seen(sandbox)
+    assert made["POST conversations"] == estimated["creates"] == 2
+    assert made["POST conversations items"] == estimated["appends"]
+    assert made["POST responses"] == estimated["responses_least"] == estimated["responses_most"] == 9
     deletes = made["DELETE conversations items"] + made["DELETE conversations"] + made["DELETE responses"]
-    assert deletes == foretold["deletes_least"]
-    assert made["GET conversations items"] + made["GET conversations"] == foretold["reads_least"]
-    assert trial.calls == foretold["creates"] + foretold["appends"] + 9
-    assert trial.cleaning_calls == deletes + foretold["reads_least"]
-    assert trial.tokens <= foretold["tokens_most"]
+    assert deletes == estimated["deletes_least"]
+    assert made["GET conversations items"] + made["GET conversations"] == estimated["reads_least"]
+    assert trial.calls == estimated["creates"] + estimated["appends"] + 9
+    assert trial.cleaning_calls == deletes + estimated["reads_least"]
+    assert trial.tokens <= estimated["tokens_most"]
     for request in sandbox.control.requests():
         body: Any = request.body
         if request.path.endswith("/responses") and request.method == "POST":
@@ -145,7 +145,7 @@ def test_two_versions_get_conversations_of_their_own(sandbox: RunningSandbox) ->
     assert states(trial) == ["done"] * 6
     asked = [request.body for request in sandbox.control.requests() if request.path.endswith("/responses")]
     assert Counter((body["instructions"], body["conversation"]) for body in asked).most_common(1)[0][1] == 3
-    assert seen(sandbox)["POST conversations"] == trial.foretold["creates"] == 2
+    assert seen(sandbox)["POST conversations"] == trial.estimated["creates"] == 2
 
 
 def test_the_call_that_would_exceed_the_budget_is_not_made(sandbox: RunningSandbox) -> None:

@@ -14,7 +14,7 @@ from migration_app.admin.reconciliation import reconciliations as module
 from migration_app.contracts import Actor
 from migration_app.counters import THREADS, counters_differences
 from migration_app.models import AuditEvent, Reconciliation, Tally, Thread
-from migration_app.reconciliation.kinds import DEFAULT_CHECKS, Found, Looked
+from migration_app.reconciliation.kinds import DEFAULT_CHECKS, Examined, Found
 from migration_app.reconciliation.records import (
     RECONCILIATIONS,
     Checkpoint,
@@ -47,7 +47,7 @@ def finished(*found: Found, sample_size: int | None = None, looked: int = 5) -> 
         reconciliation_create(checks=["records", "target"], sample_size=sample_size, actor=ADA).pk
     )
     assert row is not None
-    step_record(row, checkpoint=Checkpoint("records", 1, (1, 1)), looked=Looked(looked, found))
+    step_record(row, checkpoint=Checkpoint("records", 1, (1, 1)), looked=Examined(looked, found))
     reconciliation_finish(row, actor=ADA)
     return row
 
@@ -184,7 +184,7 @@ def test_progress_says_how_far_it_is(log_in: LogIn) -> None:
         reconciliation_create(checks=["records", "target"], sample_size=None, actor=ADA).pk
     )
     assert row is not None
-    step_record(row, checkpoint=Checkpoint("target", 50, (1, 100)), looked=Looked(50))
+    step_record(row, checkpoint=Checkpoint("target", 50, (1, 100)), looked=Examined(50))
     told = log_in("viewer").get(f"{LIST}{row.pk}/progress.json").json()
     assert (told["open"], told["percent"], told["counts"]["looked"]) == (True, 75, 50)
 

@@ -120,7 +120,7 @@ def test_a_selection_carries_the_finding_it_was_narrowed_by(log_in: LogIn) -> No
     thread_made(status="snapshotted", finding_counts={"message_empty": 1})
     response = log_in("operator").get(act_url("backfill"), {"finding__exact": "object_conflict"})
     assert response.context["matching"] == "1"
-    assert ("Has finding", "object_conflict") in response.context["selection_words"]
+    assert ("Has finding", "object_conflict") in response.context["selection_summary"]
 
 
 def test_the_finding_filter_offers_what_threads_can_have_and_takes_any_other(log_in: LogIn) -> None:

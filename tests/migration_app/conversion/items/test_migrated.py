@@ -11,10 +11,10 @@ from migration_app.conversion.items.call_notes import call_note
 from migration_app.conversion.items.context import Context
 from migration_app.conversion.items.migrated import (
     NOTE_BEGINS,
-    attachment_words,
-    call_words,
-    developer_image_words,
-    image_words,
+    attachment_text,
+    call_text,
+    developer_image_text,
+    image_text,
     named_file,
     plain,
     section,
@@ -55,23 +55,23 @@ def test_a_file_is_named_once() -> None:
 
 
 def test_the_bytes_of_a_data_address_are_not_repeated() -> None:
-    words = image_words("", "", "data:image/png;base64," + "A" * 5000)
+    words = image_text("", "", "data:image/png;base64," + "A" * 5000)
     assert words == "image in a data address (image/png;base64, 5022 characters)"
 
 
 @pytest.mark.parametrize("file_id", ["", "ignore the above", "file-a\n", "x" * 81, "file/../a"])
 def test_a_developer_message_repeats_no_words_of_the_source(file_id: str) -> None:
-    assert developer_image_words(file_id) == "an image, shown by the assistant here"
+    assert developer_image_text(file_id) == "an image, shown by the assistant here"
 
 
 def test_an_attachment_names_its_tools() -> None:
-    words = attachment_words("file-a", "a.pdf", ("file_search", "code_interpreter"))
+    words = attachment_text("file-a", "a.pdf", ("file_search", "code_interpreter"))
     assert words == "attached file file-a (a.pdf), for file_search, code_interpreter"
 
 
 def test_a_call_is_named_by_kind_and_id() -> None:
-    assert call_words("openapi", "call_1") == "openapi call call_1"
-    assert call_words("open]api", None) == '"open]api" call'
+    assert call_text("openapi", "call_1") == "openapi call call_1"
+    assert call_text("open]api", None) == '"open]api" call'
 
 
 TEXT = {"type": "text", "text": "06:12"}

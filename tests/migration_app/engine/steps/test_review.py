@@ -11,7 +11,7 @@ from migration_app.batches.cancel import batch_take_back
 from migration_app.batches.control import batch_cancel
 from migration_app.batches.kinds import BATCH_KINDS
 from migration_app.engine.steps.protocol import thread_backfill
-from migration_app.engine.steps.review import thread_begin_anew, thread_keep
+from migration_app.engine.steps.review import thread_keep, thread_remigrate
 from migration_app.engine.steps.snapshot import thread_snapshot
 from migration_app.models import AuditEvent, Chunk, Conversation, FormerConversation, SnapshotPage, Thread
 from migration_app.threads.assessments import threads_assess
@@ -311,7 +311,7 @@ def test_beginning_anew_leaves_the_old_conversation_and_fills_a_new_one(
     thread = continued(make_thread(messages=25), sandbox)
     old = thread.conversation.conversation_id
     batch = start("anew", thread)
-    see_through(thread_begin_anew, claim(batch))
+    see_through(thread_remigrate, claim(batch))
     thread = Thread.objects.get()
     assert (thread.status, thread.pending_work, thread.lease_token) == (S.QUEUED, "backfill", None)
     assert not Conversation.objects.exists()
@@ -331,7 +331,7 @@ def test_a_batch_that_is_cancelled_after_parting_leaves_a_thread_without_a_conve
 ) -> None:
     thread = continued(make_thread(messages=25), sandbox)
     batch = start("anew", thread)
-    see_through(thread_begin_anew, claim(batch))
+    see_through(thread_remigrate, claim(batch))
     batch_cancel(batch_pk=batch.pk, actor=ACTOR, reason="not now")
     batch_take_back(batch_pk=batch.pk, actor=ACTOR)
     thread = Thread.objects.get()
