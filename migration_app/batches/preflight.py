@@ -1,7 +1,7 @@
 """An estimate of what an action would do. Sends and changes nothing.
 
 Under the default policies everything is added up from the assessments on the threads' rows. Under others only
-the threads that such a policy decides about are converted anew; ``conversion.findings.policies`` tells them by the
+the threads that such a policy decides about are converted; ``conversion.findings.policies`` tells them by the
 findings counted on their rows. A thread that has a conversation keeps the policies it has.
 """
 
@@ -89,7 +89,7 @@ class Preflight:
     stop at a finding, ``begun`` those that have a conversation already: they send only what is not there
     yet, but are counted as from the start. ``refused_by_status`` counts what is left out.
 
-    ``anew`` threads had to be converted under ``policies``. Where that were too many, ``exact`` is False
+    ``converted`` threads had to be converted under ``policies``. Where that were too many, ``exact`` is False
     and all figures are those of the last assessments instead.
 
     ``sampled``: so many of the newest threads were sampled, because there are too many for a page
@@ -100,7 +100,7 @@ class Preflight:
     kind: str
     policies: Policies
     exact: bool
-    anew: int
+    converted: int
     matching: int
     taken: int
     blocked: int
@@ -116,7 +116,7 @@ class Preflight:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Anew:
+class _Converted:
     """Totals of the converted threads."""
 
     totals: Totals
@@ -173,9 +173,9 @@ def preflight_threads(
     rest = Q()
     if splitting:
         rest = _NONE if batch_kind.starts_over else ~fresh | ~Q(finding_counts__has_any_keys=deciding)
-    anew = _convert(concerned if splitting else concerned.none(), chosen, size["threads"], progress)
+    converted = _convert(concerned if splitting else concerned.none(), chosen, size["threads"], progress)
     sent = going.filter(rest).exclude(_BLOCKED) if converting else taken
-    by_fidelity = anew.by_fidelity + collections.Counter(_by(taken.filter(rest), "fidelity"))
+    by_fidelity = converted.by_fidelity + collections.Counter(_by(taken.filter(rest), "fidelity"))
     counted = _finding_counts(going if converting else taken)
     findings = _finding_counts(taken.filter(rest)) if splitting or going is not taken else counted
     refused = {status: count - eligible.get(status, 0) for status, count in sorted(matching.items())}
@@ -183,17 +183,17 @@ def preflight_threads(
         kind=kind,
         policies=chosen,
         exact=exact,
-        anew=size["threads"] if converting else 0,
+        converted=size["threads"] if converting else 0,
         matching=sum(matching.values()),
         taken=sum(eligible.values()),
         blocked=by_fidelity.get(Fidelity.BLOCKED.value, 0) if converting else 0,
         begun=sent.exclude(fresh).count() if converting and fresh else 0,
-        totals=_added(selection_totals(sent), anew.totals),
+        totals=_added(selection_totals(sent), converted.totals),
         refused_by_status={status: count for status, count in refused.items() if count},
         by_fidelity=dict(by_fidelity),
-        findings=_findings(findings, anew),
+        findings=_findings(findings, converted),
         effects=_effects(going.filter(fresh), counted, chosen, whole=not fresh) if converting else (),
-        longest=_longest(taken.filter(rest), anew.longest),
+        longest=_longest(taken.filter(rest), converted.longest),
     )
 
 
@@ -218,19 +218,19 @@ def _deciding_codes(policies: Policies) -> list[str]:
 
 def _convert(
     concerned: QuerySet[Thread], policies: Policies, total: int, progress: Callable[[int, int], None] | None
-) -> _Anew:
+) -> _Converted:
     sums: collections.Counter[str] = collections.Counter()
-    anew = _Anew(
+    converted = _Converted(
         Totals(0, 0, 0, 0, 0, 0), collections.Counter(), collections.Counter(), collections.Counter(), []
     )
     for done, (thread, measures) in enumerate(_measured(concerned, policies), start=1):
-        anew.by_fidelity[measures["fidelity"]] += 1
-        anew.finding_threads.update(measures["finding_counts"].keys())
-        anew.finding_parts.update(measures["finding_counts"])
+        converted.by_fidelity[measures["fidelity"]] += 1
+        converted.finding_threads.update(measures["finding_counts"].keys())
+        converted.finding_parts.update(measures["finding_counts"])
         items, chunks = measures["item_count"], measures["chunk_count"]
-        anew.longest.append(LongThread(thread.pk, thread.thread_id, thread.message_count, items, chunks))
-        if len(anew.longest) > _GROUP:
-            anew.longest[:] = _longest_of(anew.longest)
+        converted.longest.append(LongThread(thread.pk, thread.thread_id, thread.message_count, items, chunks))
+        if len(converted.longest) > _GROUP:
+            converted.longest[:] = _longest_of(converted.longest)
         if measures["fidelity"] != Fidelity.BLOCKED.value:
             calls = 1 + chunks + max(1, -(-items // ITEMS_PER_PAGE)) + CONVERSATION_READS
             sums.update(threads=1, messages=thread.message_count, items=items, chunks=chunks, calls=calls)
@@ -238,7 +238,7 @@ def _convert(
         if progress is not None:
             progress(done, total)
     fields = [field.name for field in dataclasses.fields(Totals)]
-    return dataclasses.replace(anew, totals=Totals(**{name: sums[name] for name in fields}))
+    return dataclasses.replace(converted, totals=Totals(**{name: sums[name] for name in fields}))
 
 
 def _measured(concerned: QuerySet[Thread], policies: Policies) -> Iterator[tuple[Thread, Mapping[str, Any]]]:
@@ -287,17 +287,17 @@ def _finding_counts(threads: QuerySet[Thread]) -> dict[str, _CodeCount]:
         return {code: _CodeCount(*map(int, counts)) for code, *counts in cursor.fetchall()}
 
 
-def _findings(stored: Mapping[str, _CodeCount], anew: _Anew) -> list[FindingCount]:
+def _findings(stored: Mapping[str, _CodeCount], converted: _Converted) -> list[FindingCount]:
     """Both together, the most frequent first."""
     none = _CodeCount(0, 0, 0)
     found = [
         FindingCount(
             code,
             _severity(code),
-            stored.get(code, none).threads + anew.finding_threads[code],
-            stored.get(code, none).parts + anew.finding_parts[code],
+            stored.get(code, none).threads + converted.finding_threads[code],
+            stored.get(code, none).parts + converted.finding_parts[code],
         )
-        for code in stored.keys() | anew.finding_parts.keys()
+        for code in stored.keys() | converted.finding_parts.keys()
     ]
     return sorted(found, key=lambda finding: (-finding.threads, finding.code))
 
@@ -337,10 +337,10 @@ def _effects(
 # --- longest threads --------------------------------------------------------------------------------
 
 
-def _longest(threads: QuerySet[Thread], anew: list[LongThread]) -> list[LongThread]:
+def _longest(threads: QuerySet[Thread], converted: list[LongThread]) -> list[LongThread]:
     names = [field.name for field in dataclasses.fields(LongThread)]
     rows = threads.order_by("-item_count", "pk").values_list(*names)[:_LONGEST_SHOWN]
-    return _longest_of([*(LongThread(*row) for row in rows), *anew])
+    return _longest_of([*(LongThread(*row) for row in rows), *converted])
 
 
 def _longest_of(threads: Sequence[LongThread]) -> list[LongThread]:

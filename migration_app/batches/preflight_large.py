@@ -117,7 +117,7 @@ def _with_counters(
         sampled,
         counted=True,
         # Under other policies than the assessments were made, more than a page can wait for is to be converted.
-        exact=sampled.policies == Policies() and not sampled.anew,
+        exact=sampled.policies == Policies() and not sampled.converted,
         matching=sum(line.threads for line in matching),
         taken=by_fidelity.total(),
         blocked=by_fidelity[Fidelity.BLOCKED.value] if converting else 0,

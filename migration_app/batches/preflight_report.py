@@ -53,7 +53,7 @@ def basis_text(preflight: Preflight) -> str:
     words = policies_summary(preflight.policies)
     if preflight.exact:
         return f"under {words}"
-    return f"NOT under {words}: {preflight.anew} threads would have to be converted"
+    return f"NOT under {words}: {preflight.converted} threads would have to be converted"
 
 
 def sample_text(preflight: Preflight) -> str:

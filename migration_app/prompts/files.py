@@ -131,12 +131,12 @@ def directory_state(export: Export, directory: Path, *, format: Format = "both")
     return DirectoryState(tuple(missing), tuple(stale), tuple(left_over))
 
 
-def directory_write(export: Export, directory: Path, standing: DirectoryState) -> None:
+def directory_write(export: Export, directory: Path, state: DirectoryState) -> None:
     """Bring a directory up to date: write what is missing or stale, remove what is left over. OSError."""
     directory.mkdir(parents=True, exist_ok=True)
-    for name in (*standing.missing, *standing.stale):
+    for name in (*state.missing, *state.stale):
         (directory / name).write_bytes(export.files[name])
-    for name in standing.left_over:
+    for name in state.left_over:
         (directory / name).unlink(missing_ok=True)
 
 

@@ -90,7 +90,7 @@ def confirm_context(
                 "threads": f"{finding.threads:,}",
                 "count": f"{finding.count:,}",
                 # Recalculated figures differ from the rows: such a list would be another.
-                "url": "" if preflight.anew else _finding_url(selection, finding.code),
+                "url": "" if preflight.converted else _finding_url(selection, finding.code),
             }
             for finding in preflight.findings
         ]

@@ -55,12 +55,12 @@ class Ownership:
 
 async def conversation_ownership(work: Work, conversation: Conversation) -> Ownership:
     """Read the conversation, and find which of its items are ours. GatewayError ``not_found`` if it is gone."""
-    standing, stands = Ownership(), Fingerprinting()
+    ownership, fingerprint = Ownership(), Fingerprinting()
     unbroken = True
     async with contextlib.aclosing(_Reader(work, conversation)) as reader:
         for chunk in work.chunks:
             items = await reader.ahead(chunk.item_count)
-            trial = stands.copy()
+            trial = fingerprint.copy()
             as_sent = len(items) == chunk.item_count and trial.add(items) == chunk.digest
             taken = len(items) if as_sent else _leading(items, set(chunk.item_ids) - {""})
             listed = tuple(listed_id(item) for item in items[:taken])
@@ -68,33 +68,33 @@ async def conversation_ownership(work: Work, conversation: Conversation) -> Owne
                 not known or not found or known == found
                 for known, found in zip(chunk.item_ids, listed, strict=False)
             )
-            standing.chunks.append(FoundChunk(chunk, listed, as_sent, as_named))
-            standing.listed += taken
+            ownership.chunks.append(FoundChunk(chunk, listed, as_sent, as_named))
+            ownership.listed += taken
             reader.take(taken)
             unbroken = unbroken and as_sent
             if unbroken:
-                standing.intact += taken
-                stands = trial
+                ownership.intact += taken
+                fingerprint = trial
         ours = {item_id for chunk in work.chunks for item_id in chunk.item_ids} - {""}
         while items := await reader.ahead(1):
-            standing.listed += 1
-            standing.foreign += listed_id(items[0]) not in ours
+            ownership.listed += 1
+            ownership.foreign += listed_id(items[0]) not in ours
             reader.take(1)
-    standing.fingerprint = stands.whole
-    return standing
+    ownership.fingerprint = fingerprint.whole
+    return ownership
 
 
 async def intact_or_review(work: Work, conversation: Conversation) -> Ownership:
     """Read the conversation; NeedsReviewError unless all chunks whose append was answered are there as sent."""
     try:
-        standing = await conversation_ownership(work, conversation)
+        ownership = await conversation_ownership(work, conversation)
     except GatewayError as error:
         if error.code != "not_found":
             raise
         raise NeedsReviewError(
             "conversation_missing", "The target no longer knows the conversation."
         ) from None
-    for found in standing.chunks:
+    for found in ownership.chunks:
         if not (found.as_sent and found.as_named) and found.chunk.state != Chunk.State.SENDING:
             last = found.chunk.first_item + found.chunk.item_count
             raise NeedsReviewError(
@@ -103,7 +103,7 @@ async def intact_or_review(work: Work, conversation: Conversation) -> Ownership:
                 "as they were sent, or were replaced by equal ones. Re-migrate, or roll the "
                 "thread back.",
             )
-    return standing
+    return ownership
 
 
 async def first_page(work: Work, conversation: Conversation) -> list[JsonObject]:

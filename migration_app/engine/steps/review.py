@@ -36,12 +36,12 @@ async def _keep(work: Work) -> None:
         raise NeedsReviewError("conversation_missing", "There is no conversation that could be kept.")
     if conversation.state == _S.DELETING:
         raise records.not_whole()
-    standing = await intact_or_review(work, conversation)
-    if not standing.intact:
+    ownership = await intact_or_review(work, conversation)
+    if not ownership.intact:
         raise NeedsReviewError(
             "difference", "Nothing of what was sent is in the conversation: re-migrate, or roll it back."
         )
-    for found in standing.chunks:
+    for found in ownership.chunks:
         if found.chunk.state == Chunk.State.SENDING and not found.as_sent:
             left = await work.database.run(doubt_seconds_left, found.chunk.pk)
             if left > 0:
@@ -50,15 +50,15 @@ async def _keep(work: Work) -> None:
                     "The answer to an append was lost, and it may still arrive. "
                     f"Accept the conversation in {left:.0f} s, or re-migrate.",
                 )
-    for found in standing.chunks:
+    for found in ownership.chunks:
         if found.chunk.state == Chunk.State.SENDING and found.as_sent:
             records.chunk_appended(work.entry, found.chunk.sequence, Appended(found.item_ids, request_id=""))
         elif found.chunk.state == Chunk.State.SENDING:
             records.chunk_withdrawn(work.entry, found.chunk.sequence)
-    conversation.continued_after = standing.intact
-    conversation.fingerprint = standing.fingerprint
+    conversation.continued_after = ownership.intact
+    conversation.fingerprint = ownership.fingerprint
     plan = await work.database.run(conversation_plan, work.thread, conversation)
-    records.thread_kept(work.entry, conversation, plan, foreign=standing.foreign)
+    records.thread_kept(work.entry, conversation, plan, foreign=ownership.foreign)
 
 
 async def thread_remigrate(work: Work) -> None:

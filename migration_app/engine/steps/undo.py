@@ -79,15 +79,15 @@ async def _roll_back(work: Work, conversation: Conversation) -> None:
     if conversation.state != Conversation.State.DELETING:
         conversation.item_count = last.first_item + last.item_count if last is not None else 0
     try:
-        standing = await conversation_ownership(work, conversation)
+        ownership = await conversation_ownership(work, conversation)
         foreign_too = _foreign_too(work.thread)
-        if standing.foreign and not foreign_too:
-            raise _continued(conversation, standing)
+        if ownership.foreign and not foreign_too:
+            raise _continued(conversation, ownership)
         if conversation.state != Conversation.State.DELETING:
-            undo_records.rollback_begun(work.entry, conversation, foreign=standing.foreign)
+            undo_records.rollback_begun(work.entry, conversation, foreign=ownership.foreign)
             await work.write()
-        unasked = await _delete_items(work, conversation, standing)
-        await _delete_rest(work, conversation, standing, foreign_too=foreign_too)
+        unasked = await _delete_items(work, conversation, ownership)
+        await _delete_rest(work, conversation, ownership, foreign_too=foreign_too)
     except GatewayError as error:
         if error.code != "not_found":
             raise
@@ -103,13 +103,13 @@ async def _roll_back(work: Work, conversation: Conversation) -> None:
     await _delete_conversation(work, conversation, residue=unasked)
 
 
-async def _delete_items(work: Work, conversation: Conversation, standing: Ownership) -> str:
+async def _delete_items(work: Work, conversation: Conversation, ownership: Ownership) -> str:
     """Delete the chunks from the first on, each announced with the ids of its items, and ask for each by its id.
 
     Returns what could not be checked, as text: a target may be unable to return one item.
     """
     can_ask: bool | None = None
-    for number, found in enumerate(standing.chunks):
+    for number, found in enumerate(ownership.chunks):
         work.step()
         wanted = _listed_or_recorded(found)
         undo_records.chunk_deleting(work.entry, found.chunk.sequence, wanted)
@@ -171,10 +171,10 @@ async def _is_item_there(work: Work, conversation: Conversation, item_id: str) -
 
 
 async def _delete_rest(
-    work: Work, conversation: Conversation, standing: Ownership, *, foreign_too: bool
+    work: Work, conversation: Conversation, ownership: Ownership, *, foreign_too: bool
 ) -> None:
     """Read until the list is empty: that is how the deletes are confirmed. Delete what is left if it was chosen."""
-    deleted = {item_id for found in standing.chunks for item_id in _listed_or_recorded(found)}
+    deleted = {item_id for found in ownership.chunks for item_id in _listed_or_recorded(found)}
     while page := await _gone_or_error(work, conversation, deleted):
         if not foreign_too:
             raise _continued(conversation, Ownership(listed=len(page), foreign=len(page)))
@@ -271,7 +271,7 @@ def _foreign_too(thread: Thread) -> bool:
     return thread.batch is not None and bool(thread.batch.settings.get(FOREIGN_TOO))
 
 
-def _continued(conversation: Conversation, standing: Ownership) -> NeedsReviewError:
+def _continued(conversation: Conversation, ownership: Ownership) -> NeedsReviewError:
     begun = (
         "A roll back had begun, so it is not whole."
         if conversation.state == Conversation.State.DELETING
@@ -279,7 +279,7 @@ def _continued(conversation: Conversation, standing: Ownership) -> NeedsReviewEr
     )
     return NeedsReviewError(
         "conversation_continued",
-        f"The conversation holds {_items(standing.foreign)} that are not ours: its application continued "
+        f"The conversation holds {_items(ownership.foreign)} that are not ours: its application continued "
         f"it. {begun} Accept it as is, re-migrate, or roll it back and choose to delete these too.",
     )
 

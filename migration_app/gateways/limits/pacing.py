@@ -133,10 +133,10 @@ def lowered(*, limit: float | None, known: Lowered | None, peak: float, now: flo
 
     Where no limit is set, it comes back to twice the rate at which the target refused, and is then forgotten.
     """
-    standing = known.rate_at(now) if known else None
-    rates = [rate for rate in (limit, standing, peak) if rate]
+    current = known.rate_at(now) if known else None
+    rates = [rate for rate in (limit, current, peak) if rate]
     refused_at = max(min(rates, default=LEAST_RATE), LEAST_RATE)
-    ceiling = limit or (known.ceiling if known and standing else refused_at * 2)
+    ceiling = limit or (known.ceiling if known and current else refused_at * 2)
     rate = max(refused_at * _CUT, LEAST_RATE)
     return Lowered(rate, max(ceiling, rate), refused_at / _STEPS, now)
 

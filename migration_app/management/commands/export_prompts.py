@@ -50,15 +50,15 @@ class Command(BaseCommand):
                 "There is no prompt yet: convert assistants first (`manage.py convert_assistants --all`)."
             )
         try:
-            standing = directory_state(export, directory, format=options["format"])
+            state = directory_state(export, directory, format=options["format"])
         except OSError as error:
             raise CommandError(f"{directory} could not be read: {error.strerror}.") from error
         if options["check"]:
-            self._tell(standing, ("missing", "stale", "left over"))
-            if not standing.is_current:
+            self._tell(state, ("missing", "stale", "left over"))
+            if not state.is_current:
                 raise CommandError(f"{directory} is not up to date: run manage.py export_prompts {directory}")
             return
-        if not export.files and standing.left_over:
+        if not export.files and state.left_over:
             # Rather the wrong database than the wish to remove everything.
             raise CommandError("There is nothing to export: nothing was written, and nothing removed.")
         audit_record(
@@ -69,14 +69,14 @@ class Command(BaseCommand):
             reason=str(directory),
         )
         try:
-            directory_write(export, directory, standing)
+            directory_write(export, directory, state)
         except OSError as error:
             raise CommandError(f"{directory} could not be written: {error.strerror}.") from error
-        self._tell(standing, ("written", "written", "removed"))
-        changed = len(standing.missing) + len(standing.stale)
+        self._tell(state, ("written", "written", "removed"))
+        changed = len(state.missing) + len(state.stale)
         self.stdout.write(f"{len(export.files)} files in {directory}, {changed} of them new or changed.")
 
-    def _tell(self, standing: DirectoryState, words: tuple[str, str, str]) -> None:
-        for word, names in zip(words, (standing.missing, standing.stale, standing.left_over), strict=True):
+    def _tell(self, state: DirectoryState, words: tuple[str, str, str]) -> None:
+        for word, names in zip(words, (state.missing, state.stale, state.left_over), strict=True):
             for name in names:
                 self.stdout.write(f"{word}: {name}")

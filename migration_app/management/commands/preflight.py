@@ -69,7 +69,7 @@ class Command(BaseCommand):
         totals = found.totals
         say = self.stdout.write
         say(f"Figures {basis_text(found)}.")
-        say(f"{found.matching:>12,}  matching, {found.taken:,} of them would be taken")
+        say(f"{found.matching:>12,}  matching, {found.taken:,} of them included")
         say(f"{found.blocked:>12,}  stop at a blocking finding: nothing of them is sent")
         if found.begun:
             say(f"{found.begun:>12,}  have a conversation already: they send less than is counted here")

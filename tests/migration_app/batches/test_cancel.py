@@ -114,7 +114,7 @@ def test_a_thread_that_is_partly_sent_keeps_its_conversation_and_says_so(status:
     ConversationFactory.create(thread=thread, state=state, conversation_id=conversation_id)
     assert cancelled(batch)
     assert seen(thread) == ("snapshotted", "", "cancelled")
-    assert "goes on from there" in thread.error_text
+    assert "continues from there" in thread.error_text
     assert Conversation.objects.get(thread=thread).state == state
     assert taken_back(batch) == TakenBack(1, 1)
 

@@ -142,22 +142,22 @@ def test_it_changes_nothing() -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("name", "choice"), OTHER_CHOICES)
-def test_under_every_choice_it_foretells_what_the_backfill_sends_to_the_call(
+def test_under_every_choice_it_estimates_what_the_backfill_sends_to_the_call(
     name: str, choice: str, sandbox: RunningSandbox
 ) -> None:
     for policy in policy_choices():
         golden_thread(policy)
     defaults = preflight_of(ALL, "backfill")
     found = preflight_of(ALL, "backfill", policies_from({name: choice}))
-    assert (found.exact, defaults.anew) == (True, 0)
-    assert found.anew >= 1
+    assert (found.exact, defaults.converted) == (True, 0)
+    assert found.converted >= 1
     assert found.findings != defaults.findings
     work("backfill", **{name: choice})
     assert_estimated(found, sandbox)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_after_a_policy_has_blocked_threads_it_foretells_what_retry_sends_under_the_defaults(
+def test_after_a_policy_has_blocked_threads_it_estimates_what_retry_sends_under_the_defaults(
     sandbox: RunningSandbox,
 ) -> None:
     thread_made = golden_thread("code_interpreter")
@@ -180,7 +180,7 @@ def test_a_thread_with_a_conversation_is_counted_under_the_policies_it_has() -> 
         thread=made, state="open", conversation_id="conv_1", intended_at=timezone.now(), policies={}
     )
     found = preflight_of(ALL, "backfill", policies_from({"assistant_images": "block"}))
-    assert (found.anew, found.begun, found.blocked) == (0, 1, 0)
+    assert (found.converted, found.begun, found.blocked) == (0, 1, 0)
     assert found.totals == kept.totals
     assert [effect.threads for effect in found.effects] == [0] * len(policy_choices())
 
@@ -203,7 +203,7 @@ def test_a_page_that_would_convert_too_much_gives_the_last_assessment_and_says_s
     for number in (1, 2):
         thread(number, message_count=2, item_count=5, finding_counts={"image_on_assistant": 1})
     found = preflight_of(ALL, "backfill", policies_from({"assistant_images": "block"}), limited=True)
-    assert (found.exact, found.anew) == (False, 2)
+    assert (found.exact, found.converted) == (False, 2)
     assert found.totals == preflight_of(ALL, "backfill").totals
     assert found.blocked == 0
 

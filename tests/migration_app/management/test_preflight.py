@@ -36,9 +36,9 @@ def test_it_tells_what_would_be_sent_and_what_is_left_out() -> None:
     thread(2, "verified")
     said = run("--all")
     assert "Figures under default policies." in said
-    assert "2 matching, 1 of them would be taken" in said
+    assert "2 matching, 1 of them included" in said
     assert "45 items 3 chunks 6 API calls 2,500 bytes of items" in said
-    assert "Left out, by status: 1 verified" in said
+    assert "Skipped, by status: 1 verified" in said
     assert "Fidelity: 1 lossy" in said
     assert "45 thread_1, 3 chunks" in said
 
@@ -88,7 +88,7 @@ def test_the_command_that_a_page_prints_counts_the_same_selection() -> None:
     assert command[:2] == ["manage.py", "preflight"]
     said = run(*command[2:])
     assert "Figures under attachments=note." in said
-    assert "1 matching, 1 of them would be taken" in said
+    assert "1 matching, 1 of them included" in said
     assert "5 items" in said
 
 

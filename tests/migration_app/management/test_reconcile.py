@@ -162,7 +162,7 @@ def test_one_that_stopped_goes_on_by_its_number(gone: Thread) -> None:
 def test_one_that_is_over_or_unknown_can_t_go_on(sandbox: RunningSandbox) -> None:
     row = reconciliation_create(checks=["work"], sample_size=None, actor=ACTOR)
     Reconciliation.objects.update(state="finished")
-    with pytest.raises(CommandError, match="nothing to go on with"):
+    with pytest.raises(CommandError, match="nothing to resume"):
         run("--resume", str(row.pk))
     with pytest.raises(CommandError, match="There is no reconciliation 987654"):
         run("--report", "987654")

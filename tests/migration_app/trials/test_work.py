@@ -161,7 +161,7 @@ def test_the_response_that_could_exceed_the_tokens_is_not_asked_for(sandbox: Run
     run_trial(trial)
     assert (trial.state, states(trial)) == ("stopped", ["done", "pending", "pending"])
     assert trial.tokens <= 4_300
-    assert "was not asked for" in trial.error_text
+    assert "was not requested" in trial.error_text
 
 
 def test_it_goes_on_with_a_larger_budget(sandbox: RunningSandbox) -> None:
