@@ -263,7 +263,7 @@ class Migration(migrations.Migration):
             name='Batch',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('snapshot', 'snapshot'), ('backfill', 'backfill'), ('verify', 'verify'), ('resources', 'check files'), ('retry', 'retry'), ('exclude', 'exclude'), ('rollback', 'roll back'), ('keep', 'keep as it is'), ('anew', 'begin anew')], max_length=16)),
+                ('kind', models.CharField(choices=[('snapshot', 'snapshot'), ('backfill', 'backfill'), ('verify', 'verify'), ('resources', 'check files'), ('retry', 'retry'), ('exclude', 'exclude'), ('rollback', 'roll back'), ('keep', 'accept as is'), ('anew', 're-migrate')], max_length=16)),
                 ('state', models.CharField(choices=[('waiting', 'waiting for approval'), ('preparing', 'preparing'), ('running', 'running'), ('paused', 'paused'), ('cancelling', 'cancelling'), ('cancelled', 'cancelled'), ('finished', 'finished'), ('failed', 'failed')], default='preparing', max_length=16)),
                 ('filter', models.JSONField()),
                 ('max_thread_pk', models.BigIntegerField()),
@@ -641,7 +641,7 @@ class Migration(migrations.Migration):
                 ('error_text', models.TextField(blank=True)),
                 ('attempts', models.PositiveSmallIntegerField(default=0)),
                 ('restarts', models.PositiveSmallIntegerField(db_default=0, default=0)),
-                ('pending_work', models.CharField(blank=True, choices=[('snapshot', 'snapshot'), ('backfill', 'backfill'), ('verify', 'verify'), ('resources', 'check files'), ('rollback', 'roll back'), ('keep', 'keep as it is'), ('anew', 'begin anew')], max_length=16)),
+                ('pending_work', models.CharField(blank=True, choices=[('snapshot', 'snapshot'), ('backfill', 'backfill'), ('verify', 'verify'), ('resources', 'check files'), ('rollback', 'roll back'), ('keep', 'accept as is'), ('anew', 're-migrate')], max_length=16)),
                 ('not_before', models.DateTimeField(blank=True, null=True)),
                 ('lease_token', models.UUIDField(blank=True, null=True)),
                 ('lease_until', models.DateTimeField(blank=True, null=True)),
@@ -652,7 +652,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
-                'permissions': [('snapshot_thread', 'Can snapshot threads from a live source'), ('preflight_thread', 'Can preflight threads'), ('backfill_thread', 'Can backfill threads'), ('verify_thread', 'Can verify threads'), ('retry_thread', 'Can retry threads'), ('exclude_thread', 'Can exclude threads'), ('review_thread', 'Can decide about threads in review: keep them as they are, begin anew'), ('rollback_thread', 'Can roll threads back: delete what was sent to the target'), ('approve_rollback', 'Can approve the roll back that somebody else asked for'), ('export_mapping', 'Can export the mapping')],
+                'permissions': [('snapshot_thread', 'Can snapshot threads from a live source'), ('preflight_thread', 'Can preflight threads'), ('backfill_thread', 'Can backfill threads'), ('verify_thread', 'Can verify threads'), ('retry_thread', 'Can retry threads'), ('exclude_thread', 'Can exclude threads'), ('review_thread', 'Can decide about threads in review: accept them as is, or re-migrate them'), ('rollback_thread', 'Can roll threads back: delete what was sent to the target'), ('approve_rollback', 'Can approve a roll back that somebody else requested'), ('export_mapping', 'Can export the mapping')],
             },
         ),
         migrations.CreateModel(
@@ -692,7 +692,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['thread_id', '-said_at', 'item'],
-                'permissions': [('erase_server_words', 'Can erase what servers said of threads')],
+                'permissions': [('erase_server_words', 'Can erase server messages of threads')],
                 'default_permissions': (),
             },
         ),
@@ -803,7 +803,7 @@ class Migration(migrations.Migration):
                 ('max_tokens', models.PositiveBigIntegerField(verbose_name='tokens at most')),
                 ('max_rounds', models.PositiveSmallIntegerField(default=5, verbose_name='responses a turn at most')),
                 ('max_output_tokens', models.PositiveIntegerField(default=4000, verbose_name='output tokens a response at most')),
-                ('foretold', models.JSONField(blank=True, default=dict)),
+                ('estimated', models.JSONField(blank=True, default=dict)),
                 ('calls', models.PositiveIntegerField(default=0, verbose_name='creates, appends and responses made')),
                 ('cleaning_calls', models.PositiveIntegerField(default=0, verbose_name='reads and deletes made')),
                 ('tokens_in', models.PositiveBigIntegerField(default=0)),
