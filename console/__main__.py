@@ -24,7 +24,7 @@ def main() -> None:
     try:
         _ = settings.INSTALLED_APPS
     except ImproperlyConfigured as error:
-        # Django would go on without settings and fail later, far from the cause.
+        # Django would continue without settings and fail later, far from the cause.
         sys.exit(f"{error} (.env.example lists every setting; `make demo` needs none)")
     # By the file's name Django would call it "python -m django" in its help.
     called = "python -m console" if Path(program).name == "__main__.py" else program

@@ -165,7 +165,7 @@ AXES_HANDLER = "migration_app.admin.accounts.sign_in.SignInHandler"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "ip_address", "username"]  # as the handler counts them
 AXES_FAILURE_LIMIT = SIGN_IN_FAILURES
 AXES_COOLOFF_TIME = dt.timedelta(minutes=SIGN_IN_LOCK_MINUTES)
-# Trying on while locked out must not make it longer, or anybody could lock a person out for ever.
+# Trying on while locked out must not make it longer, or anybody could lock a person out forever.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
 AXES_CLIENT_IP_CALLABLE = "console.client_address.lockout_address"

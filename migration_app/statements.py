@@ -21,7 +21,7 @@ _NAME = re.compile(r"^-- (\w+) --\n", re.MULTILINE)
 def statements_of(module: str) -> Mapping[str, str]:
     """Read the statements of a module, given by its ``__name__``, without the comments above them.
 
-    ValueError where a name stands twice, or where nothing says what a statement does.
+    ValueError for a repeated name, or a statement without a description.
     """
     package, _, name = module.rpartition(".")
     text = importlib.resources.files(package).joinpath(f"{name}.sql").read_text(encoding="utf-8")

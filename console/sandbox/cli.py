@@ -23,7 +23,7 @@ _PACKAGES = ("starlette", "uvicorn")
 
 
 class SandboxUsageError(Exception):
-    """The sandbox can't start as told; the message says why."""
+    """The sandbox can't start with these options; the message says why."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -37,7 +37,7 @@ class SandboxServer(uvicorn.Server):
         self.on_listening = on_listening
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then tell."""
+        """Start, then notify."""
         await super().startup(sockets)
         self.on_listening()
 
@@ -63,7 +63,7 @@ def base_url(listener: socket.socket) -> str:
 
 
 def make_server(app: Sandbox, on_listening: Callable[[], None]) -> SandboxServer:
-    """Return a server for the app; `server.run(sockets=[listen(…)])` serves until it is told to stop."""
+    """Return a server for the app; `server.run(sockets=[listen(…)])` serves until it is stopped."""
     config = uvicorn.Config(
         app,
         http=ResettableProtocol,

@@ -63,7 +63,7 @@ class Moved:
 
 
 class NotMovedError(LookupError):
-    """The thread can't be gone on with; says what to do."""
+    """The thread can't be continued; says what to do."""
 
 
 def mapping_load(database: sqlite3.Connection, path: str) -> int:
@@ -215,7 +215,7 @@ def main() -> int:
         return 1
     if moved.fidelity == "lossy":
         print("Some of this thread could not be moved; the console's findings say what.", file=sys.stderr)
-    # A turn is not to be repeated in silence: if the answer got lost, the message stands in the conversation.
+    # A turn must not be repeated blindly: if the answer got lost, the message is in the conversation.
     print(turn(OpenAI(max_retries=0), prompt, moved.conversation_id, options.text))
     return 0
 

@@ -49,7 +49,7 @@ def taken_back(batch: Batch) -> TakenBack:
 def batch_take_back(*, batch_pk: int, actor: Actor) -> bool:
     """Take back all the work of a batch in state cancelling that no worker holds, and close it when none is left.
 
-    Returns whether the batch is cancelled now. After a crash it goes on where it was; two workers take turns.
+    Returns whether the batch is cancelled now. After a crash it resumes where it was; two workers take turns.
     """
     while _take_back_piece(batch_pk=batch_pk, actor=actor):
         pass

@@ -1,6 +1,6 @@
 """The preflight of a web page: exact where few threads match, and as quick where millions do.
 
-Of many threads, how many they are and what they add up to is told by the counters; findings, policies and the
+Of many threads, the counters have number and totals; findings, policies and the
 longest threads are those of the newest ones. The command (``manage.py preflight``) counts everything.
 """
 

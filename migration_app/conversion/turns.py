@@ -154,7 +154,7 @@ def call_key(name: str, arguments: str) -> str:
     is_json, value = parse_json(arguments or "{}")
     troubles: set[str] = set()
     said = copy_json(value, troubles)
-    # What no JSON writer takes (nested too deep, a number too long) is held against by its text.
+    # What no JSON writer takes (nested too deep, a number too long) is compared by its text.
     comparable = is_json and troubles <= {"lone_surrogate"}
     return f"{name}({json.dumps(_plain(said), sort_keys=True) if comparable else arguments})"
 

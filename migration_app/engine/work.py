@@ -91,7 +91,7 @@ class Work:
         self.grown = self.grown or entry.grown
 
     async def apart(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Call what looks at all items of the thread: elsewhere if they are many, so that the loop goes on meanwhile.
+        """Call what looks at all items of the thread: elsewhere if they are many, so that the loop continues meanwhile.
 
         The function must not speak to the database.
         """

@@ -93,7 +93,7 @@ class DocumentParts:
         return self.is_whole and len(self.by_thread) == 1
 
     def going_on(self) -> tuple[str, Found | EmptyPage] | None:
-        """The thread and the last object of a list that goes on, if that is all that the document holds; or the list
+        """The thread and the last object of an unfinished list, if that is all that the document holds; or the list
         itself, if nothing of it could be taken.
         """
         if len(self.by_thread) != 1:
@@ -104,14 +104,14 @@ class DocumentParts:
         return thread_id, part.objects[-1][0] if part.objects else part.empty[-1]
 
     def refuse_too_deep(self, found: Found) -> None:
-        """Leave an object out that is nested too deeply; a list of nothing else may still say that it goes on."""
+        """Leave an object out that is nested too deeply; a list of nothing else may still have has_more."""
         self.is_whole = False
         self.refused.append(Refused(TOO_DEEP, False, found.thread_id, found.kind, (found.value,)))
         if found.thread_id and found.page is not None and found.page.goes_on:
             self.too_deep.append(found)
 
     def close(self) -> None:
-        """Say of the lists that go on and hold nothing that could be taken that they do."""
+        """Report unfinished lists without usable objects."""
         for found in self.too_deep:
             part = self.by_thread.setdefault(found.thread_id, ThreadPart())
             if not any(one.page is found.page and one.kind == found.kind for one, _digest in part.objects):
@@ -127,7 +127,7 @@ class OtherLists:
         self._last = ""
 
     def see(self, value: JsonObject, parts: DocumentParts) -> None:
-        """Take in a document; an empty last page belongs to the list right before it."""
+        """Add a document; an empty last page belongs to the list right before it."""
         if self._last and is_last_page(value):
             self._ended.add(self._last)
         self._last = ""

@@ -1,4 +1,4 @@
-"""Lists of thread ids, checked by the block: plain lines go on as the bytes they are, any other line by itself.
+"""Lists of thread ids, checked by the block: plain lines are passed on as bytes, any other line by itself.
 
 One regular expression says of a quarter of a megabyte at once that each line in it is plain (half a second for a
 million lines, measured; the CSV module with a check of each cell takes eight). Where it stops stands a line that is
@@ -120,7 +120,7 @@ def _plain_lines(table: Table) -> re.Pattern[bytes] | None:
 
 
 def _taken(source: ByteSource, plain: re.Pattern[bytes]) -> tuple[Accepted, bool]:
-    """The plain lines that come next in the block at hand, and whether the block ends inside the line behind them.
+    """The next plain lines of the current block, and whether the block ends inside the line after them.
 
     That line stays in the source.
     """

@@ -150,14 +150,14 @@ def imports_tidy(*, actor: Actor) -> int:
     """End the imports whose command was killed, and say how many: their files lie where no worker can read them."""
     lost = Q(state=_S.RUNNING, heartbeat_at__lt=Now() - ABANDONED) & ~Exists(PARTS)
     with transaction.atomic():
-        # Locked by whoever writes to it in a long transaction: that one lives.
+        # Locked by its writer in a long transaction: that one lives.
         rows = list(SourceImport.objects.select_for_update(skip_locked=True).filter(lost))
         for row in rows:
             IMPORTS.fail(
                 row,
                 actor=actor,
                 error_text="The command that read this file was ended before it was done. Run it again: what it has "
-                "stored stays, and is passed over.",
+                "stored stays, and is skipped.",
                 attempts=0,
             )
     return len(rows)

@@ -1,6 +1,6 @@
 """Repeated single objects that say where others belong: they are stored again beside what is new.
 
-A file of one object a line is a list too. Of a repeated one nothing needs to be kept but what it tells of the order: an
+A file of one object a line is a list too. Of a repeated one only its order matters: an
 object beside one that is new shows where that belongs, and one beside the end of a list page shows what continues that.
 """
 
@@ -42,7 +42,7 @@ class KnownJoints:
         self._last: dict[tuple[str, str], Name] = {}
 
     def see(self, found: SourceObject, origin: str, *, is_wanted: bool) -> None:
-        """Take in a stored object."""
+        """Add a stored object."""
         self.note_end(found)
         if found.kind not in LISTED or found.page is not None:
             return

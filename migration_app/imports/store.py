@@ -1,6 +1,6 @@
 """Storing what an import found about threads: rows, pages, conflicts. One transaction a group of threads.
 
-Nothing is stored twice: what a thread's pages hold already is passed over, whatever import brought it. Of what is
+Nothing is stored twice: what a thread's pages hold already is skipped, from any import. Of what is
 stored only the objects are kept in memory that the buffer speaks of too, so a thread may be of any length.
 
 An import that was killed, or met a full disk, is read again from its first line. What its earlier try stored is
@@ -50,7 +50,7 @@ _Fresh = dict[str, list[tuple[bytes, bool]]]
 @dataclasses.dataclass(frozen=True, slots=True)
 class Stored:
     """Primary keys of threads: those that need an assessment, those that an earlier try of the import stored, and
-    those with a list that says it goes on. ``rejects``: documents that say other things than what is known.
+    those with an unfinished list. ``rejects``: documents that contradict what is known.
     """
 
     touched: set[int] = dataclasses.field(default_factory=set)
@@ -135,7 +135,7 @@ class _Known:
     has_earlier_pages: bool = False
 
     def note(self, found: Deletion | Mark | Filled) -> None:
-        """Take in a deletion, or what imports rejected."""
+        """Add a deletion, or what imports rejected."""
         if isinstance(found, Deletion):
             self.deleted.add((found.kind, found.id))
         elif isinstance(found, Filled):
@@ -147,7 +147,7 @@ class _Known:
                 self.gaps[found.name] = found.place
 
     def note_talk(self, kind: str, found: SourceObject) -> None:
-        """Take in a message of a transcript, of a page of this kind."""
+        """Add a message of a transcript, of a page of this kind."""
         if of_talk(kind, found):
             self.talk.add(found.id)
             if kind == SnapshotPage.Kind.TRANSCRIPT_CSV:

@@ -35,7 +35,7 @@ class Talks:
 
 
 def of_talk(kind: str, found: SourceObject) -> bool:
-    """Whether an object of a page of this kind is a message that its place tells from its like."""
+    """Whether an object of a page of this kind is a message identified by its place."""
     return found.kind == "message" and (kind in TALKS or found.is_counted)
 
 

@@ -154,7 +154,7 @@ class OrphanConversation(models.Model):
         permissions = [("close_orphan", "Can close entries of the orphan ledger")]
 
     def __str__(self) -> str:
-        return f"lost create for {self.thread}"
+        return f"unconfirmed create for {self.thread}"
 
 
 class FormerConversation(models.Model):

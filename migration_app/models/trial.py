@@ -20,7 +20,7 @@ class Trial(Task):
 
     Lifecycle: *queued* until a worker takes it; *running*; *stopping* when a person has stopped it and a worker is to
     delete what it made at the target; *stopped* with the reason (a person, the budget, repeated failures), from where
-    it can go on; *finished*; *failed* by a fault of the console.
+    it can be resumed; *finished*; *failed* by a bug of the console.
     """
 
     class State(models.TextChoices):
@@ -72,7 +72,7 @@ class Trial(Task):
 
     @property
     def is_blind(self) -> bool:
-        """Whether nobody may be told yet which version gave which answer."""
+        """Whether it must still be hidden which version gave which answer."""
         return self.is_ab and self.revealed_at is None
 
     @property

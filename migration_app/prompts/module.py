@@ -56,7 +56,7 @@ _HEAD = '''\
 """The prompt {slug}, version {version}: keyword arguments for ``client.responses.create``.
 
 Written by the migration console (manage.py export_prompts). The constants may be edited and brought back with
-manage.py import_prompts; the functions are made anew by each export.
+manage.py import_prompts; the functions are written again by each export.
 """
 
 # fmt: off

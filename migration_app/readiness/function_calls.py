@@ -1,7 +1,7 @@
 """Functions that applications must answer: which prompts and assistants name them, how often each was really called.
 
 A pass reads every snapshot once, a group of threads at a time, and adds what it counts in the transaction that moves
-its place on: it can be resumed anywhere, and counts nothing twice. A step counts once however many pages tell
+its place on: it can be resumed anywhere, and counts nothing twice. A step counts once however many pages show
 of it, as the assembly of a thread says. Memory is bounded by a group's functions. Must not import jobs.
 """
 

@@ -87,7 +87,7 @@ class Comparison:
         self._seen += len(page)
 
     def see_metadata(self, conversation: JsonObject | None) -> None:
-        """Take in the conversation itself; None if the target has no such call."""
+        """Add the conversation itself; None if the target has no such call."""
         self._by_plan.see_metadata(conversation)
 
     def result(self) -> Found | None:

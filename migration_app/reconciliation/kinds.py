@@ -18,7 +18,7 @@ CHECKS: Mapping[str, str] = {
     "work": "leases, batches and imports that nobody works on",
     "records": "statuses, conversations and chunks against each other",
     "tallies": "the counters of lists and dashboard against the rows",
-    "orphans": "what is left at the target that no thread points to: lost creates, conversations given up in doubt",
+    "orphans": "left at the target without a thread: unconfirmed creates, conversations given up in doubt",
     "snapshots": "stored pages against their digests and the counts of their thread",
     "objects": "stored assistants, files and vector stores against their digests",
     "target": "verified and backfilled conversations, read back from the target",
@@ -136,7 +136,7 @@ KINDS: Mapping[str, Kind] = {
     "create_unresolved": Kind(
         _WARNING,
         "A create was sent, its answer never recorded, and nobody works on the thread.",
-        "Retry the thread: the lost create then goes to the orphan ledger.",
+        "Retry the thread: the unconfirmed create then goes to the orphan ledger.",
     ),
     "rollback_unfinished": Kind(
         _WARNING,

@@ -96,7 +96,7 @@ def thread_transition(
 ) -> None:
     """Change the status and ``fields``, and write the audit row, or do neither.
 
-    ``thread`` tells the status the caller saw. The row is changed only if it still has it (and, with
+    ``thread`` has the status the caller saw. The row is changed only if it still has it (and, with
     ``lease_token``, that lease): otherwise LeaseLostError. EdgeRefusedError if the table has no such edge.
     """
     before = thread.status

@@ -96,7 +96,7 @@ def test_a_cancelled_batch_is_followed_to_its_end(open_as: OpenAs, console: Live
     Thread.objects.filter(batch=batch).update(status="snapshotted", pending_work="")
     counted = {"taken_back": {"threads": 4, "partly_sent": 1}}
     Batch.objects.filter(pk=batch.pk).update(state="cancelled", settings=counted)
-    expect(page.get_by_text("work taken back from 4, 1 of them partly sent.")).to_be_visible()
+    expect(page.get_by_text("work removed from 4, 1 of them partly sent.")).to_be_visible()
     expect(page.get_by_role("button", name="Cancel batch")).to_have_count(0)
 
 
@@ -107,7 +107,7 @@ def test_a_second_person_approves_what_the_first_one_cannot(
     batch = batch_made(kind="rollback", state="waiting", created_by_name="superuser", reason="ticket 12")
     first = open_as("superuser")
     show(first, console, batch)
-    expect(first.locator("#approval")).to_contain_text("You asked for it yourself")
+    expect(first.locator("#approval")).to_contain_text("You requested it yourself")
     expect(first.get_by_role("button", name="Approve")).to_have_count(0)
     second = open_as("admin")
     show(second, console, batch)

@@ -58,7 +58,7 @@ def test_one_person_asks_for_a_roll_back_another_approves_it_and_the_target_is_e
     first.get_by_label("Reason").fill("wrong project")
     first.get_by_role("button", name="Delete what was sent").click()
     expect(first.get_by_text("a second person must approve it").first).to_be_visible()
-    expect(first.locator("#approval")).to_contain_text("You asked for it yourself")
+    expect(first.locator("#approval")).to_contain_text("You requested it yourself")
     batch = Batch.objects.get(kind="rollback")
     worked(batch)
     assert sandbox.control.state().stored_items == 28

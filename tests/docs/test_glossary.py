@@ -19,11 +19,28 @@ READ = (
     "Makefile",
     "requirements",
 )
-SUFFIXES = {".py", ".html", ".md", ".sql", ".in", ".js", ".css", ".yaml", ""}
+LEFT_ALONE = {"__pycache__", "migrations"}
+SUFFIXES = {".example", ".py", ".html", ".md", ".sql", ".in", ".js", ".css", ".yaml", ""}
 
 GONE = {
+    "whoever": "users who, the worker that",
+    "foretold|foretell|foretells": "estimate",
     "wholeness": "invariants",
-    "foretell|foretells": "estimate",
+    "mortal": "killable",
+    "peculiar": "quirk",
+    "held against": "compared with",
+    "failed alike": "failed with the same error",
+    "for ever": "forever",
+    "in silence": "silently",
+    "put down|puts down": "hand back, pause",
+    "looked through|look through|looks through": "scan, search",
+    "signs? of life": "heartbeat",
+    "counted anew": "recalculated",
+    "lost creates?": "unconfirmed create",
+    "mend|mends|mended": "fix",
+    "standing": "ownership, status",
+    "begin anew|keep as it is": "re-migrate, accept as is",
+    "needs a person": "needs attention",
 }
 """Each old word, as a regular expression within word boundaries, and what is written instead."""
 
@@ -42,7 +59,7 @@ def sources() -> list[Path]:
     return [
         file
         for file in files
-        if file.is_file() and file.suffix in SUFFIXES and "__pycache__" not in file.parts
+        if file.is_file() and file.suffix in SUFFIXES and not LEFT_ALONE & set(file.parts)
     ]
 
 

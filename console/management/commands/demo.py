@@ -99,7 +99,8 @@ class Command(BaseCommand):
 def _only_demo() -> Iterator[Callable[[str], None]]:
     """Have the data for this demo alone: two would share users and queue, and the second would reset the passwords.
 
-    Yields what tells a demo that comes later where this one is. The lock lives as long as its session: kill -9 ends it.
+    Yields a function that records this demo's address for later ones. The lock lives as long as its session: kill -9
+    ends it.
     """
     session = connections.create_connection(DEFAULT_DB_ALIAS)
 

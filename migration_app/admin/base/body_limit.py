@@ -2,7 +2,7 @@
 
 Only uploads are large, and only for those who may upload. Everything else is a form: a strange one of at most 64 kB,
 one of a person who is signed in of at most a megabyte, that of a prompt of ten. The length that a request names is
-held against this first, then what is really read. Must stand behind Django's AuthenticationMiddleware, and before
+compared with this first, then the bytes really read. Must come after Django's AuthenticationMiddleware, and before
 anything that reads a body.
 """
 
@@ -61,7 +61,7 @@ class BodyLimitMiddleware:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Hold the request against what its page takes, before and while it is read."""
+        """Compare the request with its page's limit, before and while it is read."""
         named = content_length(request)
         limit, says_so = STRANGER_BYTES, False
         if named > STRANGER_BYTES:  # who it is costs a query, which a small form need not

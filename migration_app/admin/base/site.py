@@ -16,5 +16,5 @@ def is_superuser(request: HttpRequest) -> bool:
 
 
 def may_manage_users(request: HttpRequest) -> bool:
-    """Whoever may change users could give themselves any permission: superusers only."""
+    """Users who may change users could give themselves any permission: superusers only."""
     return is_superuser(request)

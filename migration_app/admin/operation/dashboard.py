@@ -166,7 +166,7 @@ def _needs(lines: Sequence[TallyLine], by_status: Mapping[str, int]) -> list[dic
     for rows, noun, words, name, query in (
         (
             walk(OrphanConversation.objects.all(), {"state": "open"}),
-            "lost create",
+            "unconfirmed create",
             "on the orphan ledger",
             "orphanconversation",
             "",

@@ -1,4 +1,4 @@
-"""A prompt's way out and back: downloads for source control, blocks to copy into the dashboard, edited files taken in.
+"""A prompt's way out and back: downloads for source control, blocks to copy into the dashboard, edited files imported.
 
 ``PromptAdmin`` adds ``prompt_file_urls`` to its own. A download is a POST: it leaves an audit row.
 """

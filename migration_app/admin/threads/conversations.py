@@ -130,7 +130,7 @@ class FormerConversationAdmin(ReadOnlyAdmin[FormerConversation]):
         "actor",
         "show_parted",
     )
-    list_filter = (choice_filter("fate", "outcome", list(FormerConversation.Fate.choices)),)
+    list_filter = (choice_filter("outcome", "fate", list(FormerConversation.Fate.choices)),)
     list_select_related = ("thread",)
     search_fields = ("conversation_id",)
     search_help_text = "Exact conversation or thread id"

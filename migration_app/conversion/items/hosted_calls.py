@@ -108,7 +108,7 @@ def _code_interpreter(
 def _native_code_interpreter(call: JsonObject) -> JsonObject | None:
     """The target's own item, when the source holds all that it demands and nothing that it has no place for.
 
-    Assistants never told the container; compatible servers and later archives may.
+    Assistants never reported the container; compatible servers and later archives may.
     """
     payload = as_object(call.get("code_interpreter"))
     container = payload.get("container_id") or call.get("container_id")

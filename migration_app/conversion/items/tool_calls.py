@@ -35,7 +35,7 @@ def convert_step(
 ) -> tuple[tuple[PlannedItem, ...], Notes]:
     """Items of one step, all of one group, call beside output; ``used_call_ids`` gains the new ones.
 
-    ``unplaced`` says why nothing tells the step's place, if so; ``run_ended`` whether its run is over, as far as known.
+    ``unplaced`` says why the step has no place, if so; ``run_ended`` whether its run is over, as far as known.
     """
     source = as_object(step)
     notes = Notes("step", source_id_of(source, "step", position))

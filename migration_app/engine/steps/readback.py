@@ -36,7 +36,7 @@ class Comparing(Protocol):
         """Add the next page, oldest item first."""
 
     def see_metadata(self, conversation: JsonObject | None) -> None:
-        """Take in the conversation; None if the target has no such call."""
+        """Add the conversation; None if the target has no such call."""
 
 
 def _on() -> None:

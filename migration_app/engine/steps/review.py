@@ -68,7 +68,9 @@ async def thread_remigrate(work: Work) -> None:
     """
     conversation = work.conversation
     if conversation is not None and conversation.state == _S.CREATING:
-        conversation = None  # the backfill finds the row, and takes its lost create to the orphan ledger
+        conversation = (
+            None  # the backfill finds the row, and takes its unconfirmed create to the orphan ledger
+        )
     sent = sum(chunk.item_count for chunk in work.chunks if chunk.state == Chunk.State.APPENDED)
     records.thread_remigrated(work.entry, conversation, sent)
     await work.write()

@@ -260,7 +260,7 @@ def _afterwards(thread: Thread, conversation: Conversation | None) -> tuple[int,
 
 
 def _plan(thread: Thread) -> ThreadPlan:
-    """The plan whose metadata a lost create carried."""
+    """The plan whose metadata an unconfirmed create carried."""
     try:
         return thread_plan(thread).plan
     except PlanLostError:

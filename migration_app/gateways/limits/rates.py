@@ -1,6 +1,6 @@
 """What rate holds for one worker's calls just now, and how much it uses of it.
 
-Plain bookkeeping without waiting: ``limits`` asks it before each group of calls, and tells it what came back.
+Plain bookkeeping without waiting: ``limits`` asks it before each group of calls, and reports the results to it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _WORKERS_UNSEEN = 4
 
 
 class Rates:
-    """The target's rate as it was set, as refusals lowered it and as headers told; the batch's own, and its fair share.
+    """The target's rate as it was set, as lowered by refusals and headers; the batch's own, and its fair share.
 
     ``rate``, ``batch_rate`` and ``share`` are requests a minute, None for no limit; ``items`` is the bucket of items.
     While ``away`` this worker keeps to its part of them.
@@ -73,7 +73,7 @@ class Rates:
         return Bucket(size.rate / self.workers, max(least, size.burst // self.workers))
 
     def told(self, pace: float, seconds: float) -> None:
-        """Keep to a pace that a header told, for so long."""
+        """Keep to a header's pace for so long."""
         self._pace = pace, time.monotonic() + seconds
         self._reckon()
 

@@ -45,7 +45,7 @@ class Command(BaseCommand):
     """Reconcile, and report. Exit code 1 if there is an error among what was found."""
 
     help = (
-        "Hold what the database claims against what the target has, a sample or the whole: reads only. "
+        "Compare the database with the target, a sample or the whole: reads only. "
         f"Checks: {'; '.join(f'{name}: {words}' for name, words in CHECKS.items())}. "
         "Exit code 1 if an error is found, 130 if it was stopped."
     )

@@ -148,7 +148,7 @@ def test_filters_that_no_index_holds_together_are_looked_through_piece_by_piece(
     query = {"status__exact": "failed", "fidelity__exact": "lossy", "batch__id__exact": str(batch.pk)}
     response = client.get(THREADS, query)
     assert shown(response) == [thread.pk for thread in new[::-1]]
-    assert "at least 2 threads among the newest that were looked through" in words(response)
+    assert "at least 2 threads among the newest that were searched" in words(response)
     further = client.get(THREADS + response.context["cl"].further_url())
     assert shown(further) == [thread.pk for thread in old[::-1]]
     assert "3 threads" in words(further)

@@ -176,7 +176,7 @@ def test_a_speed_that_cannot_be_is_said_and_changes_nothing(
 def test_nobody_approves_their_own_batch(log_in: LogIn) -> None:
     batch = batch_made(kind="rollback", state="waiting", created_by_name="admin")
     client = log_in("admin")
-    assert "You asked for it yourself" in page_of(client, batch)
+    assert "You requested it yourself" in page_of(client, batch)
     _, said = do(client, batch, "approve")
     assert "a second person must approve it" in said
     assert batch.state == "waiting"
@@ -211,9 +211,9 @@ def test_the_page_offers_what_the_state_allows_to_those_who_may(
     ("state", "started", "words"),
     [
         ("waiting", False, "Nothing is done before a second person has approved it."),
-        ("paused", False, "Paused. Handing out work: 6 threads looked at, 4 taken."),
+        ("paused", False, "Paused. Handing out work: 6 threads matched, 4 included."),
         ("paused", True, "Paused. 3 of 4 threads done."),
-        ("cancelling", True, "2 of 4 threads done; work taken back from 1, 1 to go."),
+        ("cancelling", True, "2 of 4 threads done; work removed from 1, 1 to go."),
     ],
 )
 def test_a_held_batch_says_so_wherever_its_progress_stands(
@@ -258,7 +258,7 @@ def test_a_cancelled_batch_says_who_and_what_became_of_its_threads(log_in: LogIn
     )
     page = page_of(log_in("viewer"), batch)
     assert "Cancelled by ada: wrong ones" in page
-    assert "3 of 10 threads done; work taken back from 7, 2 of them partly sent." in page
+    assert "3 of 10 threads done; work removed from 7, 2 of them partly sent." in page
     assert "30%" in page
 
 

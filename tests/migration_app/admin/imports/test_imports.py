@@ -177,7 +177,7 @@ def test_an_upload_without_room_says_so_and_keeps_nothing(
         monkeypatch.setattr(TemporaryFileUploadHandler, "receive_data_chunk", no_room)
     response = upload(client, b"x" * 3_000_000)
     assert response.status_code == 507
-    assert "Nothing of this upload was kept" in response.content.decode()
+    assert "Nothing of this upload was stored" in response.content.decode()
     assert (SourceImport.objects.count(), enqueued) == (0, [])
 
 

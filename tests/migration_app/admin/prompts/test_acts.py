@@ -149,7 +149,7 @@ def test_an_edit_makes_a_draft_and_leaves_untouched_fields_exactly_as_they_were(
         ({"others": '{"model": "m"}'}, "others", "field of its own"),
         ({"others": '{"input": "hi"}'}, "others", "belongs to each call"),
         ({"others": "3"}, "others", "This must be an object"),
-        ({"note": " "}, "note", "Say in a few words"),
+        ({"note": " "}, "note", "Say briefly what changed"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_stands_at_its_field_and_nothing_typed_is_lost(

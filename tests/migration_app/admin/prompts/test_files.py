@@ -42,7 +42,7 @@ def test_a_zip_holds_every_active_prompt_and_names_what_is_left_out(log_in: LogI
         assert bundle.namelist() == ["prompts/one.json", "prompts/one.py"]
     assert [event.subject_id for event in AuditEvent.objects.filter(verb="prompt.exported")] == ["one"]
     assert (
-        "Left out, since no version of them is active: two."
+        "Skipped, because no version of them is active: two."
         in client.get("/admin/migration_app/prompt/").content.decode()
     )
 

@@ -37,7 +37,7 @@ def replace(client: Client, *versions: PromptVersion, to: str = "o3", reason: st
 def test_the_page_opens_before_anything_is_known(log_in: LogIn) -> None:
     response = log_in("viewer").get(PAGE)
     assert response.status_code == 200
-    assert b"The target was never asked" in response.content
+    assert b"vector stores and files are unknown" in response.content
 
 
 def test_a_prompt_whose_model_is_near_its_end_stands_on_the_page(log_in: LogIn) -> None:

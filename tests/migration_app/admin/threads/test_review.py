@@ -255,7 +255,7 @@ def test_a_replaced_item_says_so_and_the_targets_words_stand_beside(
     first, second = response.context["entries"].rows
     assert [item.refused for entry in (first, second) for item in entry.items] == [False, True]
     page = response.content.decode()
-    assert "Sent in the place of an item that the target refused" in page
+    assert "Replaces an item that the target refused" in page
     assert "Not that one." in page
     assert "<script>alert(" not in page
     assert AuditEvent.objects.filter(verb="thread.server_words_viewed", actor="operator").count() == 1

@@ -353,7 +353,7 @@ def test_counting_under_other_policies_shows_their_figures_and_changes_nothing(
     response = log_in("operator").post(act_url("backfill"), data)
     assert response.context["preflight"].blocked == 1
     page = response.content.decode()
-    assert "assistant_images=block; 1 thread converted anew" in page
+    assert "assistant_images=block; 1 thread recalculated" in page
     assert "still typing" in page
     assert (Batch.objects.count(), AuditEvent.objects.count(), enqueued) == (0, 0, [])
 

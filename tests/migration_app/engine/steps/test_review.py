@@ -348,4 +348,4 @@ def test_a_kept_conversation_in_which_others_say_the_same_goes_to_a_person(
     verified(claim(start("verify", thread)))
     thread.refresh_from_db()
     assert (thread.status, thread.error_code) == (S.NEEDS_REVIEW, "difference")
-    assert "others that say the same stand in their place" in thread.error_text
+    assert "were replaced by equal ones" in thread.error_text
