@@ -121,7 +121,7 @@ def test_two_people_take_a_prompt_from_its_assistant_to_active_by_what_the_pages
     expect(ada.get_by_role("heading", name="Next: ask for a review")).to_be_visible()
     photograph(ada, "04-draft")
     ada.get_by_role("link", name="Edit").click()
-    instructions = ada.get_by_label("What the model is told first")
+    instructions = ada.get_by_label("The instructions for the model")
     before = instructions.input_value()
     # Typing one word: filling in a quarter of a million characters would take the browser too long.
     instructions.evaluate(
@@ -133,9 +133,9 @@ def test_two_people_take_a_prompt_from_its_assistant_to_active_by_what_the_pages
     )
     ada.get_by_role("textbox", name="Temperature").fill("warm")
     ada.get_by_role("button", name="Save as a new version").click()
-    expect(ada.get_by_text("nothing you typed is lost")).to_be_visible()
+    expect(ada.get_by_text("Your input is kept")).to_be_visible()
     expect(ada.get_by_text("This is no number")).to_be_visible()
-    assert "very kindly" in ada.get_by_label("What the model is told first").input_value()
+    assert "very kindly" in ada.get_by_label("The instructions for the model").input_value()
     photograph(ada, "05-refused")
     ada.get_by_role("textbox", name="Temperature").fill("0.3")
     ada.get_by_label("What changed, and why").fill("kinder, a bit warmer")
@@ -249,6 +249,6 @@ def test_what_was_typed_and_not_saved_comes_back(open_as: OpenAs, console: LiveS
     page.goto(prompt_url(console))
     page.goto(prompt_url(console, "edit/"))
     expect(page.get_by_label("What changed, and why")).to_have_value("an hour's work")
-    expect(page.get_by_text("was put back")).to_be_visible()
+    expect(page.get_by_text("was restored")).to_be_visible()
     page.get_by_role("button", name="Discard it").click()
     expect(page.get_by_label("What changed, and why")).to_have_value("")
