@@ -184,22 +184,23 @@ def _wait_for_approval(batch: Batch, actor: Actor, reason: str) -> None:
 
 def batch_finish(*, batch_pk: int, actor: Actor) -> bool:
     """Close the batch if no thread of it has work left. Returns whether this call closed it."""
+    pending = Thread.objects.filter(~Q(pending_work=""), batch_id=batch_pk)
+    if pending.exists():
+        return False
     with transaction.atomic():
-        pending = Thread.objects.filter(~Q(pending_work=""), batch_id=batch_pk)
-        if pending.exists():
+        # Threads are counted again under the batch's lock: another worker may just have handed them out.
+        running = Batch.objects.select_for_update(no_key=True).filter(pk=batch_pk, state=Batch.State.RUNNING)
+        if running.first() is None or pending.exists():
             return False
-        closed = Batch.objects.filter(pk=batch_pk, state=Batch.State.RUNNING).update(
-            state=Batch.State.FINISHED, finished_at=Now()
+        Batch.objects.filter(pk=batch_pk).update(state=Batch.State.FINISHED, finished_at=Now())
+        audit_record(
+            actor=actor,
+            verb="batch.finished",
+            subject_kind="batch",
+            subject_id=str(batch_pk),
+            batch_pk=batch_pk,
         )
-        if closed:
-            audit_record(
-                actor=actor,
-                verb="batch.finished",
-                subject_kind="batch",
-                subject_id=str(batch_pk),
-                batch_pk=batch_pk,
-            )
-    return bool(closed)
+    return True
 
 
 def batch_fail(*, batch_pk: int, error_text: str, actor: Actor) -> None:

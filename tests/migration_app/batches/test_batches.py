@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from typing import Any
+
 import pytest
+from django.db import connection, connections
 from django.utils import timezone
 
 from migration_app.batches import batches
@@ -8,6 +13,7 @@ from migration_app.batches.batches import (
     batch_create,
     batch_fail,
     batch_finish,
+    batch_prepare_piece,
 )
 from migration_app.batches.kinds import BATCH_KINDS, batch_eligible
 from migration_app.batches.progress import batch_progress
@@ -217,3 +223,28 @@ def test_retrying_a_blocked_thread_lets_it_try_the_items_again_that_were_not_sen
     failed.refresh_from_db()
     assert (blocked.status, failed.status) == (S.QUEUED, S.QUEUED)
     assert (blocked.conversation.replacements, failed.conversation.replacements) == (tried[:1], tried)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_batch_whose_work_another_worker_is_just_handing_out_is_not_finished() -> None:
+    threads(3)
+    batch = batch_create(kind="backfill", selection=selection_of_filters({}), actor=ACTOR, reason="a test")
+    handed_out: list[bool] = []
+
+    def elsewhere() -> None:
+        handed_out.append(batch_prepare_piece(batch_pk=batch.pk, actor=ACTOR))
+        connections.close_all()
+
+    def between(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        result = execute(sql, *rest)
+        if not handed_out and 'FROM "migration_app_thread"' in sql:
+            other = threading.Thread(target=elsewhere)
+            other.start()
+            other.join()
+        return result
+
+    with connection.execute_wrapper(between):
+        assert not batch_finish(batch_pk=batch.pk, actor=ACTOR)
+    batch.refresh_from_db()
+    assert (handed_out, batch.state) == ([False], "running")
+    assert Thread.objects.filter(batch=batch).exclude(pending_work="").count() == 3
