@@ -229,7 +229,7 @@ def test_a_run_s_call_is_copied_and_its_items_lead_to_their_place(
     page = open_as("operator")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=console.url)
     page.goto(f"{console.url}/admin/migration_app/thread/{thread.pk}/change/")
-    page.get_by_text("what does the same now").click()
+    page.get_by_text("equivalent request: responses.create").click()
     page.locator("#runs").get_by_role("button", name="copy").click()
     expect(page.get_by_role("button", name="copied")).to_be_visible()
     assert json.loads(page.evaluate("navigator.clipboard.readText()"))["model"] == "gpt-4o"

@@ -490,7 +490,7 @@ def test_a_worker_outlives_a_database_or_queue_that_is_away(
 
     monkeypatch.setattr(worker_module, "sweep", broken)
     worker_module.ConsoleWorker(["default"], connection=queue.connection).run_maintenance_tasks()
-    assert "looking again in 20 s" in caplog.text
+    assert "checking again in 20 s" in caplog.text
 
 
 # --- being stopped --------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ def test_what_needs_a_person_is_listed_with_errors_by_code(log_in: LogIn) -> Non
     assert needs(log_in("viewer").get("/admin/").context) == [
         "1 thread need review: their conversation is not what was planned",
         "2 threads failed: rate_limited",
-        "1 lost create on the orphan ledger",
+        "1 unconfirmed create on the orphan ledger",
         "1 conflict between versions of an assistant, file or vector store",
     ]
 
