@@ -42,9 +42,8 @@ wheels:
 demo: $(STAMP)
 	$(BIN)/python manage.py demo $(ARGS)
 
-# Three at once on two processors: many tests wait for processes of their own.
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 3 -m "not black_box" $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m "not black_box" $(ARGS)
 
 test-fast: $(STAMP)
 	$(BIN)/python -m pytest -n 2 -q -m "not black_box and not e2e and not slow" $(ARGS)

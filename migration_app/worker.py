@@ -14,9 +14,10 @@ from django.conf import settings
 from django.db import Error, connections
 from redis.exceptions import RedisError
 from rq import Queue, Worker
-from rq.exceptions import NoSuchJobError
+from rq.exceptions import NoSuchJobError, StopRequested
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.worker import WorkerStatus
 
 from migration_app import silence
 from migration_app.jobs import is_task_job, queue_named, sweep, task_job
@@ -83,6 +84,7 @@ class ConsoleWorker(Worker):
         task_kinds()  # imported here, and not by every job
         silence.answers_expected_within(settings.DATABASE_ANSWER_SECONDS)
         self._look_again_at = 0.0
+        self._stop_heard = False
 
     @property
     def should_run_maintenance_tasks(self) -> bool:
@@ -94,6 +96,16 @@ class ConsoleWorker(Worker):
         self._look_again_at = time.monotonic() + SWEEP_SECONDS
         super().run_maintenance_tasks()  # type: ignore[no-untyped-call]  # RQ 2.12 has no annotation there
         self._check_for_work()
+
+    def heartbeat(self, *args: Any, **kwargs: Any) -> None:
+        """Send the worker's heartbeat; stop here if that was requested where it was not heard.
+
+        RQ stops an idle worker by an exception of the signal handler. Where that is raised in a finaliser or in the
+        middle of another's error handling it is lost, and RQ would wait for jobs forever.
+        """
+        if self._stop_heard and self.get_state() != WorkerStatus.BUSY:
+            raise StopRequested
+        super().heartbeat(*args, **kwargs)
 
     def maintain_heartbeats(self, job: Job) -> None:
         """Send the job's heartbeat, and check for work too: with every worker busy nobody else would."""
@@ -112,6 +124,7 @@ class ConsoleWorker(Worker):
 
     def handle_warm_shutdown_request(self) -> None:
         """Ask the job to end, which RQ would only wait for; wait no longer for the database."""
+        self._stop_heard = True
         silence.stop_asked()
         super().handle_warm_shutdown_request()  # type: ignore[no-untyped-call]  # RQ 2.12 has no annotation there
         self._tell_horse()

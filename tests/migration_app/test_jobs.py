@@ -18,10 +18,12 @@ from django.db import OperationalError, transaction
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from rq import SimpleWorker, Worker
+from rq.exceptions import StopRequested
 from rq.job import Job
+from rq.worker import WorkerStatus
 
 from console.sample import sample_path
-from migration_app import jobs
+from migration_app import jobs, silence
 from migration_app import worker as worker_module
 from migration_app.batches import batches
 from migration_app.batches.batches import batch_create
@@ -549,3 +551,17 @@ def test_the_sweep_adds_up_the_counters(
     monkeypatch.setattr(engine_tasks, "counters_fold", lambda: folded.append(True))
     jobs.sweep()
     assert folded == [True]
+
+
+def test_an_idle_worker_stops_also_where_the_signals_exception_was_lost(queue: Any) -> None:
+    worker = worker_module.ConsoleWorker(["default"], connection=queue.connection)
+    worker.heartbeat()
+    try:
+        worker.handle_warm_shutdown_request()
+        worker.set_state(WorkerStatus.BUSY)
+        worker.heartbeat()  # it waits for its job
+        worker.set_state(WorkerStatus.IDLE)
+        with pytest.raises(StopRequested):
+            worker.heartbeat()
+    finally:
+        silence.stop_over()
