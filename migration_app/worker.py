@@ -84,7 +84,6 @@ class ConsoleWorker(Worker):
         task_kinds()  # imported here, and not by every job
         silence.answers_expected_within(settings.DATABASE_ANSWER_SECONDS)
         self._look_again_at = 0.0
-        self._stop_heard = False
 
     @property
     def should_run_maintenance_tasks(self) -> bool:
@@ -103,7 +102,7 @@ class ConsoleWorker(Worker):
         RQ stops an idle worker by an exception of the signal handler. Where that is raised in a finaliser or in the
         middle of another's error handling it is lost, and RQ would wait for jobs forever.
         """
-        if self._stop_heard and self.get_state() != WorkerStatus.BUSY:
+        if self._stop_requested and self.get_state() != WorkerStatus.BUSY:
             raise StopRequested
         super().heartbeat(*args, **kwargs)
 
@@ -124,7 +123,7 @@ class ConsoleWorker(Worker):
 
     def handle_warm_shutdown_request(self) -> None:
         """Ask the job to end, which RQ would only wait for; wait no longer for the database."""
-        self._stop_heard = True
+        self._stop_requested = True  # RQ sets it only while a job is at work
         silence.stop_asked()
         super().handle_warm_shutdown_request()  # type: ignore[no-untyped-call]  # RQ 2.12 has no annotation there
         self._tell_horse()

@@ -7,12 +7,13 @@ from typing import Any
 
 from django.conf import settings as django_settings
 from django.db import connection, transaction
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Max, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from migration_app.audit.trail import audit_event, audit_record
 from migration_app.batches.approvals import approval_lock, approval_needed
+from migration_app.batches.claims import threads_pending
 from migration_app.batches.kinds import BATCH_KINDS, FOREIGN_TOO, batch_eligible
 from migration_app.contracts import POLICIES_VERSION, Actor, policies_as_dict, policies_from
 from migration_app.models import Batch, Thread
@@ -184,7 +185,7 @@ def _wait_for_approval(batch: Batch, actor: Actor, reason: str) -> None:
 
 def batch_finish(*, batch_pk: int, actor: Actor) -> bool:
     """Close the batch if no thread of it has work left. Returns whether this call closed it."""
-    pending = Thread.objects.filter(~Q(pending_work=""), batch_id=batch_pk)
+    pending = threads_pending(batch_pk)
     if pending.exists():
         return False
     with transaction.atomic():
