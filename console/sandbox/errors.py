@@ -62,7 +62,7 @@ def wrong_type(param: str, expected: str, value: object) -> ApiError:
 def wrong_value(param: str, value: object, supported: tuple[str, ...]) -> ApiError:
     """400: a value outside its list; the sentence is the one users reported."""
     return ApiError(
-        f"Invalid value: '{value}'. Supported values are: {in_words(supported)}.",
+        f"Invalid value: '{value}'. Supported values are: {listed_in_text(supported)}.",
         param=param,
         code="invalid_value",
     )
@@ -78,7 +78,7 @@ def too_long(param: str, longest: int, length: int) -> ApiError:
     )
 
 
-def in_words(values: tuple[str, ...]) -> str:
+def listed_in_text(values: tuple[str, ...]) -> str:
     """Quote and join: 'a' and 'b'; 'a', 'b', and 'c'."""
     quoted = [f"'{value}'" for value in values]
     if len(quoted) < 3:

@@ -1,6 +1,6 @@
 """Faults that can be switched on: which request they hit, and what the client then sees. Sends nothing itself.
 
-SPEC, for the command line: rules parted by `;`, each `kind:match:option=value:…`, for instance
+SPEC, for the command line: rules separated by `;`, each `kind:match:option=value:…`, for instance
 
     reset_after:POST /conversations$:times=2;rate_limit:POST .*/items:every=5:retry_after=1
 

@@ -51,7 +51,7 @@ class OtherList:
     """A list of threads, assistants or files, and its ``has_more``: no single thread is incomplete by it."""
 
     kind: SourceKind
-    goes_on: bool
+    continues: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

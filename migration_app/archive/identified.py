@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from migration_app.archive.expanded import Deletion, Expanded, Refused, Skipped, SourceObject
 from migration_app.archive.ids import MessageIds, id_fault
-from migration_app.archive.list_pages import ListPage, goes_on_said, said_yes
+from migration_app.archive.list_pages import ListPage, has_more_of, said_yes
 from migration_app.archive.transcripts import TranscriptLines, derived_id
 from migration_app.contracts import JsonObject, SourceKind
 
@@ -70,9 +70,9 @@ class Surroundings:
         """The rejection of an object here."""
         return Refused(reason, by_file, self.thread_of(value), kind or self.kind, (value,))
 
-    def inside(self, part: Any, goes_on: bool | None) -> Surroundings:
+    def inside(self, part: Any, continues: bool | None) -> Surroundings:
         """The place of a list's elements; ``part`` may be the list itself or a page that holds it."""
-        said = goes_on_said(part) if isinstance(part, dict) else goes_on
+        said = has_more_of(part) if isinstance(part, dict) else continues
         elements = part["data"] if isinstance(part, dict) else part
         return dataclasses.replace(self, page=ListPage(next(self.numbers), said), beside=elements)
 

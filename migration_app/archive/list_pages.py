@@ -16,19 +16,19 @@ from migration_app.contracts import JsonObject
 class ListPage:
     """A list in a document, identified by its number.
 
-    ``goes_on``: its ``has_more``; None if it has none and may not be a page of an API's list.
+    ``continues``: its ``has_more``; None if it has none and may not be a page of an API's list.
     """
 
     number: int
-    goes_on: bool | None = None
+    continues: bool | None = None
 
 
-def goes_on_said(page: JsonObject) -> bool | None:
+def has_more_of(page: JsonObject) -> bool | None:
     """The value of a list page's ``has_more``, None if it has none."""
     return said_yes(page.get("has_more"))
 
 
-def part_that_goes_on(bundle: JsonObject, names: Iterable[str]) -> str:
+def continued_part(bundle: JsonObject, names: Iterable[str]) -> str:
     """The part that a bundle's has_more refers to: the first bare list that holds anything, else the first one."""
     bare = [name for name in names if any(isinstance(each, list) for each in lists_in(bundle.get(name)))]
     return next((name for name in bare if elements_in(bundle[name])), bare[0] if bare else "")

@@ -86,10 +86,10 @@ class MarkMaker:
         known = only if isinstance(only, dict) else {}
         object_id = "" if id_fault(known.get("id")) else str(known["id"])
         likes = tuple(likeness(value) for value in refused.values)
-        told = json.dumps([refused.thread_id, refused.kind, object_id, likes, refused.place])
+        note = json.dumps([refused.thread_id, refused.kind, object_id, likes, refused.place])
         if refused.is_note:
-            told = json.dumps([refused.thread_id, refused.reason])  # one note, however often it occurs
-        digest = hashlib.blake2b(told.encode(), digest_size=16).digest()
+            note = json.dumps([refused.thread_id, refused.reason])  # one note, however often it occurs
+        digest = hashlib.blake2b(note.encode(), digest_size=16).digest()
         self._seen[digest] += not refused.is_note
         return Mark(
             kind=refused.kind or "thread",

@@ -32,11 +32,11 @@ from migration_app.archive.ids import MessageIds, id_fault
 from migration_app.archive.json_text import json_read
 from migration_app.archive.list_pages import (
     ListPage,
+    continued_part,
     elements_in,
-    goes_on_said,
+    has_more_of,
     is_page,
     lists_in,
-    part_that_goes_on,
 )
 from migration_app.archive.siblings import (
     LISTS,
@@ -87,7 +87,7 @@ _OF_TRANSCRIPTS = frozenset({"thread_id", "messages", "metadata", *USER_REFERENC
 
 def is_last_page(value: JsonObject) -> bool:
     """Whether a document is an empty list page behind the last one, as some servers return it."""
-    return value.get("data") == [] and goes_on_said(value) is False
+    return value.get("data") == [] and has_more_of(value) is False
 
 
 def expand(
@@ -161,11 +161,13 @@ def _expand_slowly(value: Any, place: Surroundings) -> Iterator[Expanded]:
         yield from identified_or_deleted(value, place)
 
 
-def _elements(part: JsonObject | list[Any], place: Surroundings, goes_on: bool | None) -> Iterator[Expanded]:
-    """The elements of a list, or of a page that holds it; ``goes_on`` is the has_more beside a bare list."""
-    inside = place.inside(part, goes_on)
+def _elements(
+    part: JsonObject | list[Any], place: Surroundings, continues: bool | None
+) -> Iterator[Expanded]:
+    """The elements of a list, or of a page that holds it; ``continues`` is the has_more beside a bare list."""
+    inside = place.inside(part, continues)
     elements = part["data"] if isinstance(part, dict) else part
-    if inside.page is None or inside.page.goes_on is None:
+    if inside.page is None or inside.page.continues is None:
         for element in elements:
             yield from _expand(element, inside)
     else:
@@ -194,10 +196,10 @@ def _page(elements: list[Any], inside: Surroundings, page: ListPage) -> Iterator
             elif isinstance(found, SourceObject | Refused | Deletion):
                 other = other or found.kind
     if other is not None and not held:
-        yield OtherList(other, bool(page.goes_on))
-    elif page.goes_on and not elements:
+        yield OtherList(other, bool(page.continues))
+    elif page.continues and not elements:
         yield EmptyPage(inside.kind, inside.thread_id, inside.run_id)
-    elif page.goes_on:
+    elif page.continues:
         for thread_id, kind in left_out:
             if (thread_id, kind) not in held:
                 yield EmptyPage(kind or inside.kind, thread_id, inside.run_id)
@@ -232,7 +234,7 @@ def _transcript(value: JsonObject, place: Surroundings) -> Iterator[Expanded]:
         yield Refused(fault, True, thread["id"], "message", shaped, is_talk=True, ids=ids)
         return
     yield SourceObject("thread", thread["id"], thread["id"], thread, user_ref)
-    inside = Surroundings("message", thread["id"]).inside(messages, goes_on_said(value))
+    inside = Surroundings("message", thread["id"]).inside(messages, has_more_of(value))
     for number, message in enumerate(messages):
         if isinstance(message, str):
             reason = f"Transcript of {thread['id']}: {message}"
@@ -286,19 +288,19 @@ def _bundle(value: JsonObject, place: Surroundings) -> Iterator[Expanded]:
         page=None,
         beside=(),
     )
-    yield from _parts(value, inner, kind, goes_on_said(value))
+    yield from _parts(value, inner, kind, has_more_of(value))
 
 
 def _parts(
-    value: JsonObject, inner: Surroundings, kind: SourceKind | None, goes_on: bool | None
+    value: JsonObject, inner: Surroundings, kind: SourceKind | None, continues: bool | None
 ) -> Iterator[Expanded]:
     """The parts of a bundle, and its other fields.
 
-    ``kind`` is the type of the bundle itself; ``goes_on`` is the has_more beside its parts.
+    ``kind`` is the type of the bundle itself; ``continues`` is the has_more beside its parts.
     """
     thread_id = inner.thread_id
     parts = {key: of for key, of in _PARTS.items() if of in OF_THREADS or kind not in {"thread", "run"}}
-    asking = "" if goes_on is None else part_that_goes_on(value, parts)
+    asking = "" if continues is None else continued_part(value, parts)
     for key, part_kind in parts.items():
         of_part = dataclasses.replace(inner, kind=part_kind)
         if key in LISTS and not isinstance(value.get(key), list | dict) and says_something(value.get(key)):
@@ -311,11 +313,11 @@ def _parts(
             fault = inner.told_before(thread_id, elements) if unnamed else ""
             if fault:
                 yield Refused(fault, True, thread_id, "message", tuple(unnamed), is_talk=True)
-                yield from _elements(named, of_part, goes_on if key == asking else None)
+                yield from _elements(named, of_part, continues if key == asking else None)
                 continue
         for part in lists_in(value.get(key)):
             if not isinstance(part, dict) or is_page(part):
-                yield from _elements(part, of_part, goes_on if key == asking else None)
+                yield from _elements(part, of_part, continues if key == asking else None)
             else:
                 yield from _expand(part, of_part)
     yield from _unnamed(value, inner, kind)
@@ -366,7 +368,7 @@ def _thread_of_bundle(value: JsonObject) -> str:
 
 def _by_name(elements: Sequence[Any]) -> tuple[list[Any], list[Any]]:
     """Elements with an id, and those without."""
-    parted: tuple[list[Any], list[Any]] = [], []
+    split: tuple[list[Any], list[Any]] = [], []
     for element in elements:
-        parted[not (isinstance(element, dict) and element.get("id"))].append(element)
-    return parted
+        split[not (isinstance(element, dict) and element.get("id"))].append(element)
+    return split

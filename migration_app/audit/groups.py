@@ -56,7 +56,7 @@ GROUPS: dict[str, frozenset[str]] = {
     "admin": _SEE
     | _WORK
     | {
-        "erase_server_words",
+        "erase_server_messages",
         "exclude_thread",
         "rollback_thread",
         "approve_rollback",

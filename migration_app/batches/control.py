@@ -42,7 +42,7 @@ class Control:
     urgent: bool
 
     @property
-    def goes_on(self) -> bool:
+    def may_continue(self) -> bool:
         """Whether threads of the batch may be taken."""
         return self.state in WORKED_ON
 

@@ -224,7 +224,7 @@ BATCH_KINDS: dict[str, BatchKind] = {
             help=f"Retry threads that stopped, from where they stopped. {_EXIT_ON_ERROR}",
         ),
         BatchKind(
-            name=K.KEEP,
+            name=K.ACCEPT,
             title="Accept as is",
             permission="migration_app.review_thread",
             icon="bookmark_added",
@@ -237,16 +237,16 @@ BATCH_KINDS: dict[str, BatchKind] = {
             & ~Q(error_code="source_grown"),
             skipped={S.NEEDS_REVIEW: "Its conversation can't be accepted as is: see its page."},
             skipped_otherwise=_UNDECIDED,
-            hand_out=hand_out_work(W.KEEP),
+            hand_out=hand_out_work(W.ACCEPT),
             warning="What the source has beyond what was sent will not be in the conversation: it becomes a lossy "
             "finding of the thread, and later messages of the source are never appended to this conversation.",
-            verb="keep",
+            verb="accept",
             help="For threads in review: accept their conversations as is, if what was sent is still there. "
             f"What the source has beyond becomes a lossy finding. {_EXIT_ON_ERROR}",
             command_reason="it is a decision about what is left out.",
         ),
         BatchKind(
-            name=K.ANEW,
+            name=K.REMIGRATE,
             title="Re-migrate",
             permission="migration_app.review_thread",
             icon="restart_alt",
@@ -258,7 +258,7 @@ BATCH_KINDS: dict[str, BatchKind] = {
             ),
             skipped={S.NEEDS_REVIEW: "It has no conversation to leave: use Retry."},
             skipped_otherwise=_UNDECIDED,
-            hand_out=hand_out_work(W.ANEW),
+            hand_out=hand_out_work(W.REMIGRATE),
             converts=True,
             starts_over=True,
             figures="sends",

@@ -33,7 +33,7 @@ ANEW_MESSAGES = 100_000
 """Most that a page converts: some seconds of a web request. The command has no limit."""
 
 SNAPSHOT_FINDINGS: Mapping[str, Severity] = {
-    "list_goes_on": Severity.LOSSY,
+    "list_continues": Severity.LOSSY,
     "message_order_by_time": Severity.NOTE,
     "message_order_uncertain": Severity.TRANSFORMED,
     "object_conflict": Severity.LOSSY,

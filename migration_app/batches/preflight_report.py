@@ -50,10 +50,10 @@ def basis_text(preflight: Preflight) -> str:
     """Say what the figures rest on."""
     if not preflight.effects:
         return "from the last assessments"
-    words = policies_summary(preflight.policies)
+    text = policies_summary(preflight.policies)
     if preflight.exact:
-        return f"under {words}"
-    return f"NOT under {words}: {preflight.converted} threads would have to be converted"
+        return f"under {text}"
+    return f"NOT under {text}: {preflight.converted} threads would have to be converted"
 
 
 def sample_text(preflight: Preflight) -> str:
@@ -66,18 +66,18 @@ def sample_text(preflight: Preflight) -> str:
 
 def preflight_command(selection: Mapping[str, Any], kind: str, policies: Policies) -> str:
     """The command that counts this selection without a limit; ids are named by their number of rows only."""
-    words = ["manage.py", "preflight"]
+    text = ["manage.py", "preflight"]
     filters = selection.get("filters") or {}
     for name, value in filters.items():
-        words += ["--filter", f"{name}={value}"]
+        text += ["--filter", f"{name}={value}"]
     if not filters:
-        words.append("--all")
+        text.append("--all")
     if selection.get("search"):
-        words.append(f"--search={selection['search']}")
+        text.append(f"--search={selection['search']}")
     if kind == Batch.Kind.RETRY:
-        words.append("--retry")
+        text.append("--retry")
     defaults = policies_as_dict(Policies())
     for name, choice in policies_as_dict(policies).items():
         if choice != defaults[name]:
-            words += ["--policy", f"{name}={choice}"]
-    return shlex.join(words)
+            text += ["--policy", f"{name}={choice}"]
+    return shlex.join(text)

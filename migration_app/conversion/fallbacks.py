@@ -40,7 +40,7 @@ _CITATION_LENGTH = 2_000
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Rung:
     item: JsonObject
-    words: str
+    text: str
     lossless: bool
 
 
@@ -103,14 +103,14 @@ def _still_true(plan: ThreadPlan, refused: Collection[int]) -> Iterable[int]:
 def _replaced(planned: PlannedItem, position: int, replacement: Replacement) -> tuple[PlannedItem, Finding]:
     ladder = _ladder(planned)
     notes = Notes(planned.source_kind, planned.source_id)
-    words = {"number": position + 1, "kind": _kind(planned.item)}
+    details = {"number": position + 1, "kind": _kind(planned.item)}
     place = f"items[{position}]"
     if replacement.level >= len(ladder):
-        notes.add("item_refused", place, **words)
+        notes.add("item_refused", place, **details)
         return planned, notes.findings[0]
     rung = ladder[replacement.level]
     code = "item_refused_reshaped" if rung.lossless else "item_refused_replaced"
-    notes.add(code, place, fallback=rung.words, **words)
+    notes.add(code, place, fallback=rung.text, **details)
     return dataclasses.replace(planned, item=rung.item), notes.findings[0]
 
 
@@ -134,8 +134,8 @@ def _simple(message: JsonObject) -> _Rung:
     """The message as texts only: citations, images and files named, refusals as text."""
     texts, lossless = _texts(message, joined=False)
     content = [text_part(text, message["role"]) for text in texts]
-    words = "with texts only: its citations, images and files named"
-    return _Rung(message | {"content": content}, words, lossless)
+    text = "with texts only: its citations, images and files named"
+    return _Rung(message | {"content": content}, text, lossless)
 
 
 def _whole(message: JsonObject, role: str) -> _Rung:

@@ -59,10 +59,10 @@ def resource_summary(tool_resources: object) -> str:
     if tool_resources and not isinstance(tool_resources, dict):
         return "unreadable settings"
     said = []
-    for words, (tool, name, _) in _LISTS.items():
+    for text, (tool, name, _) in _LISTS.items():
         ids = resource_ids(tool_resources, tool, name)
         if ids:
-            said.append(f"{words} {labels(ids)}")
+            said.append(f"{text} {labels(ids)}")
     listed = {tool: name for tool, name, _ in _LISTS.values()}
     for tool, value in as_object(tool_resources).items():
         known = frozenset({listed[tool]}) if tool in listed else frozenset[str]()

@@ -20,7 +20,7 @@ def given_up_work(*, actor: Actor, apis: Connections, stop: Callable[[], bool]) 
     with apis.target_opened() as (loop, connection):
         while not stop() and (former := given_up_claim()) is not None:
             try:
-                residue = loop.run(
+                left_behind = loop.run(
                     conversation_purge(
                         connection, conversation_id=former.conversation_id, recorded=former.item_ids
                     )
@@ -30,4 +30,4 @@ def given_up_work(*, actor: Actor, apis: Connections, stop: Callable[[], bool]) 
                 if not error.permanent:
                     return  # the target is not well: the others would meet the same
             else:
-                given_up_gone(former, residue=residue, actor=actor)
+                given_up_gone(former, left_behind=left_behind, actor=actor)

@@ -69,16 +69,16 @@ class Entry:
             }
         )
 
-    def quote(self, words: str, *, code: str, status: int, request_id: str = "", item: int = 0) -> None:
+    def quote(self, text: str, *, code: str, status: int, request_id: str = "", item: int = 0) -> None:
         """Store a server's message with the thread: no other part of an entry may hold it."""
-        if not words:
+        if not text:
             return
         quoted = {
             "code": code[:64],
             "item": item,
             "status": status,
             "request_id": request_id[:128],
-            "words": storable_text(words, _LONGEST_REASON),
+            "text": storable_text(text, _LONGEST_REASON),
         }
         others = [
             other

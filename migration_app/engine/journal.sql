@@ -90,23 +90,23 @@ deleted AS (
       AND k.sequence = (doc->>'deleted')::integer AND k.state = 'deleting'
 ),
 remembered AS (
-    INSERT INTO migration_app_formerconversation (thread_id, conversation_id, fate, item_count, residue, reason,
-                                                  actor, created_at, parted_at, item_ids, delete_after)
-    SELECT pk, c.conversation_id, p->>'fate', (p->>'item_count')::integer, p->>'residue', p->>'reason', %s,
+    INSERT INTO migration_app_formerconversation (thread_id, conversation_id, outcome, item_count, left_behind, reason,
+                                                  actor, created_at, detached_at, item_ids, delete_after)
+    SELECT pk, c.conversation_id, p->>'outcome', (p->>'item_count')::integer, p->>'left_behind', p->>'reason', %s,
            c.created_at, now(),
            CASE WHEN p ? 'delete_in' THEN
                ARRAY(SELECT unnest(k.item_ids) FROM migration_app_chunk AS k WHERE k.conversation_id = c.id)
            ELSE '{}' END,
            now() + make_interval(secs => (p->>'delete_in')::double precision)
-    FROM held JOIN migration_app_conversation AS c ON c.thread_id = pk, LATERAL (SELECT doc->'parted' AS p) AS parting
-    WHERE doc ? 'parted'
+    FROM held JOIN migration_app_conversation AS c ON c.thread_id = pk, LATERAL (SELECT doc->'detached' AS p) AS detached_part
+    WHERE doc ? 'detached'
 ),
 emptied AS (
     DELETE FROM migration_app_chunk AS k USING held, migration_app_conversation AS c
-    WHERE c.thread_id = pk AND doc ? 'parted' AND k.conversation_id = c.id
+    WHERE c.thread_id = pk AND doc ? 'detached' AND k.conversation_id = c.id
 ),
-parted AS (
-    DELETE FROM migration_app_conversation AS c USING held WHERE c.thread_id = pk AND doc ? 'parted'
+detached AS (
+    DELETE FROM migration_app_conversation AS c USING held WHERE c.thread_id = pk AND doc ? 'detached'
 ),
 changed AS (
     UPDATE migration_app_thread AS t SET
@@ -131,12 +131,12 @@ changed AS (
     WHERE t.id = pk AND doc ? 'set'
 ),
 quoted AS (
-    INSERT INTO migration_app_serverwords AS w (thread_id, code, item, status, request_id, words, said_at)
-    SELECT pk, q->>'code', (q->>'item')::integer, (q->>'status')::smallint, q->>'request_id', q->>'words', now()
+    INSERT INTO migration_app_servermessage AS w (thread_id, code, item, status, request_id, text, said_at)
+    SELECT pk, q->>'code', (q->>'item')::integer, (q->>'status')::smallint, q->>'request_id', q->>'text', now()
     FROM held, LATERAL jsonb_array_elements(doc->'quoted') AS quote(q)
     WHERE doc ? 'quoted'
     ON CONFLICT (thread_id, code, item) DO UPDATE
-    SET status = excluded.status, request_id = excluded.request_id, words = excluded.words, said_at = excluded.said_at
+    SET status = excluded.status, request_id = excluded.request_id, text = excluded.text, said_at = excluded.said_at
 ),
 told AS (
     INSERT INTO migration_app_auditevent (at, actor, actor_user_id, verb, subject_kind, subject_id, before, after,

@@ -84,8 +84,8 @@ async def _append(connection: Connection, conversation_id: str, position: int) -
 
 async def _purge(connection: Connection, conversation_id: str, scratch: Scratch) -> None:
     """Delete a scratch conversation, then forget its id. Raises GatewayError, and keeps the id, if it stays."""
-    if residue := await conversation_purge(connection, conversation_id=conversation_id):
-        raise not_deleted(residue)
+    if left_behind := await conversation_purge(connection, conversation_id=conversation_id):
+        raise not_deleted(left_behind)
     await scratch("")
 
 

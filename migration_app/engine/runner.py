@@ -35,7 +35,7 @@ from migration_app.engine.loading import Loaded, threads_load
 from migration_app.engine.outcomes import bug_place
 from migration_app.engine.steps.protocol import thread_backfill, thread_verify
 from migration_app.engine.steps.resources import thread_check_resources
-from migration_app.engine.steps.review import thread_keep, thread_remigrate
+from migration_app.engine.steps.review import thread_accept, thread_remigrate
 from migration_app.engine.steps.snapshot import thread_snapshot
 from migration_app.engine.steps.undo import thread_rollback
 from migration_app.engine.supervision import Supervision
@@ -384,6 +384,6 @@ _STEPS: dict[str, Callable[[Work], Coroutine[Any, Any, None]]] = {
     W.VERIFY: thread_verify,
     W.RESOURCES: thread_check_resources,
     W.ROLLBACK: thread_rollback,
-    W.KEEP: thread_keep,
-    W.ANEW: thread_remigrate,
+    W.ACCEPT: thread_accept,
+    W.REMIGRATE: thread_remigrate,
 }

@@ -76,7 +76,7 @@ class Supervision:
         if self._limiter is not None:
             self._limiter.set_batch_rate(control.requests_per_minute)
         urgent = not control.urgent and await self._database.run(urgent_work_waits, self._batch_pk)
-        if urgent or not control.goes_on:
+        if urgent or not control.may_continue:
             self._stop()
 
     async def _check_and_fold(self, *, fold: bool) -> None:

@@ -67,7 +67,7 @@ class BatchTask(TaskKind):
         if not turn.stop.is_set():
             if batch_finish(batch_pk=pk, actor=turn.actor):
                 return False
-            if batch_control(pk).goes_on:
+            if batch_control(pk).may_continue:
                 _invite(pk, turn)
                 batch_work(
                     batch_pk=pk,
@@ -92,7 +92,7 @@ def _left(pk: int, turn: Turn) -> bool:
     if control.state == S.CANCELLING:
         batch_take_back(batch_pk=pk, actor=turn.actor)  # what others hold is taken back when they end
         return False
-    if not control.goes_on:
+    if not control.may_continue:
         return False
     if not control.urgent and urgent_work_waits(pk):
         # It may be why this turn ended. Should the queue have lost it, this worker must not come back at once.

@@ -17,7 +17,7 @@ import httpx2
 
 from migration_app.gateways.error_codes import KNOWN_CODES
 
-_WORDS_KEPT = 300
+_TEXT_KEPT = 300
 _BYTES_LOOKED_AT = 4_096
 # As servers make them: hexadecimal or a UUID, maybe with a short name before it or a place behind it; or "req_…".
 # Anything else may quote what was sent, and would stay in a trail that can't be erased.
@@ -57,7 +57,7 @@ class GatewayError(Exception):
     ``code`` is a stable name for filters; ``permanent`` says that the same call would fail again;
     ``retry_after`` is in seconds; ``status`` is the HTTP status, 0 without an answer. ``text`` is the console's
     own and may be kept and logged anywhere. ``said`` holds the server's own words, 300 characters at most: they
-    may quote a message, so they are content, kept in ``ServerWords`` and nowhere else.
+    may quote a message, so they are content, kept in ``ServerMessage`` and nowhere else.
     """
 
     def __init__(
@@ -186,7 +186,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 def from_response(response: httpx2.Response, body: bytes) -> GatewayError:
     """Classify an answer without success. Sources: FACTS of the two APIs, RFC 9110 for the rest."""
     error = _error_object(body)
-    status, words, api_code = response.status_code, _server_message(error), _api_code(error)
+    status, summary, api_code = response.status_code, _server_message(error), _api_code(error)
     request_id = request_id_of(response.headers)
 
     def made(code: str, text: str, *, permanent: bool, outcome: Outcome = Outcome.NOTHING) -> GatewayError:
@@ -198,7 +198,7 @@ def from_response(response: httpx2.Response, body: bytes) -> GatewayError:
             retry_after=retry_after_seconds(response.headers),
             request_id=request_id,
             status=status,
-            said=words,
+            said=summary,
         )
 
     if api_code in _QUOTA_CODES or status == 402:
@@ -238,13 +238,13 @@ def _api_code(error: object) -> str:
 
 def _server_message(body: object) -> str:
     # Several compatible servers use "detail" instead.
-    words = (body.get("message") or body.get("detail")) if isinstance(body, dict) else body
-    words = words if isinstance(words, str) else ""
+    text = (body.get("message") or body.get("detail")) if isinstance(body, dict) else body
+    text = text if isinstance(text, str) else ""
     code = body.get("code") if isinstance(body, dict) else None
     if isinstance(code, str) and code and code not in KNOWN_CODES:
-        words = f"({code[:64]}) {words}"
-    words = " ".join(words.replace("\x00", "").split())
-    return words if len(words) <= _WORDS_KEPT else f"{words[:_WORDS_KEPT]}…"
+        text = f"({code[:64]}) {text}"
+    text = " ".join(text.replace("\x00", "").split())
+    return text if len(text) <= _TEXT_KEPT else f"{text[:_TEXT_KEPT]}…"
 
 
 def request_id_of(headers: Mapping[str, str]) -> str:

@@ -33,7 +33,7 @@ from migration_app.archive.ids import MessageIds, id_fault, storable_text
 from migration_app.archive.objects import is_last_page
 from migration_app.archive.order.ordering import direction_evidence
 from migration_app.archive.order.seen_lists import list_marks
-from migration_app.archive.order.unfinished import LIST_GOES_ON
+from migration_app.archive.order.unfinished import LIST_CONTINUES
 from migration_app.archive.redact import redacted_document
 from migration_app.archive.transcripts import TranscriptLines, is_transcript
 from migration_app.archive.versions import NestedTooDeeplyError, digest_of
@@ -107,7 +107,7 @@ def _lists_left_open(thread_pks: Sequence[int]) -> int:
         count
         for pks in _groups(thread_pks)
         for count in Thread.objects.filter(pk__in=pks).values_list(
-            f"finding_counts__{LIST_GOES_ON}", flat=True
+            f"finding_counts__{LIST_CONTINUES}", flat=True
         )
     )
     return sum(count or 0 for count in counts)
@@ -241,15 +241,15 @@ class _Intake:
 
     def _unread(self, reject: Reject) -> None:
         """Reject what can't be read. If it still shows its thread and type, the thread is marked."""
-        told = top_level_strings(reject.raw) if reject.raw[:1] == b"{" else {}
-        kind = KINDS.get(told.get("object", ""))
+        fields = top_level_strings(reject.raw) if reject.raw[:1] == b"{" else {}
+        kind = KINDS.get(fields.get("object", ""))
         refused = Refused(reject.reason)
         if reject.thread_id:
             place = self._talks.rows[reject.thread_id]
             refused = Refused(reject.reason, thread_id=reject.thread_id, kind="message", place=place)
             self._talks.rows[reject.thread_id] += 1
-        elif kind and not id_fault(told.get("thread_id")) and not id_fault(told.get("id")):
-            refused = Refused(reject.reason, thread_id=told["thread_id"], kind=kind, values=(told,))
+        elif kind and not id_fault(fields.get("thread_id")) and not id_fault(fields.get("id")):
+            refused = Refused(reject.reason, thread_id=fields["thread_id"], kind=kind, values=(fields,))
         self._refuse(reject.line_number, reject.raw, refused)
 
     def _refuse(self, line_number: int, raw: bytes, refused: Refused) -> None:

@@ -12,7 +12,7 @@ import psycopg
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _SERVER_FULL = (psycopg.errors.DiskFull, psycopg.errors.ConfigurationLimitExceeded)
 
-AGAIN_WORDS = "Then start the import again: what it has stored stays, and nothing is counted twice."
+AGAIN_TEXT = "Then start the import again: what it has stored stays, and nothing is counted twice."
 
 
 class DiskFullError(Exception):

@@ -31,10 +31,10 @@ class ThreadPart:
     empty: list[EmptyPage] = dataclasses.field(default_factory=list)
 
     @property
-    def goes_on(self) -> bool:
+    def continues(self) -> bool:
         """Whether one of its lists has_more."""
         return bool(self.empty) or any(
-            found.page is not None and bool(found.page.goes_on) for found, _digest in self.objects
+            found.page is not None and bool(found.page.continues) for found, _digest in self.objects
         )
 
     def entry(
@@ -48,7 +48,7 @@ class ThreadPart:
             redacted,
             tuple(self.objects),
             list_marks(sights),
-            self.goes_on,
+            self.continues,
             line_number,
             places=places,
         )
@@ -64,7 +64,7 @@ class ThreadPart:
             if page is None:
                 parts += values
             else:
-                said = {} if page.goes_on is None else {"has_more": page.goes_on}
+                said = {} if page.continues is None else {"has_more": page.continues}
                 parts.append({"object": "list", "data": values, **said})
         for empty in self.empty:
             name = f"{empty.kind or 'message'}s"
@@ -99,7 +99,7 @@ class DocumentParts:
         if len(self.by_thread) != 1:
             return None
         ((thread_id, part),) = self.by_thread.items()
-        if not part.goes_on:
+        if not part.continues:
             return None
         return thread_id, part.objects[-1][0] if part.objects else part.empty[-1]
 
@@ -107,7 +107,7 @@ class DocumentParts:
         """Leave an object out that is nested too deeply; a list of nothing else may still have has_more."""
         self.is_whole = False
         self.refused.append(Refused(TOO_DEEP, False, found.thread_id, found.kind, (found.value,)))
-        if found.thread_id and found.page is not None and found.page.goes_on:
+        if found.thread_id and found.page is not None and found.page.continues:
             self.too_deep.append(found)
 
     def close(self) -> None:
@@ -132,7 +132,7 @@ class OtherLists:
             self._ended.add(self._last)
         self._last = ""
         for other in parts.others:
-            (self._going_on if other.goes_on else self._ended).add(other.kind)
+            (self._going_on if other.continues else self._ended).add(other.kind)
             self._last = other.kind
 
     @property

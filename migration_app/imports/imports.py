@@ -22,7 +22,7 @@ from migration_app.archive.ids import storable_text
 from migration_app.audit.trail import audit_record
 from migration_app.contracts import Actor
 from migration_app.imports.archives import archive_import
-from migration_app.imports.disk import AGAIN_WORDS, DiskFullError, disk_full_text
+from migration_app.imports.disk import AGAIN_TEXT, DiskFullError, disk_full_text
 from migration_app.imports.tally import Progress, RejectSink
 from migration_app.imports.thread_ids import thread_ids_import
 from migration_app.models import ImportPart, ImportReject, SnapshotPage, SourceImport
@@ -78,8 +78,8 @@ def import_receive(
     try:
         return _received(kind=kind, file_name=file_name, chunks=chunks, actor=actor, reason=reason)
     except (OperationalError, OSError) as error:
-        if words := disk_full_text(error):
-            raise DiskFullError(words) from error
+        if text := disk_full_text(error):
+            raise DiskFullError(text) from error
         raise
 
 
@@ -264,10 +264,10 @@ def import_read(
         except Exception as error:
             if hold.is_lost:
                 hold.check()  # it was a statement that was ended with the import
-            if words := disk_full_text(error):
-                words = f"{words} {AGAIN_WORDS}"
-                _end_without_room(source_import, actor, words)
-                raise DiskFullError(words) from error
+            if text := disk_full_text(error):
+                text = f"{text} {AGAIN_TEXT}"
+                _end_without_room(source_import, actor, text)
+                raise DiskFullError(text) from error
             if isinstance(error, OperationalError | InterfaceError):
                 raise
             IMPORTS.fail(source_import, actor=actor, error_text=fault_text(error), attempts=0)
@@ -295,10 +295,10 @@ def _read(
         finish()
 
 
-def _end_without_room(source_import: SourceImport, actor: Actor, words: str) -> None:
+def _end_without_room(source_import: SourceImport, actor: Actor, text: str) -> None:
     """Record why it failed, if there is space for that; else it seems abandoned, and the next worker takes it."""
     try:
-        IMPORTS.fail(source_import, actor=actor, error_text=words, attempts=0)
+        IMPORTS.fail(source_import, actor=actor, error_text=text, attempts=0)
     except DatabaseError as error:
         logger.warning("import %s could not be ended: %s", source_import.pk, type(error).__name__)
 

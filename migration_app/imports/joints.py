@@ -59,7 +59,7 @@ class KnownJoints:
         if last is not None and (last.page is not found.page or last.kind != found.kind):
             self._ends.add((last.kind, last.id))
             self._reading = None
-        if found.page is not None and found.page.goes_on and found.kind in LISTED:
+        if found.page is not None and found.page.continues and found.kind in LISTED:
             self._reading = found
 
     def is_end(self, name: Name) -> bool:

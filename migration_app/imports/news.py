@@ -26,7 +26,7 @@ class ThreadEntry:
     objects: tuple[tuple[SourceObject, bytes], ...] = ()  # each with its digest
     lists: frozenset[bytes] = frozenset()
     """Digests of its lists (``list_marks``)."""
-    goes_on: bool = False
+    continues: bool = False
     """Whether one of its lists has_more."""
     line_number: int = 0
     mark: Mark | None = None

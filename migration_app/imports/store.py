@@ -188,7 +188,7 @@ class _GroupStore:
                 self.stored.touched.add(thread.pk)
             if known.has_earlier_pages:
                 self.stored.earlier.add(thread.pk)
-            if any(entry.goes_on for entry in by_id[thread.thread_id].entries):
+            if any(entry.continues for entry in by_id[thread.thread_id].entries):
                 self.stored.going_on.add(thread.pk)
         snapshot_pages_write(made)
         AuditEvent.objects.bulk_create(self.audit, batch_size=1000)

@@ -46,7 +46,7 @@ def row_differs(talks: Talks, talk: KnownTalk, objects: KnownObjects, row: Sight
         found.kind, found.id, found.value, digest
     ):
         reading.is_other = True
-    return None if talk.goes_on(reading, found.id) else reading.passed
+    return None if talk.continues(reading, found.id) else reading.passed
 
 
 def talk_differs(talk: KnownTalk, objects: KnownObjects, said: list[Sighted]) -> int | None:

@@ -104,7 +104,7 @@ def add_policy_argument(parser: CommandParser) -> None:
         action="append",
         default=[],
         metavar="NAME=CHOICE",
-        help=f"the fate of what the target has no place for (repeatable). The first choice is the default. {names}",
+        help=f"what becomes of parts that the target has no place for (repeatable). The first choice is the default. {names}",
     )
 
 

@@ -59,7 +59,7 @@ def report_print(command: BaseCommand, row: Reconciliation, *, shown: int) -> No
         checks.add_column(name, justify="left" if name == "check" else "right")
     for check in check_rows(row):
         counts = (check.looked, check.skipped, check.errors, check.warnings, check.information)
-        checks.add_row(Text(f"{check.name}: {check.words}"), *(f"{count:,}" for count in counts))
+        checks.add_row(Text(f"{check.name}: {check.text}"), *(f"{count:,}" for count in counts))
     console.print(checks)
     for kind in kind_rows(row):
         console.print(Text(f"{kind.severity}: {kind.code}, {kind.count:,} times. {kind.title} {kind.advice}"))
@@ -72,8 +72,8 @@ def report_print(command: BaseCommand, row: Reconciliation, *, shown: int) -> No
             table.add_column(name, overflow="fold")
         for found in rows[:shown]:
             subject = found.thread.thread_id if found.thread is not None else found.subject
-            words = (found.severity, found.code, subject, found.claimed, found.found)
-            table.add_row(*(Text(word) for word in words))
+            text = (found.severity, found.code, subject, found.claimed, found.found)
+            table.add_row(*(Text(word) for word in text))
         console.print(table)
     if len(rows) > shown:
         console.print(Text(f"Only the first {shown:,} are shown: --csv FILE writes all of them."))

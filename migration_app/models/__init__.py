@@ -14,13 +14,13 @@ from migration_app.models.prompt import Prompt, PromptVersion
 from migration_app.models.reconciliation import Discrepancy, Reconciliation
 from migration_app.models.resource import Resource
 from migration_app.models.run import Run
+from migration_app.models.server_message import ServerMessage
 from migration_app.models.snapshot import SnapshotPage, SourceDeletion, SourceObject
 from migration_app.models.tally import RunTally, RunTallyChange, Tally, TallyChange
 from migration_app.models.target_behaviour import TargetBehaviour
 from migration_app.models.target_model import FunctionCalls, PromptNeeds, ReadinessCheck, TargetModel
 from migration_app.models.thread import Thread
 from migration_app.models.trial import Trial, TrialResult, TrialScratch, TrialTurn
-from migration_app.models.words import ServerWords
 
 __all__ = [
     "Assistant",
@@ -43,7 +43,7 @@ __all__ = [
     "Run",
     "RunTally",
     "RunTallyChange",
-    "ServerWords",
+    "ServerMessage",
     "SnapshotPage",
     "SourceDeletion",
     "SourceImport",

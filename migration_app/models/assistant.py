@@ -37,7 +37,7 @@ class Assistant(models.Model):
         UNCHANGED = "unchanged", "unchanged"
         FAILED = "failed", "failed"
 
-    class Look(models.TextChoices):
+    class SourceCheck(models.TextChoices):
         """The result of the last check at the live source."""
 
         ASKED = "asked", "asked for"
@@ -67,10 +67,10 @@ class Assistant(models.Model):
     unchanged_sha256 = models.CharField(
         max_length=64, blank=True, default="", db_default="", db_collation="C"
     )
-    look = models.CharField(max_length=16, blank=True, default="", db_default="", choices=Look)
-    look_asked_by_name = models.CharField(max_length=255, blank=True, default="", db_default="")
-    looked_at = models.DateTimeField(null=True, blank=True)
-    look_text = models.CharField(max_length=255, blank=True, default="", db_default="")
+    source_check = models.CharField(max_length=16, blank=True, default="", db_default="", choices=SourceCheck)
+    source_check_asked_by_name = models.CharField(max_length=255, blank=True, default="", db_default="")
+    source_checked_at = models.DateTimeField(null=True, blank=True)
+    source_check_text = models.CharField(max_length=255, blank=True, default="", db_default="")
     source_created_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -87,7 +87,9 @@ class Assistant(models.Model):
         indexes = [
             models.Index(fields=["requested_at", "status"], name="assistant_requested"),
             models.Index(fields=["id"], condition=models.Q(status="queued"), name="assistant_queued"),
-            models.Index(fields=["id"], condition=models.Q(look="asked"), name="assistant_look_asked"),
+            models.Index(
+                fields=["id"], condition=models.Q(source_check="asked"), name="assistant_check_asked"
+            ),
         ]
         permissions = [("convert_assistant", "Can convert assistants to prompts")]
 

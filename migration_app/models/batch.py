@@ -30,8 +30,8 @@ class Batch(models.Model):
         RETRY = "retry", "retry"
         EXCLUDE = "exclude", "exclude"
         ROLLBACK = "rollback", "roll back"
-        KEEP = "keep", "accept as is"
-        ANEW = "anew", "re-migrate"
+        ACCEPT = "accept", "accept as is"
+        REMIGRATE = "remigrate", "re-migrate"
 
     class State(models.TextChoices):
         """How far the batch is."""

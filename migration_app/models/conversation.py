@@ -160,7 +160,7 @@ class OrphanConversation(models.Model):
 class FormerConversation(models.Model):
     """A conversation that a thread no longer points to: rolled back, left where it is, or given up in doubt.
 
-    Kept so that nobody has to search the audit trail for an id. ``residue`` says what the target still returned
+    Kept so that nobody has to search the audit trail for an id. ``left_behind`` says what the target still returned
     after it was deleted; empty when reading confirmed that all is gone.
 
     One *given up* held an append whose answer was lost, and was never in the mapping. What was sent to it may still
@@ -169,7 +169,7 @@ class FormerConversation(models.Model):
     the target's ids of the items.
     """
 
-    class Fate(models.TextChoices):
+    class Outcome(models.TextChoices):
         """Result."""
 
         ROLLED_BACK = "rolled_back", "rolled back"
@@ -178,13 +178,13 @@ class FormerConversation(models.Model):
 
     thread = models.ForeignKey(Thread, on_delete=models.PROTECT, related_name="former_conversations")
     conversation_id = opaque_id("conversation id")
-    fate = models.CharField(max_length=16, choices=Fate)
+    outcome = models.CharField(max_length=16, choices=Outcome)
     item_count = models.PositiveIntegerField(default=0)
-    residue = models.TextField(blank=True)
+    left_behind = models.TextField(blank=True)
     reason = models.TextField(blank=True)
     actor = models.CharField(max_length=255)
     created_at = models.DateTimeField("created at the target", null=True, blank=True)
-    parted_at = models.DateTimeField(auto_now_add=True)
+    detached_at = models.DateTimeField(auto_now_add=True)
     item_ids = ArrayField(models.TextField(), default=list, db_default=models.Value("{}"), blank=True)
     delete_after = models.DateTimeField("to be deleted after", null=True, blank=True)
     delete_tries = models.PositiveSmallIntegerField(default=0, db_default=0)
@@ -198,7 +198,7 @@ class FormerConversation(models.Model):
             ),
             models.Index(
                 fields=["id"],
-                condition=Q(fate="given_up", delete_after__isnull=True, deleted_at__isnull=True),
+                condition=Q(outcome="given_up", delete_after__isnull=True, deleted_at__isnull=True),
                 name="former_stays",
             ),
         ]

@@ -47,8 +47,8 @@ class Thread(models.Model):
         VERIFY = "verify", "verify"
         RESOURCES = "resources", "check files"
         ROLLBACK = "rollback", "roll back"
-        KEEP = "keep", "accept as is"
-        ANEW = "anew", "re-migrate"
+        ACCEPT = "accept", "accept as is"
+        REMIGRATE = "remigrate", "re-migrate"
 
     thread_id = opaque_id("thread id")
     user_ref = models.CharField("user reference", max_length=512, blank=True, db_collation="C")

@@ -171,8 +171,8 @@ class TrialScratch(models.Model):
     """A conversation made for a try-out, never a migrated one. Its row is written before it is created.
 
     *creating* → *open* ⇄ *sending* (history is being appended) → *asking* → *open* …, → *deleting* → *deleted*.
-    *lost*: the answer of its create never came, so its id is unknown. *residue*: it could not be deleted, ``residue``
-    says what is left. Whatever is not *deleted* is listed on the try-out's page.
+    *lost*: the answer of its create never came, so its id is unknown. *left_behind*: it could not be deleted, the
+    field ``left_behind`` says what is left. Whatever is not *deleted* is listed on the try-out's page.
     """
 
     class State(models.TextChoices):
@@ -185,7 +185,7 @@ class TrialScratch(models.Model):
         DELETING = "deleting", "being deleted"
         DELETED = "deleted", "deleted"
         LOST = "lost", "create not answered"
-        RESIDUE = "residue", "could not be deleted"
+        LEFT_BEHIND = "left_behind", "could not be deleted"
 
     trial = models.ForeignKey(Trial, on_delete=models.CASCADE, related_name="scratches")
     thread = models.ForeignKey(Thread, on_delete=models.PROTECT, related_name="+")
@@ -197,7 +197,7 @@ class TrialScratch(models.Model):
     last_item_id = models.CharField(max_length=255, blank=True)
     history_sha256 = models.CharField(max_length=64, blank=True, db_collation="C")
     response_ids = ArrayField(models.CharField(max_length=255), default=list, blank=True)
-    residue = models.TextField(blank=True)
+    left_behind = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True, blank=True)
 

@@ -54,9 +54,9 @@ async def _ask(connect: Callable[[], Connection], ids: list[str]) -> list[Asked]
 def _record(assistant_id: str, answer: Answer | GatewayError, actor: Actor) -> None:
     if isinstance(answer, GatewayError):
         if answer.code == "not_found":
-            words = "The source has no such assistant any more."
-            look = Assistant.Look.MISSING
-            check_end(assistant_id=assistant_id, look=look, words=words, code=answer.code, actor=actor)
+            text = "The source has no such assistant any more."
+            outcome = Assistant.SourceCheck.MISSING
+            check_end(assistant_id=assistant_id, outcome=outcome, text=text, code=answer.code, actor=actor)
         else:
             _fail(assistant_id, answer.text, answer.code, actor)
         return
@@ -65,15 +65,15 @@ def _record(assistant_id: str, answer: Answer | GatewayError, actor: Actor) -> N
         if isinstance(found, Found) and found.kind == "assistant" and found.id == assistant_id:
             check_record(assistant_id=assistant_id, found=found, raw=raw, redacted=redacted, actor=actor)
             return
-    words = "The source answered with something that is not this assistant."
-    _fail(assistant_id, words, "unreadable_answer", actor)
+    text = "The source answered with something that is not this assistant."
+    _fail(assistant_id, text, "unreadable_answer", actor)
 
 
-def _fail(assistant_id: str, words: str, code: str, actor: Actor) -> None:
+def _fail(assistant_id: str, text: str, code: str, actor: Actor) -> None:
     check_end(
         assistant_id=assistant_id,
-        look=Assistant.Look.FAILED,
-        words=words.replace("\x00", ""),
+        outcome=Assistant.SourceCheck.FAILED,
+        text=text.replace("\x00", ""),
         code=code,
         actor=actor,
     )

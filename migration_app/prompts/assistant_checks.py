@@ -19,7 +19,7 @@ from migration_app.models import Assistant, AuditEvent, SourceObject
 from migration_app.snapshots.pages import source_object_value
 from migration_app.snapshots.source_objects import loose_object, source_objects_store
 
-L = Assistant.Look
+L = Assistant.SourceCheck
 
 
 def checks_request(*, assistant_pks: Sequence[int], actor: Actor, reason: str) -> int:
@@ -28,13 +28,13 @@ def checks_request(*, assistant_pks: Sequence[int], actor: Actor, reason: str) -
         assistants = list(
             Assistant.objects.select_for_update()
             .filter(pk__in=assistant_pks)
-            .exclude(look=L.ASKED)
+            .exclude(source_check=L.ASKED)
             .order_by("pk")
         )
         AuditEvent.objects.bulk_create(
             audit_event(
                 actor=actor,
-                verb="assistant.look_asked",
+                verb="assistant.check_asked",
                 subject_kind="assistant",
                 subject_id=assistant.assistant_id,
                 reason=reason,
@@ -42,13 +42,16 @@ def checks_request(*, assistant_pks: Sequence[int], actor: Actor, reason: str) -
             for assistant in assistants
         )
         return Assistant.objects.filter(pk__in=[assistant.pk for assistant in assistants]).update(
-            look=L.ASKED, look_asked_by_name=actor.name[:255], look_text="", updated_at=timezone.now()
+            source_check=L.ASKED,
+            source_check_asked_by_name=actor.name[:255],
+            source_check_text="",
+            updated_at=timezone.now(),
         )
 
 
 def checks_waiting(limit: int) -> list[str]:
     """Ids of assistants that wait for a check."""
-    waiting = Assistant.objects.filter(look=L.ASKED).order_by("pk")
+    waiting = Assistant.objects.filter(source_check=L.ASKED).order_by("pk")
     return list(waiting.values_list("assistant_id", flat=True)[:limit])
 
 
@@ -66,24 +69,27 @@ def check_record(*, assistant_id: str, found: Found, raw: bytes, redacted: bool,
         changed = contradicts(current, found.value)
         if changed:
             _open_again(assistant_id, found)
-        words = "The source differs from the snapshot." if changed else ""
-        look = L.CHANGED if changed else L.SAME
-        check_end(assistant_id=assistant_id, look=look, words=words, code="", actor=actor)
+        text = "The source differs from the snapshot." if changed else ""
+        outcome = L.CHANGED if changed else L.SAME
+        check_end(assistant_id=assistant_id, outcome=outcome, text=text, code="", actor=actor)
 
 
-def check_end(*, assistant_id: str, look: str, words: str, code: str, actor: Actor) -> None:
-    """Record the result of a check. ``words`` may quote the source and are shown on the page only; ``code`` is
+def check_end(*, assistant_id: str, outcome: str, text: str, code: str, actor: Actor) -> None:
+    """Record the result of a check. ``text`` may quote the source and is shown on the page only; ``code`` is
     audited."""
     with transaction.atomic():
         Assistant.objects.filter(assistant_id=assistant_id).update(
-            look=look, look_text=words[:255], looked_at=timezone.now(), updated_at=timezone.now()
+            source_check=outcome,
+            source_check_text=text[:255],
+            source_checked_at=timezone.now(),
+            updated_at=timezone.now(),
         )
         audit_event(
             actor=actor,
-            verb="assistant.looked_at",
+            verb="assistant.checked",
             subject_kind="assistant",
             subject_id=assistant_id,
-            after=look,
+            after=outcome,
             reason=code,
         ).save(force_insert=True)
 

@@ -119,8 +119,8 @@ def assistant_convert_next(*, actor: Actor) -> bool:
                 _convert(assistant, author)
         except (ValueError, TypeError, LookupError, RecursionError, IntegrityError, DataError) as error:
             assistant.refresh_from_db()
-            words = f"{type(error).__name__} while converting; the stored object is whole."
-            _end(assistant, Assistant.Outcome.FAILED, words, author=author, verb="assistant.convert_failed")
+            text = f"{type(error).__name__} while converting; the stored object is whole."
+            _end(assistant, Assistant.Outcome.FAILED, text, author=author, verb="assistant.convert_failed")
     return True
 
 
@@ -141,7 +141,7 @@ def _convert(assistant: Assistant, author: Actor) -> None:
     assistant.fidelity = plan.fidelity.value
     if version is not None:
         assistant.unchanged_sha256 = ""
-        words, verb, outcome = (
+        text, verb, outcome = (
             f"version {version.number}",
             "prompt.version_created",
             Assistant.Outcome.CREATED,
@@ -149,15 +149,15 @@ def _convert(assistant: Assistant, author: Actor) -> None:
     else:
         assistant.unchanged_sha256 = assistant.source.sha256
         same = prompt.versions.filter(origin=PromptVersion.Origin.CONVERTED).order_by("-number").first()
-        words = f"says the same as version {same.number}" if same else "says the same"
+        text = f"says the same as version {same.number}" if same else "says the same"
         verb, outcome = "prompt.unchanged", Assistant.Outcome.UNCHANGED
-    _end(assistant, outcome, words, author=author, verb=verb)
+    _end(assistant, outcome, text, author=author, verb=verb)
 
 
-def _end(assistant: Assistant, outcome: Assistant.Outcome, words: str, *, author: Actor, verb: str) -> None:
+def _end(assistant: Assistant, outcome: Assistant.Outcome, text: str, *, author: Actor, verb: str) -> None:
     status = S.FAILED if outcome == Assistant.Outcome.FAILED else S.CONVERTED
-    _event(assistant, status, actor=author, verb=verb, reason=words).save(force_insert=True)
-    assistant.status, assistant.outcome, assistant.outcome_text = status, outcome, words
+    _event(assistant, status, actor=author, verb=verb, reason=text).save(force_insert=True)
+    assistant.status, assistant.outcome, assistant.outcome_text = status, outcome, text
     assistant.save(
         update_fields=["status", "outcome", "outcome_text", "fidelity", "unchanged_sha256", "updated_at"]
     )

@@ -38,7 +38,7 @@ class AssistantChecksTask(TaskKind):
 
     def waiting(self) -> list[int]:
         """Whether one was asked for."""
-        return [0] if Assistant.objects.filter(look=Assistant.Look.ASKED).exists() else []
+        return [0] if Assistant.objects.filter(source_check=Assistant.SourceCheck.ASKED).exists() else []
 
     def turn(self, pk: int, turn: Turn) -> bool:  # noqa: ARG002 - there is only one
         """Check them in groups until none is left."""

@@ -129,7 +129,7 @@ def _statuses(kind: str, ids: Iterable[Sequence[str]]) -> dict[str, str]:
     return dict(found.values_list("resource_id", "status"))
 
 
-def _resource_problems(words: str, ids: Sequence[str], statuses: Mapping[str, str]) -> list[ModelProblem]:
+def _resource_problems(text: str, ids: Sequence[str], statuses: Mapping[str, str]) -> list[ModelProblem]:
     """What is missing, and what is unchecked; one problem a kind."""
     gone = [each for each in ids if statuses.get(each) in ("missing", "expired")]
     unseen = [each for each in ids if each not in statuses]
@@ -137,13 +137,13 @@ def _resource_problems(words: str, ids: Sequence[str], statuses: Mapping[str, st
     if gone:
         listed = ", ".join(f"{each} ({statuses[each]})" for each in gone[:_NAMED]) + _more(gone)
         problems.append(
-            ModelProblem(f"{words.replace(' ', '_')}_gone", "error", f"The target lacks: {words} {listed}.")
+            ModelProblem(f"{text.replace(' ', '_')}_gone", "error", f"The target lacks: {text} {listed}.")
         )
     if unseen:
         listed = ", ".join(unseen[:_NAMED]) + _more(unseen)
         problems.append(
             ModelProblem(
-                f"{words.replace(' ', '_')}_not_looked_at", "unknown", f"Not checked yet: {words} {listed}."
+                f"{text.replace(' ', '_')}_not_looked_at", "unknown", f"Not checked yet: {text} {listed}."
             )
         )
     return problems

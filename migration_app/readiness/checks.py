@@ -49,6 +49,6 @@ def check_request(*, kind: str, actor: Actor) -> ReadinessCheck:
     return row
 
 
-def check_finish(row: ReadinessCheck, *, actor: Actor, words: str) -> None:
+def check_finish(row: ReadinessCheck, *, actor: Actor, text: str) -> None:
     """End it well: what it found is what is shown from now on. TaskLostError if it is not ours."""
-    CHECKS.finish(row, actor=actor, reason=words, good_at=Now(), good_pass=row.pass_number)
+    CHECKS.finish(row, actor=actor, reason=text, good_at=Now(), good_pass=row.pass_number)

@@ -41,12 +41,12 @@ def readiness_work(*, kind: str, actor: Actor, apis: Connections, stop: Callable
     def do(row: ReadinessCheck) -> None:
         needs_fill()
         if row.kind == ReadinessCheck.Kind.TARGET:
-            words = _target_check(row, actor=actor, apis=apis, stop=stop)
+            text = _target_check(row, actor=actor, apis=apis, stop=stop)
         elif calls_count(row, stop=stop):
-            words = f"{row.done} threads."
+            text = f"{row.done} threads."
         else:
             raise WorkerStopError
-        check_finish(row, actor=actor, words=words)
+        check_finish(row, actor=actor, text=text)
 
     return CHECKS.work(pk, do, actor=actor)
 

@@ -93,10 +93,10 @@ class Comparison:
     def result(self) -> Found | None:
         """The discrepancy that weighs most, once all was seen; None when all is as claimed."""
         claim = self._claim
-        words = self._way.difference()
+        text = self._way.difference()
         more = self._seen - claim.item_count
-        if words:
-            return self._found("items_twice" if 0 < more == self._way.repeated() else "difference", words)
+        if text:
+            return self._found("items_twice" if 0 < more == self._way.repeated() else "difference", text)
         if self._repeats.count:
             return self._found("items_twice", f"{self._repeats.count} of {more} after them were sent before")
         metadata = self._by_plan.metadata_difference

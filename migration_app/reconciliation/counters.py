@@ -11,7 +11,7 @@ _KEPT_CHARACTERS = 200
 def tallies_check() -> Examined:
     """Compare every counter with its rows; one statement each, so each sees one moment."""
     found = []
-    for words in counters_differences():
-        scope, _, difference = words.rpartition(": ")
+    for text in counters_differences():
+        scope, _, difference = text.rpartition(": ")
         found.append(Found("tally_differs", subject=scope[:_KEPT_CHARACTERS], found=f"off by {difference}"))
     return Examined(len(tally_lines()), tuple(found))

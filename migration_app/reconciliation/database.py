@@ -103,11 +103,11 @@ def _chunk_faults(row: _Chunks) -> Iterator[Found]:
     if row.gaps:
         yield Found("chunk_gap", pk, claimed="chunks in one row", found=_number(row.gaps, "break"))
     if row.sending and at_rest:
-        words = _number(row.sending, "chunk in doubt")
-        yield Found("chunk_in_doubt", pk, claimed=f"thread {row.status}", found=words)
+        text = _number(row.sending, "chunk in doubt")
+        yield Found("chunk_in_doubt", pk, claimed=f"thread {row.status}", found=text)
     if row.without_ids:
-        words = f"not so in {_number(row.without_ids, 'chunk')}"
-        yield Found("chunk_ids_missing", pk, claimed="an id for each item", found=words)
+        text = f"not so in {_number(row.without_ids, 'chunk')}"
+        yield Found("chunk_ids_missing", pk, claimed="an id for each item", found=text)
     complete = at_rest and row.status in _FINISHED and row.state in {"complete", "verified"}
     if complete and not row.continued and row.items != row.item_count:
         claimed = _number(row.item_count, "item")
@@ -200,7 +200,7 @@ def _import_faults() -> Iterator[Found]:
 
 def orphans_check() -> Examined:
     """Say what is left at the target that no thread points to, each kind as far as it is counted."""
-    given_up = FormerConversation.objects.filter(fate="given_up", deleted_at__isnull=True)
+    given_up = FormerConversation.objects.filter(outcome="given_up", deleted_at__isnull=True)
     kinds: tuple[tuple[str, str, QuerySet[Any]], ...] = (
         ("orphans_open", "orphan ledger", OrphanConversation.objects.filter(state="open")),
         ("given_up_stays", "conversations given up", given_up.filter(delete_after__isnull=True)),

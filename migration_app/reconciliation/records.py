@@ -97,13 +97,13 @@ def reconciliation_create(
             created_by_id=actor.user_id,
             created_by_name=actor.name,
         )
-        words = f"{scope_summary(made)}: {', '.join(asked)}"
+        text = f"{scope_summary(made)}: {', '.join(asked)}"
         audit_record(
             actor=actor,
             verb="reconciliation.started",
             subject_kind="reconciliation",
             subject_id=str(made.pk),
-            reason=f"{reason} [{words}]" if reason else words,
+            reason=f"{reason} [{text}]" if reason else text,
         )
     return made
 

@@ -18,7 +18,7 @@ class CheckRow:
     """One check: rows checked, rows skipped because they were in progress, and discrepancies by severity."""
 
     name: str
-    words: str
+    text: str
     looked: int
     skipped: int
     errors: int

@@ -242,8 +242,8 @@ def _ask(
             continue
         work.failures += 1
         if answer.code in LASTING or work.failures >= settings.BREAKER_FAILURES:
-            words = "" if answer.code in LASTING else f"{work.failures} reads failed, one after another. "
-            raise TaskFailedError(f"{words}{answer.text}")
+            text = "" if answer.code in LASTING else f"{work.failures} reads failed, one after another. "
+            raise TaskFailedError(f"{text}{answer.text}")
     return answers
 
 

@@ -181,7 +181,7 @@ def deletions_put(*, thread: Thread, message_ids: Collection[str], first_sequenc
     deletions = deletions_of({thread.thread_id: message_ids}).get(thread.thread_id, [])
     if not deletions:
         return []
-    told = {
+    named = {
         (found.kind, found.id)
         for page in thread.pages.filter(kind=SnapshotPage.Kind.ARCHIVE).order_by("sequence")
         for found in page_sights(thread.thread_id, page_content(page), MessageIds())
@@ -196,7 +196,7 @@ def deletions_put(*, thread: Thread, message_ids: Collection[str], first_sequenc
         documents=[
             (deletion_document(deletion), False)
             for deletion in deletions
-            if (deletion.kind, deletion.id) not in told
+            if (deletion.kind, deletion.id) not in named
         ],
     )
     SnapshotPage.objects.bulk_create(pages)

@@ -43,8 +43,8 @@ GROWN_TEXT = (
 )
 
 # Another code: Backfill takes what has grown, but nothing may follow what an application added.
-KEPT_GROWN_CODE = "kept_source_grown"
-KEPT_GROWN_TEXT = (
+ACCEPTED_GROWN_CODE = "accepted_source_grown"
+ACCEPTED_GROWN_TEXT = (
     "The source has grown or changed, and its conversation was accepted as is, with what its application added. "
     "Check what is new, then accept it again, or re-migrate."
 )
@@ -57,7 +57,7 @@ DELETED_TEXT = (
 
 _TAKES_EDGE = frozenset({S.REGISTERED, S.BLOCKED, S.SNAPSHOTTED, S.FAILED, S.SOURCE_MISSING})
 _SETTLED = frozenset({S.BACKFILLED, S.VERIFIED, S.NEEDS_REVIEW})
-_GOES_ON = frozenset({Thread.Work.ROLLBACK, Thread.Work.ANEW})
+_GOES_ON = frozenset({Thread.Work.ROLLBACK, Thread.Work.REMIGRATE})
 _GROWN_VERB = "thread.source_grown"
 _DELETED_VERB = "thread.source_deleted"
 _DELETIONS = codes_of("deletions")
@@ -254,7 +254,7 @@ def _group_store(
                 batch_pk=None,
                 fields={},
             )
-        for told in (_GROWN, _KEPT_GROWN, _DELETED):
+        for told in (_GROWN, _ACCEPTED_GROWN, _DELETED):
             threads_transition(
                 threads=[row for row in grown if news[row.pk] is told],
                 to=S.NEEDS_REVIEW,
@@ -286,7 +286,7 @@ class _News:
 
 
 _GROWN = _News(_GROWN_VERB, GROWN_CODE, GROWN_TEXT)
-_KEPT_GROWN = _News(_GROWN_VERB, KEPT_GROWN_CODE, KEPT_GROWN_TEXT)
+_ACCEPTED_GROWN = _News(_GROWN_VERB, ACCEPTED_GROWN_CODE, ACCEPTED_GROWN_TEXT)
 _DELETED = _News(_DELETED_VERB, DELETED_CODE, DELETED_TEXT)
 
 
@@ -294,7 +294,7 @@ def _news(row: Thread, assessment: Assessment, *, kept: bool) -> _News:
     """What arrived since the backfill. A deletion takes precedence over growth: Backfill would not remove it."""
     if _deletions(assessment.fields["finding_counts"]) != _deletions(row.finding_counts):
         return _DELETED
-    return _KEPT_GROWN if kept else _GROWN
+    return _ACCEPTED_GROWN if kept else _GROWN
 
 
 def _deletions(finding_counts: Mapping[str, int]) -> int:

@@ -55,18 +55,19 @@ def given_up_claim() -> FormerConversation | None:
     return FormerConversation.objects.select_related("thread").get(pk=row[0]) if row else None
 
 
-def given_up_gone(former: FormerConversation, *, residue: str, actor: Actor) -> None:
-    """Record the deletion; ``residue`` says what this target could not delete."""
+def given_up_gone(former: FormerConversation, *, left_behind: str, actor: Actor) -> None:
+    """Record the deletion; ``left_behind`` says what this target could not delete."""
     with transaction.atomic():
         FormerConversation.objects.filter(pk=former.pk).update(
-            delete_after=None, residue=residue, deleted_at=None if residue else Now()
+            delete_after=None, left_behind=left_behind, deleted_at=None if left_behind else Now()
         )
         audit_record(
             actor=actor,
             verb="conversation.deleted",
             subject_kind="thread",
             subject_id=former.thread.thread_id,
-            reason=f"{former.conversation_id}, given up in doubt. {residue or 'Reading confirmed that it is gone.'}",
+            reason=f"{former.conversation_id}, given up in doubt. "
+            f"{left_behind or 'Reading confirmed that it is gone.'}",
         )
 
 
@@ -74,5 +75,5 @@ def given_up_later(former: FormerConversation, *, code: str) -> None:
     """Try to delete it later: after 1, 2, 4 … minutes, a day at most."""
     seconds = min(60.0 * 2 ** min(former.delete_tries, 20), _LONGEST_PAUSE)
     FormerConversation.objects.filter(pk=former.pk, delete_after__isnull=False).update(
-        delete_after=Now() + dt.timedelta(seconds=seconds), residue=f"Not deleted yet ({code})."
+        delete_after=Now() + dt.timedelta(seconds=seconds), left_behind=f"Not deleted yet ({code})."
     )

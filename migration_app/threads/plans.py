@@ -16,9 +16,9 @@ from migration_app.contracts import (
     policies_as_dict,
     policies_from,
 )
+from migration_app.conversion.accepted import accepted_findings
 from migration_app.conversion.comparison.conversations import not_shown_findings
 from migration_app.conversion.fallbacks import apply_replacements
-from migration_app.conversion.kept import kept_findings
 from migration_app.conversion.resources import thread_resources
 from migration_app.conversion.threads import convert_thread
 from migration_app.models import Batch, Conversation, Thread
@@ -106,7 +106,7 @@ def plan_of(
         raise PlanLostError(str(error)) from error
     more = resource_findings(thread_resources(source)) if names_resources else ()
     if conversation is not None and conversation.continued_after is not None:
-        more = (*kept_findings(plan, conversation.continued_after, conversation.fingerprint), *more)
+        more = (*accepted_findings(plan, conversation.continued_after, conversation.fingerprint), *more)
     if conversation is not None and conversation.not_shown:
         more = (*more, *not_shown_findings(plan.thread_id, conversation.not_shown.split()))
     if not more:

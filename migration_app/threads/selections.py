@@ -89,16 +89,16 @@ def selection_of_filters(params: Mapping[str, str], *, search: str = "") -> dict
     return {"filters": dict(params), "search": search.strip()}
 
 
-def thread_search(threads: QuerySet[Thread], words: str) -> QuerySet[Thread]:
+def thread_search(threads: QuerySet[Thread], text: str) -> QuerySet[Thread]:
     """Find by exact thread id, conversation id or user reference: one index lookup each.
 
     The conversation's thread is looked up by a query of its own: an OR across the join would read both tables.
     """
-    words = words.strip().replace("\x00", "")
-    if not words:
+    text = text.strip().replace("\x00", "")
+    if not text:
         return threads
-    found = Conversation.objects.filter(conversation_id=words).values_list("thread_id", flat=True)
-    return threads.filter(Q(thread_id=words) | Q(user_ref=words) | Q(pk__in=list(found)))
+    found = Conversation.objects.filter(conversation_id=text).values_list("thread_id", flat=True)
+    return threads.filter(Q(thread_id=text) | Q(user_ref=text) | Q(pk__in=list(found)))
 
 
 def selection_threads(selection: Mapping[str, Any]) -> QuerySet[Thread]:

@@ -11,7 +11,7 @@ from django.db.models import Max
 from migration_app.archive.expanded import Refused, SourceObject
 from migration_app.archive.files.reader import decode_document
 from migration_app.archive.objects import expand
-from migration_app.archive.order.unfinished import LIST_GOES_ON
+from migration_app.archive.order.unfinished import LIST_CONTINUES
 from migration_app.archive.redact import redacted_document
 from migration_app.archive.versions import KnownObjects, Verdict
 from migration_app.contracts import Actor, JsonObject, ListingOrder
@@ -60,7 +60,7 @@ def snapshot_pages_append(
     with transaction.atomic():
         # Two writers must not take one sequence number.
         locked = Thread.objects.select_for_update(of=("self",), no_key=True).get(pk=thread.pk)
-        is_open = LIST_GOES_ON in locked.finding_counts
+        is_open = LIST_CONTINUES in locked.finding_counts
         known = known_objects(thread, thread.pages.order_by("sequence").iterator(chunk_size=_PAGES_A_FETCH))
         last: int | None = thread.pages.aggregate(last=Max("sequence"))["last"]
         first = sequence = 0 if last is None else last + 1

@@ -57,7 +57,7 @@ class JudgementTally:
     counts: dict[str, int]
     judged: int
     judgeable: int
-    words: str
+    text: str
 
 
 def left_slot(turn: TrialTurn) -> str:
@@ -99,13 +99,13 @@ def turn_judge(*, turn_pk: int, choice: str, comment: str, actor: Actor) -> Tria
         turn.judged_by_name, turn.judged_at = actor.name[:255], timezone.now()
         turn.save(update_fields=["verdict", "comment", "judged_by_name", "judged_at"])
         # Blind: the trail says left or right, as the person did.
-        words = choice + (" (judged before)" if before else "")
+        text = choice + (" (judged before)" if before else "")
         audit_record(
             actor=actor,
             verb="trial.turn_judged",
             subject_kind="trial",
             subject_id=str(trial.pk),
-            reason=f"turn {turn.position + 1}: {words}",
+            reason=f"turn {turn.position + 1}: {text}",
         )
     return turn
 
@@ -142,13 +142,13 @@ def sign_text(first: int, second: int, same: int, *, is_ab: bool) -> str:
     """What the counts say, and how little: a two-sided sign test over the turns where one was better."""
     decided = first + second
     names = ("A was better", "B was better") if is_ab else ("the new answer was better", "it was worse")
-    told = f"In {first} turns {names[0]}, in {second} {names[1]}, in {same} there was no difference."
+    result = f"In {first} turns {names[0]}, in {second} {names[1]}, in {same} there was no difference."
     if not decided:
-        return f"{told} Nothing can be said from that."
+        return f"{result} Nothing can be said from that."
     chance = sign_test(first, second)
     shown = "less than 0.1 %" if chance < 0.001 else f"{chance * 100:.1f} %"
     return (
-        f"{told} If neither were better in truth, a split at least as uneven as {first} to {second} would still come "
+        f"{result} If neither were better in truth, a split at least as uneven as {first} to {second} would still come "
         f"about in {shown} of such comparisons. Several turns of one thread are no independent witnesses."
     )
 

@@ -234,11 +234,11 @@ def threads_named(thread_ids: Iterable[str]) -> tuple[Thread, ...]:
     return tuple(found[thread_id] for thread_id in ids)
 
 
-def version_named(words: str) -> PromptVersion | None:
+def version_named(text: str) -> PromptVersion | None:
     """The version that ``slug`` (its newest) or ``slug@3`` names; None for nothing. TrialRefusedError."""
-    if not words:
+    if not text:
         return None
-    slug, _, number = words.partition("@")
+    slug, _, number = text.partition("@")
     versions = PromptVersion.objects.select_related("prompt").filter(prompt__slug=slug.strip())
     number = number.strip().removeprefix("v")
     if number:
@@ -248,7 +248,7 @@ def version_named(words: str) -> PromptVersion | None:
         found = versions.order_by("-number").first()
     if found is None:
         raise TrialRefusedError(
-            f"There is no prompt version {words[:80]!r}; write clerk, or clerk@3 for a version."
+            f"There is no prompt version {text[:80]!r}; write clerk, or clerk@3 for a version."
         )
     return found
 

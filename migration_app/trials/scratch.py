@@ -97,15 +97,19 @@ def scratch_restore(desk: Desk, scratch: TrialScratch) -> None:
 
 
 def scratch_delete(desk: Desk, scratch: TrialScratch) -> None:
-    """Delete its items, the responses asked in it, then itself, and confirm by reading. What stays is residue."""
+    """Delete its items, the responses asked in it, then itself, and confirm by reading. What stays is left_behind."""
     if scratch.state != _S.DELETING:
         trial_step(desk.row, scratch=(scratch, {"state": _S.DELETING}))
     try:
-        residue = _emptied_and_gone(desk, scratch)
+        left_behind = _emptied_and_gone(desk, scratch)
     except GatewayError as error:
         # The server's message may quote content, so it is left out.
-        residue = f"Deleting it failed ({_named(error)}). Its items may still be there."
-    ended = {"state": _S.RESIDUE if residue else _S.DELETED, "residue": residue, "ended_at": timezone.now()}
+        left_behind = f"Deleting it failed ({_named(error)}). Its items may still be there."
+    ended = {
+        "state": _S.LEFT_BEHIND if left_behind else _S.DELETED,
+        "left_behind": left_behind,
+        "ended_at": timezone.now(),
+    }
     trial_step(desk.row, scratch=(scratch, ended))
 
 
@@ -236,7 +240,7 @@ def _emptied_and_gone(desk: Desk, scratch: TrialScratch) -> str:
         if error.status in NO_SUCH_METHOD:
             return f"The target has no way to delete items of a conversation ({error.status})."
         raise
-    residue = _responses_gone(desk, scratch)
+    left_behind = _responses_gone(desk, scratch)
     trial_step(desk.row, cleaning_calls=2)
     try:
         stays = desk.call(conversation_remove(desk.connection, conversation_id=scratch.conversation_id))
@@ -244,7 +248,7 @@ def _emptied_and_gone(desk: Desk, scratch: TrialScratch) -> str:
         if error.code != "not_deleted":
             raise
         stays = error.text
-    return f"{stays} It is empty. {residue}".strip() if stays else residue
+    return f"{stays} It is empty. {left_behind}".strip() if stays else left_behind
 
 
 def _responses_gone(desk: Desk, scratch: TrialScratch) -> str:
@@ -272,7 +276,7 @@ def _responses_gone(desk: Desk, scratch: TrialScratch) -> str:
 def _lost() -> dict[str, Any]:
     return {
         "state": _S.LOST,
-        "residue": "Its create is unconfirmed: an empty conversation may exist, which nobody can find.",
+        "left_behind": "Its create is unconfirmed: an empty conversation may exist, which nobody can find.",
         "ended_at": timezone.now(),
     }
 

@@ -93,7 +93,7 @@ def trial_create(
         )
         TrialResult.objects.bulk_create(TrialResult(turn=turn, slot=slot) for turn in turns for slot in slots)
         versions = f"{version_a} against {version_b}" if version_b else str(version_a)
-        words = (
+        text = (
             f"{versions}: {len(turns)} turns of {plan.threads} threads, at most {max_calls} calls and "
             f"{max_tokens} tokens"
         )
@@ -102,7 +102,7 @@ def trial_create(
             verb="trial.started",
             subject_kind="trial",
             subject_id=str(made.pk),
-            reason=f"{reason} [{words}]",
+            reason=f"{reason} [{text}]",
         )
     return made
 
@@ -181,8 +181,8 @@ def trial_end(row: Trial, *, reason: str, actor: Actor) -> None:
     left = results_of(row).filter(state=_R.PENDING).count()
     spent = f"{row.calls} calls, {row.tokens} tokens"
     if left:
-        told = f"{spent}; {left} answers not asked for. {reason}"
-        TRIALS.end(row, _S.STOPPED, actor=actor, reason=told, error_text=reason)
+        cause = f"{spent}; {left} answers not asked for. {reason}"
+        TRIALS.end(row, _S.STOPPED, actor=actor, reason=cause, error_text=reason)
     else:
         TRIALS.finish(row, actor=actor, reason=spent)
 
@@ -231,7 +231,7 @@ def trial_clean(*, pk: int, actor: Actor) -> bool:
         row = Trial.objects.select_for_update().filter(pk=pk, state__in=ENDED).first()
         if row is None or not scratches_left(row).exclude(state=TrialScratch.State.LOST).exists():
             return False
-        row.scratches.filter(state=TrialScratch.State.RESIDUE).update(state=TrialScratch.State.DELETING)
+        row.scratches.filter(state=TrialScratch.State.LEFT_BEHIND).update(state=TrialScratch.State.DELETING)
         return TRIALS.move(pk, _S.STOPPING, among=ENDED, actor=actor, verb="trial.cleaning_asked")
 
 

@@ -127,7 +127,7 @@ def test_the_demo_ends_its_children_and_keeps_its_data(state: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "reason"),
+    ("text", "reason"),
     [
         (["demo", "--port=99999"], "'99999' is not possible: use a port from 1 to 65535"),
         (["demo", "--workers=-2"], "'-2' is not possible: use a whole number from 0 to 256"),

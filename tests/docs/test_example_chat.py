@@ -86,7 +86,7 @@ def test_a_function_that_the_model_asks_for_is_run_and_its_output_sent(chat: Mod
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments", "words"),
+    ("name", "arguments", "text"),
     [
         ("delete_everything", "{}", "There is no function delete_everything."),
         ("order_status", "{not json", "order_status failed"),

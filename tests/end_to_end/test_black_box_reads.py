@@ -75,7 +75,7 @@ def test_fault_that_loses_or_mixes_up_makes_nothing_verified_that_is_not(faults:
 
 @pytest.mark.parametrize("lag_seconds", [0.0, 2.5], ids=["prompt", "lagging"])
 def test_roll_back_says_that_all_is_gone_only_where_it_is(lag_seconds: float) -> None:
-    """Deletes that act late, in lists that lag: what is called gone, without residue, is gone in the end."""
+    """Deletes that act late, in lists that lag: what is called gone, without left_behind, is gone in the end."""
     behaviour = Behaviour(lag_seconds=lag_seconds, keeps_ids=True)
     with (
         foreign_target(behaviour) as target,
@@ -90,7 +90,7 @@ def test_roll_back_says_that_all_is_gone_only_where_it_is(lag_seconds: float) ->
         false = [
             former.conversation_id
             for former in FormerConversation.objects.filter(
-                thread__in=rolled_back, residue="", fate="rolled_back"
+                thread__in=rolled_back, left_behind="", outcome="rolled_back"
             )
             if target.left_over(former.conversation_id)
         ]

@@ -100,14 +100,14 @@ def test_commands_for_development_show_their_help_on_a_server(run: Run, name: st
     assert "--port" in result.stdout
 
 
-@pytest.mark.parametrize("words", [("help", "demo"), ("help",)])
+@pytest.mark.parametrize("text", [("help", "demo"), ("help",)])
 def test_their_help_is_found_the_other_way_too(run: Run, words: tuple[str, ...]) -> None:
     result = run("migration-console", *words, **SETTINGS)
     assert (result.returncode, result.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(
-    ("words", "missing"),
+    ("text", "missing"),
     [
         (["demo", "--once"], "psutil, starlette, uvicorn"),
         (["sandbox", "--faults", "hang"], "starlette, uvicorn"),

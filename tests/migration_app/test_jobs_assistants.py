@@ -55,8 +55,11 @@ def test_an_assistant_that_the_source_has_no_more_is_said_to_be_gone(
     jobs.enqueue(ASSISTANT_CHECKS_TASK)
     work_off(queue)
     assistant.refresh_from_db()
-    assert (assistant.look, assistant.look_text) == ("missing", "The source has no such assistant any more.")
-    assert AuditEvent.objects.get(verb="assistant.looked_at").job_id.startswith("looks-0-")
+    assert (assistant.source_check, assistant.source_check_text) == (
+        "missing",
+        "The source has no such assistant any more.",
+    )
+    assert AuditEvent.objects.get(verb="assistant.checked").job_id.startswith("looks-0-")
 
 
 def test_looks_and_conversions_that_the_queue_lost_are_found_in_the_database(
@@ -67,7 +70,7 @@ def test_looks_and_conversions_that_the_queue_lost_are_found_in_the_database(
     jobs.sweep()
     work_off(queue)
     assistant.refresh_from_db()
-    assert (assistant.look, assistant.status) == ("missing", "converted")
+    assert (assistant.source_check, assistant.status) == ("missing", "converted")
 
 
 def test_conversions_make_room_for_urgent_work_and_come_back(

@@ -24,7 +24,7 @@ from migration_app.batches.control import batch_resume
 from migration_app.engine import runner
 from migration_app.engine.steps import protocol
 from migration_app.engine.tasks import BATCH_TASK
-from migration_app.models import Batch, ServerWords, Thread
+from migration_app.models import Batch, ServerMessage, Thread
 from migration_app.readiness.checks import check_request
 from migration_app.readiness.tasks import READINESS_TASK
 from migration_app.reconciliation.records import reconciliation_create
@@ -41,7 +41,7 @@ MARKER = "zanzibarnights"
 """As a server may take it for one of its own codes: one lower-case word."""
 
 MAY_HOLD = {
-    ("migration_app_serverwords", "words"),
+    ("migration_app_servermessage", "text"),
     ("migration_app_snapshotpage", "payload"),
     ("migration_app_trialturn", "content"),
     ("migration_app_trialresult", "content"),
@@ -146,7 +146,7 @@ def test_a_users_words_in_a_targets_errors_reach_neither_trail_nor_logs_nor_queu
     work(queue, "backfill")
     private_thread("thread_refused")
     sandbox.control.add_fault("quoted", "items|responses|threads|models", status=status)
-    for kind in ("backfill", "verify", "resources", "snapshot", "keep", "rollback"):
+    for kind in ("backfill", "verify", "resources", "snapshot", "accept", "rollback"):
         work(queue, kind)
         sweep_up(queue)
     row = reconciliation_create(checks=["records", "target", "live"], sample_size=None, actor=ACTOR)
@@ -156,7 +156,7 @@ def test_a_users_words_in_a_targets_errors_reach_neither_trail_nor_logs_nor_queu
     check_request(kind="target", actor=ACTOR)
     jobs.enqueue(READINESS_TASK)
     work(queue)
-    assert ServerWords.objects.filter(words__contains=MARKER).exists()
+    assert ServerMessage.objects.filter(text__contains=MARKER).exists()
     assert holding(MARKER) <= MAY_HOLD
     assert in_redis(queue.connection, MARKER) == []
     assert MARKER not in caplog.text

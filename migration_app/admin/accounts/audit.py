@@ -56,9 +56,9 @@ class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
     )
     readonly_fields = fields
 
-    def found_by(self, rows: QuerySet[AuditEvent], words: str) -> QuerySet[AuditEvent]:
+    def found_by(self, rows: QuerySet[AuditEvent], text: str) -> QuerySet[AuditEvent]:
         """Search by exact subject id."""
-        return rows.filter(subject_id=words)
+        return rows.filter(subject_id=text)
 
     show_reason = text_column("reason", "reason", most=80)
 

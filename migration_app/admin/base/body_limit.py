@@ -122,5 +122,5 @@ class _Counted:
 
 def _refused(limit: int) -> HttpResponse:
     """Answer without reading the body."""
-    words = f"{limit / 1_000_000:,.1f} MB" if limit >= 1_000_000 else f"{limit // 1_000} kB"
-    return HttpResponse(render_to_string("413.html", {"limit": words}), status=413)
+    text = f"{limit / 1_000_000:,.1f} MB" if limit >= 1_000_000 else f"{limit // 1_000} kB"
+    return HttpResponse(render_to_string("413.html", {"limit": text}), status=413)

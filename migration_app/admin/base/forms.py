@@ -112,7 +112,7 @@ def text_field(label: str, *, length: int, required: bool = False, **options: An
 
 
 class WholeNumberField(forms.IntegerField):
-    """A whole number within bounds; thousands may be parted by commas."""
+    """A whole number within bounds; thousands may be separated by commas."""
 
     def __init__(
         self,

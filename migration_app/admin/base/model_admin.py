@@ -143,7 +143,7 @@ class ReadOnlyAdmin(OfferedOnly, SkinAdmin[M]):
         found = index_walk(rows, {name: fields[name] for name in best}, self.list_order)
         return window_of(found if below is None else _older(found, below, self.list_order[0]), rest)
 
-    def found_by(self, rows: QuerySet[M], words: str) -> QuerySet[M] | None:  # noqa: ARG002 - for those who know
+    def found_by(self, rows: QuerySet[M], text: str) -> QuerySet[M] | None:  # noqa: ARG002 - for those who know
         """Rows that a search finds by exact values; None: Django searches ``search_fields``."""
         return None
 
@@ -151,9 +151,9 @@ class ReadOnlyAdmin(OfferedOnly, SkinAdmin[M]):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         """Search as the list says, for nothing that no column can hold."""
-        words = search_term.strip().replace("\x00", "")
-        found = self.found_by(queryset, words) if words else queryset
-        return super().get_search_results(request, queryset, words) if found is None else (found, False)
+        text = search_term.strip().replace("\x00", "")
+        found = self.found_by(queryset, text) if text else queryset
+        return super().get_search_results(request, queryset, text) if found is None else (found, False)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -297,8 +297,15 @@ def progress_json(
     *, is_open: bool, state: str, percent: int, text: str, counts: Mapping[str, Any], **more: Any
 ) -> JsonResponse:
     """Report progress to a page's script."""
-    told = {"open": is_open, "state": state, "percent": percent, "text": text, "counts": dict(counts), **more}
-    return JsonResponse(told, headers={"Cache-Control": "no-store"})
+    state_json = {
+        "open": is_open,
+        "state": state,
+        "percent": percent,
+        "text": text,
+        "counts": dict(counts),
+        **more,
+    }
+    return JsonResponse(state_json, headers={"Cache-Control": "no-store"})
 
 
 def _older(rows: QuerySet[M], below: int, order: str) -> QuerySet[M]:

@@ -240,9 +240,9 @@ class BoundedChangeList(_ChangeList):
         for number in sorted(offered, key=lambda number: (number < 0, number)):
             if number != before + 1:
                 links.append(PageLink("…"))
-            words = f"{number:,}" if number > 0 else "last" if number == -1 else f"last − {-number - 1}"
+            text = f"{number:,}" if number > 0 else "last" if number == -1 else f"last − {-number - 1}"
             links.append(
-                PageLink(words, self.get_query_string({**self.below, "p": number}), current=number == at)
+                PageLink(text, self.get_query_string({**self.below, "p": number}), current=number == at)
             )
             before = number
         return links

@@ -64,10 +64,10 @@ def selection_summary(selection: Mapping[str, Any]) -> list[tuple[str, str]]:
         return [("Chosen one by one", ", ".join(names) + more)]
     if not isinstance(selection.get("filters"), dict):
         raise SelectionError("This is not a selection of threads.")
-    words = [(_filter_name(name), _filter_value(name, value)) for name, value in selection["filters"].items()]
+    text = [(_filter_name(name), _filter_value(name, value)) for name, value in selection["filters"].items()]
     if selection.get("search"):
-        words.append(("Search", str(selection["search"])))
-    return words or [("All threads", "no filter")]
+        text.append(("Search", str(selection["search"])))
+    return text or [("All threads", "no filter")]
 
 
 def selection_check(selection: Mapping[str, Any]) -> None:

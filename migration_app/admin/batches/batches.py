@@ -78,11 +78,11 @@ def batch_progress_text(batch: Batch, progress: Progress) -> str:
         return "Nothing is done before a second person has approved it."
     if batch.state in {S.CANCELLING, S.CANCELLED}:
         back = taken_back(batch)
-        words = f"{_done(batch, progress):,} of {batch.taken_count:,} threads done"
-        words = f"{words}; work removed from {back.threads:,}"
+        text = f"{_done(batch, progress):,} of {batch.taken_count:,} threads done"
+        text = f"{text}; work removed from {back.threads:,}"
         partly = f", {back.partly_sent:,} of them partly sent" if back.partly_sent else ""
         left = f", {progress.pending:,} to go" if batch.state == S.CANCELLING and progress.pending else ""
-        return f"{words}{partly}{left}."
+        return f"{text}{partly}{left}."
     paused = "Paused. " if batch.state == S.PAUSED else ""
     if _half_prepared(batch):
         looked_at = f"{batch.selected_count:,} threads matched, {batch.taken_count:,} included."
@@ -91,8 +91,8 @@ def batch_progress_text(batch: Batch, progress: Progress) -> str:
         return "No thread was taken."
     done = progress.taken - progress.pending
     moved = batch.taken_count - progress.taken
-    words = f"{paused}{done:,} of {progress.taken:,} threads done."
-    return f"{words} {moved:,} continued in a later batch." if moved > 0 else words
+    text = f"{paused}{done:,} of {progress.taken:,} threads done."
+    return f"{text} {moved:,} continued in a later batch." if moved > 0 else text
 
 
 def _half_prepared(batch: Batch) -> bool:
@@ -124,12 +124,12 @@ def _policies(batch: Batch) -> dict[str, Any]:
     if "policies" not in batch.settings:
         return {"policies": {}}
     try:
-        words = policies_summary(batch_policies(batch))
+        text = policies_summary(batch_policies(batch))
     except ValueError as error:
-        words = f"can't be read: {error}"
+        text = f"can't be read: {error}"
     return {
         "policies": batch.settings["policies"],
-        "policies_summary": words,
+        "policies_summary": text,
         "policies_version": batch.settings.get("policies_version"),
     }
 
@@ -202,9 +202,9 @@ class BatchAdmin(RowPageAdmin[Batch]):
         progress = batch_progress(batch)
         is_open = batch.state in OPEN_STATES
         try:
-            words = selection_summary(batch.filter)
+            text = selection_summary(batch.filter)
         except (SelectionError, KeyError, ValueError) as error:
-            words = [("Selection", f"can't be read: {error}")]
+            text = [("Selection", f"can't be read: {error}")]
         may_retry = request.user.has_perm(BATCH_KINDS[Batch.Kind.RETRY].permission)
         return self.page(
             request,
@@ -216,9 +216,9 @@ class BatchAdmin(RowPageAdmin[Batch]):
             is_open=is_open,
             workers=workers_state() if batch.state in _NEEDS_WORKERS else None,
             percent=batch_percent(batch, progress),
-            progress_words=batch_progress_text(batch, progress),
+            progress_text=batch_progress_text(batch, progress),
             progress_url=reverse("admin:migration_app_batch_progress", args=[batch.pk]),
-            selection_summary=words,
+            selection_summary=text,
             selected=f"{batch.selected_count:,}",
             taken=f"{batch.taken_count:,}",
             **_policies(batch),
@@ -248,11 +248,11 @@ class BatchAdmin(RowPageAdmin[Batch]):
             threads_url=batch_threads_url(batch),
             retries=[
                 {
-                    "words": words,
+                    "text": text,
                     "count": f"{progress.by_status[status]:,}",
                     "url": _retry_url(batch, status=status),
                 }
-                for status, words in _RETRYABLE.items()
+                for status, text in _RETRYABLE.items()
                 if may_retry and not is_open and progress.by_status.get(status)
             ],
         )

@@ -132,10 +132,10 @@ def _figures(kind: BatchKind, preflight: Preflight) -> list[tuple[str, str]]:
             ("Items", totals.items),
             ("API calls, about", reads + totals.items + 3 * totals.threads),
         ]
-    told = [(label, _at_least(preflight, count)) for label, count in figures]
+    rows = [(label, _at_least(preflight, count)) for label, count in figures]
     if kind.figures == "sends":
-        told.append(("To send", bytes_text(totals.payload_bytes)))
-    return told
+        rows.append(("To send", bytes_text(totals.payload_bytes)))
+    return rows
 
 
 def _policy_rows(preflight: Preflight, form: ConfirmForm) -> list[dict[str, Any]]:
@@ -146,7 +146,7 @@ def _policy_rows(preflight: Preflight, form: ConfirmForm) -> list[dict[str, Any]
             "field": form[f"{POLICY_FIELD}{effect.name}"],
             "title": POLICY_TEXTS[effect.name].title,
             "why": POLICY_TEXTS[effect.name].reason,
-            "words": POLICY_TEXTS[effect.name].choices[effect.choice],
+            "text": POLICY_TEXTS[effect.name].choices[effect.choice],
             "threads": f"{effect.threads:,}",
             "parts": f"{effect.parts:,}",
             "idle": not effect.threads,

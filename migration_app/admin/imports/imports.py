@@ -63,14 +63,14 @@ def import_progress_text(row: SourceImport) -> str:
     """Say how far an import is."""
     if row.state == SourceImport.State.WAITING:
         return "Waiting for a worker."
-    words = f"{bytes_text(row.bytes_read)} of {bytes_text(row.file_bytes)} read"
+    text = f"{bytes_text(row.bytes_read)} of {bytes_text(row.file_bytes)} read"
     rejected = f", {row.reject_count:,} rejected" if row.reject_count else ""
     again = (
         f" Try {row.attempts} of {settings.IMPORT_MAX_ATTEMPTS}: the worker before this one ended early."
         if row.state == SourceImport.State.RUNNING and row.attempts > 1
         else ""
     )
-    return f"{words}{rejected}.{again}"
+    return f"{text}{rejected}.{again}"
 
 
 @admin.register(SourceImport)
@@ -145,10 +145,10 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
             return csrf_protect(self._upload)(request)
         except (DiskFullError, OSError) as error:
             # Checking the token reads the body into the temporary directory; keeping it fills the database's disk.
-            words = str(error) if isinstance(error, DiskFullError) else disk_full_text(error)
-            if not words:
+            text = str(error) if isinstance(error, DiskFullError) else disk_full_text(error)
+            if not text:
                 raise
-            return self._full_page(words)
+            return self._full_page(text)
 
     def _upload(self, request: HttpRequest) -> HttpResponse:
         if request.method != "POST":
@@ -169,9 +169,10 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
         messages.success(request, f"{row.file_name} was uploaded; a worker will read it.")
         return HttpResponseRedirect(reverse("admin:migration_app_sourceimport_change", args=[row.pk]))
 
-    def _full_page(self, words: str) -> HttpResponse:
+    def _full_page(self, cause: str) -> HttpResponse:
         # Without the form: its token would be read from the body, which could not be stored.
-        text = f"{words}\nNothing of this upload was stored. When there is space, go back and upload the file again.\n"
+        advice = "Nothing of this upload was stored. When there is space, go back and upload the file again."
+        text = f"{cause}\n{advice}\n"
         return HttpResponse(text, content_type="text/plain; charset=utf-8", status=507)
 
     def _upload_page(
@@ -227,7 +228,7 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
             state=progress_badge(row.state),
             is_open=is_open,
             percent=import_percent(row),
-            progress_words=import_progress_text(row),
+            progress_text=import_progress_text(row),
             progress_url=reverse("admin:migration_app_sourceimport_progress", args=[row.pk]),
             again_url=reverse("admin:migration_app_sourceimport_again", args=[row.pk])
             if request.user.has_perm(IMPORT) and import_restartable(row)

@@ -70,7 +70,7 @@ def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str
             {
                 "row": row,
                 "percent": import_percent(row),
-                "words": import_progress_text(row),
+                "text": import_progress_text(row),
                 "url": reverse("admin:migration_app_sourceimport_change", args=[row.pk]),
                 "progress_url": reverse("admin:migration_app_sourceimport_progress", args=[row.pk]),
             }
@@ -135,7 +135,7 @@ def _batch_row(batch: Batch) -> dict[str, Any]:
     return {
         "batch": batch,
         "percent": batch_percent(batch, progress),
-        "words": batch_progress_text(batch, progress),
+        "text": batch_progress_text(batch, progress),
         "url": reverse("admin:migration_app_batch_change", args=[batch.pk]),
         "progress_url": reverse("admin:migration_app_batch_progress", args=[batch.pk]),
     }
@@ -144,13 +144,13 @@ def _batch_row(batch: Batch) -> dict[str, Any]:
 def _needs(lines: Sequence[TallyLine], by_status: Mapping[str, int]) -> list[dict[str, Any]]:
     """What waits for a person, the most urgent first; nothing where there is nothing."""
     needs = []
-    for status, words in (
+    for status, text in (
         (S.NEEDS_REVIEW, "need review: their conversation is not what was planned"),
         (S.BLOCKED, "blocked by a finding: correct the archive, retry or exclude"),
         (S.SOURCE_MISSING, "no longer known to the source"),
     ):
         if by_status.get(status):
-            needs.append(_need(by_status[status], "thread", words, _threads_url(status=status)))
+            needs.append(_need(by_status[status], "thread", text, _threads_url(status=status)))
     if by_status.get(S.FAILED):
         failed = tally_sums([line for line in lines if line.status == S.FAILED], lambda line: line.error_code)
         errors = sorted(failed.items(), key=lambda entry: (-entry[1], entry[0]))[:_SHOWN]
@@ -163,7 +163,7 @@ def _needs(lines: Sequence[TallyLine], by_status: Mapping[str, int]) -> list[dic
             )
             for code, count in errors
         ]
-    for rows, noun, words, name, query in (
+    for rows, noun, text, name, query in (
         (
             walk(OrphanConversation.objects.all(), {"state": "open"}),
             "unconfirmed create",
@@ -180,20 +180,20 @@ def _needs(lines: Sequence[TallyLine], by_status: Mapping[str, int]) -> list[dic
         ),
         (
             FormerConversation.objects.filter(
-                fate="given_up", delete_after__isnull=True, deleted_at__isnull=True
+                outcome="given_up", delete_after__isnull=True, deleted_at__isnull=True
             ),
             "conversation",
             "given up in doubt, which the target does not delete",
             "formerconversation",
-            "?fate__exact=given_up",
+            "?outcome__exact=given_up",
         ),
     ):
         count = counted_up_to(rows, COUNTED_UP_TO)
         if count:
-            needs.append(_need(count, noun, words, reverse(f"admin:migration_app_{name}_changelist") + query))
+            needs.append(_need(count, noun, text, reverse(f"admin:migration_app_{name}_changelist") + query))
     return needs
 
 
-def _need(count: int, noun: str, words: str, url: str) -> dict[str, Any]:
-    told = f"{count:,}" if count <= COUNTED_UP_TO or noun == "thread" else f"more than {COUNTED_UP_TO:,}"
-    return {"count": told, "noun": noun if count == 1 else f"{noun}s", "words": words, "url": url}
+def _need(count: int, noun: str, text: str, url: str) -> dict[str, Any]:
+    shown = f"{count:,}" if count <= COUNTED_UP_TO or noun == "thread" else f"more than {COUNTED_UP_TO:,}"
+    return {"count": shown, "noun": noun if count == 1 else f"{noun}s", "text": text, "url": url}

@@ -54,8 +54,8 @@ def superusers_only(view: View) -> View:
             raise Http404("The queues hold nothing of this kind.") from error
         except RedisError:
             logger.warning("the queue can't be reached", exc_info=True)
-            words = "The queue's server can't be reached (REDIS_URL)."
-            return HttpResponse(words, content_type="text/plain; charset=utf-8", status=503)
+            text = "The queue's server can't be reached (REDIS_URL)."
+            return HttpResponse(text, content_type="text/plain; charset=utf-8", status=503)
 
     return guarded
 

@@ -55,7 +55,7 @@ _SHOWN_FOR = dt.timedelta(hours=1)
 """How long the list shows the result of the last conversions."""
 
 
-def _look(assistant: Assistant, actor: Actor, data: Mapping[str, Any]) -> str:
+def _check(assistant: Assistant, actor: Actor, data: Mapping[str, Any]) -> str:
     if not settings.SOURCE_BASE_URL:
         raise ActRefusedError("No live source is configured (SOURCE_BASE_URL).")
     checks_request(assistant_pks=[assistant.pk], actor=actor, reason=data["reason"])
@@ -103,7 +103,7 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
     )
     change_list_template = "migration_app/prompts/assistant_list.html"
     acts: ClassVar[Mapping[str, Act]] = {
-        "look": Act(_look, CheckForm, (CONVERT,)),
+        "check": Act(_check, CheckForm, (CONVERT,)),
         "use": Act(_use, OtherContentForm, (CONVERT,)),
         "keep": Act(_keep, OtherContentForm, (CONVERT,)),
     }
@@ -179,7 +179,7 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
         )
         more = {
             "conversions": newest if is_recent else None,
-            "conversions_words": _words(newest) if newest else "",
+            "conversions_text": _words(newest) if newest else "",
             "workers": workers_state() if newest and newest.waiting else None,
         }
         return super().changelist_view(request, {**(extra_context or {}), **more})
@@ -278,7 +278,7 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
             request,
             "prompts/assistant.html",
             http_status=400 if refused else 200,
-            look_form=refused.get("look") or CheckForm(),
+            check_form=refused.get("check") or CheckForm(),
             other_form=refused.get("other")
             or OtherContentForm(initial={"other": other.pk if other else None}),
             title=str(assistant),
@@ -292,13 +292,13 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
             findings=finding_rows(version.findings) if version else [],
             threads_url=_threads_url(assistant),
             outcome=_outcome_badge(assistant),
-            look=_check_badge(assistant),
+            source_check=_check_badge(assistant),
             other=other,
             other_payload=pretty_json(source_object_value(other)) if other else "",
             may_decide=request.user.has_perm(CONVERT),
-            may_look=request.user.has_perm(CONVERT) and bool(settings.SOURCE_BASE_URL),
+            may_check=request.user.has_perm(CONVERT) and bool(settings.SOURCE_BASE_URL),
             act_urls=self.act_urls(assistant),
-            workers=workers_state() if assistant.look == Assistant.Look.ASKED else None,
+            workers=workers_state() if assistant.source_check == Assistant.SourceCheck.ASKED else None,
             convert_url=convert_url if may_convert and assistant.status != Assistant.Status.QUEUED else "",
             audit=AuditEvent.objects.filter(
                 subject_kind="assistant", subject_id=assistant.assistant_id
@@ -327,7 +327,9 @@ def _outcome_badge(assistant: Assistant) -> Badge | None:
 def _check_badge(assistant: Assistant) -> Badge | None:
     colours = {"asked": "primary", "same": "success", "changed": "warning", "missing": "warning"}
     return (
-        Badge(assistant.get_look_display(), colours.get(assistant.look, "danger")) if assistant.look else None
+        Badge(assistant.get_source_check_display(), colours.get(assistant.source_check, "danger"))
+        if assistant.source_check
+        else None
     )
 
 

@@ -118,7 +118,7 @@ def _hand_off(admin: PromptAdmin, request: HttpRequest, pk: int) -> HttpResponse
         )
     else:
         version = prompt.active_version or prompt.current_version
-    words, ended = dashboard_text()
+    text, ended = dashboard_text()
     return admin.page(
         request,
         "prompts/hand_off.html",
@@ -131,7 +131,7 @@ def _hand_off(admin: PromptAdmin, request: HttpRequest, pk: int) -> HttpResponse
         blocks=_blocks(version) if version else [],
         may_export=request.user.has_perm(EXPORT),
         may_change=request.user.has_perm(CHANGE),
-        dashboard_text=words,
+        dashboard_text=text,
         dashboard_ended=ended,
     )
 

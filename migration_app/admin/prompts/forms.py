@@ -36,7 +36,7 @@ class ConvertForm(ConsoleForm):
 class CheckForm(ReasonForm):
     """Why an assistant is fetched again."""
 
-    ids = "look-%s"
+    ids = "check-%s"
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -73,13 +73,13 @@ def steps_of(version: PromptVersion) -> list[dict[str, str]]:
     if version.state == S.RETIRED:
         at = len(order)
     steps = []
-    for place, (_state, words) in enumerate(_STEPS):
+    for place, (_state, text) in enumerate(_STEPS):
         look = "here" if place == at else "done" if place < at else "ahead"
-        steps.append({"words": words, "look": look})
+        steps.append({"text": text, "look": look})
     if version.state == S.REJECTED:
-        steps[1:] = [{"words": "In review", "look": "done"}, {"words": "Rejected", "look": "here"}]
+        steps[1:] = [{"text": "In review", "look": "done"}, {"text": "Rejected", "look": "here"}]
     if version.state == S.RETIRED:
-        steps.append({"words": "Retired", "look": "here"})
+        steps.append({"text": "Retired", "look": "here"})
     return steps
 
 
@@ -201,7 +201,7 @@ def spec_parts(version: PromptVersion) -> dict[str, Any]:
         "variables": spec_variables(spec),
         "tools": [
             {"name": name, "type": label(as_object(tool).get("type")), "json": pretty_json(tool)}
-            | {"words": label(as_object(tool).get("description") or "")}
+            | {"text": label(as_object(tool).get("description") or "")}
             for name, tool in zip(tool_names(tools), tools, strict=True)
         ],
         "settings": [

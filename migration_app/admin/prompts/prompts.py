@@ -70,7 +70,7 @@ class WaitingFilter(ExactFilter):
 
     def options(self) -> list[tuple[str, str]]:
         """Every kind of waiting."""
-        return [(value, words) for value, (words, _condition) in _WAITING.items()]
+        return [(value, text) for value, (text, _condition) in _WAITING.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 - Django's
         """Narrow the list."""
@@ -170,10 +170,10 @@ class PromptAdmin(RowPageAdmin[Prompt]):
         """The optional note, and whether such ids have ended."""
         if not prompt.dashboard_prompt_id:
             return "–"
-        words, ended = dashboard_text()
+        text, ended = dashboard_text()
         return format_html(
             '<span class="mc-mono" title="{}"><bdi>{}</bdi></span> {}',
-            words,
+            text,
             prompt.dashboard_prompt_id,
             badge_html(Badge("ended" if ended else "ends 2026-11-30", "danger" if ended else "warning")),
         )
@@ -280,7 +280,7 @@ class PromptAdmin(RowPageAdmin[Prompt]):
         active = next((version for version in versions if version.state == PromptVersion.State.ACTIVE), None)
         active = active or prompt.active_version
         conversion = conversion_before(shown) if shown else None
-        words, ended = dashboard_text()
+        text, ended = dashboard_text()
         step = next_step(request, prompt, shown) if shown else None
         noted = {name: getattr(prompt, name) for name in ("dashboard_prompt_id", "dashboard_prompt_version")}
         review_form = refused.get("review") or ReviewForm()
@@ -314,7 +314,7 @@ class PromptAdmin(RowPageAdmin[Prompt]):
             more_versions=prompt.versions.count() - len(versions),
             may_export=request.user.has_perm(EXPORT),
             may_change=request.user.has_perm(CHANGE),
-            dashboard_text=words,
+            dashboard_text=text,
             dashboard_ended=ended,
             audit=AuditEvent.objects.filter(subject_kind="prompt", subject_id=prompt.slug).order_by("-id")[
                 :10

@@ -94,8 +94,8 @@ def _parsed(name: str, text: str, errors: list[FormError]) -> Any:
         )
         return None
     except json.JSONDecodeError as error:
-        words = f"This is no JSON: {error.msg}, in line {error.lineno}, column {error.colno}."
-        errors.append(FormError(name, words))
+        summary = f"This is no JSON: {error.msg}, in line {error.lineno}, column {error.colno}."
+        errors.append(FormError(name, summary))
         return None
     except _SourceError as error:
         errors.append(FormError(name, str(error)))
@@ -108,14 +108,14 @@ def _parsed(name: str, text: str, errors: list[FormError]) -> Any:
         return None
     wanted = _SHAPES[name]
     if not isinstance(value, wanted):
-        words = "a list: [ … ]" if wanted is list else "an object: { … }"
-        errors.append(FormError(name, f"This must be {words}."))
+        summary = "a list: [ … ]" if wanted is list else "an object: { … }"
+        errors.append(FormError(name, f"This must be {summary}."))
         return None
     troubles: set[str] = set()
     copied = copy_json(value, troubles)
     if troubles:
-        words = "half a surrogate pair, a number too large, or too many levels"
-        errors.append(FormError(name, f"This holds something that no request can carry: {words}."))
+        summary = "half a surrogate pair, a number too large, or too many levels"
+        errors.append(FormError(name, f"This holds something that no request can carry: {summary}."))
     return copied
 
 

@@ -73,7 +73,7 @@ class ReadinessAdmin(ReadOnlyAdmin[TargetModel]):
         """Add asking, replacing and the CSV of functions."""
         wrap = self.admin_site.admin_view
         return [
-            path("look/<slug:kind>/", wrap(self.look_view), name="migration_app_readiness_look"),
+            path("check/<slug:kind>/", wrap(self.check_view), name="migration_app_readiness_check"),
             path("replace/", wrap(self.replace_view), name="migration_app_readiness_replace"),
             path("functions.csv", wrap(self.csv_view), name="migration_app_readiness_functions"),
             *super().get_urls(),
@@ -130,7 +130,7 @@ class ReadinessAdmin(ReadOnlyAdmin[TargetModel]):
         self._allow(request)
         return HttpResponseRedirect(self.list_url())
 
-    def look_view(self, request: HttpRequest, kind: str) -> HttpResponse:
+    def check_view(self, request: HttpRequest, kind: str) -> HttpResponse:
         """POST: have the target asked, or calls counted, by a job."""
         self._allow(request, CHANGE)
         if kind not in ReadinessCheck.Kind.values:
@@ -194,8 +194,8 @@ class ReadinessAdmin(ReadOnlyAdmin[TargetModel]):
 
     def _replaced(self, request: HttpRequest, made: int, left: list[str]) -> HttpResponse:
         if made:
-            words = "1 draft was made. It is" if made == 1 else f"{made} drafts were made. Each is"
-            messages.success(request, f"{words} reviewed and activated like any other.")
+            text = "1 draft was made. It is" if made == 1 else f"{made} drafts were made. Each is"
+            messages.success(request, f"{text} reviewed and activated like any other.")
         if left:
             shown = ", ".join(left[:10]) + (" …" if len(left) > 10 else "")
             messages.warning(request, f"Left as they are, changed meanwhile or done before: {shown}.")

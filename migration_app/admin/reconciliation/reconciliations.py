@@ -94,8 +94,8 @@ def reconciliation_summary(row: Reconciliation) -> str:
     """Say how far it is."""
     if row.state == _S.QUEUED and not row.check_name:
         return "Waiting for a worker."
-    words = f"{totals(row)['looked']:,} rows checked"
-    return f"{words}; now: {row.check_name}." if row.state in OPEN_STATES else f"{words}."
+    text = f"{totals(row)['looked']:,} rows checked"
+    return f"{text}; now: {row.check_name}." if row.state in OPEN_STATES else f"{text}."
 
 
 class ReviewForm(ReasonForm):
@@ -263,7 +263,7 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
             is_open=is_open,
             workers=workers_state() if is_open else None,
             percent=reconciliation_percent(row),
-            progress_words=reconciliation_summary(row),
+            progress_text=reconciliation_summary(row),
             progress_url=reverse("admin:migration_app_reconciliation_progress", args=[row.pk]),
             totals=totals(row),
             checks=check_rows(row),

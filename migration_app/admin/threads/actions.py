@@ -18,9 +18,9 @@ _PREFLIGHT = ThreadAction(
     reason_required=False,
 )
 _ERASE_WORDS = ThreadAction(
-    name="erase_words",
+    name="erase_server_messages",
     title="Erase server messages",
-    permission="migration_app.erase_server_words",
+    permission="migration_app.erase_server_messages",
     icon="ink_eraser",
     button="Erase messages",
     lead="Erases messages of the target or the source about these threads, which may quote content. "

@@ -31,10 +31,10 @@ def thread_link(thread: Thread) -> str:
     return format_html('<a class="mc-link mc-mono" href="{}"><bdi>{}</bdi></a>', url, thread.thread_id)
 
 
-def _by_id(rows: QuerySet[M], words: str) -> QuerySet[M]:
+def _by_id(rows: QuerySet[M], text: str) -> QuerySet[M]:
     # The thread's key first: an OR over two tables would read every row of both.
-    thread_pk = Thread.objects.filter(thread_id=words).values_list("pk", flat=True).first()
-    return rows.filter(Q(conversation_id=words) | Q(thread_id=thread_pk))
+    thread_pk = Thread.objects.filter(thread_id=text).values_list("pk", flat=True).first()
+    return rows.filter(Q(conversation_id=text) | Q(thread_id=thread_pk))
 
 
 class ChunkInline(ReadOnlyInline):
@@ -90,9 +90,9 @@ class ConversationAdmin(ReadOnlyAdmin[Conversation]):
     readonly_fields = fields
     inlines = (ChunkInline,)
 
-    def found_by(self, rows: QuerySet[Conversation], words: str) -> QuerySet[Conversation]:
+    def found_by(self, rows: QuerySet[Conversation], text: str) -> QuerySet[Conversation]:
         """Search by exact ids."""
-        return _by_id(rows, words)
+        return _by_id(rows, text)
 
     show_thread = column("thread", lambda conversation: thread_link(conversation.thread))
     show_state = badge_column("state", lambda conversation: conversation_badge(conversation.state))
@@ -124,13 +124,13 @@ class FormerConversationAdmin(ReadOnlyAdmin[FormerConversation]):
     list_display = (
         "show_id",
         "show_thread",
-        "show_fate",
+        "show_outcome",
         "item_count",
-        "show_residue",
+        "show_left_behind",
         "actor",
-        "show_parted",
+        "show_detached",
     )
-    list_filter = (choice_filter("outcome", "fate", list(FormerConversation.Fate.choices)),)
+    list_filter = (choice_filter("outcome", "outcome", list(FormerConversation.Outcome.choices)),)
     list_select_related = ("thread",)
     search_fields = ("conversation_id",)
     search_help_text = "Exact conversation or thread id"
@@ -138,24 +138,24 @@ class FormerConversationAdmin(ReadOnlyAdmin[FormerConversation]):
     fields = (
         "show_id",
         "show_thread",
-        "show_fate",
+        "show_outcome",
         "item_count",
-        "show_whole_residue",
+        "show_all_left_behind",
         "show_deletion",
         "reason",
         "actor",
         "show_created",
-        "show_parted",
+        "show_detached",
     )
     readonly_fields = fields
 
-    def found_by(self, rows: QuerySet[FormerConversation], words: str) -> QuerySet[FormerConversation]:
+    def found_by(self, rows: QuerySet[FormerConversation], text: str) -> QuerySet[FormerConversation]:
         """Search by exact ids."""
-        return _by_id(rows, words)
+        return _by_id(rows, text)
 
     show_thread = column("thread", lambda former: thread_link(former.thread))
     show_created = moment_column("created (UTC)", "created_at", seconds=True)
-    show_parted = moment_column("parted (UTC)", "parted_at", seconds=True)
+    show_detached = moment_column("detached (UTC)", "detached_at", seconds=True)
 
     @admin.display(description="conversation id")
     def show_id(self, former: FormerConversation) -> str:
@@ -163,19 +163,19 @@ class FormerConversationAdmin(ReadOnlyAdmin[FormerConversation]):
         return format_html('<span class="mc-mono">{}</span>', former.conversation_id)
 
     @admin.display(description="outcome")
-    def show_fate(self, former: FormerConversation) -> str:
+    def show_outcome(self, former: FormerConversation) -> str:
         """Result, coloured where something was left behind that should be gone."""
-        return badge_html(Badge(former.get_fate_display(), "warning" if former.residue else ""))
+        return badge_html(Badge(former.get_outcome_display(), "warning" if former.left_behind else ""))
 
     @admin.display(description="left behind")
-    def show_residue(self, former: FormerConversation) -> str:
+    def show_left_behind(self, former: FormerConversation) -> str:
         """Whether reading found something left."""
-        return "yes" if former.residue else "–"
+        return "yes" if former.left_behind else "–"
 
     @admin.display(description="left behind")
-    def show_whole_residue(self, former: FormerConversation) -> str:
+    def show_all_left_behind(self, former: FormerConversation) -> str:
         """What reading did not confirm to be gone."""
-        return former.residue or "nothing: confirmed by reading, or there was nothing to delete"
+        return former.left_behind or "nothing: confirmed by reading, or there was nothing to delete"
 
     @admin.display(description="deletion")
     def show_deletion(self, former: FormerConversation) -> str:

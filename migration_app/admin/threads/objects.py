@@ -61,9 +61,9 @@ class SourceObjectAdmin(ReadOnlyAdmin[SourceObject]):
         match = request.resolver_match
         return rows.defer("payload") if match and str(match.url_name).endswith("_changelist") else rows
 
-    def found_by(self, rows: QuerySet[SourceObject], words: str) -> QuerySet[SourceObject]:
+    def found_by(self, rows: QuerySet[SourceObject], text: str) -> QuerySet[SourceObject]:
         """Search by exact id. The index on ids begins with the kind, of which there are a few."""
-        return rows.filter(kind__in=distinct_values(SourceObject, "kind"), object_id=words)
+        return rows.filter(kind__in=distinct_values(SourceObject, "kind"), object_id=text)
 
     show_state = badge_column("state", lambda row: object_badge(row.state))
     show_received = moment_column("received (UTC)", "received_at", seconds=True)

@@ -93,9 +93,9 @@ class OrphanConversationAdmin(RowPageAdmin[OrphanConversation]):
         ]
         return super().changelist_view(request, {**(extra_context or {}), "figures": figures})
 
-    def found_by(self, rows: QuerySet[OrphanConversation], words: str) -> QuerySet[OrphanConversation]:
+    def found_by(self, rows: QuerySet[OrphanConversation], text: str) -> QuerySet[OrphanConversation]:
         """Search by exact thread id: its key first, which this table's index holds."""
-        thread = Thread.objects.filter(thread_id=words).only("pk").first()
+        thread = Thread.objects.filter(thread_id=text).only("pk").first()
         return rows.filter(thread=thread) if thread else rows.none()
 
     show_intended = moment_column("create sent (UTC)", "intended_at", seconds=True)

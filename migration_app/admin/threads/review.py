@@ -129,7 +129,7 @@ def review_context(request: HttpRequest, thread: Thread) -> dict[str, Any]:
         "conversation_state": conversation_badge(conversation.state) if conversation else None,
         "kept": conversation.continued_after if conversation else None,
         "formers": [
-            (former, Badge(former.get_fate_display(), "warning" if former.residue else ""))
+            (former, Badge(former.get_outcome_display(), "warning" if former.left_behind else ""))
             for former in thread.former_conversations.all()[:_FORMERS_SHOWN]
         ],
         "orphans": list(thread.orphans.all()[:5]),
@@ -167,18 +167,18 @@ def review_context(request: HttpRequest, thread: Thread) -> dict[str, Any]:
 
 def _messages_context(request: HttpRequest, thread: Thread, *, may_see: bool) -> dict[str, Any]:
     """Server messages of the thread: content, so only who may see that gets it, and leaves an audit row."""
-    rows = slice_of(request, "words", thread.server_words.order_by("-said_at", "item"), size=_ROWS_A_PAGE)
+    rows = slice_of(request, "text", thread.server_messages.order_by("-said_at", "item"), size=_ROWS_A_PAGE)
     if may_see and rows.total:
         audit_record(
             actor=actor_of(request),
-            verb="thread.server_words_viewed",
+            verb="thread.server_messages_viewed",
             subject_kind="thread",
             subject_id=thread.thread_id,
         )
     query = urlencode({"thread_id__exact": thread.thread_id})
     may_erase = request.user.has_perm(ACTIONS[ERASE_WORDS].permission)
     return {
-        "server_words": rows,
+        "server_messages": rows,
         "erase_url": f"{reverse('admin:migration_app_thread_act', args=[ERASE_WORDS])}?{query}"
         if may_erase
         else "",

@@ -80,9 +80,9 @@ class RunAdmin(RowPageAdmin[Run]):
             *super().get_urls(),
         ]
 
-    def found_by(self, rows: QuerySet[Run], words: str) -> QuerySet[Run]:
+    def found_by(self, rows: QuerySet[Run], text: str) -> QuerySet[Run]:
         """Search by exact id."""
-        return rows.filter(run_id=words)
+        return rows.filter(run_id=text)
 
     show_created = moment_column("created (UTC)", "created_at", seconds=True)
     show_thread = column("thread", lambda run: thread_link(run.thread))

@@ -61,7 +61,7 @@ from migration_app.threads.selections import (
     threads_count,
     threads_window,
 )
-from migration_app.threads.server_words import server_words_erase
+from migration_app.threads.server_messages import server_messages_erase
 
 _NAME_SHOWN = 14
 """Characters of a name in the list: all columns fit a window of 1400 points."""
@@ -113,9 +113,9 @@ class ThreadAdmin(RowPageAdmin[Thread]):
         )
         return [act, *super().get_urls()]
 
-    def found_by(self, rows: QuerySet[Thread], words: str) -> QuerySet[Thread]:
+    def found_by(self, rows: QuerySet[Thread], text: str) -> QuerySet[Thread]:
         """Search by exact ids, as a selection does."""
-        return thread_search(rows, words)
+        return thread_search(rows, text)
 
     # --- columns ----------------------------------------------------------------------------------
 
@@ -302,7 +302,7 @@ class ThreadAdmin(RowPageAdmin[Thread]):
         return streamed_csv(f"mapping-{timezone.now():%Y%m%d-%H%M%S}.csv", mapping_chunks(selection))
 
     def _erase(self, request: HttpRequest, selection: Mapping[str, Any], reason: str) -> HttpResponse:
-        erased = server_words_erase(selection=selection, actor=actor_of(request), reason=reason)
+        erased = server_messages_erase(selection=selection, actor=actor_of(request), reason=reason)
         messages.success(request, f"Erased what servers said of {erased:,} threads.")
         return HttpResponseRedirect(self.list_url())
 

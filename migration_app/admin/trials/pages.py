@@ -65,7 +65,7 @@ def result_badge(result: TrialResult) -> Badge:
 
 def scratch_badge(scratch: TrialScratch) -> Badge:
     """Coloured state of a scratch conversation."""
-    danger = scratch.state in (TrialScratch.State.LOST, TrialScratch.State.RESIDUE)
+    danger = scratch.state in (TrialScratch.State.LOST, TrialScratch.State.LEFT_BEHIND)
     return Badge(scratch.get_state_display(), "danger" if danger else "primary")
 
 
@@ -143,8 +143,8 @@ def trial_percent(row: Trial) -> int:
 def trial_progress_text(row: Trial) -> str:
     """Say how far it is, against its budget."""
     counts = trial_counts(row)
-    words = f"{row.calls:,} of {row.max_calls:,} calls, {row.tokens:,} of {row.max_tokens:,} tokens"
-    return f"{counts['waiting']:,} answers to come; {words}." if counts["waiting"] else f"{words}."
+    text = f"{row.calls:,} of {row.max_calls:,} calls, {row.tokens:,} of {row.max_tokens:,} tokens"
+    return f"{counts['waiting']:,} answers to come; {text}." if counts["waiting"] else f"{text}."
 
 
 def trial_estimate(row: Trial) -> list[tuple[str, str]]:
@@ -173,14 +173,14 @@ def cost_figures(costs: Costs, *, turns: int, threads: int) -> list[tuple[str, s
 
 def trial_choices(row: Trial) -> list[tuple[str, str]]:
     """What may be shown of a turn, with its text."""
-    words = {
+    text = {
         "better": "The new answer is better",
         "worse": "The new answer is worse",
         "left": "Left is better",
         "right": "Right is better",
         "same": "No difference that matters",
     }
-    return [(name, words[name]) for name in (AB_CHOICES if row.is_ab else CHOICES)]
+    return [(name, text[name]) for name in (AB_CHOICES if row.is_ab else CHOICES)]
 
 
 def _ordered(trial: Trial, turn: TrialTurn) -> list[TrialResult]:

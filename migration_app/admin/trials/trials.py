@@ -225,7 +225,7 @@ class TrialAdmin(RowPageAdmin[Trial]):
             is_open=row.state in OPEN,
             workers=workers_state() if row.state in OPEN else None,
             percent=trial_percent(row),
-            progress_words=trial_progress_text(row),
+            progress_text=trial_progress_text(row),
             progress_url=reverse(f"admin:{_NAME}_progress", args=[row.pk]),
             counts=trial_counts(row),
             estimated=trial_estimate(row),

@@ -23,8 +23,8 @@ from migration_app.archive.order.clues import listed, message_clues, step_clues
 from migration_app.archive.order.covering import (
     Tellers,
     covered,
+    text_of,
     transcript_contradicts,
-    words_of,
 )
 from migration_app.archive.order.findings import (
     conflict_finding,
@@ -151,7 +151,7 @@ def assemble_thread(
     for run_id, ordered in steps.items():
         if ordered.uncertain:
             findings.append(step_order_finding(thread_id, run_id), FINDING_BYTES)
-    asking = {kind for kind, seen in pages_of.items() if any(page.goes_on for page in seen)}
+    asking = {kind for kind, seen in pages_of.items() if any(page.continues for page in seen)}
     own_lists: tuple[tuple[SourceKind, Ordered], ...] = (("message", messages), ("run", runs))
     for kind, ordered in own_lists:
         if kind in asking and is_left_open(ordered.objects, pages_of[kind], lists.loose(kind, known)):
@@ -287,7 +287,7 @@ def _transcript_settled(
     result = covered(
         talk.objects,
         _messages_ordered(sights.lists, archived, runs, parts),
-        lambda found: words_of(sights.values[found.number]),
+        lambda found: text_of(sights.values[found.number]),
     )
     if result.differs_at is None:
         known.update({**result.same, **result.behind})
@@ -348,7 +348,7 @@ def _steps_ordered(
 
 def _cut_out(pages: Iterable[SeenPage]) -> list[Sequence[Listed]]:
     """The pages that an API cut from the whole list, by their has_more."""
-    return [page.objects for page in pages if page.goes_on is not None and page.objects]
+    return [page.objects for page in pages if page.continues is not None and page.objects]
 
 
 def _open_steps(
@@ -362,5 +362,5 @@ def _open_steps(
     for run_id, lists in by_run(pages).items():
         if is_left_open(steps[run_id].objects, lists, single[run_id]):
             yield run_id
-    if any(page.goes_on and not page.objects for page in pages) and not any(page.objects for page in pages):
+    if any(page.continues and not page.objects for page in pages) and not any(page.objects for page in pages):
         yield ""

@@ -68,7 +68,7 @@ class Covered:
     differs_at: int | None = None
 
 
-def covered(talk: Sequence[Listed], archived: Ordered, words: Words) -> Covered:
+def covered(talk: Sequence[Listed], archived: Ordered, text: Words) -> Covered:
     """Compare a transcript with the API's messages, each in its order, from the first message on.
 
     Where the order of messages of one second was a guess, the transcript's order is used.
@@ -76,9 +76,9 @@ def covered(talk: Sequence[Listed], archived: Ordered, words: Words) -> Covered:
     same: dict[str, Listed] = {}
     told = iter(talk)
     for level in _levels(archived):
-        waiting = [(words(found), found) for found in level]
+        waiting = [(text(found), found) for found in level]
         for message in itertools.islice(told, len(level)):
-            said = words(message)
+            said = text(message)
             at = next((at for at, (known, _found) in enumerate(waiting) if known == said), None)
             if at is None:
                 return Covered(differs_at=len(same))
@@ -102,7 +102,7 @@ def _levels(archived: Ordered) -> Iterator[list[Listed]]:
         yield list(group)
 
 
-def words_of(message: JsonObject) -> bytes:
+def text_of(message: JsonObject) -> bytes:
     """A digest of a message: the role, the texts, and the other content."""
     content = message.get("content")
     parts = [content] if isinstance(content, str | dict) else content if isinstance(content, list) else []

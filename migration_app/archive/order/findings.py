@@ -65,13 +65,13 @@ def step_order_finding(thread_id: str, run_id: str) -> Finding:
 
 def open_finding(listed_kind: SourceKind, kind: SourceKind, object_id: str) -> Finding:
     """A list page says that more follow, and none that was imported does."""
-    words = _WORDS[listed_kind]
+    text = _WORDS[listed_kind]
     return Finding(
-        code="list_goes_on",
+        code="list_continues",
         severity=Severity.LOSSY,
         source_kind=kind,
         source_id=object_id,
-        place=words,
-        text=f"A list page of {words} has more to follow (has_more), and no imported list continues it.",
+        place=text,
+        text=f"A list page of {text} has more to follow (has_more), and no imported list continues it.",
         advice="Import the following pages; this finding disappears with the last one.",
     )

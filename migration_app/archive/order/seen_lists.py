@@ -45,7 +45,7 @@ class _Page:
 
     kind: SourceKind
     page: ListPage
-    goes_on: bool | None
+    continues: bool | None
     ids: list[str] = dataclasses.field(default_factory=list)
 
 
@@ -76,7 +76,7 @@ class SeenLists:
             if isinstance(self._last, EmptyPage):
                 self._empty = [page for page in self._empty if page is not self._last]
             elif self._last is not None:
-                self._last.goes_on = False
+                self._last.continues = False
             return
         if isinstance(found, EmptyPage):
             if not self._origin.live:
@@ -89,7 +89,7 @@ class SeenLists:
             return
         page = self._open.get((id(found.page), found.kind))
         if page is None:
-            page = _Page(found.kind, found.page, found.page.goes_on)
+            page = _Page(found.kind, found.page, found.page.continues)
             self._open[id(found.page), found.kind] = page
             self._origin.pages.append(page)
         self._last = page
@@ -119,7 +119,7 @@ class SeenLists:
 
     def pages(self, kind: SourceKind, known: _Known) -> list[SeenPage]:
         """Every list page of a kind, each in its own order."""
-        empty = (SeenPage((), goes_on=True) for page in self._empty if (page.kind or "message") == kind)
+        empty = (SeenPage((), continues=True) for page in self._empty if (page.kind or "message") == kind)
         return [*(page for origin in self._origins.values() for page in _seen(origin, kind, known)), *empty]
 
     def loose(self, kind: SourceKind, known: _Known) -> list[list[Listed]]:
@@ -145,7 +145,7 @@ def _seen(origin: _Origin, kind: SourceKind, known: _Known) -> Iterator[SeenPage
     for page in origin.pages:
         if page.kind == kind:
             objects = _known(page.ids, known[kind])
-            yield SeenPage(objects, page.goes_on, origin.live)
+            yield SeenPage(objects, page.continues, origin.live)
 
 
 def by_run(pages: Iterable[SeenPage]) -> dict[str, list[SeenPage]]:
@@ -155,7 +155,7 @@ def by_run(pages: Iterable[SeenPage]) -> dict[str, list[SeenPage]]:
         for run_id, steps in grouped(page.objects).items():
             is_last = page.objects[-1].run_id == run_id
             parts.setdefault(run_id, []).append(
-                dataclasses.replace(page, objects=steps, goes_on=page.goes_on if is_last else None)
+                dataclasses.replace(page, objects=steps, continues=page.continues if is_last else None)
             )
     return parts
 
@@ -189,7 +189,7 @@ def list_marks(sights: Iterable[SourceObject | EmptyPage | LastPage]) -> frozens
             if found.page is not None:
                 begun = lists.get((id(found.page), found.kind))
                 if begun is None:
-                    begun = found.page, _mark(f"{found.kind} {found.page.goes_on}")
+                    begun = found.page, _mark(f"{found.kind} {found.page.continues}")
                     lists[id(found.page), found.kind] = begun
                 begun[1].update(f" {found.id}".encode(errors="replace"))
     return frozenset(marks.union(mark.digest() for _page, mark in lists.values()))

@@ -51,7 +51,7 @@ class KnownTalk:
         both = zip(message_ids, self._ids, strict=False)
         return sum(1 for _pair in itertools.takewhile(lambda pair: pair[0] == pair[1], both))
 
-    def goes_on(self, reading: Reading, message_id: str) -> bool:
+    def continues(self, reading: Reading, message_id: str) -> bool:
         """Whether a message may follow: known in this place, new after all, or in a gap.
 
         After a refused message no other may follow: the transcript differs.
@@ -82,7 +82,7 @@ class KnownTalk:
         """
         reading, known = Reading(), len(self)
         for place, message_id in enumerate(message_ids):
-            if contradicts(place) or not self.goes_on(reading, message_id):
+            if contradicts(place) or not self.continues(reading, message_id):
                 for added in self._ids[known:]:
                     del self._places[added]
                 del self._ids[known:]

@@ -16,19 +16,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from migration_app.archive.order.listed import Listed
 from migration_app.archive.order.ordering import times_evidence
 
-LIST_GOES_ON = "list_goes_on"
+LIST_CONTINUES = "list_continues"
 """The code of the finding."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SeenPage:
-    """A list of objects of one kind, as received. ``goes_on``: its ``has_more``, if any.
+    """A list of objects of one kind, as received. ``continues``: its ``has_more``, if any.
 
     ``live``: the console read it itself, up to the end of the list.
     """
 
     objects: Sequence[Listed]
-    goes_on: bool | None = None
+    continues: bool | None = None
     live: bool = False
 
 
@@ -39,14 +39,14 @@ def is_left_open(
 
     ``order`` is the whole list, oldest first; ``loose`` are objects outside of lists, by file, in their order.
     """
-    asking = [page for page in pages if page.goes_on and not page.live]
+    asking = [page for page in pages if page.continues and not page.live]
     if not asking:
         return False
     if not any(page.objects for page in asking):
         return not any(page.objects for page in pages)
     known = _Known.of(order, pages, loose, {page.objects[-1].id for page in asking if page.objects})
     told = {
-        direction for page in pages if page.goes_on is not None and (direction := _falls(page)) is not None
+        direction for page in pages if page.continues is not None and (direction := _falls(page)) is not None
     }
     # Pages of one object, or of one second, show no direction: then they all have the same one.
     return all(
@@ -94,7 +94,7 @@ class _Known:
                 if two.id in wanted:
                     beside[two.id].append(one)
         for page in pages:
-            if page.goes_on is False:
+            if page.continues is False:
                 for found in page.objects:
                     ends[found.time].append(found.id)
         reached = [places[found.id] for page in pages for found in page.objects]

@@ -165,7 +165,7 @@ class ItemsComparison:
                 self._pair(expected, None)
             self._extra.subtract(self._balance)
             self._extra = +self._extra
-            self._difference = self._in_words()
+            self._difference = self._in_text()
             self._only_missing = bool(self._balance) and min(self._balance.values()) > 0
             self._ended = True
             self._balance.clear()
@@ -205,7 +205,7 @@ class ItemsComparison:
             del self._balance[digest]
         return digest
 
-    def _in_words(self) -> Difference | None:
+    def _in_text(self) -> Difference | None:
         if self._first is None:
             return None
         expected, actual = self._first

@@ -114,10 +114,10 @@ class ConversationComparison:
             if wanted:
                 self._not_shown[METADATA] = None
             return
-        words = _metadata_text(wanted, found)
-        if words:
+        text = _metadata_text(wanted, found)
+        if text:
             expected: JsonObject = {"metadata": dict(wanted)}
-            self._metadata = Difference(self._items.seen, words, expected, {"metadata": found})
+            self._metadata = Difference(self._items.seen, text, expected, {"metadata": found})
             self._only_added = isinstance(found, dict) and not any(
                 not same_json(value, found.get(name)) for name, value in wanted.items()
             )
@@ -179,9 +179,9 @@ def _metadata_text(wanted: Mapping[str, str], found: object) -> str:
     missing = [name for name in wanted if name not in found]
     other = [name for name in wanted if name in found and not same_json(wanted[name], found[name])]
     added = [name for name in found if name not in wanted]
-    told = ((missing, "missing"), (other, "another value"), (added, "not planned"))
-    words = "; ".join(f"{what}: {labels(names)}" for names, what in told if names)
-    return f"the conversation's metadata differs ({words})" if words else ""
+    groups = ((missing, "missing"), (other, "another value"), (added, "not planned"))
+    text = "; ".join(f"{what}: {labels(names)}" for names, what in groups if names)
+    return f"the conversation's metadata differs ({text})" if text else ""
 
 
 def not_shown_findings(thread_id: str, names: Iterable[str]) -> tuple[Finding, ...]:

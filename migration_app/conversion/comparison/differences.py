@@ -17,8 +17,8 @@ _ABSENT = object()
 
 def counted(missing: int, extra: int) -> str:
     """How many planned items are missing, and how many others are there."""
-    words = ((missing, "missing"), (extra, "not planned"))
-    return ", ".join(f"{count} {word}" for count, word in words if count)
+    text = ((missing, "missing"), (extra, "not planned"))
+    return ", ".join(f"{count} {word}" for count, word in text if count)
 
 
 def numbered(count: int) -> str:

@@ -202,7 +202,7 @@ KEPT_KINDS: dict[str, FindingKind] = {
         "continued it, and a person accepted it as is.",
         "Re-migrate if they are needed: the whole thread is then sent to a new conversation.",
     ),
-    "kept_from_other_plan": FindingKind(
+    "accepted_from_other_plan": FindingKind(
         LOSSY,
         "The {items} items in the conversation differ from the snapshot's current plan, and a person accepted "
         "them as is.",

@@ -19,8 +19,8 @@ class Notes:
     source_id: str
     findings: list[Finding] = dataclasses.field(default_factory=list)
 
-    def add(self, code: str, place: str = "", **words: object) -> None:
-        """Add a finding of a code in ``KINDS``; ``words`` fill its template."""
+    def add(self, code: str, place: str = "", **text: object) -> None:
+        """Add a finding of a code in ``KINDS``; ``text`` fill its template."""
         kind = KINDS[code]
         self.findings.append(
             Finding(
@@ -29,7 +29,7 @@ class Notes:
                 source_kind=self.source_kind,
                 source_id=self.source_id,
                 place=place,
-                text=kind.text.format(**words),
+                text=kind.text.format(**text),
                 advice=kind.advice,
             )
         )

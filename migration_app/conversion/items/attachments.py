@@ -23,7 +23,7 @@ class _Attached:
     place: str
 
     @property
-    def words(self) -> dict[str, str]:
+    def details(self) -> dict[str, str]:
         return {"file_id": label(self.file_id), "tools": labels(self.tools) or "no named tool"}
 
 
@@ -35,9 +35,9 @@ def convert_attachments(
     seen: set[str] = set()
     for attached in _attached(message, notes):
         if attached.file_id in seen:
-            notes.add("attachment_repeated", attached.place, **attached.words)
+            notes.add("attachment_repeated", attached.place, **attached.details)
         elif role == "assistant" and attached.file_id in cited:
-            notes.add("attachment_cited", attached.place, **attached.words)
+            notes.add("attachment_cited", attached.place, **attached.details)
         else:
             parts += _carry(attached, role, context, notes)
         seen.add(attached.file_id)
@@ -49,15 +49,15 @@ def _carry(attached: _Attached, role: Role, context: Context, notes: Notes) -> l
     if policy == "vector_store_only":
         store = _store_of(attached, context)
         code = "attachment_in_store" if store else "attachment_without_store"
-        notes.add(code, attached.place, **attached.words, store=store)
+        notes.add(code, attached.place, **attached.details, store=store)
         return []
     if policy == "input_file" and role == "user":
-        notes.add("attachment_as_input_file", attached.place, **attached.words)
+        notes.add("attachment_as_input_file", attached.place, **attached.details)
         return [{"type": "input_file", "file_id": attached.file_id}]
     code = "attachment_as_note" if policy == "note" else "attachment_on_assistant"
-    notes.add(code, attached.place, **attached.words)
-    words = attachment_text(attached.file_id, context.filename(attached.file_id), attached.tools)
-    return [text_part(placeholder(words), role)]
+    notes.add(code, attached.place, **attached.details)
+    details = attachment_text(attached.file_id, context.filename(attached.file_id), attached.tools)
+    return [text_part(placeholder(details), role)]
 
 
 def _store_of(attached: _Attached, context: Context) -> str:

@@ -38,17 +38,17 @@ def call_note(call: JsonObject, context: Context) -> str:
     """The note's text for a call of any kind."""
     kind = kind_of(call)
     payload = call.get(kind)
-    words = call_text(kind or "tool", call.get("id"))
+    text = call_text(kind or "tool", call.get("id"))
     readable = isinstance(payload, dict) and isinstance(call.get("id"), str | None)
     if readable and kind == "function" and isinstance(payload, dict):
-        return note_text(words, [*_function_lines(payload), *_others(call, payload, kind, _FUNCTION)])
+        return note_text(text, [*_function_lines(payload), *_others(call, payload, kind, _FUNCTION)])
     if readable and kind == "code_interpreter" and isinstance(payload, dict):
         lines = _code_interpreter_lines(payload, context)
-        return note_text(words, [*lines, *_others(call, payload, kind, _CODE_INTERPRETER)])
+        return note_text(text, [*lines, *_others(call, payload, kind, _CODE_INTERPRETER)])
     if readable and kind == "file_search" and isinstance(payload, dict):
         lines = _file_search_lines(payload, context)
-        return note_text(words, [*lines, *_others(call, payload, kind, _FILE_SEARCH)])
-    return note_text(words, [section("call", call)])
+        return note_text(text, [*lines, *_others(call, payload, kind, _FILE_SEARCH)])
+    return note_text(text, [section("call", call)])
 
 
 def image_outputs(call: JsonObject) -> list[JsonObject]:

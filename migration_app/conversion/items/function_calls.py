@@ -65,8 +65,8 @@ def convert_function_call(
     output = _string(function["output"], "output", shown, notes, place)
     for field, text in (("arguments", arguments), ("output", output)):
         if len(text) > MAX_TEXT:
-            words = {"field": field, "call_id": shown, "length": len(text)}
-            notes.add("function_text_too_long", f"{place}.function.{field}", **words)
+            details = {"field": field, "call_id": shown, "length": len(text)}
+            notes.add("function_text_too_long", f"{place}.function.{field}", **details)
             return []
     call_id = target_call_id(call.get("id"), f"{notes.source_id}/{place}", used, notes, f"{place}.id")
     pair: JsonObject = {"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}

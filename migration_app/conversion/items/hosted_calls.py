@@ -50,16 +50,16 @@ def convert_hosted_call(
         return _code_interpreter(call, status, context, notes, place)
     if kind == "file_search":
         return _file_search(call, status, context, notes, place)
-    words = {
+    details = {
         "call_id": shown_id(call),
         "type": label(kind or call.get("type")),
         "origin": "Assistants v1" if kind in V1_TOOLS else "Foundry" if kind in FOUNDRY_TOOLS else "unknown",
     }
     policy = context.policies.other_tool_calls
     if policy != "note":
-        notes.add(_REFUSING[policy].format("tool_call"), place, **words)
+        notes.add(_REFUSING[policy].format("tool_call"), place, **details)
         return []
-    notes.add("tool_call_as_note", place, **words)
+    notes.add("tool_call_as_note", place, **details)
     return note_items(call, context, notes, place)
 
 
@@ -88,16 +88,16 @@ def _code_interpreter(
     policy = context.policies.code_interpreter
     images = image_outputs(call)
     outputs = as_list(as_object(call.get("code_interpreter")).get("outputs"))
-    words = {"call_id": shown_id(call), "outputs": len(outputs)}
+    details = {"call_id": shown_id(call), "outputs": len(outputs)}
     if policy in _REFUSING:
-        notes.add(_REFUSING[policy].format("code_interpreter"), place, **words)
+        notes.add(_REFUSING[policy].format("code_interpreter"), place, **details)
         return []
     native = _native_code_interpreter(call) if policy == "native" else None
     if native is not None:
         container = label(native["container_id"])
         notes.add("code_interpreter_native", place, call_id=shown_id(call), container=container)
         return [native | {"status": status}]
-    notes.add("code_interpreter_as_note", place, **words)
+    notes.add("code_interpreter_as_note", place, **details)
     for image in images:
         unknown = "given by its address" if as_uri(image.get("url")) else "of no known file"
         named = label(image_file_id(image)) or unknown
@@ -144,17 +144,17 @@ def _file_search(
 ) -> list[JsonObject]:
     policy = context.policies.file_search
     payload = as_object(call.get("file_search"))
-    words = {"call_id": shown_id(call), "results": len(as_list(payload.get("results")))}
+    details = {"call_id": shown_id(call), "results": len(as_list(payload.get("results")))}
     if policy in _REFUSING:
-        notes.add(_REFUSING[policy].format("file_search"), place, **words)
+        notes.add(_REFUSING[policy].format("file_search"), place, **details)
         return []
     native = _native_file_search(call, context) if policy == "native" else None
     if native is not None:
-        notes.add("file_search_native", place, **words)
+        notes.add("file_search_native", place, **details)
         if payload.get("ranking_options"):
-            notes.add("file_search_options_kept", f"{place}.file_search.ranking_options", **words)
+            notes.add("file_search_options_kept", f"{place}.file_search.ranking_options", **details)
         return [native | {"status": status}]
-    notes.add("file_search_as_note", place, **words)
+    notes.add("file_search_as_note", place, **details)
     return note_items(call, context, notes, place)
 
 

@@ -26,14 +26,14 @@ NOTE_BEGINS = "[migrated: "
 _HARMLESS = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 
 
-def placeholder(words: str) -> str:
+def placeholder(text: str) -> str:
     """One line that the migration writes."""
-    return f"{NOTE_BEGINS}{words}]"
+    return f"{NOTE_BEGINS}{text}]"
 
 
-def note_text(words: str, lines: Sequence[str]) -> str:
+def note_text(text: str, lines: Sequence[str]) -> str:
     """A note: what it replaces, then its lines and sections."""
-    return "\n".join([placeholder(words), *lines])
+    return "\n".join([placeholder(text), *lines])
 
 
 def text_part(text: str, role: str) -> JsonObject:

@@ -194,9 +194,9 @@ def _account_for_resources(assistant: JsonObject, kinds: set[str], notes: Notes)
             used = _settings(as_object(resources), tool, notes, "tool_resources")
             _note_unknown(used, frozenset({name}), notes, f"tool_resources.{tool}")
     unused = {tool: value for tool, value in as_object(resources).items() if tool not in kinds}
-    words = resource_summary(unused if isinstance(resources, dict) else resources)
-    if words:
-        notes.add("tool_resources_unused", "tool_resources", resources=words)
+    text = resource_summary(unused if isinstance(resources, dict) else resources)
+    if text:
+        notes.add("tool_resources_unused", "tool_resources", resources=text)
 
 
 def carry_setting(value: str, notes: Notes, place: str) -> str:

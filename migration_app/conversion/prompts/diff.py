@@ -24,7 +24,7 @@ _WORDS_FROM = 60
 """Texts from this length on are compared by words."""
 _LISTS_COMPARED = 90_000
 
-Fate = Literal["added", "removed", "changed", "moved"]
+ChangeKind = Literal["added", "removed", "changed", "moved"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Change:
     path: str
     before: str | None
     after: str | None
-    words: TextDiff | None = None
+    text: TextDiff | None = None
     """Replaces the two values if both are long texts."""
 
 
@@ -43,7 +43,7 @@ class ToolChange:
     """What became of one tool; ``more`` counts changes that are not listed."""
 
     name: str
-    fate: Fate
+    kind: ChangeKind
     changes: tuple[Change, ...] = ()
     more: int = 0
 
@@ -71,10 +71,10 @@ class SpecDiff:
             said.append(
                 f"instructions (−{self.instructions.removed:,} +{self.instructions.added:,} characters)"
             )
-        for fate in ("added", "removed", "changed", "moved"):
-            count = sum(tool.fate == fate for tool in self.tools)
+        for kind in ("added", "removed", "changed", "moved"):
+            count = sum(tool.kind == kind for tool in self.tools)
             if count:
-                said.append(f"{count} tool{'s' if count > 1 else ''} {fate}")
+                said.append(f"{count} tool{'s' if count > 1 else ''} {kind}")
         names = list(
             dict.fromkeys(change.path.partition(".")[0].partition("[")[0] for change in self.settings)
         )
@@ -142,7 +142,7 @@ def _tools(before: Sequence[Any], after: Sequence[Any]) -> tuple[tuple[ToolChang
         for name, tool in left.items()
         if name not in right
     ]
-    unchanged = len(shared_left) - sum(change.fate in ("changed", "moved") for change in found)
+    unchanged = len(shared_left) - sum(change.kind in ("changed", "moved") for change in found)
     return tuple(found), unchanged
 
 
@@ -176,8 +176,8 @@ def _changes(before: object, after: object, path: str) -> Iterator[Change]:
         long_texts = (
             isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) >= _WORDS_FROM
         )
-        words = text_diff(str(before), str(after)) if long_texts else None
-        yield Change(path, _shown(before), _shown(after), words)
+        text = text_diff(str(before), str(after)) if long_texts else None
+        yield Change(path, _shown(before), _shown(after), text)
 
 
 def _list_changes(before: list[Any], after: list[Any], path: str) -> Iterator[Change]:

@@ -140,8 +140,8 @@ def _whole(low: int, high: int | None = None) -> Check:
     def check(place: str, value: object) -> Iterator[SpecProblem]:
         number = value if isinstance(value, int) and not isinstance(value, bool) else low - 1
         if number < low or (high is not None and number > high):
-            words = f"from {low} to {high}" if high is not None else f"from {low} up"
-            yield SpecProblem(place, f"it must be a whole number {words}")
+            text = f"from {low} to {high}" if high is not None else f"from {low} up"
+            yield SpecProblem(place, f"it must be a whole number {text}")
 
     return check
 

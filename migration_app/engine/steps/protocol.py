@@ -131,7 +131,7 @@ def _sendable(work: Work) -> None:
     if work.conversation.state == Conversation.State.DELETING:
         raise records.not_whole()
     if work.conversation.continued_after is not None:
-        raise records.kept_as_it_is()
+        raise records.accepted_as_is()
 
 
 async def _conversation(work: Work) -> Conversation:

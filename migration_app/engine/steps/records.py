@@ -52,7 +52,7 @@ def not_whole() -> NeedsReviewError:
     )
 
 
-def kept_as_it_is() -> NeedsReviewError:
+def accepted_as_is() -> NeedsReviewError:
     """Why nothing more is sent to a kept conversation."""
     return NeedsReviewError(
         "conversation_continued",
@@ -136,10 +136,10 @@ def conversation_given_up(entry: Entry, conversation: Conversation, *, why: str,
     if conversation.mapped_at is not None:
         raise ValueError(f"{conversation.conversation_id} has been in the mapping")
     restarts = entry.thread.restarts + 1
-    entry.parts["parted"] = {
-        "fate": str(FormerConversation.Fate.GIVEN_UP),
+    entry.parts["detached"] = {
+        "outcome": str(FormerConversation.Outcome.GIVEN_UP),
         "item_count": item_count,
-        "residue": "",
+        "left_behind": "",
         "reason": why,
         "delete_in": settings.DOUBT_DELETE_AFTER_SECONDS,
     }
@@ -285,7 +285,9 @@ def thread_to_review(entry: Entry, conversation: Conversation | None, review: Ne
     work_ended(entry)
 
 
-def thread_kept(entry: Entry, conversation: Conversation, plan: ThreadPlan | None, *, foreign: int) -> None:
+def thread_accepted(
+    entry: Entry, conversation: Conversation, plan: ThreadPlan | None, *, foreign: int
+) -> None:
     """A person keeps the conversation as it is: ours up to ``continued_after``, the rest its application's.
 
     What the source has beyond is among the counted findings. ``plan`` is None where the one that
@@ -302,13 +304,13 @@ def thread_kept(entry: Entry, conversation: Conversation, plan: ThreadPlan | Non
         continued_after=kept,
     )
     if plan is None:
-        lost = {**entry.thread.finding_counts, "kept_from_other_plan": 1}
+        lost = {**entry.thread.finding_counts, "accepted_from_other_plan": 1}
         measures: dict[str, Any] = {"finding_counts": lost, "fidelity": Fidelity.LOSSY.value}
     else:
         measures = plan_measures(plan)
     entry.transition(
         S.VERIFIED,
-        "thread.kept",
+        "thread.accepted",
         reason=f"{why(entry)} Ours: the first {kept} items, read and equal. Not ours: {foreign} after them.",
         error_code="",
         error_text="",
@@ -321,7 +323,7 @@ def thread_kept(entry: Entry, conversation: Conversation, plan: ThreadPlan | Non
 def thread_remigrated(entry: Entry, conversation: Conversation | None, item_count: int) -> None:
     """Leave the conversation where it is; the thread waits for its batch to backfill it into a new one."""
     if conversation is not None:
-        parted(entry, FormerConversation.Fate.LEFT, item_count)
+        detached(entry, FormerConversation.Outcome.LEFT, item_count)
         entry.event(
             "conversation.left",
             after=conversation.conversation_id,
@@ -330,7 +332,7 @@ def thread_remigrated(entry: Entry, conversation: Conversation | None, item_coun
     # Not "thread.queued": cancelling the batch from here on leaves a thread without a conversation.
     entry.transition(
         S.QUEUED,
-        "thread.begun_anew",
+        "thread.remigrated",
         reason=why(entry),
         pending_work=Thread.Work.BACKFILL,
         error_code="",
@@ -345,13 +347,13 @@ def _settled(entry: Entry) -> dict[str, Any]:
     return {"restarts": 0} if entry.thread.restarts else {}
 
 
-def parted(entry: Entry, fate: str, item_count: int, residue: str = "") -> None:
-    """The thread and its conversation part; ``residue`` is what stays at the target."""
+def detached(entry: Entry, outcome: str, item_count: int, left_behind: str = "") -> None:
+    """The thread and its conversation part; ``left_behind`` is what stays at the target."""
     entry.parts.pop("deleted", None)  # its row goes with all the others
-    entry.parts["parted"] = {
-        "fate": str(fate),
+    entry.parts["detached"] = {
+        "outcome": str(outcome),
         "item_count": item_count,
-        "residue": residue,
+        "left_behind": left_behind,
         "reason": why(entry),
     }
 

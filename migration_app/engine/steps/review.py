@@ -17,7 +17,7 @@ from migration_app.threads.plans import conversation_plan
 _S = Conversation.State
 
 
-async def thread_keep(work: Work) -> None:
+async def thread_accept(work: Work) -> None:
     """Keep a claimed thread's conversation: ours as far as it was sent, from there on its application's.
 
     What was sent must still be there unchanged, else the thread stays in review. Raises GatewayError and
@@ -58,7 +58,7 @@ async def _keep(work: Work) -> None:
     conversation.continued_after = ownership.intact
     conversation.fingerprint = ownership.fingerprint
     plan = await work.database.run(conversation_plan, work.thread, conversation)
-    records.thread_kept(work.entry, conversation, plan, foreign=ownership.foreign)
+    records.thread_accepted(work.entry, conversation, plan, foreign=ownership.foreign)
 
 
 async def thread_remigrate(work: Work) -> None:

@@ -13,7 +13,7 @@ delete whose answer was lost shows there, and what is deleted already is not in 
 does no harm. Only ids are deleted that ``engine.steps.ownership`` recognizes as ours: what is listed now, and what was
 recorded when it was appended, for a list may lag behind. What is not ours stops the roll back before its first
 delete, unless the operator chose otherwise. Nothing is called gone that was not asked for by its id and found gone:
-what remains is the *residue*.
+what remains is the *left_behind*.
 
 Must not import jobs or rq.
 """
@@ -71,7 +71,7 @@ async def _nothing_to_delete(work: Work, conversation: Conversation | None) -> N
         lost = "The thread was rolled back when its create had not been answered."
         records.create_lost(work.entry, plan, lost)
         records.create_failed(work.entry)
-    await _end(work, conversation, residue="")
+    await _end(work, conversation, left_behind="")
 
 
 async def _roll_back(work: Work, conversation: Conversation) -> None:
@@ -98,9 +98,9 @@ async def _roll_back(work: Work, conversation: Conversation) -> None:
             if (sent := sum(chunk.item_count for chunk in work.chunks))
             else ""
         )
-        await _end(work, conversation, residue=left)
+        await _end(work, conversation, left_behind=left)
         return
-    await _delete_conversation(work, conversation, residue=unasked)
+    await _delete_conversation(work, conversation, left_behind=unasked)
 
 
 async def _delete_items(work: Work, conversation: Conversation, ownership: Ownership) -> str:
@@ -229,7 +229,7 @@ def _try_later(work: Work, text: str) -> None:
         raise GatewayError("not_deleted", text, outcome=Outcome.UNKNOWN, permanent=False)
 
 
-async def _delete_conversation(work: Work, conversation: Conversation, *, residue: str) -> None:
+async def _delete_conversation(work: Work, conversation: Conversation, *, left_behind: str) -> None:
     undo_records.conversation_deleting(work.entry, conversation)
     await work.write()
     try:
@@ -240,13 +240,13 @@ async def _delete_conversation(work: Work, conversation: Conversation, *, residu
         _try_later(work, error.text)
         stays = error.text
     if stays:
-        residue += f"{stays} The conversation itself, read as empty, is still there."
-    await _end(work, conversation, residue=residue.strip())
+        left_behind += f"{stays} The conversation itself, read as empty, is still there."
+    await _end(work, conversation, left_behind=left_behind.strip())
 
 
-async def _end(work: Work, conversation: Conversation | None, *, residue: str) -> None:
+async def _end(work: Work, conversation: Conversation | None, *, left_behind: str) -> None:
     orphans, plan = await work.database.run(_afterwards, work.thread, conversation)
-    undo_records.rolled_back(work.entry, conversation, residue=residue, orphans=orphans, plan=plan)
+    undo_records.rolled_back(work.entry, conversation, left_behind=left_behind, orphans=orphans, plan=plan)
     await work.write()
 
 

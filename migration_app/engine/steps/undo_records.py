@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from migration_app.archive.ids import storable_text
 from migration_app.contracts import ThreadPlan
 from migration_app.engine.journal import Entry
-from migration_app.engine.steps.records import ID_LENGTH, not_whole, parted, why, work_ended
+from migration_app.engine.steps.records import ID_LENGTH, detached, not_whole, why, work_ended
 from migration_app.models import Conversation, FormerConversation, Thread
 from migration_app.threads.assessments import plan_measures
 
@@ -53,18 +53,23 @@ def conversation_deleting(entry: Entry, conversation: Conversation) -> None:
 
 
 def rolled_back(
-    entry: Entry, conversation: Conversation | None, *, residue: str, orphans: int, plan: ThreadPlan | None
+    entry: Entry,
+    conversation: Conversation | None,
+    *,
+    left_behind: str,
+    orphans: int,
+    plan: ThreadPlan | None,
 ) -> None:
-    """The thread has no conversation any more. ``residue`` says what reading did not confirm to be gone."""
+    """The thread has no conversation any more. ``left_behind`` says what reading did not confirm to be gone."""
     said = [why(entry)]
     if conversation is None:
         said.append("It had no conversation, so nothing was deleted.")
     elif conversation.state == Conversation.State.CREATING:
         said.append("Its conversation's create was never answered, so there is none that can be found.")
     else:
-        parted(entry, FormerConversation.Fate.ROLLED_BACK, conversation.item_count, residue)
+        detached(entry, FormerConversation.Outcome.ROLLED_BACK, conversation.item_count, left_behind)
         said.append(f"Conversation {conversation.conversation_id}, {conversation.item_count} items of ours.")
-        said.append(residue or "Reading confirmed that they are gone.")
+        said.append(left_behind or "Reading confirmed that they are gone.")
     if orphans:
         creates = "1 create" if orphans == 1 else f"{orphans} creates"
         said.append(f"On the orphan ledger stays what nobody can find: {creates} without an answer.")

@@ -45,13 +45,13 @@ class Command(BaseCommand):
         listing = acts.add_parser("list", help="show the newest batches")
         listing.add_argument("--state", choices=Batch.State.values, help="only those in this state")
         listing.add_argument("--limit", type=int, default=_LISTED, metavar="N", help="how many (default 20)")
-        for name, words in (
+        for name, text in (
             ("pause", "pause it after the current chunk"),
             ("resume", "resume a paused batch"),
             ("cancel", "take its work back from the threads that are not done"),
             ("change", "change its throttle while it runs"),
         ):
-            act = acts.add_parser(name, help=words)
+            act = acts.add_parser(name, help=text)
             act.add_argument("batch", type=int, metavar="BATCH", help="its number")
             if name == "change":
                 add_throttle_arguments(act)

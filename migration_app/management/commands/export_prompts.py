@@ -76,7 +76,7 @@ class Command(BaseCommand):
         changed = len(state.missing) + len(state.stale)
         self.stdout.write(f"{len(export.files)} files in {directory}, {changed} of them new or changed.")
 
-    def _tell(self, state: DirectoryState, words: tuple[str, str, str]) -> None:
-        for word, names in zip(words, (state.missing, state.stale, state.left_over), strict=True):
+    def _tell(self, state: DirectoryState, text: tuple[str, str, str]) -> None:
+        for word, names in zip(text, (state.missing, state.stale, state.left_over), strict=True):
             for name in names:
                 self.stdout.write(f"{word}: {name}")

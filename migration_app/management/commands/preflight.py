@@ -73,7 +73,7 @@ class Command(BaseCommand):
         say(f"{found.blocked:>12,}  stop at a blocking finding: nothing of them is sent")
         if found.begun:
             say(f"{found.begun:>12,}  have a conversation already: they send less than is counted here")
-        for words, count in (
+        for text, count in (
             ("threads would be sent", totals.threads),
             ("messages", totals.messages),
             ("items", totals.items),
@@ -81,7 +81,7 @@ class Command(BaseCommand):
             ("API calls", totals.calls),
             ("bytes of items", totals.payload_bytes),
         ):
-            say(f"{count:>12,}  {words}")
+            say(f"{count:>12,}  {text}")
         for title, rows in (
             ("Skipped, by status", [(count, status) for status, count in found.refused_by_status.items()]),
             (
@@ -103,8 +103,8 @@ class Command(BaseCommand):
         ):
             if rows:
                 say(f"{title}:")
-            for count, words in rows:
-                say(f"{count:>12,}  {words}")
+            for count, text in rows:
+                say(f"{count:>12,}  {text}")
 
     def _write(self, path: pathlib.Path, found: Preflight) -> None:
         try:

@@ -83,11 +83,11 @@ class Command(BaseCommand):
         for start in range(0, versions.count(), _A_FETCH):
             for ready in readiness_of(versions[start : start + _A_FETCH]):
                 unusable += ready.grade == "error"
-                words = " ".join(problem.text for problem in ready.problems)
+                text = " ".join(problem.text for problem in ready.problems)
                 version = ready.version
                 self.stdout.write(
                     f"{ready.grade:<7}  {version.prompt.slug} v{version.number} ({version.get_state_display()})  "
-                    f"{ready.model}  {words}".rstrip()
+                    f"{ready.model}  {text}".rstrip()
                 )
         if unusable:
             raise CommandError(f"{unusable} prompt{'s' * (unusable != 1)} could not be used today.")

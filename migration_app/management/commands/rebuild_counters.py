@@ -28,8 +28,8 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         """Say what is off, then rebuild."""
         differences = counters_differences()
-        for words in differences[:_SHOWN]:
-            self.stdout.write(words)
+        for text in differences[:_SHOWN]:
+            self.stdout.write(text)
         if len(differences) > _SHOWN:
             self.stdout.write(f"and {len(differences) - _SHOWN:,} more")
         if options["check"]:

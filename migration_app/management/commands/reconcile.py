@@ -114,16 +114,16 @@ class Command(BaseCommand):
     def _tell_calls(self, checks: set[str], sample: int | None, options: dict[str, Any]) -> None:
         found = calls_estimate(checks=checks, sample_size=sample, seed=options["seed"])
         about = "" if found.exact else "about "
-        words = f"{about}{found.target_calls:,} reading calls to the target for {about}{found.threads:,} conversations"
+        text = f"{about}{found.target_calls:,} reading calls to the target for {about}{found.threads:,} conversations"
         if "live" in checks:
-            words += f", {found.live_calls:,} to the live source"
-        (self.stdout if options["count"] else self.stderr).write(f"{words[:1].upper()}{words[1:]}.")
+            text += f", {found.live_calls:,} to the live source"
+        (self.stdout if options["count"] else self.stderr).write(f"{text[:1].upper()}{text[1:]}.")
 
     def _queue(self, row: Reconciliation) -> None:
         enqueue(RECONCILIATION_TASK, row.pk)
         self.stdout.write(f"Reconciliation {row.pk} is in the queue; manage.py reconcile --report {row.pk}")
-        if words := workers_missing():
-            self.stderr.write(words)
+        if text := workers_missing():
+            self.stderr.write(text)
 
     def _run(self, row: Reconciliation) -> Reconciliation:
         console = Console(stderr=True)

@@ -97,8 +97,8 @@ class Command(BaseCommand):
             if options["queue"]:
                 enqueue(TRIAL_TASK, row.pk)
                 self.stdout.write(f"Try-out {row.pk} is in the queue; manage.py try_prompt --report {row.pk}")
-                if words := workers_missing():
-                    self.stderr.write(words)
+                if text := workers_missing():
+                    self.stderr.write(text)
                 return
             with stop_at_signals() as stop:
                 left = trial_work(
@@ -188,11 +188,11 @@ class Command(BaseCommand):
             (str(label), results_of(row).filter(state=state).count())
             for state, label in TrialResult.State.choices
         ]
-        told = ", ".join(f"{label}: {count:,}" for label, count in states if count)
-        self.stdout.write(f"Try-out {row.pk} is {row.get_state_display()}. {told}.")
+        counts = ", ".join(f"{label}: {count:,}" for label, count in states if count)
+        self.stdout.write(f"Try-out {row.pk} is {row.get_state_display()}. {counts}.")
         self.stdout.write(
             f"Spent: {row.calls:,} calls, {row.tokens:,} tokens, {row.cleaning_calls:,} reads and deletes. "
-            f"{trial_tally(row).words}"
+            f"{trial_tally(row).text}"
         )
         if options["csv"]:
             try:
@@ -203,7 +203,7 @@ class Command(BaseCommand):
         left = list(scratches_left(row)) if row.state not in (Trial.State.QUEUED, Trial.State.RUNNING) else []
         for scratch in left:
             self.stderr.write(
-                f"Left at the target: {scratch} ({scratch.get_state_display()}). {scratch.residue}"
+                f"Left at the target: {scratch} ({scratch.get_state_display()}). {scratch.left_behind}"
             )
         if row.error_text:
             self.stderr.write(row.error_text)

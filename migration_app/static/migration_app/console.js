@@ -45,7 +45,7 @@
       bar.setAttribute("aria-valuetext", `${state.percent}%`);
     }
     for (const place of box.querySelectorAll("[data-percent]")) place.textContent = `${state.percent}%`;
-    for (const place of box.querySelectorAll("[data-words]")) place.textContent = state.text;
+    for (const place of box.querySelectorAll("[data-text]")) place.textContent = state.text;
     for (const place of document.querySelectorAll(`[data-counts-of="${box.dataset.progressUrl}"] [data-count]`)) {
       const count = state.counts[place.dataset.count] || 0;
       place.textContent = Number(count).toLocaleString("en");
@@ -136,8 +136,8 @@
     for (const form of document.querySelectorAll("form[data-max-bytes]")) guardUpload(form);
     for (const select of document.querySelectorAll("select[data-policy]")) {
       select.addEventListener("change", () => {
-        const words = document.querySelector(`[data-words-of="${select.id}"]`);
-        words.textContent = select.selectedOptions[0].dataset.words;
+        const text = document.querySelector(`[data-text-of="${select.id}"]`);
+        text.textContent = select.selectedOptions[0].dataset.text;
       });
     }
     document.addEventListener("click", (event) => {

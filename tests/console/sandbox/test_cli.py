@@ -45,7 +45,7 @@ def test_command_says_where_it_listens_and_ends_on_a_signal(
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "text"),
     [
         (["--faults", "flood"], "'flood' is no fault"),
         (["--seed", "nowhere.jsonl"], "can't read the seed"),

@@ -90,7 +90,7 @@ def test_spec_may_be_a_bare_kind() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "words"),
+    ("spec", "text"),
     [
         ("flood:POST", "'flood' is no fault; there are latency, rate_limit"),
         ("hang:(", "not a regular expression"),

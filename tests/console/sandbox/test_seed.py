@@ -129,7 +129,7 @@ def test_what_no_server_holds_is_counted_and_not_served(value: Json) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "words"),
+    ("line", "text"),
     [
         (b"{", "seed, line 2: not JSON"),
         (b'"hello"', "seed, line 2: expected an API object"),

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.db.models.functions import Now
 
 from migration_app.audit.command_line import command_actor
-from migration_app.models import AuditEvent, ServerWords
+from migration_app.models import AuditEvent, ServerMessage
 from tests.factories import ThreadFactory
 
 
@@ -32,14 +32,14 @@ def test_a_command_writes_the_operating_systems_user_into_the_trail(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("LOGNAME", "admin")
-    ServerWords.objects.create(thread=ThreadFactory.create(), code="refused", words="no", said_at=Now())
-    call_command("erase_words", all=True, reason="asked for by the user")
-    assert not ServerWords.objects.exists()
-    (event,) = AuditEvent.objects.filter(verb="thread.server_words_erased")
+    ServerMessage.objects.create(thread=ThreadFactory.create(), code="refused", text="no", said_at=Now())
+    call_command("erase_server_messages", all=True, reason="asked for by the user")
+    assert not ServerMessage.objects.exists()
+    (event,) = AuditEvent.objects.filter(verb="thread.server_messages_erased")
     assert (event.actor, event.actor_user_id) == (command_actor().name, None)
 
 
 @pytest.mark.django_db
 def test_words_are_erased_for_a_reason_only() -> None:
     with pytest.raises(CommandError, match="Say why with --reason"):
-        call_command("erase_words", all=True)
+        call_command("erase_server_messages", all=True)

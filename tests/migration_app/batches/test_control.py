@@ -176,10 +176,10 @@ def test_a_speed_out_of_bounds_is_refused_in_words(speed: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("state", "goes_on"), [(state, state in {"preparing", "running"}) for state in STATES]
+    ("state", "continues"), [(state, state in {"preparing", "running"}) for state in STATES]
 )
-def test_workers_go_on_with_batches_that_are_worked_on_only(state: str, goes_on: bool) -> None:
-    assert control.batch_control(batch_in(state).pk).goes_on is goes_on
+def test_workers_go_on_with_batches_that_are_worked_on_only(state: str, continues: bool) -> None:
+    assert control.batch_control(batch_in(state).pk).may_continue is continues
 
 
 # --- urgent work ----------------------------------------------------------------------------------

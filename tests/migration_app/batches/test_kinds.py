@@ -67,7 +67,7 @@ def test_rolling_back_takes_what_has_or_may_have_a_conversation(
         ("complete", "conversation_continued", True),
         ("open", "difference", True),
         ("verified", "plan_changed", True),
-        ("verified", "kept_source_grown", True),
+        ("verified", "accepted_source_grown", True),
         ("complete", "source_grown", False),
         ("deleting", "rollback_begun", False),
         ("deleting", "conversation_continued", False),
@@ -79,7 +79,7 @@ def test_keeping_takes_threads_in_review_whose_conversation_can_be_kept(
     state: str, code: str, expected: bool
 ) -> None:
     thread(S.NEEDS_REVIEW, state, code)
-    assert taken("keep") == expected
+    assert taken("accept") == expected
 
 
 @pytest.mark.parametrize(
@@ -96,15 +96,15 @@ def test_beginning_anew_takes_threads_in_review_that_have_a_conversation_to_leav
     status: str, state: str, expected: bool
 ) -> None:
     thread(status, state)
-    assert taken("anew") == expected
+    assert taken("remigrate") == expected
 
 
-@pytest.mark.parametrize("kind", ["rollback", "keep", "anew"])
+@pytest.mark.parametrize("kind", ["rollback", "accept", "remigrate"])
 @pytest.mark.parametrize("status", S.values)
 def test_what_is_left_out_has_a_reason(kind: str, status: str) -> None:
     assert BATCH_KINDS[kind].skip_reason(status).endswith(".")
 
 
 def test_a_source_that_grew_behind_a_kept_conversation_is_not_backfilled_by_itself() -> None:
-    thread(S.NEEDS_REVIEW, "verified", "kept_source_grown")
+    thread(S.NEEDS_REVIEW, "verified", "accepted_source_grown")
     assert not taken("backfill")

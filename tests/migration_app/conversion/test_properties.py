@@ -45,9 +45,9 @@ PLANNED = [{"items": EVERY_ITEM}]
 PART_DROPPED = {"text_empty", "part_type_unknown", "image_blocks"}
 ANNOTATION_DROPPED = {"annotation_on_user"}
 CALL_DROPPED = {
-    f"{kind}_{fate}"
+    f"{kind}_{outcome}"
     for kind in ("function_call", "code_interpreter", "file_search", "tool_call")
-    for fate in ("not_carried", "blocks")
+    for outcome in ("not_carried", "blocks")
 }
 ATTACHMENT_DROPPED = {
     "attachment_repeated",

@@ -65,7 +65,7 @@ def test_it_is_emptied_and_deleted_and_the_threads_own_stays(thread: Thread, san
     due()
     assert given_up_due()
     former = deleted()
-    assert (former.delete_after, former.residue) == (None, "")
+    assert (former.delete_after, former.left_behind) == (None, "")
     assert former.deleted_at is not None
     stored = sandbox.control.conversation(former.conversation_id)
     assert (stored.deleted, stored.items) == (True, [])
@@ -95,11 +95,11 @@ def test_it_is_tried_again_until_it_is_gone(thread: Thread, sandbox: RunningSand
     assert former.deleted_at is None
     assert former.delete_after is not None
     assert former.delete_after > timezone.now()
-    assert former.residue.startswith("Not deleted yet")
+    assert former.left_behind.startswith("Not deleted yet")
     sandbox.control.clear_faults()
     due()
     assert deleted().deleted_at is not None
-    assert FormerConversation.objects.get().residue == ""
+    assert FormerConversation.objects.get().left_behind == ""
 
 
 def test_a_target_without_deletes_keeps_it_and_that_is_said(thread: Thread, sandbox: RunningSandbox) -> None:
@@ -107,7 +107,7 @@ def test_a_target_without_deletes_keeps_it_and_that_is_said(thread: Thread, sand
     due()
     former = deleted()
     assert (former.delete_after, former.deleted_at) == (None, None)
-    assert "no way to delete items" in former.residue
+    assert "no way to delete items" in former.left_behind
 
 
 def test_one_that_somebody_deleted_already_is_gone(thread: Thread, sandbox: RunningSandbox) -> None:
@@ -128,7 +128,7 @@ def test_of_several_the_one_that_is_due_longest_is_taken_first(thread: Thread) -
     FormerConversation.objects.create(
         thread=thread,
         conversation_id="conv_later",
-        fate=first.fate,
+        outcome=first.outcome,
         delete_after=timezone.now() - dt.timedelta(milliseconds=1),
     )
     taken = [given_up_claim(), given_up_claim()]

@@ -102,7 +102,7 @@ def test_a_worker_killed_at_any_boundary_leaves_work_that_the_next_one_completes
     assert_conversation_holds_exactly_the_thread(thread, sandbox)
     assert (thread.status, thread.pending_work, thread.lease_token) == ("verified", "", None)
     orphans = OrphanConversation.objects.count()
-    given_up = FormerConversation.objects.filter(fate="given_up", delete_after__isnull=False)
+    given_up = FormerConversation.objects.filter(outcome="given_up", delete_after__isnull=False)
     assert len(sandbox.control.state().items) <= 1 + orphans + len(given_up)
     assert len(given_up) == (fuse in UNSENT and not repeats_refused)
     if bomb.at == "after post create":

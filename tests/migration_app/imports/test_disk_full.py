@@ -64,7 +64,7 @@ def failing_once(real: Callable[..., object], error: Exception, *, at_call: int)
 
 
 @pytest.mark.parametrize(
-    ("error", "words"),
+    ("error", "text"),
     [
         (server_full(), "disk of the database server is full"),
         (psycopg.errors.DiskFull("x"), "make room there"),

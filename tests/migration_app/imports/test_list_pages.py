@@ -26,7 +26,7 @@ from tests.migration_app.imports.support import (
 
 pytestmark = pytest.mark.django_db
 
-CODE = "list_goes_on"
+CODE = "list_continues"
 TOLD = [message(f"m{number:02}", 200 + number) for number in range(12)]
 NEWER = listed(*TOLD[:3:-1], has_more=True)
 OLDER = listed(*TOLD[3::-1], has_more=False)

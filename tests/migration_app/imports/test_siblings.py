@@ -67,14 +67,14 @@ def test_objects_are_read_wherever_they_stand_in_a_document(document: Any) -> No
 @pytest.mark.parametrize(
     "document",
     [
-        {"thread": thread(), "messages": "words"},
+        {"thread": thread(), "messages": "text"},
         {"thread": thread(), "messages": "[words"},
         {"thread": thread(), "messages": 7},
         {"thread": thread(), "runs": True},
-        {**thread(), "messages": "words"},
-        {"thread_id": "thread_1", "messages": "words"},
+        {**thread(), "messages": "text"},
+        {"thread_id": "thread_1", "messages": "text"},
         {"thread_id": "thread_1", "run_id": "run_1", "run_steps": 7, "messages": [M1]},
-        {**run("run_1"), "steps": "words"},
+        {**run("run_1"), "steps": "text"},
         {"thread": thread(), "messages": [M1], "older_messages": [SAID]},
         {"thread": thread(), "messages": [M1], "extra": {"a": 1, "older": [M0]}},
         {"thread_id": "thread_1", "messages": [SAID], "older_messages": [SAID]},

@@ -148,7 +148,7 @@ def test_workers_that_have_all_ended_are_noticed(
     assert Thread.objects.get().pending_work in {"", "backfill"}
 
 
-@pytest.mark.parametrize("name", ["rollback", "keep", "anew"])
+@pytest.mark.parametrize("name", ["rollback", "accept", "remigrate"])
 def test_what_is_decided_about_threads_needs_a_reason(name: str) -> None:
     with pytest.raises(CommandError, match="Say why with --reason"):
         call_command(name, all=True)

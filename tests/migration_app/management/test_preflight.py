@@ -93,7 +93,7 @@ def test_the_command_that_a_page_prints_counts_the_same_selection() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "complaint"),
+    ("text", "complaint"),
     [
         (["--all", "--policy", "attachments"], "takes NAME=CHOICE"),
         (["--all", "--policy", "attachments=shred"], "it can be: input_file"),

@@ -192,7 +192,7 @@ def test_a_worker_does_it_when_asked_to(sandbox: RunningSandbox, monkeypatch: py
     assert "No worker is running" in err
 
 
-@pytest.mark.parametrize("words", [["--sample", "0"], ["--sample", "x"], ["--whole", "--sample", "3"]])
+@pytest.mark.parametrize("text", [["--sample", "0"], ["--sample", "x"], ["--whole", "--sample", "3"]])
 def test_what_cant_be_asked_for_is_refused(words: list[str]) -> None:
     with pytest.raises(CommandError):
         run(*words)

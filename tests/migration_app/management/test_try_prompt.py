@@ -55,7 +55,7 @@ def test_a_budget_that_is_used_up_is_told_by_the_exit_code(sandbox: RunningSandb
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "text"),
     [
         ([], "Name the prompt"),
         (["nobody"], "There is no prompt version 'nobody'"),

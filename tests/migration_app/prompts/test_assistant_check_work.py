@@ -61,16 +61,16 @@ def look(assistant: Assistant, says: Any) -> Assistant:
 
 def test_an_unchanged_assistant_is_the_same(assistant: Assistant) -> None:
     look(assistant, DESK)
-    assert assistant.look_text == ""
-    assert (assistant.look, SourceObject.objects.count()) == ("same", 1)
-    assert assistant.looked_at is not None
+    assert assistant.source_check_text == ""
+    assert (assistant.source_check, SourceObject.objects.count()) == ("same", 1)
+    assert assistant.source_checked_at is not None
     verbs = list(AuditEvent.objects.order_by("id").values_list("verb", "actor"))
-    assert verbs == [("assistant.look_asked", "ada"), ("assistant.looked_at", "worker")]
+    assert verbs == [("assistant.check_asked", "ada"), ("assistant.checked", "worker")]
 
 
 def test_a_changed_assistant_is_kept_beside_the_snapshot_for_a_person_to_decide(assistant: Assistant) -> None:
     look(assistant, DESK | {"model": "gpt-4.1"})
-    assert (assistant.look, assistant.source and assistant.source.state) == ("changed", "current")
+    assert (assistant.source_check, assistant.source and assistant.source.state) == ("changed", "current")
     assert SourceObject.objects.get(state="conflict").object_id == "asst_1"
 
 
@@ -82,21 +82,21 @@ def test_a_change_that_was_dismissed_and_is_still_there_is_put_before_a_person_a
     assistant_other_dismiss(source_object_pk=other.pk, actor=ADA, reason="no")
     look(assistant, DESK | {"model": "gpt-4.1"})
     other.refresh_from_db()
-    assert (assistant.look, other.state) == ("changed", "conflict")
+    assert (assistant.source_check, other.state) == ("changed", "conflict")
 
 
 @pytest.mark.parametrize(("code", "look_is"), [("not_found", "missing"), ("unreachable", "failed")])
 def test_a_source_that_does_not_answer_with_it_is_said(assistant: Assistant, code: str, look_is: str) -> None:
     error = GatewayError(code, "The server said: away.", permanent=True, outcome=Outcome.NOTHING)
     look(assistant, error)
-    assert assistant.look == look_is
-    assert assistant.look_text
+    assert assistant.source_check == look_is
+    assert assistant.source_check_text
     assert AuditEvent.objects.order_by("-id")[0].reason == code
 
 
 def test_another_object_in_its_place_is_no_answer(assistant: Assistant) -> None:
     look(assistant, DESK | {"id": "asst_2"})
-    assert (assistant.look, SourceObject.objects.count()) == ("failed", 1)
+    assert (assistant.source_check, SourceObject.objects.count()) == ("failed", 1)
 
 
 def test_without_a_configured_source_every_look_fails_with_what_to_set(assistant: Assistant) -> None:
@@ -104,7 +104,7 @@ def test_without_a_configured_source_every_look_fails_with_what_to_set(assistant
         raise NotConfiguredError("SOURCE_BASE_URL and SOURCE_API_KEY must be set where the worker runs.")
 
     look(assistant, refuse)
-    assert (assistant.look, "SOURCE_BASE_URL" in assistant.look_text) == ("failed", True)
+    assert (assistant.source_check, "SOURCE_BASE_URL" in assistant.source_check_text) == ("failed", True)
 
 
 def test_a_worker_that_is_to_stop_leaves_the_rest(assistant: Assistant) -> None:
@@ -114,4 +114,4 @@ def test_a_worker_that_is_to_stop_leaves_the_rest(assistant: Assistant) -> None:
     connect: Callable[[], Any] = lambda: Source(DESK)  # noqa: E731 - typed as what stands for a connection
     checks_work(connect=connect, actor=ADA, stop=stop)
     assistant.refresh_from_db()
-    assert assistant.look == "asked"
+    assert assistant.source_check == "asked"

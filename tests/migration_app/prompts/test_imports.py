@@ -97,7 +97,7 @@ def test_one_bad_file_keeps_all_out(version: PromptVersion) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "words"),
+    ("changed", "text"),
     [
         ({"slug": "nobody"}, "slug: there is no prompt nobody"),
         ({"slug": "no\x00body"}, "slug: there is no prompt"),
@@ -123,7 +123,7 @@ def test_a_file_that_cant_be_taken_names_itself_and_the_key(
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "words"),
+    ("name", "content", "text"),
     [
         ("a.json", b"\xff", "it is not UTF-8"),
         ("a.json", b"[]", "it is no JSON object"),

@@ -73,7 +73,7 @@ def test_doing_it_twice_makes_no_second_version() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("new", "reason", "words"),
+    ("new", "reason", "text"),
     [("gpt-4o", "x", "name this model already"), ("gpt-5", " ", "Say why"), (" ", "x", "Choose a model")],
 )
 def test_a_replacement_that_makes_no_sense_is_refused(new: str, reason: str, words: str) -> None:

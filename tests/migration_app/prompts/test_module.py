@@ -177,7 +177,7 @@ def test_slugs_become_importable_names_that_hide_no_module() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "words"),
+    ("old", "new", "text"),
     [
         ('MODEL: Final[str] = "m"', "MODEL: Final[str] = open('x')", "MODEL, line"),
         ('MODEL: Final[str] = "m"', 'MODEL: Final[str] = f"m"', "MODEL, line"),

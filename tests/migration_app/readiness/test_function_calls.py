@@ -60,7 +60,7 @@ def claimed() -> ReadinessCheck:
 def count() -> None:
     row = claimed()
     assert calls_count(row, stop=bool)
-    check_finish(row, actor=ADA, words="done")
+    check_finish(row, actor=ADA, text="done")
 
 
 def uses() -> list[tuple[str, int, int | None, int | None, int | None]]:
@@ -100,7 +100,7 @@ def test_a_pass_that_was_stopped_goes_on_and_counts_nothing_twice(monkeypatch: p
     again = CHECKS.claim(ReadinessCheck.objects.get(kind="calls").pk)
     assert again is not None
     assert calls_count(again, stop=bool)
-    check_finish(again, actor=ADA, words="done")
+    check_finish(again, actor=ADA, text="done")
     assert uses() == [("look_up", 0, 0, 3, 3)]
 
 
@@ -111,7 +111,7 @@ def test_what_the_last_pass_counted_is_shown_while_the_next_runs(monkeypatch: py
     row = claimed()
     assert calls_count(row, stop=bool)
     assert uses() == [("look_up", 0, 0, 1, 1)]
-    check_finish(row, actor=ADA, words="done")
+    check_finish(row, actor=ADA, text="done")
     assert uses() == [("look_up", 0, 0, 2, 2)]
     count()
     assert FunctionCalls.objects.filter(name="look_up").count() == 2
@@ -141,7 +141,7 @@ def taken_over() -> ReadinessCheck:
 @pytest.mark.parametrize(
     "act",
     [
-        lambda row: check_finish(row, actor=ADA, words="done"),
+        lambda row: check_finish(row, actor=ADA, text="done"),
         lambda row: CHECKS.fail(row, error_text="the target is away", actor=ADA),
         CHECKS.hand_back,
         lambda row: CHECKS.write(row, done=1, total=1),
@@ -162,7 +162,7 @@ def test_a_worker_whose_check_was_taken_over_writes_nothing_more(
         act(first)
     assert (ReadinessCheck.objects.values().get(), list(FunctionCalls.objects.values())) == before
     assert not AuditEvent.objects.filter(verb="readiness.looked").exists()
-    check_finish(second, actor=ADA, words="done")
+    check_finish(second, actor=ADA, text="done")
     assert uses() == [("look_up", 0, 0, 1, 1)]
 
 
@@ -171,8 +171,8 @@ def test_a_worker_that_was_taken_for_dead_does_not_end_the_next_request(
 ) -> None:
     first = claimed()
     second = taken_over()
-    check_finish(second, actor=ADA, words="done")
+    check_finish(second, actor=ADA, text="done")
     check_request(kind="calls", actor=ADA)
     with pytest.raises(TaskLostError):
-        check_finish(first, actor=ADA, words="late")
+        check_finish(first, actor=ADA, text="late")
     assert ReadinessCheck.objects.get().state == "queued"

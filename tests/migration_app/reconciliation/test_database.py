@@ -290,7 +290,7 @@ def test_conversations_given_up_that_are_not_gone_when_they_should_be_are_told()
         FormerConversation.objects.create(
             thread=ThreadFactory.create(),
             conversation_id=f"conv_{number}",
-            fate="given_up",
+            outcome="given_up",
             actor="w",
             **fields,
         )
@@ -305,7 +305,7 @@ def test_a_conversation_given_up_that_a_thread_points_to_is_an_error() -> None:
     FormerConversation.objects.create(
         thread=held.thread,
         conversation_id=held.conversation_id,
-        fate="given_up",
+        outcome="given_up",
         actor="w",
         delete_after=timezone.now() + dt.timedelta(hours=1),
     )

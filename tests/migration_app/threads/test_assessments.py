@@ -107,7 +107,7 @@ def test_which_look_is_newer_is_told_by_the_pages_and_not_by_a_clock() -> None:
         [thread(), message("m1", text="Hello?")],
         [thread(metadata={"user_id": "u2"}), message("m1", text="Hello!")],
     ],
-    ids=["words", "metadata"],
+    ids=["text", "metadata"],
 )
 @pytest.mark.parametrize("many", [True, False])
 def test_a_change_of_the_same_size_is_a_change(changed: list[object], many: bool) -> None:

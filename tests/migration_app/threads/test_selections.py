@@ -26,12 +26,12 @@ def thread() -> Thread:
     return found
 
 
-@pytest.mark.parametrize("words", ["thread_1", " conv_1 ", "user_7"])
+@pytest.mark.parametrize("text", ["thread_1", " conv_1 ", "user_7"])
 def test_search_finds_by_exact_thread_conversation_or_user(thread: Thread, words: str) -> None:
     assert list(thread_search(Thread.objects.all(), words)) == [thread]
 
 
-@pytest.mark.parametrize("words", ["thread", "conv_", "%", "\x00", "'; --"])
+@pytest.mark.parametrize("text", ["thread", "conv_", "%", "\x00", "'; --"])
 def test_search_finds_nothing_by_parts_or_patterns(thread: Thread, words: str) -> None:
     found = thread_search(Thread.objects.all(), words)
     assert found.count() == (2 if not words.strip("\x00") else 0)

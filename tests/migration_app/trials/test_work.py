@@ -277,8 +277,8 @@ def test_what_can_not_be_deleted_is_listed_and_can_be_tried_again(sandbox: Runni
     sandbox.control.add_fault("unauthorized", "DELETE")
     trial = trial_made(plain_thread())
     run_trial(trial)
-    assert trial.scratches.filter(state="residue").exists()
-    assert "unauthorized" in trial.scratches.filter(state="residue")[0].residue
+    assert trial.scratches.filter(state="left_behind").exists()
+    assert "unauthorized" in trial.scratches.filter(state="left_behind")[0].left_behind
     sandbox.control.clear_faults()
     assert trial_clean(pk=trial.pk, actor=ACTOR)
     run_trial(trial)

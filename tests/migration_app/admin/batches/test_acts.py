@@ -208,7 +208,7 @@ def test_the_page_offers_what_the_state_allows_to_those_who_may(
 
 
 @pytest.mark.parametrize(
-    ("state", "started", "words"),
+    ("state", "started", "text"),
     [
         ("waiting", False, "Nothing is done before a second person has approved it."),
         ("paused", False, "Paused. Handing out work: 6 threads matched, 4 included."),

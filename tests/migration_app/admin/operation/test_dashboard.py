@@ -86,7 +86,7 @@ def test_signing_in_without_a_destination_leads_to_the_dashboard(log_in: LogIn) 
     assert b'name="next" value="/admin/"' in log_in("anonymous").get("/admin/login/").content
 
 
-@pytest.mark.parametrize(("alive", "words"), [(0, "No worker is alive"), (2, "2 workers are alive")])
+@pytest.mark.parametrize(("alive", "text"), [(0, "No worker is alive"), (2, "2 workers are alive")])
 def test_the_workers_are_counted(
     alive: int, words: str, log_in: LogIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,7 +147,7 @@ def test_conversations_that_the_target_does_not_delete_need_a_person(log_in: Log
     thread = thread_made()
     for number, fields in enumerate(({}, {"delete_after": timezone.now()}, {"deleted_at": timezone.now()})):
         FormerConversation.objects.create(
-            thread=thread, conversation_id=f"conv_{number}", fate="given_up", actor="w", **fields
+            thread=thread, conversation_id=f"conv_{number}", outcome="given_up", actor="w", **fields
         )
     html = log_in("viewer").get("/admin/").content.decode()
     assert "given up in doubt, which the target does not delete" in html

@@ -133,7 +133,7 @@ def test_an_edit_makes_a_draft_and_leaves_untouched_fields_exactly_as_they_were(
 
 
 @pytest.mark.parametrize(
-    ("changes", "field", "words"),
+    ("changes", "field", "text"),
     [
         ({"temperature": "warm"}, "temperature", "This is no number"),
         ({"temperature": "5"}, "temperature", "from 0 to 2"),
@@ -221,7 +221,7 @@ def test_a_version_is_compared_with_todays_assistant(log_in: LogIn, prompt: Prom
     ).encode()
     object_made(raw=raw, kind="assistant", object_id="asst_desk", state="conflict")
     page = client.get(url_of(prompt, "compare/?from=1&to=assistant"))
-    assert [tool.fate for tool in page.context["diff"].tools] == ["removed"]
+    assert [tool.outcome for tool in page.context["diff"].tools] == ["removed"]
     shown = client.get(url_of(prompt, "change/"))
     assert b"The assistant has changed" in shown.content
     listed = client.get(reverse("admin:migration_app_prompt_changelist"), {"waiting": "drift"})

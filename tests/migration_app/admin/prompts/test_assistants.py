@@ -131,12 +131,16 @@ def test_an_assistant_is_fetched_again_where_a_source_is_configured(
     monkeypatch.setattr(assistants_admin, "enqueue", lambda kind: calls.append(kind.name))
     assistant, client = stored(), log_in("operator")
     settings.SOURCE_BASE_URL = ""
-    client.post(act_url(assistant, "look"), {"reason": "r"})
+    client.post(act_url(assistant, "check"), {"reason": "r"})
     assert calls == []
     settings.SOURCE_BASE_URL = "http://source.example/v1"
-    client.post(act_url(assistant, "look"), {"reason": "r"})
+    client.post(act_url(assistant, "check"), {"reason": "r"})
     assistant.refresh_from_db()
-    assert (assistant.look, assistant.look_asked_by_name, calls) == ("asked", "operator", ["looks"])
+    assert (assistant.source_check, assistant.source_check_asked_by_name, calls) == (
+        "asked",
+        "operator",
+        ["looks"],
+    )
 
 
 @pytest.mark.parametrize(
@@ -153,11 +157,11 @@ def test_fetching_again_is_offered_where_it_would_be_done(
     settings.SOURCE_BASE_URL = source
     assistant = stored()
     page = log_in(role).get(reverse("admin:migration_app_assistant_change", args=[assistant.pk]))
-    assert (b'id="look-form"' in page.content) == offered
+    assert (b'id="check-form"' in page.content) == offered
 
 
 @pytest.mark.parametrize(
-    ("look", "colour"),
+    ("check", "colour"),
     [
         ("asked", "primary"),
         ("same", "success"),
@@ -170,19 +174,19 @@ def test_what_fetching_again_found_has_the_colour_of_its_urgency(
     look: str, colour: str, log_in: LogIn
 ) -> None:
     assistant = stored()
-    Assistant.objects.filter(pk=assistant.pk).update(look=look)
+    Assistant.objects.filter(pk=assistant.pk).update(source_check=look)
     page = log_in("viewer").get(reverse("admin:migration_app_assistant_change", args=[assistant.pk]))
-    assert page.context["look"].type == colour
+    assert page.context["check"].type == colour
 
 
 @pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("newcomer", 403), ("anonymous", 302)])
-@pytest.mark.parametrize("act", ["look", "use", "keep"])
+@pytest.mark.parametrize("act", ["check", "use", "keep"])
 def test_others_decide_nothing(role: str, status: int, act: str, log_in: LogIn) -> None:
     assistant, other = stored(), other_content()
     data = {"other": str(other.pk), "reason": "r"}
     assert log_in(role).post(act_url(assistant, act), data).status_code == status
     other.refresh_from_db()
-    assert (other.state, Assistant.objects.get(pk=assistant.pk).look) == ("conflict", "")
+    assert (other.state, Assistant.objects.get(pk=assistant.pk).source_check) == ("conflict", "")
 
 
 def test_the_list_tells_how_far_the_conversions_are(log_in: LogIn, enqueued: list[str]) -> None:

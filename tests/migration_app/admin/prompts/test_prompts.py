@@ -145,7 +145,7 @@ def test_an_edited_version_shows_the_findings_of_its_conversion_too(log_in: LogI
     assert len(page.context["conversion_findings"]) == 1
 
 
-@pytest.mark.parametrize(("day", "words"), [(29, "in 1 day"), (30, "today"), (31, "have ended")])
+@pytest.mark.parametrize(("day", "text"), [(29, "in 1 day"), (30, "today"), (31, "have ended")])
 def test_the_deadline_stands_beside_a_recorded_dashboard_id(
     log_in: LogIn, monkeypatch: pytest.MonkeyPatch, day: int, words: str
 ) -> None:

@@ -21,7 +21,7 @@ FUNCTIONS = reverse("admin:migration_app_readiness_functions")
 
 
 def look_url(kind: str) -> str:
-    return reverse("admin:migration_app_readiness_look", args=[kind])
+    return reverse("admin:migration_app_readiness_check", args=[kind])
 
 
 def model_made(name: str = "gpt-4o", **fields: Any) -> TargetModel:
@@ -85,7 +85,7 @@ def test_a_model_is_replaced_in_the_prompts_that_were_chosen(log_in: LogIn) -> N
 
 
 @pytest.mark.parametrize(
-    ("to", "reason", "words"),
+    ("to", "reason", "text"),
     [("o3", " ", b"Say why"), ("gpt-4o", "x", b"choose another"), ("", "x", b"Choose a model")],
 )
 def test_a_replacement_that_makes_no_sense_is_refused_on_the_page(

@@ -13,7 +13,7 @@ from tests.migration_app.admin.estate import conversation_made, thread_made
 LIST = "/admin/migration_app/conversation/"
 
 
-@pytest.mark.parametrize("words", ["conv_x", "thread_x"])
+@pytest.mark.parametrize("text", ["conv_x", "thread_x"])
 def test_the_search_finds_a_conversation_by_its_own_and_its_threads_id(words: str, log_in: LogIn) -> None:
     conversation_made(thread=thread_made(thread_id="thread_x"), conversation_id="conv_x")
     conversation_made()

@@ -15,7 +15,7 @@ from migration_app.threads.selections import selection_of_pks
 from tests.migration_app.admin.conftest import LogIn, MakeThread
 from tests.migration_app.admin.estate import batch_made, conversation_made, thread_made
 
-DECISIONS = ("keep", "anew", "rollback")
+DECISIONS = ("accept", "remigrate", "rollback")
 
 
 @pytest.fixture
@@ -73,8 +73,8 @@ def test_each_decision_starts_a_batch_with_its_audit_row(
 
 def test_the_pages_say_what_can_not_be_undone(log_in: LogIn) -> None:
     client, thread = log_in("admin"), in_review()
-    assert b"lossy finding" in client.get(page("keep", thread)).content
-    assert b"The mapping will change" in client.get(page("anew", thread)).content
+    assert b"lossy finding" in client.get(page("accept", thread)).content
+    assert b"The mapping will change" in client.get(page("remigrate", thread)).content
     assert b"Deleted items can&#x27;t be restored" in client.get(page("rollback", thread)).content
 
 
@@ -114,7 +114,7 @@ def test_beginning_anew_counts_the_whole_thread_under_the_policies_chosen(
 ) -> None:
     thread = make_thread("hi", "hello", status="needs_review", error_code="conversation_continued")
     conversation_made(thread=thread, state="complete")
-    html = log_in("admin").get(page("anew", thread)).content.decode()
+    html = log_in("admin").get(page("remigrate", thread)).content.decode()
     assert '<span class="mc-soft">Items</span><b>2</b>' in html
     assert "have a conversation already" not in html
     assert "regardless of the old ones" in html
@@ -131,7 +131,7 @@ def test_a_roll_back_tells_how_much_is_to_be_deleted(log_in: LogIn) -> None:
     ("code", "offered"),
     [
         ("conversation_continued", {"Accept as is", "Re-migrate", "Roll back", "Verify"}),
-        ("kept_source_grown", {"Accept as is", "Re-migrate", "Roll back", "Verify"}),
+        ("accepted_source_grown", {"Accept as is", "Re-migrate", "Roll back", "Verify"}),
         ("source_grown", {"Re-migrate", "Roll back", "Verify", "Backfill"}),
     ],
 )
@@ -157,7 +157,11 @@ def test_a_kept_thread_is_marked_and_says_which_items_are_left_out(
 def test_a_threads_page_names_its_former_conversations_and_their_residue(log_in: LogIn) -> None:
     thread = thread_made(status="rolled_back")
     FormerConversation.objects.create(
-        thread=thread, conversation_id="conv_old", fate="rolled_back", residue="Two items.", actor="ada"
+        thread=thread,
+        conversation_id="conv_old",
+        outcome="rolled_back",
+        left_behind="Two items.",
+        actor="ada",
     )
     html = log_in("viewer").get(thread_page(thread)).content.decode()
     assert "none yet" in html
@@ -168,7 +172,12 @@ def test_a_threads_page_names_its_former_conversations_and_their_residue(log_in:
 def test_former_conversations_are_listed_and_found_by_their_id(log_in: LogIn) -> None:
     for name in ("conv_a", "conv_b"):
         FormerConversation.objects.create(
-            thread=thread_made(), conversation_id=name, fate="left", item_count=3, reason="why", actor="ada"
+            thread=thread_made(),
+            conversation_id=name,
+            outcome="left",
+            item_count=3,
+            reason="why",
+            actor="ada",
         )
     client = log_in("viewer")
     url = reverse("admin:migration_app_formerconversation_changelist")

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from migration_app.conversion.findings.policies import codes_of_other_choices
-from migration_app.models import AuditEvent, Chunk, Resource, ServerWords, Thread
+from migration_app.models import AuditEvent, Chunk, Resource, ServerMessage, Thread
 from tests.migration_app.admin.conftest import HOSTILE, LogIn, MakeThread
 from tests.migration_app.admin.estate import batch_made, conversation_made, object_made, thread_made
 
@@ -234,13 +234,13 @@ def test_a_developer_note_is_marked(log_in: LogIn, make_thread: MakeThread) -> N
 
 
 def words_kept(thread: Thread) -> None:
-    ServerWords.objects.create(
+    ServerMessage.objects.create(
         thread=thread,
         code="item_refused",
         item=2,
         status=400,
         request_id="req_9",
-        words=f"Not that one. {HOSTILE}",
+        text=f"Not that one. {HOSTILE}",
         said_at=Now(),
     )
 
@@ -258,7 +258,7 @@ def test_a_replaced_item_says_so_and_the_targets_words_stand_beside(
     assert "Replaces an item that the target refused" in page
     assert "Not that one." in page
     assert "<script>alert(" not in page
-    assert AuditEvent.objects.filter(verb="thread.server_words_viewed", actor="operator").count() == 1
+    assert AuditEvent.objects.filter(verb="thread.server_messages_viewed", actor="operator").count() == 1
 
 
 def test_a_servers_words_are_content_that_a_viewer_does_not_see(
@@ -269,7 +269,7 @@ def test_a_servers_words_are_content_that_a_viewer_does_not_see(
     page = log_in("viewer").get(page_url(thread)).content.decode()
     assert "req_9" in page
     assert "Not that one." not in page
-    assert not AuditEvent.objects.filter(verb="thread.server_words_viewed").exists()
+    assert not AuditEvent.objects.filter(verb="thread.server_messages_viewed").exists()
 
 
 def test_an_admin_erases_a_servers_words_and_the_trail_keeps_that(
@@ -279,12 +279,12 @@ def test_an_admin_erases_a_servers_words_and_the_trail_keeps_that(
     words_kept(thread)
     words_kept(other)
     client = log_in("admin")
-    url = reverse("admin:migration_app_thread_act", args=["erase_words"])
+    url = reverse("admin:migration_app_thread_act", args=["erase_server_messages"])
     sealed = client.get(url, {"thread_id__exact": thread.thread_id}).context["selection"]
     assert "Say why" in client.post(url, {"selection": sealed, "reason": " "}).content.decode()
     client.post(url, {"selection": sealed, "reason": "asked for by the user"})
-    assert list(ServerWords.objects.values_list("thread_id", flat=True)) == [other.pk]
-    event = AuditEvent.objects.get(verb="thread.server_words_erased")
+    assert list(ServerMessage.objects.values_list("thread_id", flat=True)) == [other.pk]
+    event = AuditEvent.objects.get(verb="thread.server_messages_erased")
     assert (event.actor, event.subject_id) == ("admin", thread.thread_id)
     assert event.reason == "1 of them. asked for by the user"
 

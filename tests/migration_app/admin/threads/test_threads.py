@@ -78,7 +78,7 @@ def test_the_list_takes_as_many_queries_for_sixty_threads_as_for_one(
 
 
 @pytest.mark.parametrize(
-    "words", ["thread_x", "conv_x", "user_x"], ids=["thread id", "conversation id", "user reference"]
+    "text", ["thread_x", "conv_x", "user_x"], ids=["thread id", "conversation id", "user reference"]
 )
 def test_the_search_finds_a_thread_by_each_of_its_ids(words: str, log_in: LogIn) -> None:
     conversation_made(thread=thread_made(thread_id="thread_x", user_ref="user_x"), conversation_id="conv_x")
@@ -161,7 +161,7 @@ def test_an_operator_is_offered_all_but_exclude_roll_back_and_erasing(log_in: Lo
     thread_made()
     page = log_in("operator").get(LIST).content.decode()
     offered = {name for name in ACTIONS if f'<option value="{name}">' in page}
-    assert offered == set(ACTIONS) - {"exclude", "rollback", "erase_words"}
+    assert offered == set(ACTIONS) - {"exclude", "rollback", "erase_server_messages"}
 
 
 def test_an_admin_is_offered_every_action(log_in: LogIn) -> None:

@@ -103,7 +103,7 @@ def test_what_was_counted_is_started_with_budget_and_reason(log_in: LogIn, enque
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "text"),
     [
         ({"reason": " "}, "Say why"),
         ({"max_calls": "0"}, "The budget has 1 to"),
@@ -133,7 +133,7 @@ def test_numbers_that_are_no_longer_true_are_not_started(log_in: LogIn) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "words"),
+    ("query", "text"),
     [
         ({"a": "nobody"}, "There is no prompt version"),
         ({"a": "clerk", "b": "clerk"}, "Choose two different versions"),
@@ -239,7 +239,7 @@ def test_verdicts_are_downloaded_without_content_once_they_may_be(log_in: LogIn)
     response: Any = client.post(url)
     lines = b"".join(response.streaming_content).decode().splitlines()
     assert len(lines) == 3
-    assert "words" not in "".join(lines)
+    assert "text" not in "".join(lines)
     assert AuditEvent.objects.filter(verb="trial.exported").count() == 1
 
 
@@ -268,7 +268,9 @@ def test_a_stopped_one_goes_on_with_the_budget_that_was_given(log_in: LogIn, enq
 def test_what_was_left_at_the_target_is_listed(log_in: LogIn) -> None:
     trial = ended()
     fields: dict[str, Any] = {"trial": trial, "thread": Thread.objects.get(), "slot": "a"}
-    TrialScratch.objects.create(state="residue", conversation_id="conv_left", residue="It resists.", **fields)
+    TrialScratch.objects.create(
+        state="left_behind", conversation_id="conv_left", left_behind="It resists.", **fields
+    )
     TrialScratch.objects.create(state="lost", **fields)
     client = log_in("operator")
     page = text_of(client.get(trial_url(trial)))
@@ -280,7 +282,7 @@ def test_what_was_left_at_the_target_is_listed(log_in: LogIn) -> None:
 
 
 @pytest.mark.parametrize(
-    ("states", "offered"), [(["residue"], True), (["lost"], False), (["lost", "residue"], True)]
+    ("states", "offered"), [(["left_behind"], True), (["lost"], False), (["lost", "left_behind"], True)]
 )
 def test_cleaning_is_offered_where_there_is_something_to_delete(
     states: list[str], offered: bool, log_in: LogIn

@@ -22,7 +22,7 @@ from tests.migration_app.archive.support import (
     run,
 )
 
-CODE = "list_goes_on"
+CODE = "list_continues"
 
 
 def many(count: int, start: int = 0) -> list[JsonObject]:

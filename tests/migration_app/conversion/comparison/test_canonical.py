@@ -98,7 +98,7 @@ def test_documented_normalisations_make_no_difference(planned: dict[str, Any], f
 
 
 @pytest.mark.parametrize(
-    ("planned", "found", "words"),
+    ("planned", "found", "text"),
     [
         (
             USER,
@@ -266,7 +266,7 @@ def texts(*words: str) -> list[dict[str, Any]]:
     return [user_part(type="input_text", text=word) for word in words]
 
 
-def words_of(planned: list[dict[str, Any]], found: list[dict[str, Any]]) -> str:
+def text_of(planned: list[dict[str, Any]], found: list[dict[str, Any]]) -> str:
     """The words for a difference that there is."""
     difference = compare_items(planned, found)
     assert difference is not None
@@ -290,34 +290,34 @@ def test_an_extra_tail_is_a_difference() -> None:
 
 
 def test_items_missing_in_the_middle_are_told_as_missing_and_counted() -> None:
-    assert words_of(texts(*"abcde"), texts(*"ade")) == (
+    assert text_of(texts(*"abcde"), texts(*"ade")) == (
         "item 2 (message by user) is missing: planned 5 items, found 3; 2 missing"
     )
 
 
 def test_items_put_in_the_middle_are_told_as_not_planned_and_counted() -> None:
-    assert words_of([USER, ASSISTANT], [USER, CALL, OUTPUT, ASSISTANT]) == (
+    assert text_of([USER, ASSISTANT], [USER, CALL, OUTPUT, ASSISTANT]) == (
         "item 2 (function_call) was not planned: planned 2 items, found 4; 2 not planned"
     )
 
 
 def test_missing_and_unplanned_items_are_both_counted() -> None:
-    assert words_of(texts(*"abcd"), texts(*"axd")) == (
+    assert text_of(texts(*"abcd"), texts(*"axd")) == (
         "item 2 (message by user): content 1 (input_text) text differs at character 0 "
         "(planned 1 characters, found 1); planned 4 items, found 3; 2 missing, 1 not planned"
     )
 
 
 def test_an_item_missing_among_others_that_moved_is_counted() -> None:
-    assert words_of(texts(*"abc"), texts(*"ca")).endswith("; planned 3 items, found 2; 1 missing")
+    assert text_of(texts(*"abc"), texts(*"ca")).endswith("; planned 3 items, found 2; 1 missing")
 
 
 def test_an_item_too_many_among_others_that_moved_is_counted() -> None:
-    assert words_of(texts(*"ac"), texts(*"cba")).endswith("; planned 2 items, found 3; 1 not planned")
+    assert text_of(texts(*"ac"), texts(*"cba")).endswith("; planned 2 items, found 3; 1 not planned")
 
 
 @pytest.mark.parametrize(
-    ("found", "words"),
+    ("found", "text"),
     [
         ([ASSISTANT, USER], "item 1 (message by user) stands as item 2"),
         ([USER | {"id": "msg_2"}, OUTPUT, CALL, ASSISTANT], "item 2 (message by assistant) stands as item 4"),
@@ -327,11 +327,11 @@ def test_the_same_items_in_another_order_are_a_difference_that_says_so(
     found: list[dict[str, Any]], words: str
 ) -> None:
     planned = [USER, ASSISTANT, CALL, OUTPUT][: len(found)]
-    assert words_of(planned, found) == f"all {len(found)} items are there, in another order; first: {words}"
+    assert text_of(planned, found) == f"all {len(found)} items are there, in another order; first: {words}"
 
 
 def test_an_item_sent_twice_in_the_place_of_another_is_no_other_order() -> None:
-    assert words_of(texts(*"aab"), texts(*"abb")) == (
+    assert text_of(texts(*"aab"), texts(*"abb")) == (
         "item 2 (message by user): content 1 (input_text) text differs at character 0 "
         "(planned 1 characters, found 1)"
     )
@@ -340,7 +340,7 @@ def test_an_item_sent_twice_in_the_place_of_another_is_no_other_order() -> None:
 def test_no_words_of_a_difference_hold_content() -> None:
     planned, secret = texts("first", "second", "third"), "tide-secret"
     for found in (planned[::-1], texts(secret), texts(secret, secret, secret, secret), planned[1:]):
-        text = words_of(planned, found)
+        text = text_of(planned, found)
         assert not any(word in text for word in (secret, "third", "second"))
 
 

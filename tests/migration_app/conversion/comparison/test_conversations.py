@@ -47,7 +47,7 @@ def compared(
     return comparison
 
 
-def words_of(comparison: ConversationComparison) -> str:
+def text_of(comparison: ConversationComparison) -> str:
     difference = comparison.difference()
     assert difference is not None
     return difference.text
@@ -100,7 +100,7 @@ def test_a_plans_bodies_can_be_gone_through_again() -> None:
 
 def test_another_item_with_the_same_words_is_a_difference() -> None:
     comparison = compared(said(*"ab"), listed(*"ab"), ("msg_0", "msg_other"))
-    assert words_of(comparison) == (
+    assert text_of(comparison) == (
         "item 2 is not the one that was appended: its content is the same, but its id is msg_1, "
         "and msg_other was recorded"
     )
@@ -115,7 +115,7 @@ def test_another_item_with_the_same_words_is_a_difference() -> None:
 
 
 def test_the_first_of_several_other_ids_is_told() -> None:
-    assert words_of(compared(said(*"abc"), listed(*"abc"), ("msg_0", "x", "y"))).startswith("item 2 ")
+    assert text_of(compared(said(*"abc"), listed(*"abc"), ("msg_0", "x", "y"))).startswith("item 2 ")
 
 
 def test_an_id_that_was_never_recorded_is_not_compared() -> None:
@@ -133,14 +133,14 @@ def test_a_list_without_ids_is_no_difference_and_is_said(nothing: dict[str, Any]
 
 def test_other_words_are_told_before_other_ids() -> None:
     comparison = compared(said(*"ab"), listed(*"aX"), ("x", "y"))
-    assert words_of(comparison).startswith("item 2 (message by user): content 1")
+    assert text_of(comparison).startswith("item 2 (message by user): content 1")
 
 
 # --- metadata -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("found", "words"),
+    ("found", "text"),
     [
         ({"thread_id": "thread_1"}, "the conversation's metadata differs (missing: user_id)"),
         (METADATA | {"user_id": "u2"}, "the conversation's metadata differs (another value: user_id)"),
@@ -156,14 +156,14 @@ def test_other_words_are_told_before_other_ids() -> None:
 )
 def test_metadata_that_differs_is_told_by_its_keys(found: Any, words: str) -> None:
     comparison = compared(said("a"), listed("a"), (), METADATA, {"metadata": found})
-    assert words_of(comparison) == words
+    assert text_of(comparison) == words
     assert comparison.items_difference() is None
     assert comparison.metadata_difference == comparison.difference()
     assert comparison.metadata_only_added == ("(not planned" in words)
 
 
 def test_metadata_where_none_was_planned_is_a_difference() -> None:
-    assert words_of(compared([], [], (), {}, {"metadata": {"a": "b"}})).endswith("(not planned: a)")
+    assert text_of(compared([], [], (), {}, {"metadata": {"a": "b"}})).endswith("(not planned: a)")
 
 
 @pytest.mark.parametrize("conversation", [None, {}, {"metadata": None}])
@@ -202,7 +202,7 @@ def test_items_that_stand_there_twice_are_counted_wherever_they_stand(
 ) -> None:
     comparison = compared(said(*planned), listed(*found))
     assert comparison.repeated == repeated
-    assert words_of(comparison).endswith(f"; {repeated} of these are there twice") == bool(repeated)
+    assert text_of(comparison).endswith(f"; {repeated} of these are there twice") == bool(repeated)
 
 
 def repeats(chunks: list[str], behind: str) -> int:

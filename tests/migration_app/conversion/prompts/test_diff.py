@@ -16,8 +16,8 @@ def function(name: str, **more: Any) -> dict[str, Any]:
     return {"type": "function", "name": name, "parameters": {"type": "object", "properties": {}}, **more}
 
 
-def fates(diff: SpecDiff) -> list[tuple[str, str]]:
-    return [(tool.name, tool.fate) for tool in diff.tools]
+def changes(diff: SpecDiff) -> list[tuple[str, str]]:
+    return [(tool.name, tool.kind) for tool in diff.tools]
 
 
 def settings(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, str | None, str | None]]:
@@ -46,7 +46,13 @@ def test_a_summary_names_what_differs_without_content() -> None:
     assert diff.summary == (
         "instructions (−0 +5 characters), 2 tools added, 1 tool removed, 1 tool changed, 1 tool moved, model, text"
     )
-    assert fates(diff) == [("b", "moved"), ("a", "changed"), ("d", "added"), ("e", "added"), ("c", "removed")]
+    assert changes(diff) == [
+        ("b", "moved"),
+        ("a", "changed"),
+        ("d", "added"),
+        ("e", "added"),
+        ("c", "removed"),
+    ]
 
 
 def test_many_settings_are_counted_in_a_summary() -> None:
@@ -98,8 +104,8 @@ def test_entries_that_went_have_the_place_they_had() -> None:
 def test_long_texts_are_compared_by_words() -> None:
     words = "Looks up the tide of a day, with its height in metres and its time."
     (change,) = spec_diff({"a": words}, {"a": words.replace("metres", "feet")}).settings
-    assert change.words is not None
-    assert (change.words.removed, change.words.added) == (6, 4)
+    assert change.text is not None
+    assert (change.text.removed, change.text.added) == (6, 4)
 
 
 def test_values_of_another_type_differ() -> None:
@@ -136,4 +142,4 @@ def test_128_tools_with_schemas_are_compared() -> None:
     tools = [function(f"f{number}", description=f"Does {number}.") for number in range(128)]
     other = [*tools[:64], function("f64", description="Does something else."), *tools[65:]]
     diff = spec_diff({"tools": tools}, {"tools": other})
-    assert (fates(diff), diff.unchanged_tools) == ([("f64", "changed")], 127)
+    assert (changes(diff), diff.unchanged_tools) == ([("f64", "changed")], 127)

@@ -61,7 +61,7 @@ def test_a_spec_with_every_argument_is_taken_by_the_rules_and_by_the_description
 
 
 @pytest.mark.parametrize(
-    ("changes", "place", "words"),
+    ("changes", "place", "text"),
     [
         ({"model": "absent"}, "model", "must name its model"),
         ({"model": ""}, "model", "it is empty"),

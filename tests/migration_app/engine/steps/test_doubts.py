@@ -83,7 +83,7 @@ def test_what_is_not_there_may_still_arrive_so_the_thread_starts_over_in_a_fresh
     thread = resumed(thread)
     assert thread.status == S.VERIFIED
     former = FormerConversation.objects.get()
-    assert (former.conversation_id, former.fate, former.item_count) == (doubtful, "given_up", 40)
+    assert (former.conversation_id, former.outcome, former.item_count) == (doubtful, "given_up", 40)
     assert len(former.item_ids) == 20
     assert former.delete_after is not None
     assert former.delete_after > timezone.now()
@@ -286,7 +286,7 @@ def test_a_thread_that_starts_over_often_waits_with_growing_pauses_and_ends_with
         Thread.objects.update(attempts=0)
     assert (thread.status, thread.error_code) == (S.NEEDS_REVIEW, "started_over_too_often")
     assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600]
-    assert FormerConversation.objects.filter(fate="given_up").count() == 10
+    assert FormerConversation.objects.filter(outcome="given_up").count() == 10
     assert thread.restarts == 0
 
 

@@ -243,7 +243,7 @@ def metadata_of(sandbox: RunningSandbox, thread: Thread) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "text"),
     [
         ({"user_id": "u2"}, "another value: user_id"),
         ({"user_id": None}, "missing: user_id"),

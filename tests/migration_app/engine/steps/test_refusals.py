@@ -13,7 +13,7 @@ from migration_app.engine.steps import protocol
 from migration_app.engine.steps.refusals import halves, is_about_items
 from migration_app.gateways.connection import Connection
 from migration_app.gateways.errors import GatewayError, Outcome
-from migration_app.models import AuditEvent, Conversation, FormerConversation, ServerWords, Thread
+from migration_app.models import AuditEvent, Conversation, FormerConversation, ServerMessage, Thread
 from migration_app.threads.assessments import thread_assess
 from tests.migration_app.engine.conftest import (
     ACTOR,
@@ -147,14 +147,14 @@ def test_the_audit_trail_says_which_item_was_refused_and_the_words_stand_beside_
     event = AuditEvent.objects.get(verb="item.refused")
     assert "Item 25, from message msg_thread_1_24" in event.reason
     assert event.reason.endswith(": invalid_item (400).")
-    words = ServerWords.objects.get()
+    words = ServerMessage.objects.get()
     assert (words.thread.thread_id, words.code, words.item, words.status) == (
         "thread_1",
         "item_refused",
         25,
         400,
     )
-    assert words.words == "Invalid item."
+    assert words.text == "Invalid item."
 
 
 @pytest.mark.django_db(transaction=True)
@@ -173,7 +173,7 @@ def test_a_target_that_refuses_everything_leaves_the_thread_blocked_and_its_word
     thread = backfilled(claim(start("backfill", thread_with(messages=3))))
     assert (thread.status, thread.error_code, thread.pending_work) == ("blocked", "item_refused", "")
     assert thread.error_text == "The target refused item 1 (message by user) and every fallback."
-    assert ServerWords.objects.get(item=1).words == "Invalid item."
+    assert ServerMessage.objects.get(item=1).text == "Invalid item."
 
 
 @pytest.mark.django_db(transaction=True)

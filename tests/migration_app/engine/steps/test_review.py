@@ -11,7 +11,7 @@ from migration_app.batches.cancel import batch_take_back
 from migration_app.batches.control import batch_cancel
 from migration_app.batches.kinds import BATCH_KINDS
 from migration_app.engine.steps.protocol import thread_backfill
-from migration_app.engine.steps.review import thread_keep, thread_remigrate
+from migration_app.engine.steps.review import thread_accept, thread_remigrate
 from migration_app.engine.steps.snapshot import thread_snapshot
 from migration_app.models import AuditEvent, Chunk, Conversation, FormerConversation, SnapshotPage, Thread
 from migration_app.threads.assessments import threads_assess
@@ -64,7 +64,7 @@ def continued(thread: Thread, sandbox: RunningSandbox) -> Thread:
 
 
 def kept(thread: Thread) -> Thread:
-    see_through(thread_keep, claim(start("keep", thread)))
+    see_through(thread_accept, claim(start("accept", thread)))
     return Thread.objects.get(pk=thread.pk)
 
 
@@ -191,7 +191,7 @@ def test_a_kept_thread_is_verified_as_far_as_it_was_sent_and_the_rest_is_a_findi
     assert (finding.source_id, finding.severity.value) == ("msg_thread_1_25", "lossy")
     assert "5 items (from number 26)" in finding.text
     assert len(texts(sandbox, conversation.conversation_id)) == 26
-    reason = AuditEvent.objects.get(verb="thread.kept").reason
+    reason = AuditEvent.objects.get(verb="thread.accepted").reason
     assert reason == "a test Ours: the first 25 items, read and equal. Not ours: 1 after them."
 
 
@@ -240,7 +240,7 @@ def test_a_thread_whose_plan_changed_is_kept_by_what_was_sent(
     thread = grown(thread, range(3, 25), "import-3")
     assert backfilled(claim(start("backfill", thread))).error_code == "plan_changed"
     thread = kept(thread)
-    assert (thread.status, thread.finding_counts) == (S.VERIFIED, {"kept_from_other_plan": 1})
+    assert (thread.status, thread.finding_counts) == (S.VERIFIED, {"accepted_from_other_plan": 1})
     verified(claim(start("verify", thread)))
     assert Thread.objects.get().status == S.VERIFIED
 
@@ -267,20 +267,20 @@ def test_later_growth_of_a_kept_thread_comes_to_review_and_backfill_does_not_tak
     make_thread: MakeThread, sandbox: RunningSandbox
 ) -> None:
     thread = grown(kept(continued(make_thread(messages=25), sandbox)), range(30, 33), "import-3")
-    assert (thread.status, thread.error_code) == (S.NEEDS_REVIEW, "kept_source_grown")
+    assert (thread.status, thread.error_code) == (S.NEEDS_REVIEW, "accepted_source_grown")
     assert "accept it again, or re-migrate" in thread.error_text
     assert not Thread.objects.filter(BATCH_KINDS["backfill"].takes).exists()
     thread = kept(thread)
     assert (thread.status, thread.finding_counts) == (S.VERIFIED, {"later_messages_left_out": 1})
 
 
-@pytest.mark.parametrize("kind", ["retry", "keep", "verify"])
+@pytest.mark.parametrize("kind", ["retry", "accept", "verify"])
 def test_no_choice_appends_after_what_is_not_ours(
     make_thread: MakeThread, sandbox: RunningSandbox, kind: str
 ) -> None:
     thread = continued(make_thread(messages=25), sandbox)
     conversation_id = thread.conversation.conversation_id
-    step = {"retry": thread_backfill, "keep": thread_keep, "verify": thread_backfill}[kind]
+    step = {"retry": thread_backfill, "accept": thread_accept, "verify": thread_backfill}[kind]
     for _ in range(2):
         Thread.objects.filter(status=S.VERIFIED).update(
             status=S.NEEDS_REVIEW, error_code="conversation_continued"
@@ -310,13 +310,13 @@ def test_beginning_anew_leaves_the_old_conversation_and_fills_a_new_one(
 ) -> None:
     thread = continued(make_thread(messages=25), sandbox)
     old = thread.conversation.conversation_id
-    batch = start("anew", thread)
+    batch = start("remigrate", thread)
     see_through(thread_remigrate, claim(batch))
     thread = Thread.objects.get()
     assert (thread.status, thread.pending_work, thread.lease_token) == (S.QUEUED, "backfill", None)
     assert not Conversation.objects.exists()
     former = FormerConversation.objects.get()
-    assert (former.conversation_id, former.fate, former.item_count) == (old, "left", 25)
+    assert (former.conversation_id, former.outcome, former.item_count) == (old, "left", 25)
     backfilled(claim(batch))
     thread = Thread.objects.get()
     assert (thread.status, thread.error_code) == (S.VERIFIED, "")
@@ -330,7 +330,7 @@ def test_a_batch_that_is_cancelled_after_parting_leaves_a_thread_without_a_conve
     make_thread: MakeThread, sandbox: RunningSandbox
 ) -> None:
     thread = continued(make_thread(messages=25), sandbox)
-    batch = start("anew", thread)
+    batch = start("remigrate", thread)
     see_through(thread_remigrate, claim(batch))
     batch_cancel(batch_pk=batch.pk, actor=ACTOR, reason="not now")
     batch_take_back(batch_pk=batch.pk, actor=ACTOR)

@@ -94,8 +94,8 @@ def test_items_go_first_then_the_conversation_and_a_record_of_it_stays(
     assert not Conversation.objects.exists()
     assert not Chunk.objects.exists()
     former = FormerConversation.objects.get()
-    assert (former.conversation_id, former.fate, former.item_count) == (conversation_id, "rolled_back", 45)
-    assert (former.residue, former.reason, former.actor) == ("", "wrong project", "ada")
+    assert (former.conversation_id, former.outcome, former.item_count) == (conversation_id, "rolled_back", 45)
+    assert (former.left_behind, former.reason, former.actor) == ("", "wrong project", "ada")
     stored = sandbox.control.conversation(conversation_id)
     assert stored.deleted
     assert stored.items == []
@@ -206,7 +206,7 @@ def test_a_conversation_that_is_gone_already_is_recorded_with_what_nobody_can_te
     assert thread.status == S.ROLLED_BACK
     former = FormerConversation.objects.get()
     assert former.item_count == 25
-    assert former.residue.startswith("The target no longer knew the conversation")
+    assert former.left_behind.startswith("The target no longer knew the conversation")
 
 
 def test_a_target_without_a_delete_of_items_leads_to_review_and_nothing_is_claimed(
@@ -253,7 +253,7 @@ def test_a_conversation_that_can_not_be_deleted_is_told_as_residue_once_it_is_em
     rolled_back(thread)
     thread.refresh_from_db()
     assert thread.status == S.ROLLED_BACK
-    assert FormerConversation.objects.get().residue == (
+    assert FormerConversation.objects.get().left_behind == (
         "The target has no way to delete a conversation (405). The conversation itself, read as empty, is still "
         "there."
     )
@@ -274,7 +274,8 @@ def test_a_conversation_that_stays_although_the_target_says_otherwise_is_told_as
     see_through(thread_rollback, claim(batch))
     assert Thread.objects.get().status == S.ROLLED_BACK
     assert (
-        "The conversation itself, read as empty, is still there." in FormerConversation.objects.get().residue
+        "The conversation itself, read as empty, is still there."
+        in FormerConversation.objects.get().left_behind
     )
 
 
@@ -294,7 +295,7 @@ def test_a_delete_whose_answer_is_lost_is_looked_up_and_the_roll_back_goes_on(
         assert (thread.status, thread.pending_work) == (S.NEEDS_REVIEW, "rollback")
         again(thread)
     thread.refresh_from_db()
-    assert (thread.status, FormerConversation.objects.get().residue) == (S.ROLLED_BACK, "")
+    assert (thread.status, FormerConversation.objects.get().left_behind) == (S.ROLLED_BACK, "")
     assert sandbox.control.conversation(conversation_id).deleted
     assert sandbox.control.state().stored_items == 0
 

@@ -71,7 +71,7 @@ def test_a_worker_killed_at_any_boundary_leaves_a_roll_back_that_the_next_one_co
     stored = sandbox.control.conversation(conversation_id)
     assert (stored.deleted, stored.items) == (True, [])
     former = FormerConversation.objects.get()
-    assert (former.conversation_id, former.item_count, former.residue) == (conversation_id, ITEMS, "")
+    assert (former.conversation_id, former.item_count, former.left_behind) == (conversation_id, ITEMS, "")
     assert Conversation.objects.get().thread_id == other.pk
     assert Chunk.objects.count() == 1
     assert sandbox.control.state().items == {other.conversation.conversation_id: 3}

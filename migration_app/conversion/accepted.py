@@ -10,7 +10,7 @@ from migration_app.conversion.comparison.canonical import fingerprint
 from migration_app.conversion.findings.notes import Notes
 
 
-def kept_findings(plan: ThreadPlan, kept: int, kept_fingerprint: str) -> tuple[Finding, ...]:
+def accepted_findings(plan: ThreadPlan, kept: int, accepted_fingerprint: str) -> tuple[Finding, ...]:
     """Findings about a plan of which only the first ``kept`` items went into the conversation, as the fingerprint says.
 
     One about what lies beyond, at the first message or step that is left out; one if what was sent differs from
@@ -23,8 +23,8 @@ def kept_findings(plan: ThreadPlan, kept: int, kept_fingerprint: str) -> tuple[F
         notes = Notes(first.source_kind, first.source_id)
         notes.add("later_messages_left_out", items=beyond, position=kept + 1)
         findings += notes.findings
-    if fingerprint(planned.item for planned in plan.items[:kept]) != kept_fingerprint:
+    if fingerprint(planned.item for planned in plan.items[:kept]) != accepted_fingerprint:
         notes = Notes("thread", plan.thread_id)
-        notes.add("kept_from_other_plan", items=kept)
+        notes.add("accepted_from_other_plan", items=kept)
         findings += notes.findings
     return tuple(findings)

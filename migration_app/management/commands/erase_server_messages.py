@@ -1,4 +1,4 @@
-"""``manage.py erase_words``: erase server messages of threads."""
+"""``manage.py erase_server_messages``: erase server messages of threads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from migration_app.audit.command_line import command_actor
 from migration_app.management.batches import add_which_arguments, selection_from
-from migration_app.threads.server_words import server_words_erase
+from migration_app.threads.server_messages import server_messages_erase
 
 
 class Command(BaseCommand):
@@ -29,5 +29,7 @@ class Command(BaseCommand):
         reason = options["reason"].strip()
         if not reason:
             raise CommandError("Say why with --reason: it is kept in the audit trail.")
-        erased = server_words_erase(selection=selection_from(options), actor=command_actor(), reason=reason)
+        erased = server_messages_erase(
+            selection=selection_from(options), actor=command_actor(), reason=reason
+        )
         self.stdout.write(f"Erased what servers said of {erased} threads.")

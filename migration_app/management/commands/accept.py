@@ -1,4 +1,4 @@
-"""``manage.py keep``: the same as ``manage.py batch start keep``."""
+"""``manage.py accept``: the same as ``manage.py batch start accept``."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ from migration_app.models import Batch
 class Command(BatchCommand):
     """An alias."""
 
-    kind = Batch.Kind.KEEP
+    kind = Batch.Kind.ACCEPT

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from migration_app.contracts import PlannedItem, Severity, ThreadPlan
+from migration_app.conversion.accepted import accepted_findings
 from migration_app.conversion.comparison.canonical import fingerprint
-from migration_app.conversion.kept import kept_findings
 
 
 def plan(count: int) -> ThreadPlan:
@@ -29,25 +29,25 @@ def as_sent(count: int) -> str:
 
 
 def test_nothing_is_told_where_all_was_sent() -> None:
-    assert kept_findings(plan(3), 3, as_sent(3)) == ()
+    assert accepted_findings(plan(3), 3, as_sent(3)) == ()
 
 
 def test_what_lies_beyond_is_one_finding_at_the_first_message_of_it() -> None:
-    (finding,) = kept_findings(plan(7), 3, as_sent(3))
+    (finding,) = accepted_findings(plan(7), 3, as_sent(3))
     assert (finding.code, finding.severity) == ("later_messages_left_out", Severity.LOSSY)
     assert (finding.source_kind, finding.source_id) == ("message", "msg_3")
     assert "4 items (from number 4)" in finding.text
 
 
 def test_a_plan_that_would_send_something_else_today_is_told() -> None:
-    (finding,) = kept_findings(plan(3), 3, "0" * 64)
+    (finding,) = accepted_findings(plan(3), 3, "0" * 64)
     assert (finding.code, finding.source_kind, finding.source_id) == (
-        "kept_from_other_plan",
+        "accepted_from_other_plan",
         "thread",
         "thread_1",
     )
 
 
 def test_a_source_that_became_shorter_is_another_plan() -> None:
-    (finding,) = kept_findings(plan(2), 3, as_sent(3))
-    assert finding.code == "kept_from_other_plan"
+    (finding,) = accepted_findings(plan(2), 3, as_sent(3))
+    assert finding.code == "accepted_from_other_plan"

@@ -1,4 +1,4 @@
-"""``manage.py anew``: the same as ``manage.py batch start anew``."""
+"""``manage.py remigrate``: the same as ``manage.py batch start remigrate``."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ from migration_app.models import Batch
 class Command(BatchCommand):
     """An alias."""
 
-    kind = Batch.Kind.ANEW
+    kind = Batch.Kind.REMIGRATE
