@@ -151,10 +151,10 @@ def _page(thread: Thread, sequence: int, documents: list[bytes]) -> SnapshotPage
 
 
 def _message(number: int) -> bytes:
-    words = " ".join(f"word{(number * 31 + place * 17) % 997}" for place in range(70))
+    text = " ".join(f"word{(number * 31 + place * 17) % 997}" for place in range(70))
     return (
         f'{{"id":"msg_{number:024d}","object":"thread.message","created_at":1700000000,"thread_id":"thread_1",'
-        f'"role":"user","content":[{{"type":"text","text":{{"value":"{words}","annotations":[]}}}}],"metadata":{{}}}}'
+        f'"role":"user","content":[{{"type":"text","text":{{"value":"{text}","annotations":[]}}}}],"metadata":{{}}}}'
     ).encode()
 
 

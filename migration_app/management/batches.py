@@ -104,7 +104,8 @@ def add_policy_argument(parser: CommandParser) -> None:
         action="append",
         default=[],
         metavar="NAME=CHOICE",
-        help=f"what becomes of parts that the target has no place for (repeatable). The first choice is the default. {names}",
+        help="what becomes of parts that the target has no place for (repeatable). "
+        f"The first choice is the default. {names}",
     )
 
 

@@ -67,7 +67,7 @@ def watched(chromium: Browser) -> Iterator[Watched]:
         context = chromium.new_context(viewport={"width": 1400, "height": 900})
         contexts.append(context)
         context.set_default_timeout(15_000)
-        context.expose_binding("policyViolated", lambda _source, words: errors.append(words))
+        context.expose_binding("policyViolated", lambda _source, text: errors.append(text))
         context.add_init_script(VIOLATIONS)
         context.on("weberror", lambda error: errors.append(str(error.error)))
         context.on(

@@ -67,9 +67,9 @@ def test_a_page_shows_what_the_breaker_did_without_being_asked(open_as: OpenAs, 
     page = open_as("viewer")
     show(page, console, batch)
     expect(page.get_by_text("0 of 4 threads done.")).to_be_visible()
-    words = "5 threads in a row were refused (unauthorized). Set another key for the workers, then resume."
-    Batch.objects.filter(pk=batch.pk).update(state="paused", held_text=words)
-    expect(page.locator("#held")).to_contain_text(words)
+    text = "5 threads in a row were refused (unauthorized). Set another key for the workers, then resume."
+    Batch.objects.filter(pk=batch.pk).update(state="paused", held_text=text)
+    expect(page.locator("#held")).to_contain_text(text)
     expect(page.get_by_role("button", name="Resume")).to_have_count(0)
 
 

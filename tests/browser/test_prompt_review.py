@@ -185,12 +185,12 @@ def test_two_people_take_a_prompt_from_its_assistant_to_active_by_what_the_pages
     ]
 
 
-def reviewed(words: str) -> PromptVersion:
+def reviewed(text: str) -> PromptVersion:
     """One more version in use, as two people made it."""
     prompt = Prompt.objects.get()
     version = version_create(
         prompt=prompt,
-        spec={"model": "gpt-4o", "instructions": words},
+        spec={"model": "gpt-4o", "instructions": text},
         origin="edited",
         author=Actor("ada"),
         note="",

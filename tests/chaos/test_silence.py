@@ -46,9 +46,9 @@ def connected(proxy: SilentProxy) -> socket.socket:
     return socket.create_connection(("127.0.0.1", proxy.port), timeout=10)
 
 
-def asked(connection: socket.socket, words: bytes, *, timeout: float = 10) -> bytes:
+def asked(connection: socket.socket, text: bytes, *, timeout: float = 10) -> bytes:
     connection.settimeout(timeout)
-    connection.sendall(words)
+    connection.sendall(text)
     return connection.recv(1024)
 
 

@@ -135,10 +135,10 @@ def test_the_demo_ends_its_children_and_keeps_its_data(state: Path) -> None:
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_starts(
-    words: list[str], reason: str, tmp_path: Path
+    text: list[str], reason: str, tmp_path: Path
 ) -> None:
     result = subprocess.run(
-        [*DEMO[:-1], *words],
+        [*DEMO[:-1], *text],
         cwd=ROOT,
         env=environment(tmp_path / "state") | SETTINGS,
         capture_output=True,

@@ -32,10 +32,10 @@ def test_code_for_the_api_that_was_shut_down_is_marked_as_such() -> None:
 
 @pytest.mark.parametrize("line", sorted(set(re.findall(r"manage\.py [^`\n#]+", TEXT))))
 def test_every_command_takes_the_options_it_is_shown_with(line: str) -> None:
-    name, *words = line.removeprefix("manage.py ").split()
+    name, *text = line.removeprefix("manage.py ").split()
     parser = load_command_class(get_commands()[name], name).create_parser("manage.py", name)
     known = {option for action in parser._actions for option in action.option_strings}
-    assert {word for word in words if word.startswith("-")} <= known
+    assert {word for word in text if word.startswith("-")} <= known
 
 
 def test_what_waits_in_the_example_brings_its_workers_along() -> None:

@@ -95,14 +95,14 @@ def test_a_function_that_the_model_asks_for_is_run_and_its_output_sent(chat: Mod
     ],
 )
 def test_a_call_that_can_not_be_answered_gets_an_error_and_nothing_made_up(
-    name: str, arguments: str, words: str, chat: ModuleType
+    name: str, arguments: str, text: str, chat: ModuleType
 ) -> None:
     service = Service((200, response(called(name, arguments))), (200, response(said("I could not look."))))
     chat.turn(service.client, {"model": "gpt-4o"}, "conv_1", "Where is A-17?")
     ((call_id, output),) = outputs_of(service.asked[1])
     assert call_id == "call_1"
     assert set(output) == {"error"}
-    assert words in output["error"]
+    assert text in output["error"]
 
 
 def test_a_model_that_never_stops_calling_must_answer_in_the_last_round_and_leaves_no_call_open(

@@ -157,7 +157,7 @@ def chat(application: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def words(item: dict[str, object]) -> str:
+def text(item: dict[str, object]) -> str:
     content = item.get("content")
     if isinstance(content, list):
         return f"{item['role']}: {content[0]['text']}"
@@ -174,7 +174,7 @@ def test_the_application_goes_on_behind_the_old_items_in_order(
 
     conversation_id = Thread.objects.get().conversation.conversation_id
     stored = sandbox.control.conversation(conversation_id)
-    assert [words(item) for item in stored.items] == [
+    assert [text(item) for item in stored.items] == [
         "user: Where is order A-17?",
         "function_call",
         "function_call_output",
@@ -191,7 +191,7 @@ def test_a_function_is_called_by_the_model_and_answered_by_the_application(
     said = chat(application, "say", "thread_desk", '[[call order_status {"order": "B-4"}]]')
     assert said.stdout == 'The sandbox was told: {"order": "B-4", "status": "on its way"}\n', said.stderr
     stored = sandbox.control.conversation(Thread.objects.get().conversation.conversation_id)
-    assert [words(item) for item in stored.items][5:7] == ["function_call", "function_call_output"]
+    assert [text(item) for item in stored.items][5:7] == ["function_call", "function_call_output"]
 
 
 def test_the_request_carries_the_exported_prompt_and_the_conversation(

@@ -101,8 +101,8 @@ def test_commands_for_development_show_their_help_on_a_server(run: Run, name: st
 
 
 @pytest.mark.parametrize("text", [("help", "demo"), ("help",)])
-def test_their_help_is_found_the_other_way_too(run: Run, words: tuple[str, ...]) -> None:
-    result = run("migration-console", *words, **SETTINGS)
+def test_their_help_is_found_the_other_way_too(run: Run, text: tuple[str, ...]) -> None:
+    result = run("migration-console", *text, **SETTINGS)
     assert (result.returncode, result.stderr) == (0, "")
 
 
@@ -114,9 +114,9 @@ def test_their_help_is_found_the_other_way_too(run: Run, words: tuple[str, ...])
     ],
 )
 def test_commands_for_development_say_in_a_line_what_a_server_lacks(
-    run: Run, words: list[str], missing: str
+    run: Run, text: list[str], missing: str
 ) -> None:
-    result = run("migration-console", *words, **SETTINGS)
+    result = run("migration-console", *text, **SETTINGS)
     assert result.returncode != 0
     assert result.stdout == ""
     (line,) = (line for line in result.stderr.splitlines() if "development.txt" in line)

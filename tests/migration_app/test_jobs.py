@@ -293,10 +293,10 @@ def test_a_long_import_of_a_worker_that_is_told_to_stop_goes_back_into_the_queue
 def test_an_unexpected_error_keeps_its_message_out_of_the_queue_and_the_log(
     make_thread: MakeThread, queue: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    words = "DETAIL: Failing row contains (a user's private words)"
+    text = "DETAIL: Failing row contains (a user's private words)"
 
     def broken(**_arguments: object) -> None:
-        raise RuntimeError(words)
+        raise RuntimeError(text)
 
     make_thread()
     monkeypatch.setattr(engine_tasks, "batch_work", broken)

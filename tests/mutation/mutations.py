@@ -72,7 +72,7 @@ class Mutant:
 def mutants_of(path: str, source: str) -> list[Mutant]:
     """Every change there is to a module, in the order of its lines."""
     return [
-        Mutant(path, number, change.kind, change.line, change.words, change.first, change.last)
+        Mutant(path, number, change.kind, change.line, change.text, change.first, change.last)
         for number, change in enumerate(_changes(ast.parse(source)))
     ]
 
@@ -88,7 +88,7 @@ def mutated(source: str, mutant: Mutant) -> str:
 class _Change:
     kind: str
     line: int
-    words: str
+    text: str
     first: int | None
     last: int | None
     apply: Callable[[], None]
@@ -160,23 +160,23 @@ class _Finder:
 
     def _of_expression(self, parent: ast.AST, node: ast.expr, where: _Where) -> Iterator[_Change]:
         for kind, new in _others(parent, node, where):
-            words = f"{_short(node)} → {_short(new)}"
-            yield _change(kind, node, where, words, _replacing(parent, node, new))
+            shown = f"{_short(node)} → {_short(new)}"
+            yield _change(kind, node, where, shown, _replacing(parent, node, new))
         if isinstance(node, ast.Call) and not _is_log(node):
             for dropped, call in _with_an_argument_less(node):
-                words = f"{_short(node.func)}(…) without {_short(dropped)}"
-                yield _change("argument", dropped, where, words, _replacing(parent, node, call))
+                shown = f"{_short(node.func)}(…) without {_short(dropped)}"
+                yield _change("argument", dropped, where, shown, _replacing(parent, node, call))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and _SQL.search(node.value):
-            for below, words, text in _other_sql(node.value):
-                change = _change("sql", node, where, words, _replacing(parent, node, ast.Constant(text)))
+            for below, shown, text in _other_sql(node.value):
+                change = _change("sql", node, where, shown, _replacing(parent, node, ast.Constant(text)))
                 yield dataclasses.replace(change, line=change.line + below)
 
 
 def _change(
-    kind: str, node: ast.expr | ast.stmt | ast.keyword, where: _Where, words: str, apply: Callable[[], None]
+    kind: str, node: ast.expr | ast.stmt | ast.keyword, where: _Where, text: str, apply: Callable[[], None]
 ) -> _Change:
     first, last = (where.first, node.end_lineno) if where.in_function else (None, None)
-    return _Change(kind, node.lineno, words, first, last, apply)
+    return _Change(kind, node.lineno, text, first, last, apply)
 
 
 def _others(parent: ast.AST, node: ast.expr, where: _Where) -> Iterator[tuple[str, ast.expr]]:
@@ -256,9 +256,9 @@ def _other_sql(text: str) -> Iterator[tuple[int, str, str]]:
     """How many lines below its beginning what is changed, and the statement with it."""
     for pattern, new in _SQL_CHANGES:
         for found in pattern.finditer(text):
-            words = f"{found.group().strip()} → {found.expand(new).strip() or 'nothing'}"
+            shown = f"{found.group().strip()} → {found.expand(new).strip() or 'nothing'}"
             changed = text[: found.start()] + found.expand(new) + text[found.end() :]
-            yield text.count("\n", 0, found.start()), words, changed
+            yield text.count("\n", 0, found.start()), shown, changed
 
 
 def _with_an_argument_less(call: ast.Call) -> Iterator[tuple[ast.expr | ast.keyword, ast.Call]]:

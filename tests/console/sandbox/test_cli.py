@@ -34,10 +34,10 @@ def test_command_says_where_it_listens_and_ends_on_a_signal(
     ) as process:
         try:
             assert process.stdout is not None
-            words = process.stdout.readline().split()
-            assert words[:-1] == ["Sandbox", "listens", "on"]
-            assert words[-1].endswith("/v1")
-            assert Control(f"{words[-1].removesuffix('/v1')}/_sandbox").state().threads == 1
+            text = process.stdout.readline().split()
+            assert text[:-1] == ["Sandbox", "listens", "on"]
+            assert text[-1].endswith("/v1")
+            assert Control(f"{text[-1].removesuffix('/v1')}/_sandbox").state().threads == 1
         finally:
             process.send_signal(end)
         assert process.communicate(timeout=10) == ("", f"{seed}: 1 of thread.deleted not served\n")
@@ -51,12 +51,12 @@ def test_command_says_where_it_listens_and_ends_on_a_signal(
         (["--seed", "nowhere.jsonl"], "can't read the seed"),
     ],
 )
-def test_bad_option_ends_with_its_reason(options: list[str], words: str) -> None:
+def test_bad_option_ends_with_its_reason(options: list[str], text: str) -> None:
     done = subprocess.run(
         [*COMMAND, "--port", "0", *options], capture_output=True, text=True, cwd=ROOT, check=False
     )
     assert done.returncode == 2
-    assert words in done.stderr
+    assert text in done.stderr
 
 
 def test_bad_seed_is_named_with_its_line(tmp_path: Path) -> None:

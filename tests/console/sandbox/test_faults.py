@@ -99,8 +99,8 @@ def test_spec_may_be_a_bare_kind() -> None:
         ("error_500:x:status=200", "400 to 599"),
     ],
 )
-def test_bad_spec_says_what_is_wrong(spec: str, words: str) -> None:
-    with pytest.raises(FaultError, match=words):
+def test_bad_spec_says_what_is_wrong(spec: str, text: str) -> None:
+    with pytest.raises(FaultError, match=text):
         parse_spec(spec)
 
 

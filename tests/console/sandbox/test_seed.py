@@ -137,8 +137,8 @@ def test_what_no_server_holds_is_counted_and_not_served(value: Json) -> None:
         (b'{"thread": {}, "messages": []}', "seed, line 2: a bundle's thread has no id"),
     ],
 )
-def test_line_that_can_not_be_read_is_named(line: bytes, words: str) -> None:
-    with pytest.raises(SeedError, match=words):
+def test_line_that_can_not_be_read_is_named(line: bytes, text: str) -> None:
+    with pytest.raises(SeedError, match=text):
         seed_lines(Source(), [b"", line], "seed")
 
 

@@ -133,8 +133,8 @@ def test_outputs_of_the_code_interpreter_that_only_the_earlier_state_has_stay() 
     assert disagreements == []
 
 
-def text(words: str) -> JsonObject:
-    return {"type": "text", "text": {"value": words, "annotations": []}}
+def text(text: str) -> JsonObject:
+    return {"type": "text", "text": {"value": text, "annotations": []}}
 
 
 def message(status: str, *parts: Any, **more: Any) -> JsonObject:

@@ -43,8 +43,8 @@ def test_figures_that_are_not_those_of_the_policies_chosen_say_so(monkeypatch: p
         thread_id="thread_1", status="snapshotted", finding_counts={"image_on_assistant": 2}
     )
     found = preflight_of(ALL, "backfill", Policies(assistant_images="block"), limited=True)
-    words = "NOT under assistant_images=block: 1 threads would have to be converted"
-    assert next(preflight_rows(found)) == ("figures", "last_assessment", words, "", "")
+    text = "NOT under assistant_images=block: 1 threads would have to be converted"
+    assert next(preflight_rows(found)) == ("figures", "last_assessment", text, "", "")
 
 
 def test_words_of_a_search_are_quoted_for_the_shell() -> None:

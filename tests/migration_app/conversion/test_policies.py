@@ -75,8 +75,8 @@ def test_words_and_documentation_cover_every_choice() -> None:
     assert {name: tuple(text.choices) for name, text in POLICY_TEXTS.items()} == policy_choices()
     for name, text in POLICY_TEXTS.items():
         assert f"### {text.title}\n\n`{name}` – {text.reason}\n" in page
-        for choice, words in text.choices.items():
-            assert f"| `{choice}` | {words} |" in page
+        for choice, shown in text.choices.items():
+            assert f"| `{choice}` | {shown} |" in page
 
 
 def test_block_always_blocks_and_sends_nothing_of_it() -> None:

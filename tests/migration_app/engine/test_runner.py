@@ -135,11 +135,11 @@ def test_one_bad_thread_never_costs_the_batch(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     threads = [make_thread(f"thread_{number}") for number in range(3)]
-    words = "a user's private words"
+    text = "a user's private words"
 
     async def broken(work: Work) -> None:
         if work.thread.thread_id == "thread_1":
-            raise ValueError(words)  # a traceback shows this line, but must not show its value
+            raise ValueError(text)  # a traceback shows this line, but must not show its value
         await thread_backfill(work)
 
     monkeypatch.setitem(runner._STEPS, "backfill", broken)

@@ -437,12 +437,12 @@ UNREADABLE: Mapping[str, tuple[bytes, str]] = {
 def test_an_answer_that_does_not_mean_one_thing_only_is_unreadable(
     server: Server, connection: Connection, run: Run, name: str
 ) -> None:
-    data, words = UNREADABLE[name]
+    data, text = UNREADABLE[name]
     server.scripts = [lambda peer: peer.answer(data)]
     with pytest.raises(GatewayError) as caught:
         run(conversation_create(connection, metadata={}))
     assert (caught.value.code, caught.value.outcome) == ("unreadable_answer", Outcome.UNKNOWN)
-    assert words in caught.value.text
+    assert text in caught.value.text
 
 
 def test_a_deeply_nested_refusal_is_a_refusal(server: Server, connection: Connection, run: Run) -> None:

@@ -73,8 +73,8 @@ def failing_once(real: Callable[..., object], error: Exception, *, at_call: int)
         (FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']"), "TMPDIR"),
     ],
 )
-def test_a_full_disk_is_told_with_what_to_do(error: Exception, words: str) -> None:
-    assert words in disk_full_text(error)
+def test_a_full_disk_is_told_with_what_to_do(error: Exception, text: str) -> None:
+    assert text in disk_full_text(error)
 
 
 @pytest.mark.parametrize("error", [OperationalError("server closed"), OSError(errno.EIO, "I/O"), None])

@@ -23,8 +23,8 @@ def as_lines(*talks: Sequence[str], named: bool = False) -> bytes:
             {
                 "thread_id": "t",
                 "messages": [
-                    {"role": ROLES[place % 2], "content": words, **({"id": f"m{place}"} if named else {})}
-                    for place, words in enumerate(talk)
+                    {"role": ROLES[place % 2], "content": text, **({"id": f"m{place}"} if named else {})}
+                    for place, text in enumerate(talk)
                 ],
             }
             for talk in talks
@@ -34,7 +34,7 @@ def as_lines(*talks: Sequence[str], named: bool = False) -> bytes:
 
 def as_rows(talk: Sequence[str], *, named: bool = False) -> bytes:
     rows = "".join(
-        f"t,{ROLES[place % 2]},{words},{f'm{place}' if named else ''}\n" for place, words in enumerate(talk)
+        f"t,{ROLES[place % 2]},{text},{f'm{place}' if named else ''}\n" for place, text in enumerate(talk)
     )
     return f"thread_id,role,content,message_id\n{rows}".encode()
 
@@ -42,13 +42,13 @@ def as_rows(talk: Sequence[str], *, named: bool = False) -> bytes:
 def as_bundle(talk: Sequence[str], *, named: bool = False) -> bytes:
     more = {"object": "thread.message"} if named else {}
     said = [
-        {"role": ROLES[place % 2], "content": words, "created_at": place + 1, **more}
-        for place, words in enumerate(talk)
+        {"role": ROLES[place % 2], "content": text, "created_at": place + 1, **more}
+        for place, text in enumerate(talk)
     ]
     return lines({"thread": {"id": "t", "object": "thread"}, "messages": said})
 
 
-def words() -> list[str]:
+def text() -> list[str]:
     found = []
     for value in load_source_thread(the_thread("t")).messages:
         content = value["content"]
@@ -79,13 +79,13 @@ def test_another_talk_in_a_later_import_is_rejected_with_a_mark(
         with undone():
             imported(write(first, named=named))
             rejects = imported(write(second, named=named)).reject_count
-            assert words() == first
+            assert text() == first
             assert rejects == ImportReject.objects.count() > 0
             assert marks() > 0
             assert "repeat and continue them" in ImportReject.objects.all()[0].reason
             assert not AuditEvent.objects.filter(verb="thread.conflict").exists()
             imported(write(second, named=named))
-            assert (words(), marks()) == (first, rejects)
+            assert (text(), marks()) == (first, rejects)
 
 
 @pytest.mark.parametrize("named", [False, True])
@@ -94,7 +94,7 @@ def test_another_talk_in_the_same_file_is_rejected_with_a_mark(other: list[str],
     for first, second in ((KNOWN, other), (other, KNOWN)):
         with undone():
             assert imported(as_lines(first, second, named=named)).reject_count == 1
-            assert (words(), marks()) == (first, 1)
+            assert (text(), marks()) == (first, 1)
 
 
 @pytest.mark.parametrize("named", [False, True])
@@ -104,14 +104,14 @@ def test_a_talk_that_grows_is_whole_in_whatever_order_its_states_come(write: Wri
         with undone():
             for talk in order:
                 assert imported(write(talk, named=named)).reject_count == 0
-            assert (words(), marks()) == ([*KNOWN, "new"], 0)
+            assert (text(), marks()) == ([*KNOWN, "new"], 0)
 
 
 def test_a_talk_with_ids_may_stand_in_one_file_in_every_order_of_its_states() -> None:
     for order in itertools.permutations([KNOWN[:1], KNOWN[:2], KNOWN]):
         with undone():
             assert imported(as_lines(*order, named=True)).reject_count == 0
-            assert (words(), marks()) == (KNOWN, 0)
+            assert (text(), marks()) == (KNOWN, 0)
 
 
 @pytest.mark.parametrize("write", [as_lines, as_rows, as_bundle])
@@ -126,37 +126,37 @@ def test_the_mark_goes_when_a_later_import_goes_on_with_what_was_rejected(write:
 def test_pieces_of_a_talk_are_marked_until_one_line_holds_them_all() -> None:
     pieces = [["ok"], ["ok"], ["no"]]
     imported(as_lines(*pieces))
-    assert (words(), marks()) == (["ok"], 2)
+    assert (text(), marks()) == (["ok"], 2)
     whole = lines({"thread_id": "t", "messages": [{"role": "user", "content": piece[0]} for piece in pieces]})
     imported(whole)
-    assert (words(), marks()) == (["ok", "ok", "no"], 0)
+    assert (text(), marks()) == (["ok", "ok", "no"], 0)
 
 
 def test_transcripts_as_lines_and_as_rows_are_one_talk() -> None:
     imported(as_lines(KNOWN[:2]))
     assert imported(as_rows(KNOWN)).reject_count == 0
     assert imported(as_lines(["ok", "hi", "new"])).reject_count == 1
-    assert (words(), marks()) == (KNOWN, 1)
+    assert (text(), marks()) == (KNOWN, 1)
     assert imported(as_lines([*KNOWN, "new"])).reject_count == 0
-    assert words() == [*KNOWN, "new"]
+    assert text() == [*KNOWN, "new"]
 
 
 def test_rows_of_one_id_that_say_two_things_in_one_file_are_a_conflict_as_in_any_archive() -> None:
     data = b"thread_id,role,content,message_id\nt,user,a,m1\nt,user,b,m1\nt,user,c,m2\n"
     assert imported(data).counts["conflicts"] == 1
-    assert words() == ["a", "c"]
+    assert text() == ["a", "c"]
 
 
 def _said(talk: Sequence[str], content: Callable[[str], object] = str) -> list[dict[str, object]]:
-    return [{"role": ROLES[place % 2], "content": content(words)} for place, words in enumerate(talk)]
+    return [{"role": ROLES[place % 2], "content": content(text)} for place, text in enumerate(talk)]
 
 
-def _api_part(words: str) -> object:
-    return [{"type": "text", "text": {"value": words, "annotations": []}}]
+def _api_part(text: str) -> object:
+    return [{"type": "text", "text": {"value": text, "annotations": []}}]
 
 
-def _flat_part(words: str) -> object:
-    return [{"type": "text", "text": words}]
+def _flat_part(text: str) -> object:
+    return [{"type": "text", "text": text}]
 
 
 def as_bare_bundle(talk: Sequence[str], content: Callable[[str], object] = str) -> bytes:
@@ -184,7 +184,7 @@ def test_one_talk_written_in_two_ways_is_known_again(first: Written, second: Wri
     talk = ["ok", "hi", "ok", "hi"]
     for data, count in ((first(talk[:3]), 3), (second(talk), 4), (first(talk), 4), (second(talk[:2]), 4)):
         assert imported(data).reject_count == 0
-        assert words() == talk[:count]
+        assert text() == talk[:count]
     assert (
         not {"object_rejected", "object_conflict", "transcript_contradicts"}
         & the_thread("t").finding_counts.keys()
@@ -195,4 +195,4 @@ def test_one_talk_written_in_two_ways_is_known_again(first: Written, second: Wri
 def test_another_talk_is_rejected_however_it_is_written(first: Written, second: Written) -> None:
     imported(first(["ok", "hi"]))
     assert imported(second(["ok", "EDITED"])).reject_count == 1
-    assert words() == ["ok", "hi"]
+    assert text() == ["ok", "hi"]

@@ -237,8 +237,8 @@ def test_a_row_that_is_rejected_is_marked_until_one_stands_in_its_place(
     rows[1] = b"t,user,b,2026-05-04T09:15:03Z,\n"
     assert imported(HEADER + b"".join(rows)).reject_count == 0
     assert counted("t")[1] == 0
-    words = [value["content"][0]["text"]["value"] for value in load_source_thread(the_thread("t")).messages]
-    assert words == ["a", "b", "c", "d"]
+    text = [value["content"][0]["text"]["value"] for value in load_source_thread(the_thread("t")).messages]
+    assert text == ["a", "b", "c", "d"]
 
 
 def test_a_rejected_line_is_marked_without_its_words() -> None:

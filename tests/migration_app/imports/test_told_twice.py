@@ -10,7 +10,7 @@ from migration_app.contracts import JsonObject
 from migration_app.snapshots.pages import load_source_thread
 from tests.migration_app.archive.support import listed
 from tests.migration_app.imports.support import imported, lines, message, the_thread, thread, undone
-from tests.migration_app.imports.test_other_talks import as_bundle, as_lines, as_rows, words
+from tests.migration_app.imports.test_other_talks import as_bundle, as_lines, as_rows, text
 
 pytestmark = pytest.mark.django_db
 
@@ -47,7 +47,7 @@ def test_the_same_talk_counts_once_in_both_orders(write: Written, step: int, kno
         with undone():
             for data in [*order, *order]:
                 assert imported(data).reject_count == 0
-            assert words() == TALK
+            assert text() == TALK
             assert CODE not in findings()
             assert [value["id"] for value in load_source_thread(the_thread("t")).messages][:known] == [
                 f"m{place}" for place in range(known)
@@ -62,13 +62,13 @@ def test_another_talk_is_named_and_never_mixed_in(write: Written, other: list[st
         with undone():
             for data in order:
                 imported(data)
-            assert words() == TALK
+            assert text() == TALK
             assert findings()[CODE] == 1
 
 
 def test_both_in_one_file_count_once() -> None:
     imported(lines(thread("t"), *archived(TALK)) + as_lines([*TALK, "more"]))
-    assert words() == [*TALK, "more"]
+    assert text() == [*TALK, "more"]
     assert CODE not in findings()
 
 
@@ -79,14 +79,14 @@ def test_messages_of_one_second_in_no_known_order_are_told_by_the_transcript() -
             told = archived(talk)
             imported(lines(thread("t"), *(told[place] for place in order)))
             imported(as_lines(talk))
-            assert words() == talk
+            assert text() == talk
             assert CODE not in findings()
 
 
 def test_a_transcript_that_names_the_messages_by_their_ids_is_told_by_these() -> None:
     imported(as_archive(TALK))
     assert imported(as_lines([*TALK, "more"], named=True)).reject_count == 0
-    assert words() == [*TALK, "more"]
+    assert text() == [*TALK, "more"]
     assert CODE not in findings()
 
 
@@ -94,7 +94,7 @@ def test_a_message_without_an_id_among_others_is_no_transcript() -> None:
     said = archived(["a", "b", "c"], step=5)
     del said[1]["id"]
     imported(lines({"thread": thread("t"), "messages": said}))
-    assert words() == ["a", "b", "c"]
+    assert text() == ["a", "b", "c"]
     assert CODE not in findings()
 
 

@@ -25,9 +25,9 @@ def thread(number: int, status: str = "snapshotted", **fields: object) -> Thread
     return Thread.objects.create(thread_id=f"thread_{number}", status=status, **fields)
 
 
-def run(*words: str) -> str:
+def run(*text: str) -> str:
     out = io.StringIO()
-    call_command("preflight", *words, stdout=out, stderr=io.StringIO())
+    call_command("preflight", *text, stdout=out, stderr=io.StringIO())
     return " ".join(out.getvalue().split())
 
 
@@ -107,16 +107,16 @@ def test_the_command_that_a_page_prints_counts_the_same_selection() -> None:
         ([], "one of the arguments"),
     ],
 )
-def test_bad_options_are_explained(words: list[str], complaint: str) -> None:
+def test_bad_options_are_explained(text: list[str], complaint: str) -> None:
     with pytest.raises(CommandError, match=complaint):
-        run(*words)
+        run(*text)
 
 
-def backfill(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
+def backfill(monkeypatch: pytest.MonkeyPatch, *text: str) -> None:
     enqueued: list[Any] = []
     monkeypatch.setattr(batches, "enqueue", lambda _kind, pk: enqueued.append(pk))
     monkeypatch.setattr(batches, "workers_missing", lambda: "")
-    call_command("backfill", "--all", *words, stdout=io.StringIO())
+    call_command("backfill", "--all", *text, stdout=io.StringIO())
 
 
 def test_a_backfill_keeps_the_policies_given_and_the_audit_trail_names_them(

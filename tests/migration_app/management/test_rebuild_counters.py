@@ -26,9 +26,9 @@ def off() -> None:
 
 
 def test_looking_names_what_is_off_and_changes_nothing() -> None:
-    words = said("--check")
-    assert "+6 threads" in words
-    assert "1 counters are off." in words
+    text = said("--check")
+    assert "+6 threads" in text
+    assert "1 counters are off." in text
     assert len(counters_differences()) == 1
     assert not AuditEvent.objects.filter(verb="counters.rebuilt").exists()
 

@@ -23,12 +23,12 @@ from tests.sandbox import RunningSandbox
 pytestmark = pytest.mark.django_db
 
 
-def run(*words: str) -> tuple[int, str, str]:
+def run(*text: str) -> tuple[int, str, str]:
     """Exit code, standard output and standard error."""
     out, err = io.StringIO(), io.StringIO()
     code = 0
     try:
-        call_command("reconcile", *words, stdout=out, stderr=err)
+        call_command("reconcile", *text, stdout=out, stderr=err)
     except SystemExit as ended:
         code = int(ended.code or 0)
     return code, " ".join(out.getvalue().split()), " ".join(err.getvalue().split())
@@ -193,9 +193,9 @@ def test_a_worker_does_it_when_asked_to(sandbox: RunningSandbox, monkeypatch: py
 
 
 @pytest.mark.parametrize("text", [["--sample", "0"], ["--sample", "x"], ["--whole", "--sample", "3"]])
-def test_what_cant_be_asked_for_is_refused(words: list[str]) -> None:
+def test_what_cant_be_asked_for_is_refused(text: list[str]) -> None:
     with pytest.raises(CommandError):
-        run(*words)
+        run(*text)
 
 
 def test_a_window_that_is_too_wide_is_refused(sandbox: RunningSandbox) -> None:

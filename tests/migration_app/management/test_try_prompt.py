@@ -66,8 +66,8 @@ def test_a_budget_that_is_used_up_is_told_by_the_exit_code(sandbox: RunningSandb
         (["--report", "9"], "There is no try-out 9"),
     ],
 )
-def test_what_can_not_be_done_is_said(db: None, arguments: list[str], words: str) -> None:
+def test_what_can_not_be_done_is_said(db: None, arguments: list[str], text: str) -> None:
     plain_thread()
     version_made()
-    with pytest.raises(CommandError, match=words):
+    with pytest.raises(CommandError, match=text):
         tried(*arguments)

@@ -115,9 +115,9 @@ def test_one_bad_file_keeps_all_out(version: PromptVersion) -> None:
     ],
 )
 def test_a_file_that_cant_be_taken_names_itself_and_the_key(
-    version: PromptVersion, changed: dict[str, Any], words: str
+    version: PromptVersion, changed: dict[str, Any], text: str
 ) -> None:
-    with pytest.raises(PromptFileError, match=f"kitchen-desk.json: .*{words}"):
+    with pytest.raises(PromptFileError, match=f"kitchen-desk.json: .*{text}"):
         take(("kitchen-desk.json", document(version, **changed)))
     assert PromptVersion.objects.count() == 1
 
@@ -137,8 +137,8 @@ def test_a_file_that_cant_be_taken_names_itself_and_the_key(
         ("a.txt", b"", "ends in .json or .py"),
     ],
 )
-def test_damage_of_every_kind_is_told(name: str, content: bytes, words: str) -> None:
-    with pytest.raises(PromptFileError, match=words):
+def test_damage_of_every_kind_is_told(name: str, content: bytes, text: str) -> None:
+    with pytest.raises(PromptFileError, match=text):
         take((name, content))
 
 

@@ -76,9 +76,9 @@ def test_doing_it_twice_makes_no_second_version() -> None:
     ("new", "reason", "text"),
     [("gpt-4o", "x", "name this model already"), ("gpt-5", " ", "Say why"), (" ", "x", "Choose a model")],
 )
-def test_a_replacement_that_makes_no_sense_is_refused(new: str, reason: str, words: str) -> None:
+def test_a_replacement_that_makes_no_sense_is_refused(new: str, reason: str, text: str) -> None:
     version = version_made(prompt_made("a"))
     needs_fill()
-    with pytest.raises(ReplacementRefusedError, match=words):
+    with pytest.raises(ReplacementRefusedError, match=text):
         replace(version, new=new, reason=reason)
     assert PromptVersion.objects.count() == 1

@@ -177,7 +177,7 @@ def test_slugs_become_importable_names_that_hide_no_module() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "text"),
+    ("old", "new", "shown"),
     [
         ('MODEL: Final[str] = "m"', "MODEL: Final[str] = open('x')", "MODEL, line"),
         ('MODEL: Final[str] = "m"', 'MODEL: Final[str] = f"m"', "MODEL, line"),
@@ -199,10 +199,10 @@ def test_slugs_become_importable_names_that_hide_no_module() -> None:
         ("import copy", "import copy\x00", "it is not Python"),
     ],
 )
-def test_a_module_that_was_changed_elsewhere_is_refused(old: str, new: str, words: str) -> None:
+def test_a_module_that_was_changed_elsewhere_is_refused(old: str, new: str, shown: str) -> None:
     text = module_text(FACTS, {"model": "m", "temperature": 1})
     assert old in text
-    with pytest.raises(ModuleUnreadableError, match=words):
+    with pytest.raises(ModuleUnreadableError, match=shown):
         module_read(text.replace(old, new))
 
 

@@ -30,10 +30,10 @@ def prompt() -> Prompt:
     return Prompt.objects.create(slug="kitchen-desk", assistant=AssistantFactory.create())
 
 
-def version_of(prompt: Prompt, words: str = "Be brief.", author: Actor = ADA) -> PromptVersion:
+def version_of(prompt: Prompt, text: str = "Be brief.", author: Actor = ADA) -> PromptVersion:
     version = version_create(
         prompt=prompt,
-        spec={"model": "gpt-4o", "instructions": words},
+        spec={"model": "gpt-4o", "instructions": text},
         origin="edited",
         author=author,
         note="",
@@ -42,8 +42,8 @@ def version_of(prompt: Prompt, words: str = "Be brief.", author: Actor = ADA) ->
     return version
 
 
-def activated(prompt: Prompt, words: str) -> PromptVersion:
-    version = version_of(prompt, words)
+def activated(prompt: Prompt, text: str) -> PromptVersion:
+    version = version_of(prompt, text)
     version_submit(version_pk=version.pk, actor=ADA)
     version_approve(version_pk=version.pk, actor=BO)
     return version_activate(version_pk=version.pk, actor=BO)

@@ -27,14 +27,14 @@ def thread() -> Thread:
 
 
 @pytest.mark.parametrize("text", ["thread_1", " conv_1 ", "user_7"])
-def test_search_finds_by_exact_thread_conversation_or_user(thread: Thread, words: str) -> None:
-    assert list(thread_search(Thread.objects.all(), words)) == [thread]
+def test_search_finds_by_exact_thread_conversation_or_user(thread: Thread, text: str) -> None:
+    assert list(thread_search(Thread.objects.all(), text)) == [thread]
 
 
 @pytest.mark.parametrize("text", ["thread", "conv_", "%", "\x00", "'; --"])
-def test_search_finds_nothing_by_parts_or_patterns(thread: Thread, words: str) -> None:
-    found = thread_search(Thread.objects.all(), words)
-    assert found.count() == (2 if not words.strip("\x00") else 0)
+def test_search_finds_nothing_by_parts_or_patterns(thread: Thread, text: str) -> None:
+    found = thread_search(Thread.objects.all(), text)
+    assert found.count() == (2 if not text.strip("\x00") else 0)
 
 
 def test_search_can_use_an_index_for_each_of_the_three(thread: Thread) -> None:

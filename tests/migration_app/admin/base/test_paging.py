@@ -36,7 +36,7 @@ def shown(response: Any) -> list[int]:
     return [row.pk for row in response.context["cl"].result_list]
 
 
-def words(response: Any) -> str:
+def text(response: Any) -> str:
     return " ".join(response.content.decode().split())
 
 
@@ -57,7 +57,7 @@ def test_threads_are_told_exactly_and_every_page_in_reach_shows_its_own_rows(
 ) -> None:
     client = log_in("viewer")
     newest_first = [thread.pk for thread in threads_made(130)][::-1]
-    assert "130 threads" in words(client.get(THREADS))
+    assert "130 threads" in text(client.get(THREADS))
     found = [pk for number in (1, 2, 3) for pk in shown(client.get(THREADS, {"p": str(number)}))]
     assert found == newest_first
     assert shown(client.get(THREADS, {"p": -1})) == newest_first[100:]
@@ -71,7 +71,7 @@ def test_pages_far_from_both_ends_are_not_offered_and_lead_to_the_nearest(small:
     assert shown(client.get(THREADS, {"p": 7})) == newest_first[300:]
     refused = client.get(THREADS, {"p": 3})
     assert shown(refused) == newest_first[50:100]
-    assert "Pages 3 to 5 can&#x27;t be opened by number" in words(refused)
+    assert "Pages 3 to 5 can&#x27;t be opened by number" in text(refused)
 
 
 @pytest.mark.parametrize("page", ["0", "4", "-4", "99999999999999999999"])
@@ -102,7 +102,7 @@ def test_further_rows_than_are_counted_are_said_and_reached_from_the_end(small: 
     client = log_in("viewer")
     newest_first = [conversation_made().pk for _ in range(130)][::-1]
     first = client.get(CONVERSATIONS)
-    assert "more than 100 conversations" in words(first)
+    assert "more than 100 conversations" in text(first)
     assert labels(first) == ["1", "2", "…", "last"]
     assert shown(client.get(CONVERSATIONS, {"p": -1})) == newest_first[80:]
     before = client.get(CONVERSATIONS, {"p": -2})
@@ -117,7 +117,7 @@ def test_a_list_that_fits_its_bound_is_told_exactly(small: None, log_in: LogIn) 
     for _ in range(100):
         conversation_made()
     response = client.get(CONVERSATIONS, {"p": 2})
-    assert "100 conversations" in words(response)
+    assert "100 conversations" in text(response)
     assert labels(response) == ["1", "2"]
     assert len(shown(response)) == 50
 
@@ -127,7 +127,7 @@ def test_all_that_match_can_be_selected_in_a_list_that_is_not_counted_to_its_end
 ) -> None:
     client = log_in("operator")
     threads_made(130, status="snapshotted", finding_counts={"message_empty": 1})
-    page = words(client.get(THREADS))
+    page = text(client.get(THREADS))
     assert "Select all 130 threads" in page
 
 
@@ -148,10 +148,10 @@ def test_filters_that_no_index_holds_together_are_looked_through_piece_by_piece(
     query = {"status__exact": "failed", "fidelity__exact": "lossy", "batch__id__exact": str(batch.pk)}
     response = client.get(THREADS, query)
     assert shown(response) == [thread.pk for thread in new[::-1]]
-    assert "at least 2 threads among the newest that were searched" in words(response)
+    assert "at least 2 threads among the newest that were searched" in text(response)
     further = client.get(THREADS + response.context["cl"].further_url())
     assert shown(further) == [thread.pk for thread in old[::-1]]
-    assert "3 threads" in words(further)
+    assert "3 threads" in text(further)
 
 
 def test_where_one_filter_leaves_few_threads_all_matches_are_found(small: None, log_in: LogIn) -> None:
@@ -159,7 +159,7 @@ def test_where_one_filter_leaves_few_threads_all_matches_are_found(small: None, 
     threads_made(150, fidelity="lossy")
     response = log_in("viewer").get(THREADS, {"status__exact": "failed", "fidelity__exact": "lossy"})
     assert shown(response) == [wanted.pk]
-    assert "were searched" not in words(response)
+    assert "were searched" not in text(response)
 
 
 def test_a_rare_finding_is_found_wherever_it_is(small: None, log_in: LogIn) -> None:

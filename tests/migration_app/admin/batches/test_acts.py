@@ -217,7 +217,7 @@ def test_the_page_offers_what_the_state_allows_to_those_who_may(
     ],
 )
 def test_a_held_batch_says_so_wherever_its_progress_stands(
-    state: str, started: bool, words: str, log_in: LogIn
+    state: str, started: bool, text: str, log_in: LogIn
 ) -> None:
     counted = {"taken_back": {"threads": 1, "partly_sent": 0}} if state == "cancelling" else {}
     batch = batch_made(
@@ -230,8 +230,8 @@ def test_a_held_batch_says_so_wherever_its_progress_stands(
     threads_made(3, batch=batch, status="verified")
     thread_made(batch=batch, status="queued", pending_work="backfill")
     client = log_in("viewer")
-    assert words in page_of(client, batch)
-    assert words in client.get("/admin/").content.decode()
+    assert text in page_of(client, batch)
+    assert text in client.get("/admin/").content.decode()
 
 
 @pytest.mark.parametrize(
@@ -244,9 +244,9 @@ def test_workers_are_missed_only_where_there_is_something_to_do(
 
 
 def test_what_the_breaker_said_stands_on_the_page_for_everybody(log_in: LogIn) -> None:
-    words = "Five threads in a row were refused: unauthorized. Set another key for the workers, then resume."
-    batch = batch_made(state="paused", held_text=words)
-    assert words in page_of(log_in("viewer"), batch)
+    text = "Five threads in a row were refused: unauthorized. Set another key for the workers, then resume."
+    batch = batch_made(state="paused", held_text=text)
+    assert text in page_of(log_in("viewer"), batch)
 
 
 def test_a_cancelled_batch_says_who_and_what_became_of_its_threads(log_in: LogIn) -> None:

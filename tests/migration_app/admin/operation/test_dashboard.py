@@ -88,11 +88,11 @@ def test_signing_in_without_a_destination_leads_to_the_dashboard(log_in: LogIn) 
 
 @pytest.mark.parametrize(("alive", "text"), [(0, "No worker is alive"), (2, "2 workers are alive")])
 def test_the_workers_are_counted(
-    alive: int, words: str, log_in: LogIn, monkeypatch: pytest.MonkeyPatch
+    alive: int, text: str, log_in: LogIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     thread_made()
     monkeypatch.setattr(workers, "workers_alive", lambda: alive)
-    assert words in log_in("viewer").get("/admin/").content.decode()
+    assert text in log_in("viewer").get("/admin/").content.decode()
 
 
 def test_a_queue_that_is_down_is_said_and_breaks_no_page(

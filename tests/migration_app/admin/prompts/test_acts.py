@@ -133,7 +133,7 @@ def test_an_edit_makes_a_draft_and_leaves_untouched_fields_exactly_as_they_were(
 
 
 @pytest.mark.parametrize(
-    ("changes", "field", "text"),
+    ("changes", "field", "shown"),
     [
         ({"temperature": "warm"}, "temperature", "This is no number"),
         ({"temperature": "5"}, "temperature", "from 0 to 2"),
@@ -153,12 +153,12 @@ def test_an_edit_makes_a_draft_and_leaves_untouched_fields_exactly_as_they_were(
     ],
 )  # fmt: skip
 def test_what_is_wrong_stands_at_its_field_and_nothing_typed_is_lost(
-    log_in: LogIn, prompt: Prompt, changes: dict[str, str], field: str, words: str
+    log_in: LogIn, prompt: Prompt, changes: dict[str, str], field: str, shown: str
 ) -> None:
     response = save(log_in("operator"), prompt, **({"instructions": "Typed for an hour."} | changes))
     assert response.status_code == 400
     form = response.context["form"]
-    assert any(words in text for text in form.errors[field]), form.errors
+    assert any(shown in text for text in form.errors[field]), form.errors
     assert form["instructions"].value() == "Typed for an hour."
     for name, typed in changes.items():
         assert form[name].value().strip() == typed.strip()

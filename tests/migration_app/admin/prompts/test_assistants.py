@@ -171,12 +171,12 @@ def test_fetching_again_is_offered_where_it_would_be_done(
     ],
 )
 def test_what_fetching_again_found_has_the_colour_of_its_urgency(
-    look: str, colour: str, log_in: LogIn
+    check: str, colour: str, log_in: LogIn
 ) -> None:
     assistant = stored()
-    Assistant.objects.filter(pk=assistant.pk).update(source_check=look)
+    Assistant.objects.filter(pk=assistant.pk).update(source_check=check)
     page = log_in("viewer").get(reverse("admin:migration_app_assistant_change", args=[assistant.pk]))
-    assert page.context["check"].type == colour
+    assert page.context["source_check"].type == colour
 
 
 @pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("newcomer", 403), ("anonymous", 302)])

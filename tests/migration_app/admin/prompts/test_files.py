@@ -88,9 +88,9 @@ def test_the_blocks_for_the_dashboard_hold_the_active_version_escaped(log_in: Lo
 def test_the_dashboards_end_is_told_before_and_after(log_in: LogIn, monkeypatch: pytest.MonkeyPatch) -> None:
     version = version_made(prompt_made())
     client = log_in("viewer")
-    for year, words in ((9000, b"Dashboard prompts end on 9000-11-30"), (2020, b"have ended on 2020-11-30")):
+    for year, text in ((9000, b"Dashboard prompts end on 9000-11-30"), (2020, b"have ended on 2020-11-30")):
         monkeypatch.setattr(pages, "DASHBOARD_END", dt.date(year, 11, 30))
-        assert words in client.get(hand_off(version.prompt)).content
+        assert text in client.get(hand_off(version.prompt)).content
 
 
 def test_a_prompt_without_versions_has_nothing_to_hand_off(log_in: LogIn) -> None:

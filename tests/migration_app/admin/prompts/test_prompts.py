@@ -147,14 +147,14 @@ def test_an_edited_version_shows_the_findings_of_its_conversion_too(log_in: LogI
 
 @pytest.mark.parametrize(("day", "text"), [(29, "in 1 day"), (30, "today"), (31, "have ended")])
 def test_the_deadline_stands_beside_a_recorded_dashboard_id(
-    log_in: LogIn, monkeypatch: pytest.MonkeyPatch, day: int, words: str
+    log_in: LogIn, monkeypatch: pytest.MonkeyPatch, day: int, text: str
 ) -> None:
     today = dt.datetime(2026, 11, day if day < 31 else 30, tzinfo=dt.UTC) + dt.timedelta(days=day == 31)
     monkeypatch.setattr("migration_app.admin.prompts.pages.timezone.now", lambda: today)
     prompt = prompt_made()
     Prompt.objects.filter(pk=prompt.pk).update(dashboard_prompt_id="pmpt_1")
     response = log_in("viewer").get(url_of(prompt)).content.decode()
-    assert words in response
+    assert text in response
     assert 'id="dashboard-deadline"' in response
 
 

@@ -89,11 +89,11 @@ def test_a_model_is_replaced_in_the_prompts_that_were_chosen(log_in: LogIn) -> N
     [("o3", " ", b"Say why"), ("gpt-4o", "x", b"choose another"), ("", "x", b"Choose a model")],
 )
 def test_a_replacement_that_makes_no_sense_is_refused_on_the_page(
-    to: str, reason: str, words: bytes, log_in: LogIn
+    to: str, reason: str, text: bytes, log_in: LogIn
 ) -> None:
     version = version_made(prompt_made())
     needs_fill()
-    assert words in replace(log_in("operator"), version, to=to, reason=reason).content
+    assert text in replace(log_in("operator"), version, to=to, reason=reason).content
     assert PromptVersion.objects.count() == 1
 
 

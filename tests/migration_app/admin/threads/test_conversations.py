@@ -14,10 +14,10 @@ LIST = "/admin/migration_app/conversation/"
 
 
 @pytest.mark.parametrize("text", ["conv_x", "thread_x"])
-def test_the_search_finds_a_conversation_by_its_own_and_its_threads_id(words: str, log_in: LogIn) -> None:
+def test_the_search_finds_a_conversation_by_its_own_and_its_threads_id(text: str, log_in: LogIn) -> None:
     conversation_made(thread=thread_made(thread_id="thread_x"), conversation_id="conv_x")
     conversation_made()
-    found = log_in("viewer").get(LIST, {"q": words}).context["cl"].result_list
+    found = log_in("viewer").get(LIST, {"q": text}).context["cl"].result_list
     assert [row.conversation_id for row in found] == ["conv_x"]
 
 

@@ -65,8 +65,8 @@ def test_an_entry_tells_all_that_is_known(log_in: LogIn, make_thread: MakeThread
     other = orphan(thread)
     entry = orphan(thread, reason="the answer broke off", request_id="req_7", metadata_keys=["thread_id"])
     page = log_in("viewer").get(url(entry)).content.decode()
-    for words in ("the answer broke off", "req_7", thread.thread_id, url(other)):
-        assert words in page
+    for text in ("the answer broke off", "req_7", thread.thread_id, url(other)):
+        assert text in page
     assert "hello" not in page
 
 

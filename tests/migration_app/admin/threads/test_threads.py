@@ -80,10 +80,10 @@ def test_the_list_takes_as_many_queries_for_sixty_threads_as_for_one(
 @pytest.mark.parametrize(
     "text", ["thread_x", "conv_x", "user_x"], ids=["thread id", "conversation id", "user reference"]
 )
-def test_the_search_finds_a_thread_by_each_of_its_ids(words: str, log_in: LogIn) -> None:
+def test_the_search_finds_a_thread_by_each_of_its_ids(text: str, log_in: LogIn) -> None:
     conversation_made(thread=thread_made(thread_id="thread_x", user_ref="user_x"), conversation_id="conv_x")
     thread_made(thread_id="thread_other")
-    page = log_in("viewer").get(LIST, {"q": words}).content.decode()
+    page = log_in("viewer").get(LIST, {"q": text}).content.decode()
     assert "thread_x" in page
     assert "thread_other" not in page
 

@@ -111,14 +111,14 @@ def test_what_was_counted_is_started_with_budget_and_reason(log_in: LogIn, enque
         ({"sealed": "x"}, "did not arrive whole"),
     ],
 )
-def test_a_form_that_can_not_be_started_says_why(change: dict[str, str], words: str, log_in: LogIn) -> None:
+def test_a_form_that_can_not_be_started_says_why(change: dict[str, str], text: str, log_in: LogIn) -> None:
     plain_thread()
     version_made()
     client = log_in("operator")
     query = {"count": "1", "a": "clerk", "threads": "thread_1"}
     form = {"sealed": sealed(client, **query), "max_calls": "6", "max_tokens": "9", "reason": "r", **change}
     response = client.post(f"{START}?count=1&a=clerk&threads=thread_1", form)
-    assert (response.status_code, words in text_of(response), Trial.objects.count()) == (400, True, 0)
+    assert (response.status_code, text in text_of(response), Trial.objects.count()) == (400, True, 0)
 
 
 def test_numbers_that_are_no_longer_true_are_not_started(log_in: LogIn) -> None:
@@ -145,11 +145,11 @@ def test_numbers_that_are_no_longer_true_are_not_started(log_in: LogIn) -> None:
         ({"a": "clerk", "status__exact": "verified"}, "there is nothing to try"),
     ],
 )
-def test_what_can_not_be_counted_says_why(query: dict[str, str], words: str, log_in: LogIn) -> None:
+def test_what_can_not_be_counted_says_why(query: dict[str, str], text: str, log_in: LogIn) -> None:
     plain_thread()
     version_made()
     page = text_of(log_in("operator").get(START, {"count": "1", **query}))
-    assert words in page
+    assert text in page
     assert 'name="sealed"' not in page
 
 

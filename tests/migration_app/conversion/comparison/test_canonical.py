@@ -251,19 +251,19 @@ def test_documented_normalisations_make_no_difference(planned: dict[str, Any], f
     ],
 )
 def test_a_difference_is_told_without_content(
-    planned: dict[str, Any], found: dict[str, Any], words: str
+    planned: dict[str, Any], found: dict[str, Any], text: str
 ) -> None:
     difference = compare_items([CALL, planned], [CALL, found])
     assert difference is not None
     assert difference.position == 1
-    assert difference.text.startswith(words.replace("item 1 ", "item 2 "))
+    assert difference.text.startswith(text.replace("item 1 ", "item 2 "))
     assert difference.expected == canonical_item(planned)
     assert difference.found == canonical_item(found)
 
 
-def texts(*words: str) -> list[dict[str, Any]]:
+def texts(*text: str) -> list[dict[str, Any]]:
     """One message by the user for each word."""
-    return [user_part(type="input_text", text=word) for word in words]
+    return [user_part(type="input_text", text=word) for word in text]
 
 
 def text_of(planned: list[dict[str, Any]], found: list[dict[str, Any]]) -> str:
@@ -324,10 +324,10 @@ def test_an_item_too_many_among_others_that_moved_is_counted() -> None:
     ],
 )
 def test_the_same_items_in_another_order_are_a_difference_that_says_so(
-    found: list[dict[str, Any]], words: str
+    found: list[dict[str, Any]], text: str
 ) -> None:
     planned = [USER, ASSISTANT, CALL, OUTPUT][: len(found)]
-    assert text_of(planned, found) == f"all {len(found)} items are there, in another order; first: {words}"
+    assert text_of(planned, found) == f"all {len(found)} items are there, in another order; first: {text}"
 
 
 def test_an_item_sent_twice_in_the_place_of_another_is_no_other_order() -> None:

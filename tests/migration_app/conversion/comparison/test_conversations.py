@@ -19,17 +19,17 @@ from migration_app.conversion.comparison.conversations import (
 METADATA = {"user_id": "u1", "thread_id": "thread_1"}
 
 
-def said(*words: str) -> list[dict[str, Any]]:
+def said(*text: str) -> list[dict[str, Any]]:
     """A message by the user for each word."""
     return [
         {"type": "message", "role": "user", "content": [{"type": "input_text", "text": word}]}
-        for word in words
+        for word in text
     ]
 
 
-def listed(*words: str, start: int = 0) -> list[dict[str, Any]]:
+def listed(*text: str, start: int = 0) -> list[dict[str, Any]]:
     """The same as a target lists them."""
-    return [item | {"id": f"msg_{place}"} for place, item in enumerate(said(*words), start)]
+    return [item | {"id": f"msg_{place}"} for place, item in enumerate(said(*text), start)]
 
 
 def compared(
@@ -154,12 +154,12 @@ def test_other_words_are_told_before_other_ids() -> None:
         ([], "the conversation's metadata is an array"),
     ],
 )
-def test_metadata_that_differs_is_told_by_its_keys(found: Any, words: str) -> None:
+def test_metadata_that_differs_is_told_by_its_keys(found: Any, text: str) -> None:
     comparison = compared(said("a"), listed("a"), (), METADATA, {"metadata": found})
-    assert text_of(comparison) == words
+    assert text_of(comparison) == text
     assert comparison.items_difference() is None
     assert comparison.metadata_difference == comparison.difference()
-    assert comparison.metadata_only_added == ("(not planned" in words)
+    assert comparison.metadata_only_added == ("(not planned" in text)
 
 
 def test_metadata_where_none_was_planned_is_a_difference() -> None:

@@ -82,11 +82,11 @@ def test_a_long_unchanged_line_beside_a_change_is_cut() -> None:
 
 @pytest.mark.parametrize("separator", [" ", "\n"])
 def test_few_changes_among_many_common_words_are_found(separator: str) -> None:
-    words = [f"w{number % 97}" for number in range(40_000)]
-    other = list(words)
+    text = [f"w{number % 97}" for number in range(40_000)]
+    other = list(text)
     for place in range(0, 40_000, 400):
         other[place] = "changed"
-    diff = text_diff(separator.join(words), separator.join(other))
+    diff = text_diff(separator.join(text), separator.join(other))
     assert diff.added == 700
     assert size(diff) < 4 * SHOWN_CHARACTERS
 

@@ -55,8 +55,8 @@ def test_a_file_is_named_once() -> None:
 
 
 def test_the_bytes_of_a_data_address_are_not_repeated() -> None:
-    words = image_text("", "", "data:image/png;base64," + "A" * 5000)
-    assert words == "image in a data address (image/png;base64, 5022 characters)"
+    text = image_text("", "", "data:image/png;base64," + "A" * 5000)
+    assert text == "image in a data address (image/png;base64, 5022 characters)"
 
 
 @pytest.mark.parametrize("file_id", ["", "ignore the above", "file-a\n", "x" * 81, "file/../a"])
@@ -65,8 +65,8 @@ def test_a_developer_message_repeats_no_words_of_the_source(file_id: str) -> Non
 
 
 def test_an_attachment_names_its_tools() -> None:
-    words = attachment_text("file-a", "a.pdf", ("file_search", "code_interpreter"))
-    assert words == "attached file file-a (a.pdf), for file_search, code_interpreter"
+    text = attachment_text("file-a", "a.pdf", ("file_search", "code_interpreter"))
+    assert text == "attached file file-a (a.pdf), for file_search, code_interpreter"
 
 
 def test_a_call_is_named_by_kind_and_id() -> None:

@@ -102,8 +102,8 @@ def test_entries_that_went_have_the_place_they_had() -> None:
 
 
 def test_long_texts_are_compared_by_words() -> None:
-    words = "Looks up the tide of a day, with its height in metres and its time."
-    (change,) = spec_diff({"a": words}, {"a": words.replace("metres", "feet")}).settings
+    text = "Looks up the tide of a day, with its height in metres and its time."
+    (change,) = spec_diff({"a": text}, {"a": text.replace("metres", "feet")}).settings
     assert change.text is not None
     assert (change.text.removed, change.text.added) == (6, 4)
 

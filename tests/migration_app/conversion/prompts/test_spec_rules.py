@@ -61,7 +61,7 @@ def test_a_spec_with_every_argument_is_taken_by_the_rules_and_by_the_description
 
 
 @pytest.mark.parametrize(
-    ("changes", "place", "text"),
+    ("changes", "place", "shown"),
     [
         ({"model": "absent"}, "model", "must name its model"),
         ({"model": ""}, "model", "it is empty"),
@@ -106,10 +106,10 @@ def test_a_spec_with_every_argument_is_taken_by_the_rules_and_by_the_description
     ],
 )  # fmt: skip
 def test_what_the_target_refuses_is_said_with_its_place(
-    changes: dict[str, Any], place: str, words: str
+    changes: dict[str, Any], place: str, shown: str
 ) -> None:
     found = problems(**changes)
-    assert any(at == place and words in text for at, text in found), found
+    assert any(at == place and shown in text for at, text in found), found
 
 
 @pytest.mark.parametrize(

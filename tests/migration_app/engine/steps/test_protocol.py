@@ -251,7 +251,7 @@ def metadata_of(sandbox: RunningSandbox, thread: Thread) -> dict[str, str]:
     ],
 )
 def test_metadata_that_differs_goes_to_a_person(
-    make_thread: MakeThread, sandbox: RunningSandbox, change: dict[str, str | None], words: str
+    make_thread: MakeThread, sandbox: RunningSandbox, change: dict[str, str | None], text: str
 ) -> None:
     thread = backfilled(claim(start("backfill", make_thread())))
     changed = {
@@ -262,7 +262,7 @@ def test_metadata_that_differs_goes_to_a_person(
     verified(claim(start("verify", thread)))
     thread.refresh_from_db()
     assert (thread.status, thread.error_code) == (S.NEEDS_REVIEW, "difference")
-    assert words in thread.error_text
+    assert text in thread.error_text
 
 
 def test_metadata_lost_in_the_create_is_never_verified(

@@ -147,14 +147,14 @@ def test_the_audit_trail_says_which_item_was_refused_and_the_words_stand_beside_
     event = AuditEvent.objects.get(verb="item.refused")
     assert "Item 25, from message msg_thread_1_24" in event.reason
     assert event.reason.endswith(": invalid_item (400).")
-    words = ServerMessage.objects.get()
-    assert (words.thread.thread_id, words.code, words.item, words.status) == (
+    text = ServerMessage.objects.get()
+    assert (text.thread.thread_id, text.code, text.item, text.status) == (
         "thread_1",
         "item_refused",
         25,
         400,
     )
-    assert words.text == "Invalid item."
+    assert text.text == "Invalid item."
 
 
 @pytest.mark.django_db(transaction=True)
