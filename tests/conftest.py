@@ -45,7 +45,10 @@ SLOW_MODULES = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what the inner loop leaves out (``make test-fast``): the rest runs in two minutes."""
+    """Mark what the inner loop leaves out (``make test-fast``), and put it first.
+
+    A file is given to one process as a whole (``--dist loadfile``), so those that take long must not begin last.
+    """
     tests = Path(__file__).parent
     for item in items:
         path = item.path.relative_to(tests)
@@ -53,6 +56,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.e2e)
         if path.with_suffix("").as_posix().endswith(SLOW_MODULES):
             item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: not any(map(item.get_closest_marker, ("e2e", "slow"))))
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,7 @@ class ConversionsTask(TaskKind):
 class AssistantChecksTask(TaskKind):
     """Check every assistant that was asked for at the live source."""
 
-    name = "looks"
+    name = "assistant-checks"
 
     def waiting(self) -> list[int]:
         """Whether one was asked for."""

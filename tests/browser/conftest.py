@@ -41,6 +41,9 @@ def console(
         "csrftoken",
     )  # as without HTTPS_ONLY
     settings.ALLOWED_HOSTS = ["127.0.0.1"]
+    settings.PASSWORD_HASHERS = [
+        "django.contrib.auth.hashers.MD5PasswordHasher"
+    ]  # the real one takes its time
     # Playwright keeps an event loop in this thread; Django would refuse its ORM here.
     monkeypatch.setitem(os.environ, "DJANGO_ALLOW_ASYNC_UNSAFE", "1")
     server = LiveServer("127.0.0.1")

@@ -473,7 +473,7 @@ def test_a_worker_that_finds_urgent_work_waiting_makes_sure_that_the_queue_has_i
     assert [job.args[1] for job in queue.jobs] == [other.pk]
 
 
-def test_a_worker_that_is_busy_looks_around_too(queue: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_is_busy_checks_for_work_too(queue: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[bool] = []
     monkeypatch.setattr(Worker, "maintain_heartbeats", lambda _self, _job: None)
     monkeypatch.setattr(worker_module, "sweep", lambda: looked.append(True))

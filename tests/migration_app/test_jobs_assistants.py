@@ -1,4 +1,4 @@
-"""Conversions and looks at the live source as jobs, on a real Valkey, against the sandbox."""
+"""Conversions and checks of assistants as jobs, on a real Valkey, against the sandbox."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ def test_an_assistant_that_the_source_has_no_more_is_said_to_be_gone(
         "missing",
         "The source has no such assistant any more.",
     )
-    assert AuditEvent.objects.get(verb="assistant.checked").job_id.startswith("looks-0-")
+    assert AuditEvent.objects.get(verb="assistant.checked").job_id.startswith("assistant-checks-0-")
 
 
-def test_looks_and_conversions_that_the_queue_lost_are_found_in_the_database(
+def test_checks_and_conversions_that_the_queue_lost_are_found_in_the_database(
     queue: Any, assistant: Assistant
 ) -> None:
     checks_request(assistant_pks=[assistant.pk], actor=ADA, reason="a test")

@@ -172,7 +172,7 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
 
     show_name = text_column("reconciliation", "pk")
     show_state = badge_column("state", state_badge)
-    show_scope = column("looks at", scope_summary)
+    show_scope = column("scope", scope_summary)
     show_created = moment_column("asked for (UTC)", "created_at")
     show_finished = moment_column("finished (UTC)", "finished_at")
 
