@@ -28,8 +28,8 @@ from migration_app.threads.assessments import plan_measures
 from migration_app.threads.plans import plan_of
 from migration_app.threads.selections import Totals, selection_threads, selection_totals
 
-ANEW_THREADS = 2_000
-ANEW_MESSAGES = 100_000
+CONVERTED_THREADS = 2_000
+CONVERTED_MESSAGES = 100_000
 """Most that a page converts: some seconds of a web request. The command has no limit."""
 
 SNAPSHOT_FINDINGS: Mapping[str, Severity] = {
@@ -168,7 +168,7 @@ def preflight_threads(
     decided = Q() if batch_kind.starts_over else fresh & Q(finding_counts__has_any_keys=deciding)
     concerned = going.filter(decided)
     size = concerned.aggregate(threads=Count("pk"), messages=Sum("message_count", default=0))
-    exact = not (limited and (size["threads"] > ANEW_THREADS or size["messages"] > ANEW_MESSAGES))
+    exact = not (limited and (size["threads"] > CONVERTED_THREADS or size["messages"] > CONVERTED_MESSAGES))
     splitting = converting and exact and bool(size["threads"])
     rest = Q()
     if splitting:

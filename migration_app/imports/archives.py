@@ -1,7 +1,7 @@
 """Reading an archive, or transcripts, into the console: a stream of documents, stored a buffer at a time.
 
 Memory is bounded by the buffer. A crash in the middle loses nothing: running it again passes over what is
-stored and goes on.
+stored and continues.
 """
 
 from __future__ import annotations

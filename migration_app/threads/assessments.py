@@ -57,7 +57,7 @@ DELETED_TEXT = (
 
 _TAKES_EDGE = frozenset({S.REGISTERED, S.BLOCKED, S.SNAPSHOTTED, S.FAILED, S.SOURCE_MISSING})
 _SETTLED = frozenset({S.BACKFILLED, S.VERIFIED, S.NEEDS_REVIEW})
-_GOES_ON = frozenset({Thread.Work.ROLLBACK, Thread.Work.REMIGRATE})
+_UNDER_WAY = frozenset({Thread.Work.ROLLBACK, Thread.Work.REMIGRATE})
 _GROWN_VERB = "thread.source_grown"
 _DELETED_VERB = "thread.source_deleted"
 _DELETIONS = codes_of("deletions")
@@ -268,7 +268,7 @@ def _group_store(
 
 def _has_grown(row: Thread, assessment: Assessment) -> bool:
     """Whether the backfill is incomplete now. Not for threads being deleted or about to be re-migrated."""
-    return row.status in _SETTLED and row.pending_work not in _GOES_ON and _differs(assessment, row)
+    return row.status in _SETTLED and row.pending_work not in _UNDER_WAY and _differs(assessment, row)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -41,6 +41,12 @@ GONE = {
     "standing": "ownership, status",
     "begin anew|keep as it is": "re-migrate, accept as is",
     "needs a person": "needs attention",
+    "anew": "again, restart, re-migrate",
+    "fate|fates": "outcome",
+    "residue|residues": "left behind",
+    "parted|parting": "detached, separated",
+    "goes on": "continues, has more",
+    "server words": "server message",
 }
 """Each old word, as a regular expression within word boundaries, and what is written instead."""
 

@@ -195,7 +195,7 @@ def test_each_policy_tells_the_threads_and_parts_it_decides_about() -> None:
     assert (effects["file_search"].threads, effects["file_search"].parts) == (0, 0)
 
 
-@pytest.mark.parametrize(("limit", "at_most"), [("ANEW_THREADS", 1), ("ANEW_MESSAGES", 3)])
+@pytest.mark.parametrize(("limit", "at_most"), [("CONVERTED_THREADS", 1), ("CONVERTED_MESSAGES", 3)])
 def test_a_page_that_would_convert_too_much_gives_the_last_assessment_and_says_so(
     limit: str, at_most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,7 +209,7 @@ def test_a_page_that_would_convert_too_much_gives_the_last_assessment_and_says_s
 
 
 def test_without_a_limit_everything_is_converted_and_progress_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preflight_module, "ANEW_THREADS", 0)
+    monkeypatch.setattr(preflight_module, "CONVERTED_THREADS", 0)
     golden_thread("assistant_images")
     told: list[tuple[int, int]] = []
     chosen = policies_from({"assistant_images": "block"})

@@ -38,7 +38,7 @@ def test_a_kind_that_converts_nothing_has_no_policies() -> None:
 
 
 def test_figures_that_are_not_those_of_the_policies_chosen_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preflight_module, "ANEW_THREADS", 0)
+    monkeypatch.setattr(preflight_module, "CONVERTED_THREADS", 0)
     Thread.objects.create(
         thread_id="thread_1", status="snapshotted", finding_counts={"image_on_assistant": 2}
     )

@@ -59,7 +59,7 @@ def test_it_changes_nothing() -> None:
 
 
 def test_it_converts_as_many_as_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preflight_module, "ANEW_THREADS", 0)
+    monkeypatch.setattr(preflight_module, "CONVERTED_THREADS", 0)
     thread(1, finding_counts={"image_on_assistant": 3})
     assert "Figures under assistant_images=block." in run("--all", "--policy", "assistant_images=block")
 

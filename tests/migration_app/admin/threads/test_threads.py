@@ -411,7 +411,7 @@ def test_nothing_starts_under_policies_whose_figures_were_not_shown(
 def test_too_many_threads_for_a_page_are_told_with_the_command_that_counts_them(
     log_in: LogIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preflight, "ANEW_THREADS", 0)
+    monkeypatch.setattr(preflight, "CONVERTED_THREADS", 0)
     thread_made(status="snapshotted", user_ref="a b", finding_counts={"image_on_assistant": 1})
     selection = selection_of_filters({"user_ref__exact": "a b"})
     data = {"selection": selection_seal(selection), "count": "1", "policy-assistant_images": "block"}
