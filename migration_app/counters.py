@@ -18,7 +18,17 @@ from django.db.models import Model, Q
 
 from migration_app.audit.trail import audit_record
 from migration_app.contracts import Actor
-from migration_app.models import Run, RunTally, RunTallyChange, Tally, TallyChange, Thread
+from migration_app.models import (
+    BatchResult,
+    BatchTally,
+    BatchTallyChange,
+    Run,
+    RunTally,
+    RunTallyChange,
+    Tally,
+    TallyChange,
+    Thread,
+)
 from migration_app.models.tally import ESTATE
 from migration_app.statements import statements_of
 
@@ -220,7 +230,15 @@ RUNS = Counter(
         "total_tokens": "coalesce(total_tokens, 0)",
     },
 )
-COUNTERS = (THREADS, RUNS)
+RESULTS = Counter(
+    source=BatchResult,
+    totals=BatchTally,
+    changes=BatchTallyChange,
+    lock=0x7A11137,
+    keys={"batch_pk": "batch_id", "result": "result", "error_code": "error_code"},
+    measures={"results": "1", "messages": "messages", "retries": "retries"},
+)
+COUNTERS = (THREADS, RUNS, RESULTS)
 
 
 def counters_fold() -> None:
@@ -235,7 +253,7 @@ def counters_differences() -> list[str]:
 
 
 def counters_rebuild(*, actor: Actor, reason: str) -> None:
-    """Count everything again, in one transaction. Holds up whatever writes threads or runs for as long."""
+    """Count everything again, in one transaction. Holds up whatever writes threads, runs or results for as long."""
     with transaction.atomic():
         for counter in COUNTERS:
             counter.rebuild()

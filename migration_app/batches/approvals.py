@@ -67,7 +67,7 @@ def taken_alone(actor: Actor, *, but: int | None = None, up_to: int) -> int:
         .exclude(state=Batch.State.WAITING)
         .exclude(pk=but or 0)
         # One that was held while it was handed out took its threads later than it was asked for.
-        .annotate(last=Greatest("created_at", Coalesce("heartbeat_at", "created_at")))
+        .annotate(last=Greatest("created_at", Coalesce("started_at", "heartbeat_at", "created_at")))
         .filter(Q(last__gte=since) | Q(state__in=[Batch.State.PREPARING, Batch.State.PAUSED]))
     )
     total = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,10 +16,12 @@ from migration_app.audit.trail import audit_event, audit_record
 from migration_app.batches.approvals import approval_lock, approval_needed
 from migration_app.batches.claims import threads_pending
 from migration_app.batches.kinds import BATCH_KINDS, FOREIGN_TOO, batch_eligible
+from migration_app.batches.rates import estimated_duration
 from migration_app.contracts import POLICIES_VERSION, Actor, policies_as_dict, policies_from
 from migration_app.models import Batch, Thread
 from migration_app.models.batch import DEFAULT_WINDOW, MAX_WINDOW
 from migration_app.threads.plans import policies_summary
+from migration_app.threads.results import results_leave
 from migration_app.threads.selections import selection_threads
 
 _PIECE = 1000
@@ -39,17 +42,20 @@ def batch_create(
     window: int = DEFAULT_WINDOW,
     requests_per_minute: int | None = None,
     urgent: bool = False,
+    estimated_calls: int | None = None,
 ) -> Batch:
     """Write down what an operator started. A job then hands the work out (``batch_prepare_piece``).
 
     ``settings["policies"]`` names policies and their choices; a batch that converts keeps every one of them.
     ``window``: threads in flight in each worker; ``requests_per_minute``: over all workers, None for no limit
-    but the target's. A roll back of many threads waits for a second person. Raises SelectionError, and
+    but the target's. ``estimated_calls``: the preflight's, kept with the time that they take at today's rate. A
+    roll back of many threads waits for a second person. Raises SelectionError, and
     ValueError for a policy or choice that there is not and for a speed out of bounds.
     """
     throttle_check(window=window, requests_per_minute=requests_per_minute)
     selected = selection_threads(selection)  # refuses what is not a selection
     kept, said = _settings(kind, settings or {})
+    duration = None if estimated_calls is None else estimated_duration(estimated_calls)
     newest = Thread.objects.aggregate(newest=Max("pk"))["newest"] or 0
     with transaction.atomic():
         approval_lock(kind)
@@ -67,6 +73,8 @@ def batch_create(
             requests_per_minute=requests_per_minute,
             urgent=urgent,
             held_text=waits,
+            estimated_calls=estimated_calls,
+            estimated_seconds=None if duration is None else math.ceil(duration.total_seconds()),
             created_by_id=actor.user_id,
             created_by_name=actor.name,
         )
@@ -138,6 +146,7 @@ def batch_prepare_piece(*, batch_pk: int, actor: Actor) -> bool:
             _wait_for_approval(batch, actor, waits)
             return False
         batch.selected_count += len(pks)
+        results_leave([thread.pk for thread in threads], batch_pk=batch.pk)
         batch.taken_count += BATCH_KINDS[batch.kind].hand_out(batch, threads, actor)
         batch.heartbeat_at = timezone.now()
         if len(pks) < _PIECE:

@@ -17,8 +17,14 @@ from django.utils import timezone
 from migration_app.audit.trail import audit_event
 from migration_app.batches.claims import threads_pending
 from migration_app.contracts import Actor
-from migration_app.models import AuditEvent, Batch, Conversation, Thread
-from migration_app.threads.statuses import TERMINAL_FIELDS, threads_transition
+from migration_app.models import AuditEvent, Batch, BatchResult, Conversation, Thread
+from migration_app.threads.results import results_put
+from migration_app.threads.statuses import (
+    ROLLBACK_BEGUN_CODE,
+    ROLLBACK_BEGUN_TEXT,
+    TERMINAL_FIELDS,
+    threads_transition,
+)
 
 S = Thread.Status
 
@@ -105,8 +111,23 @@ def _take_back(batch: Batch, threads: list[Thread], actor: Actor) -> int:
             batch_pk=batch.pk,
             fields=fields,
         )
+    threads_transition(
+        threads=[thread for thread in threads if thread.status == S.ROLLING_BACK],
+        to=S.NEEDS_REVIEW,
+        actor=actor,
+        verb="thread.work_taken_back",
+        reason=batch.held_text,
+        batch_pk=batch.pk,
+        fields={
+            **TERMINAL_FIELDS,
+            "attempts": 0,
+            "error_code": ROLLBACK_BEGUN_CODE,
+            "error_text": ROLLBACK_BEGUN_TEXT,
+        },
+    )
     # Everything else keeps the status that it has: nothing was done to it, or what was done is on record.
-    rest = [thread for thread in threads if thread.status not in {S.QUEUED, S.BACKFILLING}]
+    moved = {S.QUEUED, S.BACKFILLING, S.ROLLING_BACK}
+    rest = [thread for thread in threads if thread.status not in moved]
     Thread.objects.filter(pk__in=[thread.pk for thread in rest]).update(
         **TERMINAL_FIELDS, attempts=0, updated_at=timezone.now()
     )
@@ -116,6 +137,7 @@ def _take_back(batch: Batch, threads: list[Thread], actor: Actor) -> int:
         if thread.status == S.BACKFILLED and thread.pending_work == Thread.Work.BACKFILL
     ]
     Thread.objects.filter(pk__in=unverified).update(error_code=CANCELLED_CODE, error_text=_UNVERIFIED)
+    results_put(pks, result=BatchResult.Result.CANCELLED)
     return sum(len(group) for (_, partly), group in goals.items() if partly)
 
 

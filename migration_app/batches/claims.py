@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
 from migration_app.models import Thread
 from migration_app.threads.statuses import LeaseLostError
@@ -58,7 +58,11 @@ def threads_claim(*, batch_pk: int, lease: dt.timedelta, count: int) -> list[Thr
         )
         if not pks:
             return []
-        Thread.objects.filter(pk__in=pks).update(lease_token=token, lease_until=Now() + lease)
+        Thread.objects.filter(pk__in=pks).update(
+            lease_token=token,
+            lease_until=Now() + lease,
+            work_started_at=Coalesce("work_started_at", Now()),
+        )
         return list(Thread.objects.select_related("batch").filter(pk__in=pks).order_by("pk"))
 
 

@@ -5,16 +5,22 @@ Each runs inside ``batches.batches``' transaction, on threads whose rows are loc
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from django.db.models import F, Max
 from django.utils import timezone
 
 from migration_app.contracts import Actor
-from migration_app.models import Batch, Conversation, Thread
+from migration_app.models import Batch, BatchResult, Conversation, Thread
+from migration_app.threads.results import results_put
 from migration_app.threads.statuses import TERMINAL_FIELDS, threads_transition
 
 S = Thread.Status
+R = BatchResult.Result
+
+_FRESH: Mapping[str, Any] = {"attempts": 0, "retries": 0, "work_started_at": None, "not_before": None}
+"""What a thread brings along from earlier batches does not count in this one."""
 
 HandOut = Callable[[Batch, list[Thread], Actor], int]
 
@@ -24,7 +30,7 @@ def hand_out_work(work: str) -> HandOut:
 
     def hand_out(batch: Batch, threads: list[Thread], actor: Actor) -> int:  # noqa: ARG001 - same shape for all
         return Thread.objects.filter(pk__in=[thread.pk for thread in threads]).update(
-            pending_work=work, batch=batch, attempts=0, not_before=None, updated_at=timezone.now()
+            pending_work=work, batch=batch, **_FRESH, updated_at=timezone.now()
         )
 
     return hand_out
@@ -42,8 +48,7 @@ def queue(batch: Batch, threads: list[Thread], actor: Actor) -> int:
         fields={
             "pending_work": Thread.Work.BACKFILL,
             "batch": batch,
-            "attempts": 0,
-            "not_before": None,
+            **_FRESH,
         },
     )
 
@@ -66,22 +71,25 @@ def retry(batch: Batch, threads: list[Thread], actor: Actor) -> int:
             verb="thread.included",
             reason=batch.reason,
             batch_pk=batch.pk,
-            fields={"batch": batch, **TERMINAL_FIELDS},
+            fields={"batch": batch, **_FRESH, **TERMINAL_FIELDS},
         )
+    results_put([thread.pk for thread in excluded], result=R.INCLUDED, batch_pk=batch.pk)
     return taken
 
 
 def exclude(batch: Batch, threads: list[Thread], actor: Actor) -> int:
     """Take the threads out of the migration: there is nothing for a worker to do."""
-    return threads_transition(
+    taken = threads_transition(
         threads=threads,
         to=S.EXCLUDED,
         actor=actor,
         verb="thread.excluded",
         reason=batch.reason,
         batch_pk=batch.pk,
-        fields={"batch": batch, **TERMINAL_FIELDS},
+        fields={"batch": batch, **_FRESH, **TERMINAL_FIELDS},
     )
+    results_put([thread.pk for thread in threads], result=R.EXCLUDED, batch_pk=batch.pk)
+    return taken
 
 
 def _replacements_forget(thread_pks: list[int]) -> None:

@@ -102,7 +102,7 @@ class BatchKind(ThreadAction):
 
     def skip_reason(self, status: str) -> str:
         """Say why threads of this status are not included."""
-        if status in {S.QUEUED, S.BACKFILLING}:
+        if status in {S.QUEUED, S.BACKFILLING, S.ROLLING_BACK}:
             return _IN_WORK
         return self.skipped.get(status) or self.skipped_otherwise
 
@@ -199,7 +199,7 @@ BATCH_KINDS: dict[str, BatchKind] = {
             button="Start check",
             lead="Checks at the target whether the files and vector stores of these threads still exist. What is "
             "missing or expired becomes a finding. Nothing is written to the target.",
-            takes=Q(snapshot_at__isnull=False) & ~Q(status__in=[S.QUEUED, S.BACKFILLING]),
+            takes=Q(snapshot_at__isnull=False) & ~Q(status__in=[S.QUEUED, S.BACKFILLING, S.ROLLING_BACK]),
             skipped_otherwise="It has no snapshot yet, so its files are unknown.",
             hand_out=hand_out_work(W.RESOURCES),
             verb="check",

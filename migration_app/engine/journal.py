@@ -21,6 +21,7 @@ from migration_app.archive.ids import storable_text
 from migration_app.audit.actions import action_of
 from migration_app.contracts import Actor, JsonObject
 from migration_app.models import Thread
+from migration_app.models.batch_result import TROUBLE_RESULTS
 from migration_app.statements import statements_of
 from migration_app.threads.statuses import edge_check
 
@@ -96,6 +97,10 @@ class Entry:
         self.event(verb, before=before, after=to, reason=reason, request_id=request_id)
         self.set(status=str(to), **columns)
 
+    def result(self, result: str = "") -> None:
+        """The thread's work in its batch is over: what its batch keeps of it, by default the status."""
+        self.parts["result"] = str(result or self.status)
+
     def document(self) -> JsonObject:
         """The entry as the statement reads it."""
         return {
@@ -149,7 +154,10 @@ class EntriesRefusedError(Exception):
 def _apply(entries: Sequence[Entry], actor: Actor) -> frozenset[int]:
     documents = json.dumps([entry.document() for entry in entries], separators=(",", ":"))
     with connection.cursor() as cursor:
-        cursor.execute(_SQL["apply"], [documents, actor.name, actor.name, actor.user_id, actor.job_id])
+        cursor.execute(
+            _SQL["apply"],
+            [documents, actor.name, list(TROUBLE_RESULTS), actor.name, actor.user_id, actor.job_id],
+        )
         held = dict(cursor.fetchall())
     for entry in entries:
         entry.grown = held.get(entry.thread.pk, False)

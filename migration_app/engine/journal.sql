@@ -7,7 +7,8 @@ WITH entry AS MATERIALIZED (
     FROM jsonb_array_elements(%s::jsonb) AS doc
 ),
 held AS MATERIALIZED (
-    SELECT t.id AS pk, t.thread_id AS name, t.batch_id, entry.doc,
+    SELECT t.id AS pk, t.thread_id AS name, t.batch_id, t.error_code, t.retries, t.message_count, t.work_started_at,
+           entry.doc,
            coalesce(t.snapshot_sequence > (doc->>'snapshot_seen')::integer, false) AS grown
     FROM entry JOIN migration_app_thread AS t ON t.id = entry.pk
     WHERE t.lease_token = entry.token AND t.status = entry.seen
@@ -115,6 +116,7 @@ changed AS (
         error_code = coalesce(s->>'error_code', t.error_code),
         error_text = coalesce(s->>'error_text', t.error_text),
         attempts = coalesce((s->>'attempts')::smallint, t.attempts),
+        retries = coalesce((s->>'retries')::integer, t.retries),
         restarts = coalesce((s->>'restarts')::smallint, t.restarts),
         fidelity = coalesce(s->>'fidelity', t.fidelity),
         item_count = coalesce((s->>'item_count')::integer, t.item_count),
@@ -129,6 +131,18 @@ changed AS (
         updated_at = now()
     FROM held, LATERAL (SELECT doc->'set' AS s) AS change
     WHERE t.id = pk AND doc ? 'set'
+),
+ended AS (
+    INSERT INTO migration_app_batchresult AS r (batch_id, thread_id, result, error_code, retries, messages, started_at,
+                                                finished_at)
+    SELECT batch_id, pk, doc->>'result',
+           CASE WHEN doc->>'result' = ANY(%s) THEN coalesce(doc->'set'->>'error_code', error_code) ELSE '' END,
+           coalesce((doc->'set'->>'retries')::integer, retries), message_count, work_started_at, now()
+    FROM held
+    WHERE doc ? 'result' AND batch_id IS NOT NULL
+    ON CONFLICT (batch_id, thread_id) DO UPDATE
+    SET result = excluded.result, error_code = excluded.error_code, retries = excluded.retries,
+        messages = excluded.messages, started_at = excluded.started_at, finished_at = excluded.finished_at
 ),
 quoted AS (
     INSERT INTO migration_app_servermessage AS w (thread_id, code, item, status, request_id, text, said_at)

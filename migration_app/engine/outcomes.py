@@ -15,9 +15,10 @@ from migration_app.archive.ids import storable_text
 from migration_app.engine.journal import Entry
 from migration_app.engine.steps.records import work_ended
 from migration_app.gateways.errors import GatewayError
-from migration_app.models import Thread
+from migration_app.models import BatchResult, Thread
 from migration_app.spill import TemporarySpaceError
 from migration_app.tasks.breaker import LASTING
+from migration_app.threads.statuses import ROLLBACK_BEGUN_TEXT
 
 S = Thread.Status
 W = Thread.Work
@@ -76,7 +77,8 @@ def try_later(entry: Entry, trouble: Trouble, *, delay: float, attempts: int) ->
         entry.transition(S.QUEUED, "thread.try_later", reason=reason, request_id=trouble.request_id)
     else:
         entry.event("thread.try_later", reason=reason, request_id=trouble.request_id)
-    entry.set(**_kept(entry, trouble), attempts=attempts, due_in=delay, release=True)
+    retries = entry.thread.retries + 1
+    entry.set(**_kept(entry, trouble), attempts=attempts, retries=retries, due_in=delay, release=True)
 
 
 def hand_back(entry: Entry, error: GatewayError | None = None) -> None:
@@ -96,6 +98,9 @@ def give_up(entry: Entry, trouble: Trouble) -> None:
         to, verb = S.SOURCE_MISSING, "thread.source_missing"
     elif never_seen or (thread.pending_work == W.BACKFILL and entry.status in {S.QUEUED, S.BACKFILLING}):
         to, verb = S.FAILED, "thread.failed"
+    elif entry.status == S.ROLLING_BACK:  # it was begun, so the conversation is not whole
+        to, verb = S.NEEDS_REVIEW, "thread.rollback_failed"
+        trouble = dataclasses.replace(trouble, text=f"{trouble.text} {ROLLBACK_BEGUN_TEXT}")
     else:
         to, verb = None, f"thread.{thread.pending_work}_failed"
     if to is None:
@@ -103,7 +108,7 @@ def give_up(entry: Entry, trouble: Trouble) -> None:
     else:
         entry.transition(to, verb, reason=trouble.reason, request_id=trouble.request_id)
     entry.set(**_kept(entry, trouble))
-    work_ended(entry)
+    work_ended(entry, BatchResult.Result.FAILED if to != S.SOURCE_MISSING else "")
 
 
 def met_bug(entry: Entry, bug: Exception) -> None:

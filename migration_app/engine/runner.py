@@ -38,7 +38,7 @@ from migration_app.engine.steps.resources import thread_check_resources
 from migration_app.engine.steps.review import thread_accept, thread_remigrate
 from migration_app.engine.steps.snapshot import thread_snapshot
 from migration_app.engine.steps.undo import thread_rollback
-from migration_app.engine.supervision import Supervision
+from migration_app.engine.supervision import Heartbeat, Supervision
 from migration_app.engine.work import HandBackError, Work
 from migration_app.gateways.connection import Connection
 from migration_app.gateways.errors import GatewayError, LeaseUncertainError, StoppedError
@@ -141,10 +141,12 @@ class BatchTurn:
             ):
                 name = self._connections.target_name
                 self._behaviour = Behaviour(name, self._wave) if name else Behaviour()
+                self._heartbeat = Heartbeat(self._batch_pk, self._wave, self._opened.values)
                 self._supervision = Supervision(
                     self._batch_pk,
                     self._wave,
                     self._connections.limiter,
+                    self._heartbeat,
                     end=self._end,
                     told=self._stop,
                     stopping=lambda: self._stopping,
@@ -158,6 +160,8 @@ class BatchTurn:
                         self._beside.append(self._spawn(self._supervision.run()))
                         await self._supervision.check()
                     await self._fill()
+                    if self._failure is None:
+                        await self._heartbeat.write()
                 finally:
                     for task in self._beside:
                         task.cancel()
@@ -266,7 +270,7 @@ class BatchTurn:
     async def _thread(self, loaded: Loaded) -> None:
         """See one thread through, whatever happens on its way."""
         thread, entry = loaded.thread, Entry(loaded.thread)
-        token = thread.lease_token  # the row loses it with its last entry
+        token, retries = thread.lease_token, thread.retries  # the row loses the token with its last entry
         try:
             try:
                 work = self._work(loaded)
@@ -297,6 +301,7 @@ class BatchTurn:
         finally:
             self._loaded_bytes -= loaded.weight
             self._keeper.drop(thread.pk, token)
+            self._heartbeat.thread_left(thread, retries=retries)
 
     def _work(self, loaded: Loaded) -> Work:
         loaded.convert()

@@ -1,4 +1,5 @@
-"""What a turn at a batch hears while it lasts: its end, SIGTERM, and what the operator wants of the batch by now.
+"""What a turn at a batch hears while it lasts: its end, SIGTERM, and what the operator wants of the batch by now; and
+what it reports: its heartbeat, with what it did.
 
 Must not import jobs or rq.
 """
@@ -8,17 +9,66 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from migration_app.batches.control import batch_control, urgent_work_waits
+from migration_app.batches.rates import Done, batch_beat
 from migration_app.counters import counters_fold
 from migration_app.engine.database import DatabaseThread
+from migration_app.gateways.connection import CallCounts, Connection
 from migration_app.gateways.limits.limits import Limiter
+from migration_app.models import Thread
 
 _CHECK_SECONDS = 1.0
 _STOP_POLL = 0.1
 _FOLD_SECONDS = 10.0
+_BEAT_SECONDS = 5.0
+
+
+class Heartbeat:
+    """What this turn did, added to its batch every few seconds: no call and no thread costs a statement of its own.
+
+    ``opened``: the connections that the turn has opened so far. A worker that is killed takes the last seconds along.
+    """
+
+    def __init__(
+        self, batch_pk: int, database: DatabaseThread, opened: Callable[[], Iterable[Connection]]
+    ) -> None:
+        self._batch_pk = batch_pk
+        self._database = database
+        self._opened = opened
+        self._at = time.monotonic()
+        self._done = Done()
+        self._counted = CallCounts()
+
+    @property
+    def due(self) -> bool:
+        """Whether the last one was a while ago."""
+        return time.monotonic() - self._at >= _BEAT_SECONDS
+
+    def thread_left(self, thread: Thread, *, retries: int) -> None:
+        """Count a thread that leaves this worker's hands; ``retries``: how many it had when it was taken."""
+        self._done.retries += thread.retries - retries
+        if not thread.pending_work:
+            self._done.threads += 1
+            self._done.messages += thread.message_count
+
+    async def write(self) -> None:
+        """Write what was done since the last time."""
+        done, self._done = self._done, Done()
+        now, connections = time.monotonic(), list(self._opened())
+        counted = CallCounts(
+            calls=sum(connection.counts.calls for connection in connections),
+            retries=sum(connection.counts.retries for connection in connections),
+            throttled=sum(connection.counts.throttled for connection in connections),
+        )
+        done.seconds, self._at = now - self._at, now
+        done.calls = counted.calls - self._counted.calls
+        done.retries += counted.retries - self._counted.retries
+        done.throttled = counted.throttled - self._counted.throttled
+        self._counted = counted
+        await self._database.run(batch_beat, self._batch_pk, done)
 
 
 class Supervision:
@@ -32,6 +82,7 @@ class Supervision:
         batch_pk: int,
         database: DatabaseThread,
         limiter: Limiter | None,
+        heartbeat: Heartbeat,
         *,
         end: float,
         told: threading.Event,
@@ -43,6 +94,7 @@ class Supervision:
         self._batch_pk = batch_pk
         self._database = database
         self._limiter = limiter
+        self._heartbeat = heartbeat
         self._end = end
         self._told = told
         self._stopping = stopping
@@ -81,5 +133,7 @@ class Supervision:
 
     async def _check_and_fold(self, *, fold: bool) -> None:
         await self.check()
+        if self._heartbeat.due:
+            await self._heartbeat.write()
         if fold:
             await self._database.run(counters_fold)

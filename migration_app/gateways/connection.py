@@ -64,6 +64,15 @@ class Answer:
     request_id: str
 
 
+@dataclasses.dataclass(slots=True)
+class CallCounts:
+    """What a connection has done so far: calls sent, reads sent again after an error, and answers 429."""
+
+    calls: int = 0
+    retries: int = 0
+    throttled: int = 0
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Received:
     """A 2xx answer, its body read."""
@@ -102,6 +111,7 @@ class Connection:
         max_bytes: int = DEFAULT_MAX_BYTES,
         limiter: Throttle | None = None,
     ) -> None:
+        self.counts = CallCounts()
         self._client = client
         self._transport = transport
         self._limiter = limiter
@@ -155,6 +165,7 @@ class Connection:
                 again_in = max(pause, error.retry_after or 0.0)
                 if error.permanent or error.code in self._not_again or again_in > _LONGEST_READ_PAUSE:
                     raise
+                self.counts.retries += 1
                 await asyncio.sleep(again_in)
         return (await self._call("GET", url)).answer()
 
@@ -206,6 +217,7 @@ class Connection:
         request = httpx2.Request(method, url, headers=headers, content=content, extensions=self._extensions)
         if self._fence is not None and method != "GET" and not self._fence():
             raise LeaseUncertainError
+        self.counts.calls += 1
         try:
             async with asyncio.timeout(self._whole_call_seconds):
                 response, body = await self._exchange(request)
@@ -214,6 +226,7 @@ class Connection:
         except (*_BROKEN, OSError) as error:
             # Their texts quote the answer, so none of them may get further than here.
             raise from_transport(error) from None
+        self.counts.throttled += response.status_code == 429
         refused = None if response.is_success else from_response(response, body)
         # An exhausted quota is no matter of pace: waiting does not help.
         if self._limiter is not None and (refused is None or refused.code != "quota_exhausted"):

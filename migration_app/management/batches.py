@@ -23,7 +23,7 @@ from migration_app.batches.progress import batch_progress
 from migration_app.contracts import Policies, policies_as_dict, policies_from, policy_choices
 from migration_app.engine.tasks import BATCH_TASK
 from migration_app.jobs import enqueue, workers_missing
-from migration_app.models import Batch, Thread
+from migration_app.models import Batch, BatchResult, Thread
 from migration_app.models.batch import DEFAULT_WINDOW, MAX_WINDOW
 from migration_app.threads.selections import selection_of_filters, selection_of_pks, selection_threads
 
@@ -212,7 +212,7 @@ def batch_wait(batch: Batch, workers: Sequence[subprocess.Popen[bytes]] = ()) ->
             batch.refresh_from_db(fields=["state", "error_text", "held_text", "taken_count"])
             progress = batch_progress(batch)
             if batch.state != Batch.State.PREPARING:
-                bar.update(task, total=progress.taken, completed=progress.taken - progress.pending)
+                bar.update(task, total=progress.taken, completed=progress.done)
             if batch.state in _ENDS:
                 raise CommandError(_ENDS[batch.state].format(batch=batch))
             if batch.state == Batch.State.FINISHED:
@@ -247,12 +247,16 @@ def _worker_command() -> list[str]:
 
 
 def batch_report(command: BaseCommand, batch: Batch) -> None:
-    """Print the batch's threads by status. Exits with 1 if any of them carries an error."""
-    for status, threads in sorted(batch_progress(batch).by_status.items()):
-        command.stdout.write(f"{threads:>9}  {Thread.Status(status).label}")
-    errors = batch.threads.exclude(error_code="").count()
-    if errors:
-        command.stderr.write(f"{errors} threads carry an error: open the batch's page to see which.")
+    """Print what became of the batch's threads. Exits with 1 if any of them needs somebody."""
+    progress = batch_progress(batch)
+    for result, threads in progress.by_result.items():
+        command.stdout.write(f"{threads:>9}  {BatchResult.Result(result).label}")
+    if progress.pending:
+        command.stdout.write(f"{progress.pending:>9}  not done")
+    if progress.trouble:
+        command.stderr.write(
+            f"{progress.trouble} threads ended with an error: open the batch's page to see which."
+        )
         sys.exit(1)
 
 

@@ -3,6 +3,7 @@
 from migration_app.models.assistant import Assistant
 from migration_app.models.audit import AuditEvent
 from migration_app.models.batch import Batch
+from migration_app.models.batch_result import BatchMinute, BatchResult
 from migration_app.models.conversation import (
     Chunk,
     Conversation,
@@ -16,7 +17,14 @@ from migration_app.models.resource import Resource
 from migration_app.models.run import Run
 from migration_app.models.server_message import ServerMessage
 from migration_app.models.snapshot import SnapshotPage, SourceDeletion, SourceObject
-from migration_app.models.tally import RunTally, RunTallyChange, Tally, TallyChange
+from migration_app.models.tally import (
+    BatchTally,
+    BatchTallyChange,
+    RunTally,
+    RunTallyChange,
+    Tally,
+    TallyChange,
+)
 from migration_app.models.target_behaviour import TargetBehaviour
 from migration_app.models.target_model import FunctionCalls, PromptNeeds, ReadinessCheck, TargetModel
 from migration_app.models.thread import Thread
@@ -26,6 +34,10 @@ __all__ = [
     "Assistant",
     "AuditEvent",
     "Batch",
+    "BatchMinute",
+    "BatchResult",
+    "BatchTally",
+    "BatchTallyChange",
     "Chunk",
     "Conversation",
     "Discrepancy",

@@ -17,7 +17,8 @@ class Batch(models.Model):
     Lifecycle: *waiting* where a second person must approve it; *preparing* until a job has given every matching
     thread its work; *running* until no thread of it has pending work; *finished*, or *failed* with a reason.
     A person or the breaker may have it *paused*, with ``held_text`` saying why; *cancelling* until a job has
-    taken back the work that was not begun, then *cancelled*. Progress is counted from the threads.
+    taken back the work that was not begun, then *cancelled*. What became of each thread is kept in ``BatchResult``,
+    and how fast it went in ``BatchMinute``; workers add their calls to the row with their heartbeat.
     """
 
     class Kind(models.TextChoices):
@@ -65,6 +66,13 @@ class Batch(models.Model):
     approved_at = models.DateTimeField(null=True, blank=True)
     selected_count = models.PositiveIntegerField(default=0)
     taken_count = models.PositiveIntegerField(default=0)
+    # What its workers did at the APIs: calls, repeats of calls and of threads after an error, and answers 429.
+    call_count = models.PositiveBigIntegerField(default=0, db_default=0)
+    retry_count = models.PositiveBigIntegerField(default=0, db_default=0)
+    throttled_count = models.PositiveBigIntegerField(default=0, db_default=0)
+    # The preflight's estimate when it was started; null where nobody could know.
+    estimated_calls = models.PositiveBigIntegerField(null=True, blank=True)
+    estimated_seconds = models.PositiveBigIntegerField(null=True, blank=True)
     error_text = models.TextField(blank=True)
     created_by = models.ForeignKey(
         django_settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"

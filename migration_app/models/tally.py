@@ -1,6 +1,7 @@
-"""Counters kept by triggers, so that no page has to count millions of rows: of threads, and of runs and their tokens.
+"""Counters kept by triggers, so that no page has to count millions of rows: of threads, of runs and their tokens, and
+of what batches made of their threads.
 
-Every statement that changes threads or runs adds a few rows of differences (``…Change``) in its own transaction: it
+Every statement that changes such rows adds a few rows of differences (``…Change``) in its own transaction: it
 only appends, so workers never wait for each other here. ``counters`` says what is counted by which columns, adds the
 differences to the totals now and then, and reads both together. Nothing else writes these tables.
 """
@@ -110,3 +111,40 @@ class RunTallyChange(_Runs):
 
     def __str__(self) -> str:
         return f"{self.runs:+d} {self.status} runs of {self.assistant_id} in {self.month}"
+
+
+class _BatchResults(_Counted):
+    """The columns that totals and changes of batch results share."""
+
+    batch_pk = models.BigIntegerField()
+    result = models.CharField(max_length=16, db_collation="C")
+    error_code = models.CharField(max_length=64, db_collation="C")
+    results = models.BigIntegerField()
+    messages = models.BigIntegerField()
+    retries = models.BigIntegerField()
+
+    class Meta(_Counted.Meta):
+        abstract = True
+
+
+class BatchTally(_BatchResults):
+    """Totals as of the last fold: one row a combination."""
+
+    class Meta(_Counted.Meta):
+        abstract = False
+        constraints = [
+            models.UniqueConstraint(fields=["batch_pk", "result", "error_code"], name="batch_tally_unique")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.results} {self.result} in batch {self.batch_pk}"
+
+
+class BatchTallyChange(_BatchResults):
+    """What one statement changed, not folded yet. Numbers may be negative."""
+
+    class Meta(_Counted.Meta):
+        abstract = False
+
+    def __str__(self) -> str:
+        return f"{self.results:+d} {self.result} in batch {self.batch_pk}"

@@ -15,9 +15,9 @@ from migration_app.models.fields import opaque_id
 class Thread(models.Model):
     """A thread of the source and how far it is.
 
-    Lifecycle: registered → snapshotted (or blocked) → queued → backfilling → backfilled → verified; aside
-    are failed, needs_review, source_missing, excluded and rolled_back. The allowed transitions are in
-    ``threads.statuses``; nothing else writes ``status``.
+    Lifecycle: registered → snapshotted (or blocked) → queued → backfilling → backfilled → verified, and back by
+    rolling_back → rolled_back; aside are failed, needs_review, source_missing and excluded. The allowed
+    transitions are in ``threads.statuses``; nothing else writes ``status``.
 
     A batch gives a thread *pending work*. A worker takes it by a lease (token and expiry) and keeps the
     lease alive; an expired lease is free for the next worker.
@@ -37,6 +37,7 @@ class Thread(models.Model):
         FAILED = "failed", "failed"
         SOURCE_MISSING = "source_missing", "source missing"
         EXCLUDED = "excluded", "excluded"
+        ROLLING_BACK = "rolling_back", "rolling back"
         ROLLED_BACK = "rolled_back", "rolled back"
 
     class Work(models.TextChoices):
@@ -87,6 +88,9 @@ class Thread(models.Model):
     )
     pending_work = models.CharField(max_length=16, blank=True, choices=Work)
     not_before = models.DateTimeField(null=True, blank=True)
+    # In this batch: when a worker first took it, and how often it was handed back to be tried again later.
+    work_started_at = models.DateTimeField(null=True, blank=True)
+    retries = models.PositiveIntegerField(default=0, db_default=0)
     lease_token = models.UUIDField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
 
@@ -108,6 +112,10 @@ class Thread(models.Model):
             models.CheckConstraint(
                 condition=~Q(status__in=["queued", "backfilling"]) | Q(pending_work="backfill"),
                 name="thread_queued_is_pending",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="rolling_back") | Q(pending_work="rollback"),
+                name="thread_rolling_back_is_pending",
             ),
         ]
         indexes = [

@@ -34,7 +34,7 @@ COUNTED_UP_TO = 10_000
 QUIET = dt.timedelta(minutes=10)
 """Heartbeats come every few seconds; a task without one for so long is dead."""
 
-_AT_WORK = frozenset({S.QUEUED, S.BACKFILLING})
+_AT_WORK = frozenset({S.QUEUED, S.BACKFILLING, S.ROLLING_BACK})
 _ENDED_HALF_WAY = frozenset({S.FAILED, S.BLOCKED, S.NEEDS_REVIEW, S.SNAPSHOTTED, S.EXCLUDED})
 _FINISHED = {S.VERIFIED: ("verified",), S.BACKFILLED: ("complete", "verified")}
 _WITHOUT_CONVERSATION = frozenset({S.REGISTERED, S.SOURCE_MISSING})
@@ -75,7 +75,7 @@ def _status_faults(pk: int, status: str, work: str, leased: bool, state: str) ->
         yield Found("create_unresolved", pk, claimed=claimed, found=there)
     elif status in _ENDED_HALF_WAY and not work and state == "open":
         yield Found("conversation_unfinished", pk, claimed=claimed, found=there)
-    elif status == S.ROLLED_BACK and state:
+    elif (status == S.ROLLED_BACK and state) or (status == S.ROLLING_BACK and state != "deleting"):
         yield Found("status_contradicts", pk, claimed=claimed, found=there)
     elif not work and state == "deleting":
         yield Found("rollback_unfinished", pk, claimed=claimed, found=there)

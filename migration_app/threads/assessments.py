@@ -31,6 +31,7 @@ from migration_app.snapshots.pages import LoadedThread, load_source_threads
 from migration_app.snapshots.runs import RunRows
 from migration_app.statements import statements_of
 from migration_app.threads.plans import PlanLostError, conversation_policies, plan_of
+from migration_app.threads.results import results_put
 from migration_app.threads.statuses import TERMINAL_FIELDS, thread_transition, threads_transition
 
 S = Thread.Status
@@ -157,10 +158,11 @@ def _assistant_of(source: SourceThread) -> str:
 
 def thread_assess(
     *, thread: Thread, actor: Actor, reason: str = "", fields: Mapping[str, Any] | None = None
-) -> None:
+) -> bool:
     """Assess one thread and set its status to snapshotted or blocked, or to review if it grew after its backfill.
 
-    The caller holds the thread's row lock, or its lease. ``fields`` are set together with what was found.
+    The caller holds the thread's row lock, or its lease. ``fields`` are set together with what was found. Returns
+    whether that took an edge.
     """
     loaded = next(load_source_threads([thread]))
     conversation = Conversation.objects.filter(thread=thread).first()
@@ -169,6 +171,7 @@ def thread_assess(
     runs.add(thread.pk, loaded.source)
     assistants = assistants_registered({assessment.assistant_id} - {""}, actor=actor)
     changes = {**_changes(thread, assessment, assistants), **(fields or {})}
+    takes_edge = thread.status in _TAKES_EDGE or _has_grown(thread, assessment)
     with transaction.atomic():
         if thread.status in _TAKES_EDGE:
             to = S.BLOCKED if assessment.blocked_text else S.SNAPSHOTTED
@@ -176,7 +179,7 @@ def thread_assess(
             thread_transition(
                 thread=thread, to=to, actor=actor, verb=f"thread.{to}", reason=reason, fields=changes
             )
-        elif _has_grown(thread, assessment):
+        elif takes_edge:
             kept = conversation is not None and conversation.continued_after is not None
             news = _news(thread, assessment, kept=kept)
             changes |= news.fields
@@ -188,6 +191,7 @@ def thread_assess(
             for name, value in changes.items():
                 setattr(thread, name, value)
         runs.write([thread.pk])
+    return takes_edge
 
 
 def threads_assess(
@@ -264,6 +268,7 @@ def _group_store(
                 batch_pk=None,
                 fields={**told.fields, **TERMINAL_FIELDS},
             )
+        results_put([row.pk for row in grown if row.pending_work])
 
 
 def _has_grown(row: Thread, assessment: Assessment) -> bool:

@@ -15,7 +15,7 @@ from migration_app.archive.order.unfinished import LIST_CONTINUES
 from migration_app.archive.redact import redacted_document
 from migration_app.archive.versions import KnownObjects, Verdict
 from migration_app.contracts import Actor, JsonObject, ListingOrder
-from migration_app.models import SnapshotPage, Thread
+from migration_app.models import BatchResult, SnapshotPage, Thread
 from migration_app.snapshots.deletions import deletions_are_kept, deletions_put
 from migration_app.snapshots.pages import (
     MAX_PAGE_BYTES,
@@ -23,6 +23,7 @@ from migration_app.snapshots.pages import (
     pages_made,
 )
 from migration_app.threads.assessments import thread_assess
+from migration_app.threads.results import results_put
 from migration_app.threads.statuses import TERMINAL_FIELDS
 
 _PAGES_A_FETCH = 16
@@ -46,7 +47,10 @@ def live_snapshot_store(
             order=order,
             received=received,
         )
-        thread_assess(thread=thread, actor=actor, reason="Read from the live source.", fields=TERMINAL_FIELDS)
+        changed = thread_assess(
+            thread=thread, actor=actor, reason="Read from the live source.", fields=TERMINAL_FIELDS
+        )
+        results_put([thread.pk], result="" if changed else BatchResult.Result.UNCHANGED)
 
 
 def snapshot_pages_append(

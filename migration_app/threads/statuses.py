@@ -18,13 +18,33 @@ S = Thread.Status
 # From → to. What is not here is refused. Two edges lead from a status to itself: a snapshot that was taken
 # again, and a verified thread that was verified again. From queued and backfilling some lead back to where the
 # thread was before: its batch was cancelled (services.batch_cancel). None leads back to verified.
-# A roll back goes over needs_review before its first delete: from there on the conversation is not whole.
+# A roll back goes over rolling_back before its first delete: from there on the conversation is not whole, and where the
+# roll back ends otherwise than by its end, a person must decide.
 EDGES: Mapping[str, frozenset[str]] = {
     S.REGISTERED: frozenset({S.SNAPSHOTTED, S.BLOCKED, S.SOURCE_MISSING, S.FAILED, S.EXCLUDED}),
     S.SNAPSHOTTED: frozenset(
-        {S.SNAPSHOTTED, S.BLOCKED, S.QUEUED, S.FAILED, S.EXCLUDED, S.NEEDS_REVIEW, S.ROLLED_BACK}
+        {
+            S.SNAPSHOTTED,
+            S.BLOCKED,
+            S.QUEUED,
+            S.FAILED,
+            S.EXCLUDED,
+            S.NEEDS_REVIEW,
+            S.ROLLING_BACK,
+            S.ROLLED_BACK,
+        }
     ),
-    S.BLOCKED: frozenset({S.BLOCKED, S.SNAPSHOTTED, S.QUEUED, S.EXCLUDED, S.NEEDS_REVIEW, S.ROLLED_BACK}),
+    S.BLOCKED: frozenset(
+        {
+            S.BLOCKED,
+            S.SNAPSHOTTED,
+            S.QUEUED,
+            S.EXCLUDED,
+            S.NEEDS_REVIEW,
+            S.ROLLING_BACK,
+            S.ROLLED_BACK,
+        }
+    ),
     S.QUEUED: frozenset(
         {
             S.BACKFILLING,
@@ -40,9 +60,13 @@ EDGES: Mapping[str, frozenset[str]] = {
     S.BACKFILLING: frozenset(
         {S.QUEUED, S.BACKFILLED, S.BLOCKED, S.NEEDS_REVIEW, S.FAILED, S.SNAPSHOTTED, S.ROLLED_BACK}
     ),
-    S.BACKFILLED: frozenset({S.VERIFIED, S.NEEDS_REVIEW, S.QUEUED, S.EXCLUDED, S.ROLLED_BACK}),
-    S.VERIFIED: frozenset({S.VERIFIED, S.NEEDS_REVIEW, S.QUEUED, S.ROLLED_BACK}),
-    S.NEEDS_REVIEW: frozenset({S.NEEDS_REVIEW, S.QUEUED, S.VERIFIED, S.EXCLUDED, S.ROLLED_BACK}),
+    S.BACKFILLED: frozenset(
+        {S.VERIFIED, S.NEEDS_REVIEW, S.QUEUED, S.EXCLUDED, S.ROLLING_BACK, S.ROLLED_BACK}
+    ),
+    S.VERIFIED: frozenset({S.VERIFIED, S.NEEDS_REVIEW, S.QUEUED, S.ROLLING_BACK, S.ROLLED_BACK}),
+    S.NEEDS_REVIEW: frozenset(
+        {S.NEEDS_REVIEW, S.QUEUED, S.VERIFIED, S.EXCLUDED, S.ROLLING_BACK, S.ROLLED_BACK}
+    ),
     S.FAILED: frozenset(
         {
             S.QUEUED,
@@ -52,11 +76,13 @@ EDGES: Mapping[str, frozenset[str]] = {
             S.FAILED,
             S.EXCLUDED,
             S.NEEDS_REVIEW,
+            S.ROLLING_BACK,
             S.ROLLED_BACK,
         }
     ),
     S.SOURCE_MISSING: frozenset({S.SNAPSHOTTED, S.BLOCKED, S.SOURCE_MISSING, S.EXCLUDED, S.FAILED}),
     S.EXCLUDED: frozenset({S.REGISTERED, S.SNAPSHOTTED, S.BLOCKED}),
+    S.ROLLING_BACK: frozenset({S.ROLLED_BACK, S.NEEDS_REVIEW}),
     S.ROLLED_BACK: frozenset({S.SNAPSHOTTED, S.QUEUED, S.EXCLUDED}),
 }
 
@@ -67,6 +93,14 @@ TERMINAL_FIELDS: Mapping[str, Any] = {
     "not_before": None,
 }
 """Fields that are reset when a thread's work ends."""
+
+
+ROLLBACK_BEGUN_CODE = "rollback_begun"
+ROLLBACK_BEGUN_TEXT = (
+    "A roll back has started and is not finished: its conversation is incomplete. "
+    "Roll it back, or re-migrate."
+)
+"""What a thread says whose roll back ended half way."""
 
 
 class EdgeRefusedError(Exception):

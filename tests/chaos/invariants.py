@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from migration_app.models import (
     AuditEvent,
+    BatchResult,
     Chunk,
     Conversation,
     FormerConversation,
@@ -49,8 +50,22 @@ def _thread_troubles(control: Control, thread: Thread, status: str | None) -> It
         yield f"{name} is still held"
     if status is not None and thread.pending_work:
         yield f"{name} still waits for {thread.pending_work}"
+    yield from _result_troubles(thread)
     yield from (f"{name}: {trouble}" for trouble in _content_troubles(control, thread))
     yield from (f"{name}: {trouble}" for trouble in _trail_troubles(thread))
+
+
+def _result_troubles(thread: Thread) -> Iterator[str]:
+    """Whose work is over has a result in its batch, and a roll back under way says so."""
+    if thread.status == S.ROLLING_BACK and thread.pending_work != Thread.Work.ROLLBACK:
+        yield f"{thread.thread_id} is rolling back, and nobody will do it"
+    if thread.batch_id is None or thread.pending_work:
+        return
+    result = BatchResult.objects.filter(batch_id=thread.batch_id, thread=thread).first()
+    if result is None:
+        yield f"{thread.thread_id} has no result in batch {thread.batch_id}"
+    elif thread.status == S.VERIFIED and result.result in {"rolled_back", "blocked", "excluded"}:
+        yield f"{thread.thread_id} is verified, and its batch says {result.result}"
 
 
 def _content_troubles(control: Control, thread: Thread) -> Iterator[str]:
@@ -65,7 +80,8 @@ def _content_troubles(control: Control, thread: Thread) -> Iterator[str]:
         yield "its conversation is deleted at the target"
     planned = [entry.item for entry in thread_plan(thread).plan.items]
     expected = planned if done else planned[: len(stored.items)]
-    if thread.status != S.NEEDS_REVIEW and (difference := compare_items(expected, stored.items)) is not None:
+    deleting = thread.status in {S.NEEDS_REVIEW, S.ROLLING_BACK}
+    if not deleting and (difference := compare_items(expected, stored.items)) is not None:
         yield f"what is stored is not what was planned: {difference.text}"
     if done and conversation.item_count != len(stored.items):
         yield f"it says {conversation.item_count} items, and there are {len(stored.items)}"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from django.utils import timezone
 
-from migration_app.models import AuditEvent, Chunk, Thread
+from migration_app.models import AuditEvent, BatchResult, Chunk, Thread
 from tests.chaos.invariants import estate_troubles
 from tests.migration_app.engine.conftest import (
     backfilled,
@@ -46,6 +46,16 @@ def test_a_status_that_no_audit_row_leads_to_is_seen(whole: Thread, sandbox: Run
     troubles = " ".join(estate_troubles(sandbox.control, [whole]))
     assert "thread_1 is failed and not verified" in troubles
     assert "the trail ends at verified, but it is failed" in troubles
+
+
+def test_work_that_is_over_without_a_result_is_seen(whole: Thread, sandbox: RunningSandbox) -> None:
+    assert whole.batch_id is not None
+    BatchResult.objects.update(result="rolled_back")
+    troubles = estate_troubles(sandbox.control, [whole])
+    assert troubles == ["thread_1 is verified, and its batch says rolled_back"]
+    BatchResult.objects.all().delete()
+    troubles = estate_troubles(sandbox.control, [whole])
+    assert troubles == [f"thread_1 has no result in batch {whole.batch_id}"]
 
 
 def test_a_gap_and_a_forbidden_edge_in_the_trail_are_seen(whole: Thread, sandbox: RunningSandbox) -> None:

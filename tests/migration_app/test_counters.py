@@ -312,7 +312,7 @@ def _values(fields: dict[str, object], batches: list[Batch]) -> Iterator[tuple[s
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("counter", COUNTERS, ids=["threads", "runs"])
+@pytest.mark.parametrize("counter", COUNTERS, ids=["threads", "runs", "results"])
 def test_the_triggers_in_the_database_are_those_that_are_declared(counter: Counter) -> None:
     source, totals = counter.source._meta.db_table, counter.totals._meta.db_table
     declared = counter_triggers(source, totals, counter.keys, counter.measures)

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 
 from migration_app.models import (
     Batch,
+    BatchResult,
     Chunk,
     Conversation,
     PromptVersion,
@@ -36,6 +37,7 @@ THREAD_STATUS: Mapping[str, str] = {
     T.FAILED: "danger",
     T.SOURCE_MISSING: "warning",
     T.EXCLUDED: "",
+    T.ROLLING_BACK: "primary",
     T.ROLLED_BACK: "warning",
 }
 FIDELITY: Mapping[str, str] = {
@@ -60,6 +62,15 @@ BATCH_STATE: Mapping[str, str] = {
     Batch.State.FINISHED: "success",
     Batch.State.FAILED: "danger",
 }
+RESULT: Mapping[str, str] = {
+    BatchResult.Result.FAILED: "danger",
+    BatchResult.Result.BLOCKED: "danger",
+    BatchResult.Result.NEEDS_REVIEW: "warning",
+    BatchResult.Result.SOURCE_MISSING: "warning",
+    BatchResult.Result.CANCELLED: "",
+    BatchResult.Result.CONTINUED: "",
+}
+"""What became of a thread in a batch; all other results are good."""
 IMPORT_STATE: Mapping[str, str] = {
     SourceImport.State.WAITING: "",
     SourceImport.State.RUNNING: "primary",
@@ -148,6 +159,11 @@ def progress_badge(state: str) -> Badge:
 def batch_badge(state: str) -> Badge:
     """Badge of a batch's state."""
     return _badge(state, BATCH_STATE)
+
+
+def result_badge(result: str) -> Badge:
+    """Badge of what became of a thread in a batch."""
+    return Badge(BatchResult.Result(result).label, RESULT.get(result, "success"))
 
 
 def assistant_badge(status: str) -> Badge:

@@ -26,11 +26,13 @@ from migration_app.conversion.findings.findings import KINDS
 from migration_app.engine.journal import Entry
 from migration_app.gateways.errors import GatewayError
 from migration_app.gateways.target import Appended, Created
-from migration_app.models import Conversation, FormerConversation, Thread
+from migration_app.models import BatchResult, Conversation, FormerConversation, Thread
 from migration_app.threads.assessments import plan_measures
 from migration_app.threads.plans import policies_summary
+from migration_app.threads.statuses import ROLLBACK_BEGUN_CODE, ROLLBACK_BEGUN_TEXT
 
 S = Thread.Status
+R = BatchResult.Result
 ID_LENGTH = 255
 _SAID_LENGTH = 300
 
@@ -46,10 +48,7 @@ class NeedsReviewError(Exception):
 
 def not_whole() -> NeedsReviewError:
     """Why nothing can be sent to, or read from, a conversation whose roll back was begun."""
-    return NeedsReviewError(
-        "rollback_begun",
-        "A roll back has started and is not finished: its conversation is incomplete. Roll it back, or re-migrate.",
-    )
+    return NeedsReviewError(ROLLBACK_BEGUN_CODE, ROLLBACK_BEGUN_TEXT)
 
 
 def accepted_as_is() -> NeedsReviewError:
@@ -61,9 +60,10 @@ def accepted_as_is() -> NeedsReviewError:
     )
 
 
-def work_ended(entry: Entry) -> None:
-    """The thread has no work left and belongs to no worker."""
+def work_ended(entry: Entry, result: str = "") -> None:
+    """The thread has no work left and belongs to no worker; its batch keeps the result, by default its status."""
     entry.set(pending_work="", release=True)
+    entry.result(result)
 
 
 def backfill_begun(entry: Entry) -> None:
@@ -317,7 +317,7 @@ def thread_accepted(
         attempts=0,
         **measures,
     )
-    work_ended(entry)
+    work_ended(entry, R.ACCEPTED)
 
 
 def thread_remigrated(entry: Entry, conversation: Conversation | None, item_count: int) -> None:

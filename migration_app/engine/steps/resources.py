@@ -10,7 +10,7 @@ from migration_app.conversion.resources import Resource, thread_resources
 from migration_app.engine.steps.records import work_ended
 from migration_app.engine.work import Work
 from migration_app.gateways.resources import resource_check
-from migration_app.models import Thread
+from migration_app.models import BatchResult, Thread
 from migration_app.snapshots.pages import load_source_thread
 from migration_app.threads.assessments import plan_measures
 from migration_app.threads.plans import thread_plan
@@ -28,7 +28,7 @@ async def thread_check_resources(work: Work) -> None:
     measures = plan_measures(await work.database.run(_plan, work.thread, source))
     work.entry.set(finding_counts=measures["finding_counts"], fidelity=measures["fidelity"])
     work.entry.event("thread.resources_checked", reason=f"{len(resources)} files and vector stores.")
-    work_ended(work.entry)
+    work_ended(work.entry, BatchResult.Result.CHECKED)
     await work.write()
 
 

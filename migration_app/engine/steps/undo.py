@@ -1,7 +1,7 @@
 """How one thread is rolled back: items first, then the conversation, resumable at every step.
 
     look:    GET  …/items                                        →  what is ours, as listed now
-    begin:   conversation "deleting", thread "needs review"  ┐
+    begin:   conversation "deleting", thread "rolling back"  ┐
     chunk:   row "deleting" with listed and recorded ids     ┘   →  DELETE …/items/{id}, one by one    (per chunk)
                                                                     GET …/items/{id}: each of them gone
     empty:   last chunk's row gone   →  GET …/items: nothing     →  DELETE /conversations/{id}
@@ -83,7 +83,7 @@ async def _roll_back(work: Work, conversation: Conversation) -> None:
         foreign_too = _foreign_too(work.thread)
         if ownership.foreign and not foreign_too:
             raise _continued(conversation, ownership)
-        if conversation.state != Conversation.State.DELETING:
+        if work.thread.status != Thread.Status.ROLLING_BACK:
             undo_records.rollback_begun(work.entry, conversation, foreign=ownership.foreign)
             await work.write()
         unasked = await _delete_items(work, conversation, ownership)

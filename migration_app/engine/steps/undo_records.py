@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from migration_app.archive.ids import storable_text
 from migration_app.contracts import ThreadPlan
 from migration_app.engine.journal import Entry
-from migration_app.engine.steps.records import ID_LENGTH, detached, not_whole, why, work_ended
+from migration_app.engine.steps.records import ID_LENGTH, detached, why, work_ended
 from migration_app.models import Conversation, FormerConversation, Thread
 from migration_app.threads.assessments import plan_measures
 
@@ -24,11 +24,11 @@ def rollback_begun(entry: Entry, conversation: Conversation, *, foreign: int) ->
     entry.conversation(state=Conversation.State.DELETING, item_count=item_count, verified=False)
     too = f" Deleted too, as the operator chose: {foreign} items that are not ours." if foreign else ""
     entry.transition(
-        S.NEEDS_REVIEW,
+        S.ROLLING_BACK,
         "thread.rollback_started",
         reason=f"{why(entry)} Conversation {conversation.conversation_id}, {item_count} items of ours.{too}",
-        error_code=not_whole().code,
-        error_text=not_whole().text,
+        error_code="",
+        error_text="",
     )
 
 

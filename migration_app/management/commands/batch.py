@@ -83,14 +83,27 @@ class Command(BaseCommand):
         batches = Batch.objects.order_by("-pk")
         if options["state"]:
             batches = batches.filter(state=options["state"])
-        table = Table("batch", "kind", "state", "done", "window", "rpm", "urgent", "by", "why it is held")
+        columns = (
+            "batch",
+            "kind",
+            "state",
+            "done",
+            "results",
+            "window",
+            "rpm",
+            "urgent",
+            "by",
+            "why it is held",
+        )
+        table = Table(*columns)
         for batch in batches[: options["limit"]]:
             progress = batch_progress(batch)
             table.add_row(
                 str(batch.pk),
                 batch.get_kind_display(),
                 batch.get_state_display(),
-                f"{progress.taken - progress.pending} of {progress.taken}",
+                f"{progress.done} of {progress.taken}",
+                progress.results_text,
                 str(batch.window),
                 str(batch.requests_per_minute or "–"),
                 "yes" if batch.urgent else "",

@@ -12,6 +12,7 @@ from migration_app.archive.sequence import payload_compress, payload_sha256, seq
 from migration_app.models import (
     Assistant,
     Batch,
+    BatchResult,
     Conversation,
     SnapshotPage,
     SourceImport,
@@ -50,6 +51,12 @@ def batch_made(**fields: Any) -> Batch:
         "created_by_name": "ada",
     }
     return Batch.objects.create(**{**plain, **fields})
+
+
+def result_made(thread: Thread, result: str, **fields: Any) -> BatchResult:
+    """What the thread's batch keeps of it."""
+    plain = {"batch_id": thread.batch_id, "thread": thread, "finished_at": timezone.now()}
+    return BatchResult.objects.create(**{**plain, "result": result, **fields})
 
 
 def import_made(**fields: Any) -> SourceImport:

@@ -121,7 +121,7 @@ def test_what_a_cancelled_batch_took_is_counted(ada: Actor) -> None:
 def test_a_slice_is_forgotten_when_the_window_is_over(ada: Actor, settings: Settings) -> None:
     taken = slice_asked(ada, 20)
     long_ago = timezone.now() - dt.timedelta(hours=25)
-    Batch.objects.filter(pk=taken.pk).update(created_at=long_ago, heartbeat_at=long_ago)
+    Batch.objects.filter(pk=taken.pk).update(created_at=long_ago, heartbeat_at=long_ago, started_at=long_ago)
     assert slice_asked(ada, 20).state == "running"
     settings.APPROVAL_WINDOW_HOURS = 26
     assert slice_asked(ada, 1).state == "waiting"

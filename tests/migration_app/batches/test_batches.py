@@ -128,7 +128,7 @@ def test_no_kind_takes_a_thread_that_has_work_already(kind: str) -> None:
         Thread.objects.create(
             thread_id=f"thread_{status}",
             status=status,
-            pending_work="backfill",
+            pending_work="rollback" if status == S.ROLLING_BACK else "backfill",
             batch=batch,
             snapshot_at=timezone.now(),
         )

@@ -13,6 +13,7 @@ from django.core.management import CommandError, call_command
 from migration_app.management import batches
 from migration_app.models import AuditEvent, Batch
 from tests.factories import BatchFactory, ThreadFactory
+from tests.migration_app.admin.estate import result_made
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -98,12 +99,13 @@ def test_what_can_not_be_done_is_said(arguments: list[str], complaint: str) -> N
 
 
 def test_the_list_tells_state_progress_and_why_a_batch_is_held() -> None:
-    held = batch_in("paused", held_text="The key is refused.", requests_per_minute=600)
-    ThreadFactory.create(batch=held, status="verified")
+    held = batch_in("paused", held_text="The key is refused.", requests_per_minute=600, taken_count=2)
+    result_made(ThreadFactory.create(batch=held, status="verified"), "verified")
     ThreadFactory.create(batch=held, status="queued", pending_work="backfill")
     batch_in("finished")
     said = run("batch", "list")
     assert "1 of 2" in said
+    assert "1 verified" in said
     assert "The key is refused." in said
     assert "finished" in said
 

@@ -23,12 +23,15 @@ S = Thread.Status
 ALLOWED = [(before, after) for before, afters in EDGES.items() for after in sorted(afters)]
 REFUSED = [pair for pair in itertools.product(S.values, S.values) if pair not in set(ALLOWED)]
 
+PENDING: dict[str, str] = {S.QUEUED: "backfill", S.BACKFILLING: "backfill", S.ROLLING_BACK: "rollback"}
+"""Statuses that a thread has only as long as a worker has something to do."""
+
 
 def thread_in(status: str, **fields: object) -> Thread:
     batch = Batch.objects.create(
         kind="backfill", filter={"ids": []}, max_thread_pk=0, reason="test", created_by_name="ada"
     )
-    pending = "backfill" if status in {S.QUEUED, S.BACKFILLING} else ""
+    pending = PENDING.get(status, "")
     return Thread.objects.create(
         thread_id=f"thread_{uuid.uuid4().hex}", status=status, batch=batch, pending_work=pending, **fields
     )
@@ -37,7 +40,7 @@ def thread_in(status: str, **fields: object) -> Thread:
 @pytest.mark.parametrize(("before", "after"), ALLOWED)
 def test_each_allowed_edge_changes_the_status_and_writes_who_what_and_why(before: str, after: str) -> None:
     thread = thread_in(before)
-    pending = "backfill" if after in {S.QUEUED, S.BACKFILLING} else ""
+    pending = PENDING.get(after, "")
     thread_transition(
         thread=thread,
         to=after,

@@ -39,6 +39,7 @@ def test_progress_counts_the_batch_threads_by_status(log_in: LogIn) -> None:
 def test_a_batch_that_is_still_prepared_is_never_shown_as_complete(log_in: LogIn) -> None:
     batch = batch_made(state="preparing")
     assert log_in("viewer").get(progress_url(batch)).json()["percent"] == 0
+    Batch.objects.update(taken_count=1)
     thread_made(batch=batch, status="excluded")
     assert log_in("operator").get(progress_url(batch)).json()["percent"] == 99
 

@@ -10,7 +10,8 @@ import pytest
 from django.db import connection
 
 from migration_app.batches.batches import batch_create
-from migration_app.batches.control import batch_approve
+from migration_app.batches.cancel import batch_take_back
+from migration_app.batches.control import batch_approve, batch_cancel
 from migration_app.contracts import Actor
 from migration_app.engine.steps.undo import thread_rollback
 from migration_app.gateways.errors import GatewayError
@@ -114,9 +115,9 @@ def test_the_audit_trail_says_who_why_and_which_conversation(
     events = AuditEvent.objects.filter(subject_id=thread.thread_id).order_by("pk")
     last = list(events.values_list("verb", "before", "after"))[-3:]
     assert last == [
-        ("thread.rollback_started", "verified", "needs_review"),
+        ("thread.rollback_started", "verified", "rolling_back"),
         ("conversation.deleting", "", conversation_id),
-        ("thread.rolled_back", "needs_review", "rolled_back"),
+        ("thread.rolled_back", "rolling_back", "rolled_back"),
     ]
     reason = events.get(verb="thread.rolled_back").reason
     assert reason == (
@@ -292,11 +293,46 @@ def test_a_delete_whose_answer_is_lost_is_looked_up_and_the_roll_back_goes_on(
         see_through(thread_rollback, claim(batch))
     except GatewayError:
         thread.refresh_from_db()
-        assert (thread.status, thread.pending_work) == (S.NEEDS_REVIEW, "rollback")
+        assert (thread.status, thread.pending_work) == (S.ROLLING_BACK, "rollback")
         again(thread)
     thread.refresh_from_db()
     assert (thread.status, FormerConversation.objects.get().left_behind) == (S.ROLLED_BACK, "")
     assert sandbox.control.conversation(conversation_id).deleted
+    assert sandbox.control.state().stored_items == 0
+
+
+def test_a_roll_back_that_is_given_up_half_way_goes_to_review_and_says_that_it_was_begun(
+    make_thread: MakeThread, sandbox: RunningSandbox, settings: Any
+) -> None:
+    settings.MAX_ATTEMPTS = 1
+    thread = make_thread(messages=25)
+    sent(thread)
+    sandbox.control.add_faults("error_500:DELETE .*/items/")
+    with pytest.raises(GatewayError):
+        rolled_back(thread)
+    thread.refresh_from_db()
+    assert (thread.status, thread.error_code, thread.pending_work) == (S.NEEDS_REVIEW, "server_error", "")
+    assert "A roll back has started and is not finished" in thread.error_text
+    event = AuditEvent.objects.get(verb="thread.rollback_failed")
+    assert (event.before, event.after) == ("rolling_back", "needs_review")
+
+
+def test_a_roll_back_of_what_an_earlier_one_left_half_deleted_is_rolling_back_again(
+    make_thread: MakeThread, sandbox: RunningSandbox
+) -> None:
+    thread = make_thread(messages=25)
+    sent(thread)
+    steps = iter([False] * 8)
+    batch = rollback(thread)
+    see_through(thread_rollback, claim(batch), stopping=lambda: next(steps, True))
+    batch_cancel(batch_pk=batch.pk, actor=ACTOR, reason="wrong ones")
+    assert batch_take_back(batch_pk=batch.pk, actor=ACTOR)
+    steps = iter([False] * 8)
+    see_through(thread_rollback, claim(rollback(thread)), stopping=lambda: next(steps, True))
+    thread.refresh_from_db()
+    assert (thread.status, thread.error_code) == (S.ROLLING_BACK, "")
+    again(thread)
+    assert FormerConversation.objects.get().item_count == 25
     assert sandbox.control.state().stored_items == 0
 
 
@@ -310,8 +346,8 @@ def test_a_paused_roll_back_stops_after_the_item_at_hand_and_says_what_it_is(
     thread.refresh_from_db()
     assert len(sandbox.control.conversation(conversation_id).items) == 25 - 7
     assert (thread.status, thread.error_code, thread.pending_work) == (
-        S.NEEDS_REVIEW,
-        "rollback_begun",
+        S.ROLLING_BACK,
+        "",
         "rollback",
     )
     assert thread.lease_token is None
@@ -342,8 +378,12 @@ def test_a_half_deleted_conversation_is_never_sent_to(
     thread = make_thread(messages=25)
     conversation_id = sent(thread)
     steps = iter([False] * 8)
-    see_through(thread_rollback, claim(rollback(thread)), stopping=lambda: next(steps, True))
-    Thread.objects.update(pending_work="")
+    batch = rollback(thread)
+    see_through(thread_rollback, claim(batch), stopping=lambda: next(steps, True))
+    batch_cancel(batch_pk=batch.pk, actor=ACTOR, reason="wrong ones")
+    assert batch_take_back(batch_pk=batch.pk, actor=ACTOR)
+    thread.refresh_from_db()
+    assert (thread.status, thread.error_code) == (S.NEEDS_REVIEW, "rollback_begun")
     backfilled(claim(start("retry", thread)))
     thread.refresh_from_db()
     assert (thread.status, thread.error_code) == (S.NEEDS_REVIEW, "rollback_begun")
@@ -417,8 +457,8 @@ def test_an_import_that_brings_more_while_a_thread_is_deleted_does_not_take_its_
     threads_assess(thread_pks=[thread.pk], actor=ACTOR, reason="import 2")
     thread.refresh_from_db()
     assert (thread.status, thread.error_code, thread.pending_work) == (
-        S.NEEDS_REVIEW,
-        "rollback_begun",
+        S.ROLLING_BACK,
+        "",
         "rollback",
     )
     again(thread)
