@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Group, User
+from django.template import Context, Variable, VariableDoesNotExist
 from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
@@ -34,6 +36,27 @@ def plain_http(settings: Settings) -> None:
 def no_static_files(settings: Settings) -> None:
     """Each client would look for every static file first: a quarter of these tests' time."""
     settings.WHITENOISE_AUTOREFRESH = True
+
+
+@pytest.fixture(autouse=True)
+def nothing_undefined(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail where a template of ours reads a name that it is not given: Django would leave the place empty."""
+    undefined: set[str] = set()
+    resolved = Variable._resolve_lookup
+
+    def resolve(variable: Variable, context: Context) -> Any:
+        try:
+            return resolved(variable, context)
+        except VariableDoesNotExist:
+            template = context.render_context.template
+            name = str(template.origin.name) if template else ""
+            if name.startswith(str(settings.BASE_DIR / "templates" / "migration_app")):
+                undefined.add(f"{name}: {variable.var}")
+            raise
+
+    monkeypatch.setattr(Variable, "_resolve_lookup", resolve)
+    yield
+    assert undefined == set()
 
 
 @pytest.fixture(autouse=True)

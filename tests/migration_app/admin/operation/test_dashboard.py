@@ -23,7 +23,7 @@ from tests.migration_app.admin.estate import (
 
 
 def needs(context: Any) -> list[str]:
-    return [f"{need['count']} {need['noun']} {need['words']}" for need in context["needs"]]
+    return [f"{need['count']} {need['noun']} {need['text']}" for need in context["needs"]]
 
 
 def test_each_status_is_counted_and_linked(log_in: LogIn) -> None:

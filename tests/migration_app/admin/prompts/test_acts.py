@@ -221,7 +221,7 @@ def test_a_version_is_compared_with_todays_assistant(log_in: LogIn, prompt: Prom
     ).encode()
     object_made(raw=raw, kind="assistant", object_id="asst_desk", state="conflict")
     page = client.get(url_of(prompt, "compare/?from=1&to=assistant"))
-    assert [tool.outcome for tool in page.context["diff"].tools] == ["removed"]
+    assert [tool.kind for tool in page.context["diff"].tools] == ["removed"]
     shown = client.get(url_of(prompt, "change/"))
     assert b"The assistant has changed" in shown.content
     listed = client.get(reverse("admin:migration_app_prompt_changelist"), {"waiting": "drift"})
