@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from migration_app.admin.base.rendering import Sight, step_parts
+from migration_app.admin.base.rendering import Sight, item_parts, step_parts
 from migration_app.contracts import JsonObject
 
 CREATION = {"type": "message_creation", "message_creation": {"message_id": "msg_1"}}
@@ -32,3 +32,27 @@ def test_who_may_not_see_content_sees_how_long_it_is() -> None:
     (part,) = step_parts({"step_details": CREATION}, Sight(content=False))
     assert part.text is None
     assert part.length
+
+
+@pytest.mark.parametrize(
+    ("item", "label", "text"),
+    [
+        (
+            {"type": "function_call", "name": "ship", "arguments": '{"to": "x"}'},
+            "function ship",
+            '{"to": "x"}',
+        ),
+        ({"type": "function_call_output", "output": "done"}, "output", "done"),
+        ({"type": "message", "content": "hello"}, "text", "hello"),
+        ({"type": "message", "content": [{"type": "input_text", "text": "hello"}]}, "text", "hello"),
+        ({"type": "message", "content": [{"type": "refusal", "refusal": "no"}]}, "refusal", "no"),
+        (
+            {"type": "message", "content": [{"type": "input_image", "file_id": "file-1"}]},
+            "image: file-1",
+            None,
+        ),
+    ],
+)
+def test_each_kind_of_item_is_shown_with_its_content(item: JsonObject, label: str, text: str | None) -> None:
+    (part,) = item_parts(item, Sight(content=True))
+    assert (part.label, part.text) == (label, text)

@@ -15,7 +15,7 @@ from tests.migration_app.admin.estate import batch_made, thread_made, threads_ma
 
 ACTS = {
     "pause": ("running", "paused", {"reason": "lunch"}),
-    "resume": ("paused", "preparing", {}),
+    "resume": ("paused", "preparing", {"reason": "back from lunch"}),
     "cancel": ("running", "cancelling", {"reason": "wrong ones"}),
     "change": ("running", "running", {"window": "8", "requests_per_minute": "60", "urgent": "1"}),
     "approve": ("waiting", "preparing", {}),
@@ -64,7 +64,9 @@ def test_an_admin_may_do_each_act_and_comes_back_to_the_page(
     answer, _said = do(log_in("admin"), batch, name)
     assert (answer.status_code, answer["Location"]) == (302, page_url(batch))
     assert batch.state == after
-    assert AuditEvent.objects.get().actor == "admin"
+    event = AuditEvent.objects.get()
+    assert event.actor == "admin"
+    assert ACTS[name][2].get("reason", "") in event.reason
     assert enqueued == ([] if name == "pause" else [batch.pk])
 
 

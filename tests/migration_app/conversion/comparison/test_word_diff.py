@@ -65,6 +65,14 @@ def test_unchanged_lines_are_folded_but_for_their_neighbours() -> None:
     assert len(rows) == 9
 
 
+@pytest.mark.parametrize(("between", "folded"), [(6, []), (7, []), (8, [2])])
+def test_a_single_unchanged_line_is_shown_and_not_folded(between: int, folded: list[int]) -> None:
+    same = numbered(between)
+    rows = text_diff("\n".join(["a", *same, "b"]), "\n".join(["c", *same, "d"])).rows
+    assert [row.folded for row in rows if row.folded] == folded
+    assert len(rows) == 2 + (between if not folded else 7)
+
+
 def test_unchanged_words_of_a_long_line_are_folded() -> None:
     line = " ".join(numbered(500))
     diff = text_diff(line, line.replace("day 250.", "week 250."))
