@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings as django_settings
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Max, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -15,6 +15,7 @@ from django.utils import timezone
 from migration_app.audit.trail import audit_event, audit_record
 from migration_app.batches.approvals import approval_lock, approval_needed
 from migration_app.batches.claims import threads_pending
+from migration_app.batches.duplicates import StartedBeforeError, selection_key, start_token
 from migration_app.batches.kinds import BATCH_KINDS, FOREIGN_TOO, batch_eligible
 from migration_app.batches.rates import estimated_duration
 from migration_app.contracts import POLICIES_VERSION, Actor, policies_as_dict, policies_from
@@ -43,49 +44,61 @@ def batch_create(
     requests_per_minute: int | None = None,
     urgent: bool = False,
     estimated_calls: int | None = None,
+    known: int | None = None,
 ) -> Batch:
     """Write down what an operator started. A job then hands the work out (``batch_prepare_piece``).
 
     ``settings["policies"]`` names policies and their choices; a batch that converts keeps every one of them.
     ``window``: threads in flight in each worker; ``requests_per_minute``: over all workers, None for no limit
-    but the target's. ``estimated_calls``: the preflight's, kept with the time that they take at today's rate. A
-    roll back of many threads waits for a second person. Raises SelectionError, and
-    ValueError for a policy or choice that there is not and for a speed out of bounds.
+    but the target's. ``estimated_calls``: the preflight's, kept with the time that they take at today's rate.
+    ``known``: the newest batch of this kind and selection that the person had seen, or 0; None where nobody saw a
+    page. A roll back of many threads waits for a second person. Raises SelectionError, ValueError for a policy or
+    choice that there is not and for a speed out of bounds, and StartedBeforeError if the same was started since
+    ``known``.
     """
+    token = None if known is None else start_token(kind, selection, known=known)
     throttle_check(window=window, requests_per_minute=requests_per_minute)
     selected = selection_threads(selection)  # refuses what is not a selection
     kept, said = _settings(kind, settings or {})
     duration = None if estimated_calls is None else estimated_duration(estimated_calls)
     newest = Thread.objects.aggregate(newest=Max("pk"))["newest"] or 0
-    with transaction.atomic():
-        approval_lock(kind)
-        waits = approval_needed(
-            kind=kind, chosen=kept, threads=_threads_up_to_limit(kind, selected), actor=actor
-        )
-        batch = Batch.objects.create(
-            kind=kind,
-            state=Batch.State.WAITING if waits else Batch.State.PREPARING,
-            filter=dict(selection),
-            max_thread_pk=newest,
-            reason=reason,
-            settings=kept,
-            window=window,
-            requests_per_minute=requests_per_minute,
-            urgent=urgent,
-            held_text=waits,
-            estimated_calls=estimated_calls,
-            estimated_seconds=None if duration is None else math.ceil(duration.total_seconds()),
-            created_by_id=actor.user_id,
-            created_by_name=actor.name,
-        )
-        audit_record(
-            actor=actor,
-            verb=f"batch.{kind}_{'asked' if waits else 'started'}",
-            subject_kind="batch",
-            subject_id=str(batch.pk),
-            reason=f"{reason}{said}",
-            batch_pk=batch.pk,
-        )
+    try:
+        with transaction.atomic():
+            approval_lock(kind)
+            waits = approval_needed(
+                kind=kind, chosen=kept, threads=_threads_up_to_limit(kind, selected), actor=actor
+            )
+            batch = Batch.objects.create(
+                kind=kind,
+                state=Batch.State.WAITING if waits else Batch.State.PREPARING,
+                filter=dict(selection),
+                selection_key=selection_key(kind, selection),
+                start_token=token,
+                max_thread_pk=newest,
+                reason=reason,
+                settings=kept,
+                window=window,
+                requests_per_minute=requests_per_minute,
+                urgent=urgent,
+                held_text=waits,
+                estimated_calls=estimated_calls,
+                estimated_seconds=None if duration is None else math.ceil(duration.total_seconds()),
+                created_by_id=actor.user_id,
+                created_by_name=actor.name,
+            )
+            audit_record(
+                actor=actor,
+                verb=f"batch.{kind}_{'asked' if waits else 'started'}",
+                subject_kind="batch",
+                subject_id=str(batch.pk),
+                reason=f"{reason}{said}",
+                batch_pk=batch.pk,
+            )
+    except IntegrityError:
+        first = Batch.objects.filter(start_token=token).first() if token else None
+        if first is None:
+            raise
+        raise StartedBeforeError(first) from None
     return batch
 
 

@@ -15,6 +15,7 @@ from migration_app.models.prompt import Prompt, PromptVersion
 from migration_app.models.reconciliation import Discrepancy, Reconciliation
 from migration_app.models.resource import Resource
 from migration_app.models.run import Run
+from migration_app.models.selection import KeptSelection
 from migration_app.models.server_message import ServerMessage
 from migration_app.models.snapshot import SnapshotPage, SourceDeletion, SourceObject
 from migration_app.models.tally import (
@@ -45,6 +46,7 @@ __all__ = [
     "FunctionCalls",
     "ImportPart",
     "ImportReject",
+    "KeptSelection",
     "OrphanConversation",
     "Prompt",
     "PromptNeeds",

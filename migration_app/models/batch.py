@@ -50,6 +50,11 @@ class Batch(models.Model):
     state = models.CharField(max_length=16, choices=State, default=State.PREPARING)
     # services.selections says what may stand here: explicit primary keys, or list filters.
     filter = models.JSONField()
+    # SHA-256 of kind and selection, by which a page finds batches that do the same.
+    selection_key = models.CharField(max_length=64, blank=True, default="", db_default="", db_collation="C")
+    # From a confirm page: ``selection_key`` with the newest such batch that the page knew. A second start of the same
+    # page, or of another that was opened before the first one, has the same token.
+    start_token = models.CharField(max_length=96, null=True, blank=True, unique=True, db_collation="C")
     # The selection holds no thread registered after the operator confirmed it.
     max_thread_pk = models.BigIntegerField()
     prepared_up_to = models.BigIntegerField(default=0)
@@ -92,6 +97,7 @@ class Batch(models.Model):
                 condition=models.Q(state__in=["preparing", "running", "cancelling"]),
                 name="batch_at_work",
             ),
+            models.Index(fields=["selection_key"], name="batch_by_selection"),
         ]
         constraints = [
             models.CheckConstraint(

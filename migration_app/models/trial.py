@@ -57,6 +57,8 @@ class Trial(Task):
 
     revealed_at = models.DateTimeField(null=True, blank=True)
     revealed_by_name = models.CharField(max_length=255, blank=True)
+    # Turns that could be judged and were not, because somebody ended the judging: the result is marked with it.
+    unjudged_at_reveal = models.PositiveIntegerField(default=0, db_default=0)
 
     class Meta:
         ordering = ["-id"]
