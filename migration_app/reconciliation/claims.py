@@ -268,12 +268,15 @@ def snapshot_claim(thread: Thread) -> SnapshotClaim | None:
     return SnapshotClaim(thread.pk, thread.thread_id, (thread.snapshot_sequence, thread.pending_work))
 
 
+def snapshot_rests(claim: SnapshotClaim) -> bool:
+    """Whether no other snapshot came in, or is being taken, since the claim was made."""
+    now = Thread.objects.values_list("snapshot_sequence", "pending_work").get(pk=claim.thread_pk)
+    return tuple(now) == claim.seen
+
+
 def snapshot_behind(claim: SnapshotClaim, newest: str) -> Found | None:
-    """The discrepancy if the source's newest message is not in the snapshot, and no other one came in meanwhile."""
-    thread = Thread.objects.get(pk=claim.thread_pk)
-    if (thread.snapshot_sequence, thread.pending_work) != claim.seen:
-        return None
-    messages = load_source_thread(thread).messages
+    """The discrepancy if the source's newest message is not in a snapshot that rests."""
+    messages = load_source_thread(Thread.objects.get(pk=claim.thread_pk)).messages
     if any(message.get("id") == newest for message in reversed(messages)):
         return None
     return Found(

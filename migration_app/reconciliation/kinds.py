@@ -252,7 +252,7 @@ class Found:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Examined:
-    """What one step of a check examined. ``skipped``: rows in progress, and so not judged."""
+    """What one step of a check examined: rows it judged, and rows ``skipped`` because of work on them."""
 
     looked: int
     found: tuple[Found, ...] = ()

@@ -213,9 +213,18 @@ def totals(row: Reconciliation) -> dict[str, int]:
 
 
 def totals_summary(row: Reconciliation) -> str:
-    """Say how it ended in one line."""
+    """Say how it ended in one line: what was found, in how many rows, and how many it says nothing about."""
     found = totals(row)
-    return ", ".join(f"{name}: {found[name]:,}" for name in _SEVERITIES)
+    return f"{', '.join(f'{name}: {found[name]:,}' for name in _SEVERITIES)}; {checked_summary(row)}"
+
+
+def checked_summary(row: Reconciliation) -> str:
+    """How many rows were checked, and how many were skipped because they were in progress."""
+    found = totals(row)
+    skipped = (
+        f", {found['skipped']:,} skipped because work on them was in progress" if found["skipped"] else ""
+    )
+    return f"{found['looked']:,} rows checked{skipped}"
 
 
 def is_sampled(row: Reconciliation, check: str) -> bool:

@@ -26,7 +26,7 @@ def snapshots_check(pks: Sequence[int]) -> Examined:
             skipped += 1
         else:
             found += counted
-    return Examined(len(pks), tuple(found), skipped)
+    return Examined(len(pks) - skipped, tuple(found), skipped)
 
 
 def objects_check(pks: Sequence[int]) -> Examined:

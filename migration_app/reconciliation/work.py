@@ -29,6 +29,7 @@ from migration_app.reconciliation.claims import (
     conversation_rests,
     snapshot_behind,
     snapshot_claim,
+    snapshot_rests,
 )
 from migration_app.reconciliation.counters import tallies_check
 from migration_app.reconciliation.database import orphans_check, records_check, work_check
@@ -187,6 +188,8 @@ def _target_check(work: _Work, pks: Sequence[int]) -> Examined:
                 )
             elif answer is not None and conversation_rests(claim):
                 found.append(answer)
+            elif answer is not None:  # a worker changed it while it was read: nothing can be said of it
+                looked, skipped = looked - 1, skipped + 1
     return Examined(looked, tuple(found), skipped)
 
 
@@ -194,14 +197,17 @@ def _live_check(work: _Work, pks: Sequence[int]) -> Examined:
     made = [snapshot_claim(thread) for thread in _threads(pks)]
     claims = [claim for claim in made if claim is not None]
     found: list[Found] = []
+    changed = 0  # while the source was asked: nothing can be said of them
     for claim, answer in zip(claims, _ask(work, "source", claims, _newest_read), strict=True):
         if isinstance(answer, GatewayError):
             found.append(Found("source_unreadable", claim.thread_pk, found=answer.code))
         elif isinstance(answer, Found):
             found.append(answer)
+        elif answer is not None and not snapshot_rests(claim):
+            changed += 1
         elif answer is not None and (behind := snapshot_behind(claim, answer)) is not None:
             found.append(behind)
-    return Examined(len(claims), tuple(found), len(made) - len(claims))
+    return Examined(len(claims) - changed, tuple(found), len(made) - len(claims) + changed)
 
 
 def _threads(pks: Sequence[int]) -> list[Thread]:

@@ -43,6 +43,7 @@ CSV_HEADER = (
     "verdict",
     "judged_by",
     "judged_at",
+    "unjudged_at_reveal",
 )
 
 
@@ -82,7 +83,9 @@ def turn_judge(*, turn_pk: int, choice: str, comment: str, actor: Actor) -> Tria
     may quote content.
     """
     with transaction.atomic():
-        turn = TrialTurn.objects.select_for_update(of=("self",)).select_related("trial").get(pk=turn_pk)
+        turn = (
+            TrialTurn.objects.select_for_update(of=("self", "trial")).select_related("trial").get(pk=turn_pk)
+        )
         trial = turn.trial
         if choice not in (AB_CHOICES if trial.is_ab else CHOICES):
             raise JudgingRefusedError(f"Choose one of: {', '.join(AB_CHOICES if trial.is_ab else CHOICES)}.")
@@ -110,15 +113,41 @@ def turn_judge(*, turn_pk: int, choice: str, comment: str, actor: Actor) -> Tria
     return turn
 
 
-def trial_reveal(*, pk: int, actor: Actor) -> bool:
-    """Name the versions; judging ends with it. False if there is nothing to reveal."""
+def turns_unjudged(trial: Trial) -> int:
+    """How many turns could be judged and are not."""
+    return judgeable_turns(trial).filter(verdict="").count()
+
+
+def trial_reveal(*, pk: int, actor: Actor, ends_judging: bool = False) -> bool:
+    """Name the versions; judging ends with it. False if there is nothing to reveal.
+
+    While turns are left to judge it is refused (JudgingRefusedError) unless ``ends_judging``: who knows the versions
+    is not blind any more. Then the result is marked with how many were left.
+    """
     with transaction.atomic():
-        changed = Trial.objects.filter(pk=pk, version_b__isnull=False, revealed_at__isnull=True).update(
-            revealed_at=timezone.now(), revealed_by_name=actor.name[:255]
+        trial = Trial.objects.select_for_update().filter(pk=pk).first()
+        if trial is None or not trial.is_blind:
+            return False
+        unjudged = turns_unjudged(trial)
+        if unjudged and not ends_judging:
+            raise JudgingRefusedError(
+                f"{_turns(unjudged)} not judged yet. Judge them first, or confirm that the judging ends here."
+            )
+        trial.revealed_at, trial.revealed_by_name = timezone.now(), actor.name[:255]
+        trial.unjudged_at_reveal = unjudged
+        trial.save(update_fields=["revealed_at", "revealed_by_name", "unjudged_at_reveal"])
+        audit_record(
+            actor=actor,
+            verb="trial.revealed",
+            subject_kind="trial",
+            subject_id=str(pk),
+            reason=f"before the end: {_turns(unjudged)} not judged" if unjudged else "",
         )
-        if changed:
-            audit_record(actor=actor, verb="trial.revealed", subject_kind="trial", subject_id=str(pk))
-    return bool(changed)
+    return True
+
+
+def _turns(count: int) -> str:
+    return "1 turn is" if count == 1 else f"{count:,} turns are"
 
 
 def trial_tally(trial: Trial) -> JudgementTally:
@@ -135,7 +164,10 @@ def trial_tally(trial: Trial) -> JudgementTally:
     names = (_V.A, _V.SAME, _V.B) if trial.is_ab else (_V.BETTER, _V.SAME, _V.WORSE)
     counts = {str(name): given[name] for name in names}
     first, same, second = counts.values()
-    return JudgementTally(counts, judged, judgeable, sign_text(first, second, same, is_ab=trial.is_ab))
+    text = sign_text(first, second, same, is_ab=trial.is_ab)
+    if trial.unjudged_at_reveal:
+        text = f"Revealed before the end: {_turns(trial.unjudged_at_reveal)} not judged. {text}"
+    return JudgementTally(counts, judged, judgeable, text)
 
 
 def sign_text(first: int, second: int, same: int, *, is_ab: bool) -> str:
@@ -188,4 +220,5 @@ def verdict_rows(trial: Trial) -> Iterator[tuple[object, ...]]:
             turn.verdict,
             turn.judged_by_name,
             f"{turn.judged_at:%Y-%m-%dT%H:%M:%SZ}" if turn.judged_at else "",
+            trial.unjudged_at_reveal,
         )

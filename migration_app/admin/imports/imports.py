@@ -47,6 +47,7 @@ from migration_app.models import ImportReject, SourceImport
 IMPORT = "migration_app.import_archive"
 CONTENT = "migration_app.view_content"
 OPEN_STATES = (SourceImport.State.WAITING, SourceImport.State.RUNNING)
+_ENDED_EARLY = (SourceImport.State.FAILED, SourceImport.State.CANCELLED)
 _PART_BYTES = 1 << 20
 _FORM_BYTES = 1 << 16  # what the request holds besides the file
 _RAW_SHOWN = 2_000
@@ -65,12 +66,25 @@ def import_progress_text(row: SourceImport) -> str:
         return "Waiting for a worker."
     text = f"{bytes_text(row.bytes_read)} of {bytes_text(row.file_bytes)} read"
     rejected = f", {row.reject_count:,} rejected" if row.reject_count else ""
+    if row.state in _ENDED_EARLY:
+        return f"{row.get_state_display().capitalize()}: {text}{rejected}. What was read is stored, the rest is not."
     again = (
         f" Try {row.attempts} of {settings.IMPORT_MAX_ATTEMPTS}: the worker before this one ended early."
         if row.state == SourceImport.State.RUNNING and row.attempts > 1
         else ""
     )
     return f"{text}{rejected}.{again}"
+
+
+def no_rejects_text(row: SourceImport) -> str:
+    """What it means that no rejected line is listed: "every line" is said only of a file that was read to its end."""
+    if row.state in OPEN_STATES:
+        return "None so far."
+    if row.reject_count:
+        return f"{row.reject_count:,} were rejected, and none of them is kept here."
+    if row.state == SourceImport.State.FINISHED:
+        return "Every line was read."
+    return f"None in the part that was read before the import {'failed' if row.state == 'failed' else 'was cancelled'}."
 
 
 @admin.register(SourceImport)
@@ -243,6 +257,7 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
                 for name, count in (row.counts if isinstance(row.counts, dict) else {}).items()
             ],
             rejects=rejects,
+            no_rejects=no_rejects_text(row),
             rejects_not_kept=max(0, row.reject_count - rejects.total) if not is_open else 0,
             raws=[(reject, _raw_text(reject) if may_see else "") for reject in rejects.rows],
             may_see=may_see,

@@ -11,15 +11,15 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from django.contrib.auth import get_user_model
+from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
 from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.badges import Badge, fidelity_badge, prompt_badge
+from migration_app.admin.base.people import people_text
 from migration_app.admin.base.rendering import SHOWN_CHARACTERS, pretty_json
-from migration_app.contracts import Actor
 from migration_app.conversion.prompts.diff import tool_names
 from migration_app.conversion.prompts.specs import spec_variables
 from migration_app.conversion.text import as_list, as_object, clean_text, label
@@ -31,7 +31,6 @@ DASHBOARD_END = dt.date(2026, 11, 30)
 
 S = PromptVersion.State
 _STEPS = ((S.DRAFT, "Draft"), (S.IN_REVIEW, "In review"), (S.APPROVED, "Approved"), (S.ACTIVE, "Active"))
-_NAMED = 5
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
 
@@ -92,7 +91,12 @@ def next_step(request: HttpRequest, prompt: Prompt, version: PromptVersion) -> N
     if version.state == S.DRAFT:
         act = _act(request, version, "submit", "Ask for a review")
         text = "Read it, edit it if something is wrong, then ask for a review. Nothing uses a draft."
-        return NextStep("Next: ask for a review", text, (act,), _who("submit", version))
+        return NextStep(
+            "Next: ask for a review",
+            text,
+            (act,),
+            _who_approves(request, version) if not act.refusal else _who("submit", version),
+        )
     if version.state == S.IN_REVIEW:
         acts = (
             _act(request, version, "approve", "Approve"),
@@ -150,15 +154,27 @@ def _act(
 
 def _who(act: str, version: PromptVersion) -> str:
     """Names of people who can do it now, a few of them."""
-    users = get_user_model().objects.with_perm(
-        PERMISSIONS[act], backend="django.contrib.auth.backends.ModelBackend"
+    names = people_text(PERMISSIONS[act], may=lambda actor: not act_refusal(version, act, actor=actor))
+    return (
+        f"Can be done by {names}." if names else "Nobody can do this now: give another person the permission."
     )
-    staff = users.filter(is_staff=True).order_by("username").values_list("username", "pk")[:50]
-    names = [name for name, pk in staff if not act_refusal(version, act, actor=Actor(name, pk))]
+
+
+def _who_approves(request: HttpRequest, draft: PromptVersion) -> str:
+    """Who can approve a draft once this person has asked for the review: said before it is asked for."""
+    if not settings.PROMPT_APPROVAL_BY_OTHERS:
+        names = people_text(PERMISSIONS["approve"])
+        return f"It can then be approved by {names}." if names else "Nobody has the permission to approve it."
+    names = people_text(
+        PERMISSIONS["approve"],
+        but=actor_of(request),
+        may=lambda other: not other.may_be(name=draft.author_name, user_id=draft.author_user_id),
+    )
     if not names:
-        return "Nobody can do this now: give another person the permission."
-    more = len(names) - _NAMED
-    return "Can be done by " + ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "") + "."
+        return (
+            "Nobody else can approve it then: an administrator must first give another person the permission."
+        )
+    return f"You can't approve it yourself then. These people can: {names}."
 
 
 def version_rows(versions: Sequence[PromptVersion], active: PromptVersion | None) -> list[dict[str, Any]]:

@@ -39,6 +39,7 @@ from migration_app.reconciliation.kinds import KINDS
 from migration_app.reconciliation.records import (
     KEPT_PER_KIND,
     ReconciliationRefusedError,
+    checked_summary,
     discrepancies,
     reconciliation_create,
     reconciliation_resume,
@@ -94,8 +95,20 @@ def reconciliation_summary(row: Reconciliation) -> str:
     """Say how far it is."""
     if row.state == _S.QUEUED and not row.check_name:
         return "Waiting for a worker."
-    text = f"{totals(row)['looked']:,} rows checked"
+    text = checked_summary(row)
     return f"{text}; now: {row.check_name}." if row.state in OPEN_STATES else f"{text}."
+
+
+def nothing_found_text(row: Reconciliation) -> str:
+    """What it means that nothing was found: of how much, and whether that was all."""
+    if row.state in OPEN_STATES:
+        return "Nothing so far."
+    if row.state != _S.FINISHED:
+        return f"Nothing so far: it was {row.get_state_display()} before its end. {checked_summary(row)}."
+    skipped = totals(row)["skipped"]
+    if not skipped:
+        return "Nothing differs."
+    return f"Nothing differs among what was checked: {checked_summary(row)}. Reconcile again once that work is done."
 
 
 class ReviewForm(ReasonForm):
@@ -178,9 +191,12 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
 
     @admin.display(description="found")
     def show_found(self, row: Reconciliation) -> str:
-        """Errors and warnings."""
+        """Errors and warnings, and how many rows it says nothing about."""
         found = totals(row)
-        return f"{found['error']:,} errors, {found['warning']:,} warnings"
+        if not found["looked"] and not found["skipped"]:
+            return "–"
+        skipped = f", {found['skipped']:,} skipped" if found["skipped"] else ""
+        return f"{found['error']:,} errors, {found['warning']:,} warnings{skipped}"
 
     @admin.display(description="by")
     def show_by(self, row: Reconciliation) -> str:
@@ -275,6 +291,7 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
             rows=rows,
             severity=severity,
             code=code,
+            nothing_found="No discrepancy of this kind." if severity or code else nothing_found_text(row),
             not_kept=any(kind.count > KEPT_PER_KIND for kind in kinds),
             may_stop=may_run and is_open,
             may_go_on=may_run and row.state in (_S.STOPPED, _S.FAILED),

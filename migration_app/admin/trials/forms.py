@@ -11,6 +11,7 @@ from django.core import signing
 from django.http import QueryDict
 
 from migration_app.admin.base.forms import (
+    CheckboxInput,
     ConsoleForm,
     Select,
     Textarea,
@@ -210,6 +211,17 @@ class ConfirmForm(BudgetForm):
         except TrialRefusedError as error:
             raise forms.ValidationError(str(error)) from error
         return self.cleaned_data
+
+
+class RevealForm(ConsoleForm):
+    """Whether the judging ends with it, where turns are left to judge."""
+
+    ends_judging = forms.BooleanField(
+        label="End the judging here",
+        help_text="The turns that are left can't be judged any more, and the result is marked as incomplete.",
+        required=False,
+        widget=CheckboxInput(),
+    )
 
 
 class JudgeForm(ConsoleForm):

@@ -28,7 +28,7 @@ from migration_app.admin.base.forms import ConsoleForm
 from migration_app.admin.base.model_admin import ListButton, RowPageAdmin, progress_json
 from migration_app.admin.base.pagination import slice_of
 from migration_app.admin.base.workers import workers_state
-from migration_app.admin.trials.forms import BudgetForm, ConfirmForm, JudgeForm, StartForm
+from migration_app.admin.trials.forms import BudgetForm, ConfirmForm, JudgeForm, RevealForm, StartForm
 from migration_app.admin.trials.pages import (
     cost_figures,
     scratch_badge,
@@ -52,6 +52,7 @@ from migration_app.trials.judging import (
     trial_reveal,
     trial_tally,
     turn_judge,
+    turns_unjudged,
     verdict_rows,
 )
 from migration_app.trials.plan import BYTES_A_TOKEN, TrialRefusedError, trial_plan
@@ -97,8 +98,8 @@ def _clean(row: Trial, actor: Actor, _data: Mapping[str, Any]) -> str:
     return "A worker tries again to delete what is left."
 
 
-def _reveal(row: Trial, actor: Actor, _data: Mapping[str, Any]) -> str:
-    if not trial_reveal(pk=row.pk, actor=actor):
+def _reveal(row: Trial, actor: Actor, data: Mapping[str, Any]) -> str:
+    if not trial_reveal(pk=row.pk, actor=actor, ends_judging=data["ends_judging"]):
         raise ActRefusedError("There is nothing to reveal.")
     return "The versions are named; judging has ended."
 
@@ -116,9 +117,9 @@ class TrialAdmin(RowPageAdmin[Trial]):
         "stop": Act(_stop, permissions=(TRY,)),
         "resume": Act(_resume, BudgetForm, (TRY,)),
         "clean": Act(_clean, permissions=(TRY,)),
-        "reveal": Act(_reveal, permissions=(TRY,)),
+        "reveal": Act(_reveal, RevealForm, (TRY,)),
     }
-    act_refusals = (ActRefusedError, TrialRefusedError)
+    act_refusals = (ActRefusedError, TrialRefusedError, JudgingRefusedError)
     list_buttons = (ListButton("Try a prompt out", f"{_NAME}_start", "experiment", TRY, is_main=True),)
 
     def get_urls(self) -> list[URLPattern]:
@@ -241,6 +242,8 @@ class TrialAdmin(RowPageAdmin[Trial]):
             left=[(scratch, scratch_badge(scratch)) for scratch in left],
             may_clean=may_try and any(scratch.state != TrialScratch.State.LOST for scratch in left),
             may_reveal=may_try and row.is_blind and ended,
+            reveal_form=refused.get("reveal") or RevealForm(),
+            unjudged=turns_unjudged(row) if row.is_blind else 0,
             act_urls=self.act_urls(row),
             csv_url=reverse(f"admin:{_NAME}_csv", args=[row.pk]),
         )

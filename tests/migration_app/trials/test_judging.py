@@ -87,21 +87,37 @@ def test_a_blind_comparison_tells_no_counts_and_no_lines() -> None:
 
 def test_revealing_names_the_versions_and_ends_judging() -> None:
     trial = answered(ab=True)
-    turn = judged(turns_of(trial)[0], "left")
+    for turn in turns_of(trial):
+        judged(turn, "same")
     assert trial_reveal(pk=trial.pk, actor=ACTOR)
     assert not trial_reveal(pk=trial.pk, actor=ACTOR)
     trial.refresh_from_db()
-    assert trial_tally(trial).counts == {"a": 0, "same": 0, "b": 0} | {turn.verdict: 1}
+    assert trial_tally(trial).counts == {"a": 0, "same": 3, "b": 0}
+    assert trial.unjudged_at_reveal == 0
     with pytest.raises(JudgingRefusedError, match="revealed"):
         judged(turns_of(trial)[1], "same")
-    assert AuditEvent.objects.filter(verb="trial.revealed").count() == 1
+    assert AuditEvent.objects.get(verb="trial.revealed").reason == ""
+
+
+def test_revealing_is_refused_while_turns_are_left_unless_it_ends_the_judging() -> None:
+    trial = answered(ab=True)
+    turn = judged(turns_of(trial)[0], "left")
+    with pytest.raises(JudgingRefusedError, match="2 turns are not judged yet"):
+        trial_reveal(pk=trial.pk, actor=ACTOR)
+    assert trial_reveal(pk=trial.pk, actor=ACTOR, ends_judging=True)
+    trial.refresh_from_db()
+    tally = trial_tally(trial)
+    assert tally.counts == {"a": 0, "same": 0, "b": 0} | {turn.verdict: 1}
+    assert tally.text.startswith("Revealed before the end: 2 turns are not judged.")
+    assert {row[-1] for row in verdict_rows(trial)} == {2}
+    assert AuditEvent.objects.get(verb="trial.revealed").reason == "before the end: 2 turns are not judged"
 
 
 def test_lines_name_versions_and_verdicts_and_no_content() -> None:
     trial = answered(turns=1)
     judged(turns_of(trial)[0], "worse", "=cmd|private")
     TrialTurn.objects.update(judged_by_name="=cmd|x")
-    _header, (*_, verdict, by, _at) = csv.reader(csv_lines(CSV_HEADER, verdict_rows(trial)))
+    _header, (*_, verdict, by, _at, _left) = csv.reader(csv_lines(CSV_HEADER, verdict_rows(trial)))
     assert (verdict, by) == ("worse", "'=cmd|x")
     assert "private" not in str(list(verdict_rows(trial)))
 

@@ -119,7 +119,10 @@ def test_the_page_says_what_comes_next_and_who_can_do_it(log_in: LogIn) -> None:
     client = log_in("operator")
     step = client.get(url_of(prompt)).context["step"]
     assert (step.title, [act.name for act in step.allowed]) == ("Next: ask for a review", ["submit"])
-    assert step.who == "Can be done by operator."
+    assert step.who.startswith("Nobody else can approve it then")
+    log_in("admin")
+    step = client.get(url_of(prompt)).context["step"]
+    assert step.who == "You can't approve it yourself then. These people can: admin."
 
 
 def test_a_viewer_is_told_that_a_step_needs_a_permission(log_in: LogIn) -> None:

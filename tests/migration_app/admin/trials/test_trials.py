@@ -184,7 +184,7 @@ def test_what_the_target_refused_is_shown_unless_it_may_name_the_model(log_in: L
         result.save()
     client = log_in("operator")
     assert "o3 refuses temperature." not in text_of(client.get(turn_url(trial)))
-    client.post(trial_url(trial, "reveal"))
+    client.post(trial_url(trial, "reveal"), {"ends_judging": "on"})
     assert "o3 refuses temperature." in text_of(client.get(turn_url(trial)))
 
 
@@ -223,7 +223,7 @@ def test_the_sides_stand_by_the_turn_and_are_named_once_revealed(log_in: LogIn) 
     right = "b" if left == "a" else "a"
     diff = text_of(client.get(turn_url(trial))).split('id="diff"')[1]
     assert diff.index(f"<del>{left}</del>") < diff.index(f"<ins>{right}</ins>")
-    client.post(trial_url(trial, "reveal"))
+    client.post(trial_url(trial, "reveal"), {"ends_judging": "on"})
     shown = text_of(client.get(turn_url(trial)))
     assert f"Left: {trial.version_of(left)}" in shown
     assert "1,234" in shown
@@ -235,7 +235,7 @@ def test_verdicts_are_downloaded_without_content_once_they_may_be(log_in: LogIn)
     client = log_in("operator")
     url = reverse("admin:migration_app_trial_csv", args=[trial.pk])
     assert client.post(url).status_code == 302
-    client.post(trial_url(trial, "reveal"))
+    client.post(trial_url(trial, "reveal"), {"ends_judging": "on"})
     response: Any = client.post(url)
     lines = b"".join(response.streaming_content).decode().splitlines()
     assert len(lines) == 3
@@ -247,7 +247,7 @@ def test_verdicts_are_downloaded_without_content_once_they_may_be(log_in: LogIn)
 def test_acts_need_their_permission_and_a_post(act: str, log_in: LogIn) -> None:
     trial = ended()
     assert log_in("viewer").post(trial_url(trial, act)).status_code == 403
-    assert log_in("operator").get(trial_url(trial, act)).status_code == 405
+    assert log_in("operator").get(trial_url(trial, act)).status_code == 302
 
 
 def test_a_stopped_one_goes_on_with_the_budget_that_was_given(log_in: LogIn, enqueued: list[int]) -> None:
@@ -330,8 +330,34 @@ def test_revealing_is_offered_to_those_who_may_once_a_comparison_has_ended(
     assert (trial_url(trial, "reveal") in text_of(response)) is offered
 
 
+def test_revealing_before_all_is_judged_needs_a_second_confirmation_and_marks_the_result(
+    log_in: LogIn,
+) -> None:
+    trial = ended(ab=True)
+    client = log_in("operator")
+    assert "Reveal before all turns are judged" in text_of(client.get(trial_url(trial)))
+    refused = client.post(trial_url(trial, "reveal"))
+    trial.refresh_from_db()
+    assert (refused.status_code, trial.revealed_at) == (400, None)
+    assert "1 turn is not judged yet" in text_of(refused)
+    client.post(trial_url(trial, "reveal"), {"ends_judging": "on"})
+    assert "ended the judging with 1 turn left" in text_of(client.get(trial_url(trial)))
+
+
+def test_a_comparison_that_is_judged_to_its_end_is_revealed_at_once_and_unmarked(log_in: LogIn) -> None:
+    trial = ended(ab=True)
+    client = log_in("operator")
+    client.post(turn_url(trial), {"verdict": "left"})
+    page = text_of(client.get(trial_url(trial)))
+    assert "Reveal before all turns are judged" not in page
+    client.post(trial_url(trial, "reveal"))
+    trial.refresh_from_db()
+    assert trial.revealed_at is not None
+    assert 'id="ended-early"' not in text_of(client.get(trial_url(trial)))
+
+
 def test_what_was_revealed_is_not_offered_to_be_revealed_again(log_in: LogIn) -> None:
     trial = ended(ab=True)
     client = log_in("operator")
-    client.post(trial_url(trial, "reveal"))
+    client.post(trial_url(trial, "reveal"), {"ends_judging": "on"})
     assert client.get(trial_url(trial)).context["may_reveal"] is False
