@@ -50,6 +50,7 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 8 * 3600
 # Browsers take such cookies from this very host over TLS alone, so no neighbouring host can plant one.
 SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS_ONLY else "sessionid"
+CSRF_FAILURE_VIEW = "migration_app.admin.accounts.refused_forms.csrf_failure"
 CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS_ONLY else "csrftoken"
 # In the session and in no cookie of its own.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"

@@ -19,6 +19,10 @@ def _script(_request: HttpRequest) -> str:
     return static("migration_app/console.js")
 
 
+def _drafts(_request: HttpRequest) -> str:
+    return static("migration_app/drafts.js")
+
+
 def _favicon(_request: HttpRequest) -> str:
     return static("migration_app/favicon.svg")
 
@@ -43,7 +47,7 @@ UNFOLD: dict[str, Any] = {
     "DASHBOARD_CALLBACK": "migration_app.admin.operation.dashboard.dashboard_context",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _favicon}],
     "STYLES": [_style],
-    "SCRIPTS": [_script],
+    "SCRIPTS": [_script, _drafts],
     "COLORS": {
         "primary": {
             "50": "oklch(96.2% .018 272.314)",

@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.loader import render_to_string
-from django.urls import Resolver404, resolve
+from django.urls import Resolver404, resolve, reverse
 
 STRANGER_BYTES = 1 << 16
 """The form of the sign-in page, many times over."""
@@ -67,7 +68,7 @@ class BodyLimitMiddleware:
         if named > STRANGER_BYTES:  # who it is costs a query, which a small form need not
             limit, says_so = _limit(request)
         if named > limit and not says_so:
-            return _refused(limit)
+            return _signed_out(request) or _refused(limit)
         counted = _Counted(request, limit)
         response = self._get_response(request)
         return _refused(limit) if counted.exceeded else response
@@ -118,6 +119,21 @@ class _Counted:
             self.exceeded = True
             raise RequestDataTooBig("The request is larger than this page takes.")
         return data
+
+
+def _signed_out(request: HttpRequest) -> HttpResponse | None:
+    """Lead a person whose session has ended to sign in and back, instead of calling a permitted form too large.
+
+    Somebody who never opened the sign-in page here has no CSRF cookie, and is a stranger.
+    """
+    was_here = settings.CSRF_COOKIE_NAME in request.COOKIES and request.method == "POST"
+    if not was_here or request.user.is_authenticated or not _of_the_console(request):
+        return None
+    return redirect_to_login(request.get_full_path(), reverse("admin:login"))
+
+
+def _of_the_console(request: HttpRequest) -> bool:
+    return request.path.startswith(reverse("admin:index")) and request.path != reverse("admin:login")
 
 
 def _refused(limit: int) -> HttpResponse:

@@ -19,7 +19,6 @@ from django.http import (
     Http404,
     HttpRequest,
     HttpResponse,
-    HttpResponseNotAllowed,
     HttpResponseRedirect,
     JsonResponse,
 )
@@ -244,14 +243,17 @@ class RowPageAdmin(ReadOnlyAdmin[M]):
         return request.user.has_perms(self.acts[act].permissions)
 
     def row_act_view(self, request: HttpRequest, pk: int, act: str) -> HttpResponse:
-        """POST: do it; back to the page, which says what came of it, or shows the form with what is wrong."""
+        """POST: do it; back to the page, which says what came of it, or shows the form with what is wrong.
+
+        GET leads to the page too: so does signing in again after a session that ended before the form was sent.
+        """
         row = self.row_for(request, pk)
         if act not in self.acts:
             raise Http404(f"There is no act {act!r}.")
         if not self.may_act(request, row, act):
             raise PermissionDenied
         if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
+            return HttpResponseRedirect(self.row_url(row))
         form = self.acts[act].form(request.POST)
         if not form.is_valid():
             return self.row_page(request, row, **{act: form})

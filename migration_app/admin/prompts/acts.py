@@ -145,7 +145,7 @@ def edit_view(page: ReadOnlyAdmin[Prompt], request: HttpRequest, prompt: Prompt)
         form.add_error(None, f"This says the same as version {newest.number}: there is nothing to save.")
         return again()
     messages.success(request, f"Version {version.number} was made. It is a draft: nothing uses it yet.")
-    return HttpResponseRedirect(version_url(prompt, number=version.number) + "&saved=1")
+    return HttpResponseRedirect(version_url(prompt, number=version.number))
 
 
 def _edit_page(

@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
@@ -260,7 +260,7 @@ class PromptAdmin(RowPageAdmin[Prompt]):
         if not request.user.has_perm(PERMISSIONS[act]):
             raise PermissionDenied
         if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
+            return HttpResponseRedirect(version_url(prompt, number=number))
         refused = take_step(request, version_or_404(prompt, str(number)), act)
         if refused is not None:
             return self._show(request, prompt, str(number), review=refused)
@@ -298,7 +298,6 @@ class PromptAdmin(RowPageAdmin[Prompt]):
             prompt=prompt,
             shown=shown,
             newest=versions[0] if versions else None,
-            just_saved="saved" in request.GET,
             active=active,
             state=prompt_badge(shown.state) if shown else None,
             fidelity=fidelity_badge(shown.fidelity) if shown else None,

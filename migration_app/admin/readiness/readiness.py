@@ -18,7 +18,6 @@ from django.http import (
     HttpRequest,
     HttpResponse,
     HttpResponseBase,
-    HttpResponseNotAllowed,
     HttpResponseRedirect,
 )
 from django.urls import URLPattern, path, reverse
@@ -136,7 +135,7 @@ class ReadinessAdmin(ReadOnlyAdmin[TargetModel]):
         if kind not in ReadinessCheck.Kind.values:
             raise Http404("There is no such check.")
         if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
+            return HttpResponseRedirect(self.list_url())
         with transaction.atomic():
             check_request(kind=kind, actor=actor_of(request))
             enqueue(READINESS_TASK)

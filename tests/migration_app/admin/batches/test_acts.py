@@ -108,7 +108,7 @@ def test_an_operator_may_not_approve(log_in: LogIn) -> None:
 @pytest.mark.parametrize("name", ACTS)
 def test_looking_at_the_address_of_an_act_does_nothing(name: str, log_in: LogIn) -> None:
     batch = batch_made(state=ACTS[name][0])
-    assert log_in("admin").get(act_url(batch, name)).status_code == 405
+    assert log_in("admin").get(act_url(batch, name)).status_code == 302
     batch.refresh_from_db()
     assert batch.state == ACTS[name][0]
 

@@ -88,7 +88,7 @@ def test_strangers_see_and_do_nothing(log_in: LogIn, prompt: Prompt, tail: str) 
 
 
 def test_opening_an_act_by_address_does_nothing(log_in: LogIn, prompt: Prompt) -> None:
-    assert log_in("admin").get(url_of(prompt, "1/submit/")).status_code == 405
+    assert log_in("admin").get(url_of(prompt, "1/submit/")).status_code == 302
     assert state_of(prompt) == "draft"
 
 

@@ -133,5 +133,5 @@ def test_a_viewer_may_neither_ask_nor_replace(log_in: LogIn) -> None:
 def test_a_check_of_an_unknown_kind_is_a_404_and_asking_by_address_does_nothing(log_in: LogIn) -> None:
     client = log_in("operator")
     assert client.post(look_url("nothing")).status_code == 404
-    assert client.get(look_url("target")).status_code == 405
+    assert client.get(look_url("target")).status_code == 302
     assert not ReadinessCheck.objects.exists()
