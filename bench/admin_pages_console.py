@@ -21,11 +21,9 @@ from django.http import HttpResponse  # noqa: E402
 from django.test import Client  # noqa: E402
 
 from bench.children import answer_commands  # noqa: E402
-from migration_app.admin.base.selections import selection_seal  # noqa: E402
 from migration_app.counters import counters_fold  # noqa: E402
 from migration_app.models import Assistant, AuditEvent, Batch, Conversation, SourceObject, Thread  # noqa: E402
 from migration_app.statements import statements_of  # noqa: E402
-from migration_app.threads.selections import selection_of_filters  # noqa: E402
 
 _SQL = statements_of("bench.admin_pages_console")
 _THREADS_OF_AN_ASSISTANT = 500
@@ -192,11 +190,8 @@ def _made() -> dict[str, Callable[[], Any]]:
         "/admin/migration_app/thread/",
         {"action": "backfill", "select_across": "1", "index": "0", "_selected_action": [str(middle.pk)]},
     )
-    sealed = selection_seal(selection_of_filters({}))
-    made["preflight as CSV: all"] = _post(f"{_ACT}/preflight/", {"selection": sealed})
-    made["start a backfill of all"] = _undone(
-        _post(f"{_ACT}/backfill/", {"selection": sealed, "reason": "bench"})
-    )
+    made["preflight as CSV: all"] = _post(f"{_ACT}/preflight/", {})
+    made["start a backfill of all"] = _undone(_post(f"{_ACT}/backfill/", {"reason": "bench"}))
     return made
 
 

@@ -158,7 +158,7 @@ def _export(
     client.request(
         "POST",
         "/admin/migration_app/thread/act/export/",
-        urlencode({"selection": asked["selection"], "reason": "bench"}),
+        urlencode({"reason": "bench"}),
         {
             "Content-Type": "application/x-www-form-urlencoded",
             "Cookie": f"{asked['cookie']}={asked['session']}; {asked['csrf_cookie']}={token}",

@@ -23,7 +23,6 @@ from django.http import HttpRequest  # noqa: E402
 
 from bench import console  # noqa: E402
 from bench.children import answer_commands  # noqa: E402
-from migration_app.admin.base.selections import selection_seal  # noqa: E402
 from migration_app.archive.sequence import payload_compress, payload_sha256, sequence_pack  # noqa: E402
 from migration_app.contracts import Actor  # noqa: E402
 from migration_app.imports.imports import import_create, import_read  # noqa: E402
@@ -68,7 +67,6 @@ def export_request() -> dict[str, Any]:
         "session": request.session.session_key,
         "cookie": settings.SESSION_COOKIE_NAME,
         "csrf_cookie": settings.CSRF_COOKIE_NAME,
-        "selection": selection_seal(selection),
         "statement": statement if isinstance(statement, str) else statement.decode(),
     }
 

@@ -1,56 +1,43 @@
-"""Selections of threads on pages: from a list's address to a signed form field and back, and as text.
-
-A selection travels in a signed field, never as a list of all its ids.
-"""
+"""Selections of threads on pages: read from an address, and as text."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from django.core import signing
 from django.http import QueryDict
 
-from migration_app.admin.base.paging import BELOW
+from migration_app.admin.base.addresses import filters_of_address, pks_of_address
 from migration_app.models import Assistant, Batch, Thread
 from migration_app.threads.selections import (
     FILTERS,
     SelectionError,
     selection_of_filters,
+    selection_of_pks,
     selection_threads,
 )
 
-_SALT = "migration_app.admin.selection"
-_NOT_FILTERS = frozenset(
-    {"o", "p", "q", "all", "e", BELOW, "_facets", "_popup", "_to_field", "_changelist_filters"}
-)
+THREADS = "thread"
+"""Which rows a kept selection of threads holds."""
+
 _NAMED_IDS = 3
 
 
-def selection_of_list(params: QueryDict) -> dict[str, Any]:
-    """Select all that a list with these query parameters shows. SelectionError on a filter it can't carry.
+def selection_of_address(params: QueryDict, *, but: Collection[str] = ()) -> dict[str, Any]:
+    """Read which threads an address selects: those it names, else all that a list with its filters shows.
 
-    Of a parameter given twice the last counts, and an empty one means no filter: as in the list itself.
+    SelectionError on a filter that a selection can't carry. Of a parameter given twice the last counts, and an empty
+    one means no filter: as in the list itself. ``but``: parameters that are something else.
     """
-    filters = {name: str(params[name]).replace("\x00", "") for name in params if name not in _NOT_FILTERS}
-    filters = {name: value for name, value in filters.items() if value or name not in FILTERS}
-    return selection_of_filters(filters, search=params.get("q", ""))
-
-
-def selection_seal(selection: Mapping[str, Any]) -> str:
-    """Write a selection for a form field."""
-    return signing.dumps(dict(selection), salt=_SALT, compress=True)
-
-
-def selection_unseal(text: str) -> dict[str, Any]:
-    """Read it back. SelectionError if the form was changed on its way."""
-    try:
-        selection: dict[str, Any] = signing.loads(text, salt=_SALT)
-    except signing.BadSignature as error:
-        raise SelectionError(
-            "The selection did not arrive whole. Go back to the list and start again."
-        ) from error
-    return selection
+    pks = pks_of_address(params, model=THREADS)
+    if pks is not None:
+        return selection_of_pks(pks)
+    given = {
+        name: str(value).replace("\x00", "") for name, value in filters_of_address(params, but=but).items()
+    }
+    search = given.pop("q", "")
+    filters = {name: value for name, value in given.items() if value or name not in FILTERS}
+    return selection_of_filters(filters, search=search)
 
 
 def selection_summary(selection: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from django.http import HttpRequest
 from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.acts import Act
 from migration_app.admin.base.forms import ConsoleForm, reason_field
+from migration_app.admin.batches.confirm import APPROVE
 from migration_app.admin.batches.forms import ThrottleForm, throttle_of_batch
 from migration_app.batches.control import (
     CANCELLABLE,
@@ -34,7 +35,6 @@ from migration_app.jobs import enqueue
 from migration_app.models import Batch
 from migration_app.threads.selections import SelectionError, selection_threads
 
-APPROVE = "migration_app.approve_rollback"
 _STRICTEST = "migration_app.rollback_thread"
 _COUNTED_UP_TO = 10_000
 

@@ -14,6 +14,7 @@ from django.http import (
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 
+from migration_app.admin.base.addresses import BACK
 from migration_app.admin.base.badges import batch_badge, thread_badge
 from migration_app.admin.base.columns import badge_column, moment_column, text_column
 from migration_app.admin.base.filters import choice_filter
@@ -51,8 +52,10 @@ def batch_threads_url(batch: Batch, **filters: str) -> str:
 
 
 def _retry_url(batch: Batch, **filters: str) -> str:
-    """Address of Retry's confirm page for threads of a batch."""
-    return f"{reverse('admin:migration_app_thread_act', args=['retry'])}?{_narrowed(batch, filters)}"
+    """Address of Retry's confirm page for threads of a batch; Cancel leads back to the batch."""
+    page = reverse("admin:migration_app_batch_change", args=[batch.pk])
+    url = reverse("admin:migration_app_thread_act", args=["retry"])
+    return f"{url}?{_narrowed(batch, filters)}&{urlencode({BACK: page})}"
 
 
 def _narrowed(batch: Batch, filters: Mapping[str, str]) -> str:

@@ -20,9 +20,12 @@ from migration_app.admin.base.badges import (
     thread_badge,
 )
 from migration_app.admin.base.downloads import csv_response
+from migration_app.admin.base.people import people_text
 from migration_app.admin.base.rendering import bytes_text
-from migration_app.admin.base.selections import selection_check, selection_seal, selection_summary
+from migration_app.admin.base.selections import selection_check, selection_summary
 from migration_app.admin.batches.forms import POLICY_FIELD, ConfirmForm
+from migration_app.batches.approvals import approval_needed
+from migration_app.batches.duplicates import OPEN, batches_alike, newest_alike
 from migration_app.batches.kinds import BatchKind, ThreadAction
 from migration_app.batches.preflight import Preflight
 from migration_app.batches.preflight_large import matching_text, page_preflight
@@ -32,15 +35,18 @@ from migration_app.batches.preflight_report import (
     preflight_rows,
     sample_text,
 )
-from migration_app.contracts import Policies
+from migration_app.contracts import Actor, Policies
 from migration_app.conversion.policies import POLICY_TEXTS
 from migration_app.threads.plans import policies_summary
 
+APPROVE = "migration_app.approve_rollback"
+_ALIKE_SHOWN = 3
+
 
 def confirm_context(
-    action: ThreadAction, selection: Mapping[str, Any], policies: Policies, form: ConfirmForm
+    action: ThreadAction, selection: Mapping[str, Any], policies: Policies, form: ConfirmForm, *, actor: Actor
 ) -> dict[str, Any]:
-    """Collect the confirm page's figures, under these policies. Reads only."""
+    """Collect the confirm page's figures, under these policies, and what this person must know before. Reads only."""
     selection_check(selection)
     kind = action.counted
     context: dict[str, Any] = {
@@ -48,7 +54,6 @@ def confirm_context(
         "form": form,
         "option_fields": [form[option.name] for option in action.options],
         "starts_batch": isinstance(action, BatchKind),
-        "selection": selection_seal(selection),
         "selection_summary": selection_summary(selection),
     }
     if kind is None:
@@ -72,6 +77,8 @@ def confirm_context(
             for status, count in preflight.refused_by_status.items()
         ],
         "preflight": preflight,
+        **_duplicates(action, selection),
+        **_second_person(kind, preflight, actor),
         "policies": _policy_rows(preflight, form),
         "policies_summary": policies_summary(policies),
         "command": preflight_command(selection, kind.name, policies)
@@ -98,6 +105,30 @@ def confirm_context(
         else [],
         "longest": preflight.longest if kind.converts else [],
         "source_missing": kind.needs_source and not settings.SOURCE_BASE_URL,
+    }
+
+
+def _duplicates(action: ThreadAction, selection: Mapping[str, Any]) -> dict[str, Any]:
+    """What a start must know: the newest batch that does the same, and those of them that are not over."""
+    if not isinstance(action, BatchKind):
+        return {}
+    return {
+        "known": newest_alike(action.name, selection),
+        "alike": [
+            {"batch": batch, "url": reverse("admin:migration_app_batch_change", args=[batch.pk])}
+            for batch in batches_alike(action.name, selection).filter(state__in=OPEN)[:_ALIKE_SHOWN]
+        ],
+    }
+
+
+def _second_person(kind: BatchKind, preflight: Preflight, actor: Actor) -> dict[str, Any]:
+    """Whether a second person must approve it, and who can; said before it is started."""
+    if not kind.approved:
+        return {}
+    return {
+        "approval_needed": approval_needed(kind=kind.name, chosen={}, threads=preflight.taken, actor=actor),
+        "approval_limit": settings.APPROVAL_ABOVE_THREADS,
+        "approvers": people_text(APPROVE, but=actor),
     }
 
 

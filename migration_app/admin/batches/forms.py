@@ -108,7 +108,7 @@ class _PolicySelect(Select):
 
     def create_option(self, *args: Any, **options: Any) -> dict[str, Any]:
         option: dict[str, Any] = super().create_option(*args, **options)
-        option["attrs"] = {"data-words": self._texts[option["value"]], **option["attrs"]}
+        option["attrs"] = {"data-text": self._texts[option["value"]], **option["attrs"]}
         return option
 
 
@@ -142,33 +142,81 @@ class ConfirmForm(ThrottleForm):
             for name, choices in policy_choices().items():
                 self.fields[POLICY_FIELD + name] = _policy_field(name, choices)
 
+    @classmethod
+    def of_address(
+        cls, params: QueryDict, *, action: ThreadAction, proposed: Mapping[str, Any]
+    ) -> ConfirmForm:
+        """The form with what an address chooses. ValueError for a policy or a choice that there is not.
+
+        A box with a warning is never ticked by an address.
+        """
+        form = cls(action=action)
+        given = {
+            name: _given(form.fields[name], str(params[name]))
+            for name in form.address_names
+            if name in params
+        }
+        form.initial = {**proposed, **given}
+        if form.has_policies:
+            form.policies = policies_from(_policies(params))
+        return form
+
+    @property
+    def address_names(self) -> list[str]:
+        """Fields that an address may choose: all but what is typed, and boxes with a warning."""
+        return [name for name in self.fields if name != "reason" and name not in self.option_names]
+
+    def for_address(self, proposed: Mapping[str, Any]) -> dict[str, str]:
+        """What was posted and is not what the page proposes by itself, as parameters of its address."""
+        plain = {name: self.fields[name].initial for name in self.address_names} | dict(proposed)
+        posted = {
+            name: ("1" if name in self.data else "0")
+            if isinstance(self.fields[name], forms.BooleanField)
+            else str(self.data.get(name, ""))
+            for name in self.address_names
+        }
+        return {
+            name: value
+            for name, value in posted.items()
+            if _given(self.fields[name], value) not in (plain[name], str(plain[name] or ""))
+        }
+
+    @property
+    def has_policies(self) -> bool:
+        """Whether policies mean something to what is confirmed."""
+        return any(name.startswith(POLICY_FIELD) for name in self.fields)
+
     def clean(self) -> dict[str, Any]:
         """Read the policies by their own rule; refuse to start under others than the page counted."""
-        chosen = {
-            name.removeprefix(POLICY_FIELD): str(value)
-            for name, value in self.data.items()
-            if name.startswith(POLICY_FIELD)
-        }
         try:
-            self.policies = policies_from(chosen)
+            self.policies = policies_from(_policies(self.data))
         except ValueError as error:
             raise forms.ValidationError(str(error), code="policies") from error
         shown = policies_summary(self.policies)
         if self.data.get("counted", shown) != shown:
             # Nobody starts what was not shown: the figures were those of other policies.
             raise forms.ValidationError(
-                "You chose other policies than the figures were for. They were recalculated: confirm again."
+                "You chose other policies than the figures were for. They were recalculated: confirm again.",
+                code="counted",
             )
         return self.cleaned_data
-
-    def as_typed(self) -> dict[str, Any]:
-        """The fields' values, to be shown again without errors about missing ones."""
-        return {name: self.data.get(name, "") for name in self.fields}
 
     @property
     def settings(self) -> dict[str, Any]:
         """The batch's settings besides its policies: the options that were ticked."""
         return {name: True for name in self.option_names if self.cleaned_data[name]}
+
+
+def _policies(data: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        name.removeprefix(POLICY_FIELD): str(value)
+        for name, value in data.items()
+        if name.startswith(POLICY_FIELD)
+    }
+
+
+def _given(field: forms.Field, text: str) -> Any:
+    return text not in ("", "0") if isinstance(field, forms.BooleanField) else text
 
 
 def _policy_field(name: str, choices: tuple[str, ...]) -> forms.ChoiceField:

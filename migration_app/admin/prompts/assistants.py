@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
@@ -18,6 +19,7 @@ from django.http import (
     HttpResponse,
     HttpResponseRedirect,
     JsonResponse,
+    QueryDict,
 )
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -26,6 +28,15 @@ from django.utils.http import urlencode
 
 from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.acts import Act, ActRefusedError
+from migration_app.admin.base.addresses import (
+    BACK,
+    IDS,
+    address,
+    back_of_address,
+    chosen_in_list,
+    filters_of_address,
+    pks_of_address,
+)
 from migration_app.admin.base.badges import (
     Badge,
     assistant_badge,
@@ -35,9 +46,8 @@ from migration_app.admin.base.badges import (
 )
 from migration_app.admin.base.filters import FidelityFilter, choice_filter
 from migration_app.admin.base.forms import ConsoleForm
-from migration_app.admin.base.model_admin import RowPageAdmin, progress_json, row_key
+from migration_app.admin.base.model_admin import RowPageAdmin, progress_json
 from migration_app.admin.base.rendering import pretty_json
-from migration_app.admin.base.selections import selection_seal, selection_unseal
 from migration_app.admin.base.workers import workers_state
 from migration_app.admin.prompts.forms import CheckForm, ConvertForm, OtherContentForm
 from migration_app.contracts import Actor
@@ -51,6 +61,7 @@ from migration_app.snapshots.pages import source_object_value
 from migration_app.threads.selections import SelectionError
 
 CONVERT = "migration_app.convert_assistant"
+_ASSISTANTS = "assistant"
 _SHOWN_FOR = dt.timedelta(hours=1)
 """How long the list shows the result of the last conversions."""
 
@@ -201,20 +212,53 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
         )
 
     def confirm_conversion(
-        self, request: HttpRequest, assistants: QuerySet[Assistant]
+        self,
+        request: HttpRequest,
+        assistants: QuerySet[Assistant],  # noqa: ARG002 - Django's signature
     ) -> HttpResponse | None:
-        """Show what would be converted."""
-        if request.POST.get("select_across") == "1":
-            pks = list(assistants.values_list("pk", flat=True))
-        else:
-            ticked = [row_key(text) for text in request.POST.getlist(ACTION_CHECKBOX_NAME)]
-            pks = [pk for pk in ticked if pk is not None]
-        return self._confirm(request, {"ids": pks})
+        """Lead to the confirm page of what is ticked, or of all that matches."""
+        try:
+            return HttpResponseRedirect(_convert_url(chosen_in_list(request, model=_ASSISTANTS)))
+        except SelectionError as error:
+            messages.error(request, str(error))
+            return None
+
+    def convert_view(self, request: HttpRequest) -> HttpResponse:
+        """GET: the confirm page for the assistants that the address selects. POST to it: ask for the conversion."""
+        if not (request.user.has_perm(CONVERT) and self.has_view_permission(request)):
+            raise PermissionDenied
+        back = back_of_address(request, self.list_url())
+        try:
+            chosen = self._chosen(request)
+        except (SelectionError, IncorrectLookupParameters):
+            messages.error(request, "This address selects no assistants. Choose them in the list.")
+            return HttpResponseRedirect(self.list_url())
+        form = ConvertForm(request.POST if request.method == "POST" else None)
+        if not form.is_valid():
+            return self._confirm(request, chosen, form, back)
+        with transaction.atomic():
+            count = conversions_request(
+                assistant_pks=list(chosen.values_list("pk", flat=True)),
+                actor=actor_of(request),
+                reason=form.cleaned_data["reason"],
+            )
+            enqueue(CONVERSIONS_TASK)
+        many = "1 assistant is" if count == 1 else f"{count:,} assistants are"
+        messages.success(request, f"{many} on the way to a prompt. The list shows when that is done.")
+        return HttpResponseRedirect(back)
+
+    def _chosen(self, request: HttpRequest) -> QuerySet[Assistant]:
+        """Those that the address names, or all that the list shows with the same filters."""
+        pks = pks_of_address(request.GET, model=_ASSISTANTS)
+        if pks is None:
+            listed = copy.copy(request)
+            listed.GET = QueryDict(urlencode(filters_of_address(request.GET)))
+            pks = list(self.get_changelist_instance(listed).queryset.values_list("pk", flat=True))
+        return Assistant.objects.filter(pk__in=pks)
 
     def _confirm(
-        self, request: HttpRequest, selection: dict[str, Any], form: ConvertForm | None = None
+        self, request: HttpRequest, chosen: QuerySet[Assistant], form: ConvertForm, back: str
     ) -> HttpResponse:
-        chosen = Assistant.objects.filter(pk__in=selection["ids"])
         ready = (
             chosen.filter(source__isnull=False).exclude(status=Assistant.Status.QUEUED).order_by("name", "pk")
         )
@@ -222,44 +266,18 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
         return self.page(
             request,
             "prompts/assistants_confirm.html",
+            http_status=400 if form.errors else 200,
             title="Convert to prompts",
-            selection=selection_seal(selection),
             ready=list(ready[:20]),
             ready_count=count,
             ready_more=max(0, count - 20),
             without_snapshot=chosen.filter(source__isnull=True).count(),
             queued=chosen.filter(status=Assistant.Status.QUEUED).count(),
-            form=form or ConvertForm(),
-            act_url=reverse("admin:migration_app_assistant_convert"),
-            back_url=self.list_url(),
+            form=form,
+            act_url=request.get_full_path(),
+            back_url=back,
             workers=workers_state(),
         )
-
-    def convert_view(self, request: HttpRequest) -> HttpResponse:
-        """POST with a reason: ask for the conversion. GET ?id=…: the confirm page for one assistant."""
-        if not (request.user.has_perm(CONVERT) and self.has_view_permission(request)):
-            raise PermissionDenied
-        if request.method != "POST":
-            pk = row_key(request.GET.get("id", ""))
-            return self._confirm(request, {"ids": [] if pk is None else [pk]})
-        try:
-            selection = selection_unseal(request.POST.get("selection", ""))
-        except SelectionError as error:
-            messages.error(request, str(error))
-            return HttpResponseRedirect(self.list_url())
-        form = ConvertForm(request.POST)
-        if not form.is_valid():
-            return self._confirm(request, selection, form)
-        with transaction.atomic():
-            count = conversions_request(
-                assistant_pks=selection["ids"],
-                actor=actor_of(request),
-                reason=form.cleaned_data["reason"],
-            )
-            enqueue(CONVERSIONS_TASK)
-        many = "1 assistant is" if count == 1 else f"{count:,} assistants are"
-        messages.success(request, f"{many} on the way to a prompt. This list shows when that is done.")
-        return HttpResponseRedirect(self.list_url())
 
     def row_page(self, request: HttpRequest, assistant: Assistant, /, **refused: ConsoleForm) -> HttpResponse:
         """Show the stored object and what became of it."""
@@ -272,7 +290,7 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
             .order_by("-pk")
             .first()
         )
-        convert_url = f"{reverse('admin:migration_app_assistant_convert')}?{urlencode({'id': assistant.pk})}"
+        convert_url = _convert_url({IDS: str(assistant.pk), BACK: self.row_url(assistant)})
         may_convert = request.user.has_perm(CONVERT) and assistant.source is not None
         return self.page(
             request,
@@ -304,6 +322,10 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
                 subject_kind="assistant", subject_id=assistant.assistant_id
             ).order_by("-id")[:10],
         )
+
+
+def _convert_url(params: Mapping[str, str]) -> str:
+    return address(reverse("admin:migration_app_assistant_convert"), params)
 
 
 def _words(conversions: Conversions) -> str:

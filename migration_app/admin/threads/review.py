@@ -38,6 +38,7 @@ from migration_app.admin.base.rendering import (
     waiting_parts,
 )
 from migration_app.admin.threads.actions import ACTIONS, ERASE_WORDS
+from migration_app.admin.threads.confirm_pages import thread_action_url
 from migration_app.admin.threads.resources import resource_rows
 from migration_app.admin.threads.runs import items_of_runs, run_rows
 from migration_app.audit.trail import audit_record
@@ -175,13 +176,10 @@ def _messages_context(request: HttpRequest, thread: Thread, *, may_see: bool) ->
             subject_kind="thread",
             subject_id=thread.thread_id,
         )
-    query = urlencode({"thread_id__exact": thread.thread_id})
     may_erase = request.user.has_perm(ACTIONS[ERASE_WORDS].permission)
     return {
         "server_messages": rows,
-        "erase_url": f"{reverse('admin:migration_app_thread_act', args=[ERASE_WORDS])}?{query}"
-        if may_erase
-        else "",
+        "erase_url": thread_action_url(ERASE_WORDS, thread) if may_erase else "",
     }
 
 
@@ -226,12 +224,7 @@ def _actions(request: HttpRequest, thread: Thread) -> list[tuple[BatchKind, str]
         **{f"takes_{kind.name}": ExpressionWrapper(Q(kind.takes), BooleanField()) for kind in kinds}
     )
     row = takes.values(*(f"takes_{kind.name}" for kind in kinds)).get()
-    query = urlencode({"thread_id__exact": thread.thread_id})
-    return [
-        (kind, f"{reverse('admin:migration_app_thread_act', args=[kind.name])}?{query}")
-        for kind in kinds
-        if row[f"takes_{kind.name}"]
-    ]
+    return [(kind, thread_action_url(kind.name, thread)) for kind in kinds if row[f"takes_{kind.name}"]]
 
 
 def _chunks(request: HttpRequest, conversation: Conversation | None) -> Slice[tuple[Chunk, Badge]] | None:

@@ -5,27 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
-from django.db import transaction
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import (
-    Http404,
-    HttpRequest,
-    HttpResponse,
-    HttpResponseBase,
-    HttpResponseRedirect,
-)
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.text import Truncator
 
-from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.badges import badge_html, fidelity_badge, thread_badge
 from migration_app.admin.base.columns import badge_column
-from migration_app.admin.base.downloads import streamed_csv
 from migration_app.admin.base.filters import (
     AssistantFilter,
     BatchFilter,
@@ -36,32 +25,18 @@ from migration_app.admin.base.filters import (
     values_filter,
 )
 from migration_app.admin.base.forms import ConsoleForm
-from migration_app.admin.base.model_admin import RowPageAdmin, row_key
-from migration_app.admin.base.selections import selection_of_list, selection_unseal
-from migration_app.admin.base.workers import workers_state
-from migration_app.admin.batches.confirm import confirm_context, preflight_csv
-from migration_app.admin.batches.forms import ConfirmForm, throttle_proposed
-from migration_app.admin.threads.actions import ACTIONS, EXPORT, PREFLIGHT
+from migration_app.admin.base.model_admin import RowPageAdmin
+from migration_app.admin.threads.actions import ACTIONS
+from migration_app.admin.threads.confirm_pages import act_view, lead_to_confirm
 from migration_app.admin.threads.review import review_context
-from migration_app.audit.trail import audit_record
-from migration_app.batches.batches import batch_create
-from migration_app.batches.kinds import BatchKind, ThreadAction
-from migration_app.contracts import Policies, policies_as_dict
-from migration_app.engine.tasks import BATCH_TASK
 from migration_app.index_walks import Window
-from migration_app.jobs import enqueue
-from migration_app.models import Batch, Thread
-from migration_app.threads.mapping import mapping_chunks, mapping_columns
-from migration_app.threads.plans import policies_summary
+from migration_app.models import Thread
 from migration_app.threads.selections import (
     THREAD_INDEXES,
-    SelectionError,
-    selection_of_pks,
     thread_search,
     threads_count,
     threads_window,
 )
-from migration_app.threads.server_messages import server_messages_erase
 
 _NAME_SHOWN = 14
 """Characters of a name in the list: all columns fit a window of 1400 points."""
@@ -200,133 +175,9 @@ class ThreadAdmin(RowPageAdmin[Thread]):
                 raise PermissionDenied
         return super().changelist_view(request, extra_context)
 
-    def confirm_list_action(self, request: HttpRequest, name: str) -> HttpResponse | None:
-        """Show the confirm page for what is ticked in the list, or for all that matches."""
-        try:
-            if request.POST.get("select_across") == "1":
-                selection = selection_of_list(request.GET)
-            else:
-                ticked = [row_key(text) for text in request.POST.getlist(ACTION_CHECKBOX_NAME)]
-                selection = selection_of_pks([pk for pk in ticked if pk is not None])
-            return self._confirm(request, ACTIONS[name], selection)
-        except (SelectionError, ValueError) as error:
-            messages.error(request, str(error))
-            return None
-
     def act_view(self, request: HttpRequest, name: str) -> HttpResponseBase:
-        """GET: the confirm page for the list filters in the address. POST: do it."""
-        kind = ACTIONS.get(name)
-        if kind is None:
-            raise Http404(f"There is no action {name!r}.")
-        if not (request.user.has_perm(kind.permission) and self.has_view_permission(request)):
-            raise PermissionDenied
-        try:
-            if request.method == "POST":
-                selection = selection_unseal(request.POST.get("selection", ""))
-                return self._act(request, kind, selection)
-            return self._confirm(request, kind, selection_of_list(request.GET))
-        except SelectionError as error:
-            messages.error(request, str(error))
-            return HttpResponseRedirect(self.list_url())
-
-    def _confirm(
-        self,
-        request: HttpRequest,
-        action: ThreadAction,
-        selection: Mapping[str, Any],
-        form: ConfirmForm | None = None,
-        policies: Policies | None = None,
-    ) -> HttpResponse:
-        form = form or ConfirmForm(action=action, initial=throttle_proposed(selection))
-        context = confirm_context(action, selection, policies or form.policies, form)
-        sends = action.counted is not None and action.counted.converts
-        return self.page(
-            request,
-            "batches/confirm.html",
-            title=action.title,
-            **context,
-            has_details=bool(
-                context.get("left_out") or action.name == EXPORT or (sends and context["taken"])
-            ),
-            act_url=reverse("admin:migration_app_thread_act", args=[action.name]),
-            back_url=self.list_url(
-                request.META.get("QUERY_STRING", "") if "act/" not in request.path else ""
-            ),
-            workers=workers_state() if context["starts_batch"] else None,
-            columns=mapping_columns() if action.name == EXPORT else (),
-        )
-
-    def _act(
-        self, request: HttpRequest, action: ThreadAction, selection: Mapping[str, Any]
-    ) -> HttpResponseBase:
-        form = ConfirmForm(request.POST, action=action)
-        is_valid = form.is_valid()
-        if form.has_error(NON_FIELD_ERRORS, "policies"):
-            return self._confirm(request, action, selection, form)
-        if "count" in request.POST:
-            typed = ConfirmForm(action=action, initial=form.as_typed())
-            return self._confirm(request, action, selection, typed, form.policies)
-        if action.name == PREFLIGHT:
-            return self._preflight(request, action, selection, form.policies)
-        if not is_valid:
-            return self._confirm(request, action, selection, form)
-        if isinstance(action, BatchKind):
-            return self._start(request, action, selection, form)
-        reason = form.cleaned_data["reason"]
-        return (
-            self._export(request, selection, reason)
-            if action.name == EXPORT
-            else self._erase(request, selection, reason)
-        )
-
-    def _preflight(
-        self, request: HttpRequest, action: ThreadAction, selection: Mapping[str, Any], policies: Policies
-    ) -> HttpResponseBase:
-        audit_record(
-            actor=actor_of(request),
-            verb="preflight.exported",
-            subject_kind="preflight",
-            subject_id="csv",
-            reason=policies_summary(policies),
-        )
-        return preflight_csv(selection, action.counted_as, policies)
-
-    def _export(self, request: HttpRequest, selection: Mapping[str, Any], reason: str) -> HttpResponseBase:
-        audit_record(
-            actor=actor_of(request),
-            verb="mapping.exported",
-            subject_kind="mapping",
-            subject_id="csv",
-            reason=reason,
-        )
-        return streamed_csv(f"mapping-{timezone.now():%Y%m%d-%H%M%S}.csv", mapping_chunks(selection))
-
-    def _erase(self, request: HttpRequest, selection: Mapping[str, Any], reason: str) -> HttpResponse:
-        erased = server_messages_erase(selection=selection, actor=actor_of(request), reason=reason)
-        messages.success(request, f"Erased what servers said of {erased:,} threads.")
-        return HttpResponseRedirect(self.list_url())
-
-    def _start(
-        self, request: HttpRequest, kind: BatchKind, selection: Mapping[str, Any], form: ConfirmForm
-    ) -> HttpResponse:
-        chosen = form.settings
-        if kind.converts:
-            chosen["policies"] = policies_as_dict(form.policies)
-        with transaction.atomic():
-            batch = batch_create(
-                kind=kind.name,
-                selection=selection,
-                actor=actor_of(request),
-                reason=form.cleaned_data["reason"],
-                settings=chosen,
-                **form.throttle,
-            )
-            enqueue(BATCH_TASK, batch.pk)
-        if batch.state == Batch.State.WAITING:
-            messages.warning(request, f"Batch {batch.pk} waits: a second person must approve it.")
-        else:
-            messages.success(request, f"Batch {batch.pk} was started: {kind.title.lower()}.")
-        return HttpResponseRedirect(reverse("admin:migration_app_batch_change", args=[batch.pk]))
+        """Show the confirm page of an action; POST does it."""
+        return act_view(self, request, name)
 
     # --- the thread's page ------------------------------------------------------------------------
 
@@ -348,10 +199,8 @@ class ThreadAdmin(RowPageAdmin[Thread]):
 
 
 def _list_action(name: str) -> Callable[[ThreadAdmin, HttpRequest, QuerySet[Thread]], HttpResponse | None]:
-    def act(
-        model_admin: ThreadAdmin, request: HttpRequest, _threads: QuerySet[Thread]
-    ) -> HttpResponse | None:
-        return model_admin.confirm_list_action(request, name)
+    def act(_admin: ThreadAdmin, request: HttpRequest, _threads: QuerySet[Thread]) -> HttpResponse | None:
+        return lead_to_confirm(request, name)
 
     act.__name__ = name
     return act

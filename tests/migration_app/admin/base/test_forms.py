@@ -27,7 +27,7 @@ READ_BY_HAND = {
     "action",
     "select_across",
     # What a page hands to itself, sealed or checked where it is read; nobody types it.
-    "selection",
+    "known",
     "base",
     "newest",
     "count",

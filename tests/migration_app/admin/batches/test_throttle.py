@@ -9,11 +9,10 @@ import pytest
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
-from migration_app.admin.base.selections import selection_seal
-from migration_app.admin.threads import threads as threads_admin
+from migration_app.admin.threads import confirm_pages
 from migration_app.batches.kinds import BATCH_KINDS
 from migration_app.models import Batch, Thread
-from migration_app.threads.selections import selection_of_filters
+from tests.migration_app.admin.addresses import confirm_url
 from tests.migration_app.admin.conftest import LogIn
 from tests.migration_app.admin.estate import threads_made
 
@@ -21,7 +20,7 @@ from tests.migration_app.admin.estate import threads_made
 @pytest.fixture(autouse=True)
 def enqueued(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found: list[int] = []
-    monkeypatch.setattr(threads_admin, "enqueue", lambda _kind, pk: found.append(pk))
+    monkeypatch.setattr(confirm_pages, "enqueue", lambda _kind, pk: found.append(pk))
     return found
 
 
@@ -32,8 +31,7 @@ def act_url(name: str) -> str:
 def posted(
     log_in: LogIn, selection: dict[str, Any] | None = None, name: str = "backfill", **data: str
 ) -> Any:
-    sealed = selection_seal(selection or selection_of_filters({}))
-    return log_in("admin").post(act_url(name), {"selection": sealed, "reason": "ticket 12", **data})
+    return log_in("admin").post(confirm_url(name, selection), {"reason": "ticket 12", **data})
 
 
 def snapshotted(count: int) -> list[Thread]:
@@ -73,7 +71,7 @@ def test_a_few_threads_chosen_one_by_one_are_proposed_to_go_first(
 ) -> None:
     picked = snapshotted(count)
     ticked = {"action": "backfill", "_selected_action": [thread.pk for thread in picked]}
-    response = log_in("admin").post(reverse("admin:migration_app_thread_changelist"), ticked)
+    response = log_in("admin").post(reverse("admin:migration_app_thread_changelist"), ticked, follow=True)
     assert response.context["form"]["urgent"].value() is urgent
 
 

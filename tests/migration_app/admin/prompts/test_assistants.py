@@ -8,7 +8,6 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
-from migration_app.admin.base.selections import selection_seal
 from migration_app.admin.prompts import assistants as assistants_admin
 from migration_app.contracts import Actor
 from migration_app.models import Assistant, AuditEvent
@@ -38,7 +37,7 @@ def stored(name: str = "Kitchen Desk") -> Assistant:
 
 def pick(client: Client, *assistants: Assistant) -> Any:
     data = {"action": "convert", "index": "0", "_selected_action": [str(row.pk) for row in assistants]}
-    return client.post(LIST, data)
+    return client.post(LIST, data, follow=True)
 
 
 def test_picking_shows_what_would_be_converted_and_changes_nothing(
@@ -53,8 +52,7 @@ def test_picking_shows_what_would_be_converted_and_changes_nothing(
 
 def test_confirming_asks_for_the_conversion(log_in: LogIn, enqueued: list[str]) -> None:
     client, assistant = log_in("operator"), stored()
-    sealed = pick(client, assistant).context["selection"]
-    response = client.post(CONVERT, {"selection": sealed, "reason": "new app"})
+    response = client.post(pick(client, assistant).context["act_url"], {"reason": "new app"})
     assistant.refresh_from_db()
     assert response["Location"] == LIST
     assert (assistant.status, assistant.requested_by_name, enqueued) == (
@@ -66,8 +64,8 @@ def test_confirming_asks_for_the_conversion(log_in: LogIn, enqueued: list[str]) 
 
 def test_nothing_is_asked_for_without_a_reason(log_in: LogIn, enqueued: list[str]) -> None:
     assistant = stored()
-    sealed = selection_seal({"ids": [assistant.pk]})
-    assert log_in("operator").post(CONVERT, {"selection": sealed, "reason": ""}).status_code == 200
+    url = f"{CONVERT}?ids={assistant.pk}"
+    assert log_in("operator").post(url, {"reason": ""}).status_code == 400
     assistant.refresh_from_db()
     assert (assistant.status, enqueued) == ("snapshotted", [])
 
@@ -75,10 +73,10 @@ def test_nothing_is_asked_for_without_a_reason(log_in: LogIn, enqueued: list[str
 @pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("newcomer", 403), ("anonymous", 302)])
 def test_others_may_not_convert(role: str, status: int, log_in: LogIn, enqueued: list[str]) -> None:
     client, assistant = log_in(role), stored()
-    sealed = selection_seal({"ids": [assistant.pk]})
-    assert pick(client, assistant).status_code == status
+    ticked = {"action": "convert", "index": "0", "_selected_action": [str(assistant.pk)]}
+    assert client.post(LIST, ticked).status_code == status
     assert client.get(CONVERT).status_code == status
-    assert client.post(CONVERT, {"selection": sealed, "reason": "r"}).status_code == status
+    assert client.post(f"{CONVERT}?ids={assistant.pk}", {"reason": "r"}).status_code == status
     assistant.refresh_from_db()
     assert (assistant.status, enqueued) == ("snapshotted", [])
 

@@ -8,10 +8,10 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from migration_app.admin.base.selections import selection_seal
-from migration_app.admin.threads import threads as threads_admin
+from migration_app.admin.threads import confirm_pages
 from migration_app.models import AuditEvent, Batch, FormerConversation, Thread
 from migration_app.threads.selections import selection_of_pks
+from tests.migration_app.admin.addresses import confirm_url
 from tests.migration_app.admin.conftest import LogIn, MakeThread
 from tests.migration_app.admin.estate import batch_made, conversation_made, thread_made
 
@@ -21,7 +21,7 @@ DECISIONS = ("accept", "remigrate", "rollback")
 @pytest.fixture
 def enqueued(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     pks: list[int] = []
-    monkeypatch.setattr(threads_admin, "enqueue", lambda _kind, pk: pks.append(pk))
+    monkeypatch.setattr(confirm_pages, "enqueue", lambda _kind, pk: pks.append(pk))
     return pks
 
 
@@ -36,10 +36,7 @@ def page(name: str, thread: Thread) -> str:
 
 
 def confirm(log_in: LogIn, role: str, name: str, *threads: Thread, **data: str) -> Any:
-    selection = selection_seal(selection_of_pks([thread.pk for thread in threads]))
-    return log_in(role).post(
-        reverse("admin:migration_app_thread_act", args=[name]), {"selection": selection, **data}
-    )
+    return log_in(role).post(confirm_url(name, selection_of_pks([thread.pk for thread in threads])), data)
 
 
 def thread_page(thread: Thread) -> str:
