@@ -20,6 +20,7 @@ from migration_app.admin.base.badges import (
     thread_badge,
 )
 from migration_app.admin.base.downloads import csv_response
+from migration_app.admin.base.durations import duration_text
 from migration_app.admin.base.people import people_text
 from migration_app.admin.base.rendering import bytes_text
 from migration_app.admin.base.selections import selection_check, selection_summary
@@ -35,12 +36,35 @@ from migration_app.batches.preflight_report import (
     preflight_rows,
     sample_text,
 )
+from migration_app.batches.rates import calls_a_minute, estimated_duration
 from migration_app.contracts import Actor, Policies
 from migration_app.conversion.policies import POLICY_TEXTS
 from migration_app.threads.plans import policies_summary
 
 APPROVE = "migration_app.approve_rollback"
 _ALIKE_SHOWN = 3
+_LONGEST_CALLS = 2**62
+_NOTHING_COUNTED: Mapping[str, Any] = {
+    "may_start": True,
+    "preflight": None,
+    "known": None,
+    "alike": [],
+    "approval_needed": "",
+    "approval_limit": 0,
+    "approvers": "",
+    "duration": "",
+    "calls": None,
+    "sample_text": "",
+    "left_out": [],
+    "policies": [],
+    "policies_summary": "",
+    "command": "",
+    "fidelities": [],
+    "findings": [],
+    "longest": [],
+    "source_missing": False,
+}
+"""The page of an action that takes all that is selected: no figures but how many."""
 
 
 def confirm_context(
@@ -50,6 +74,7 @@ def confirm_context(
     selection_check(selection)
     kind = action.counted
     context: dict[str, Any] = {
+        **_NOTHING_COUNTED,
         "action": action,
         "form": form,
         "option_fields": [form[option.name] for option in action.options],
@@ -79,6 +104,7 @@ def confirm_context(
         "preflight": preflight,
         **_duplicates(action, selection),
         **_second_person(kind, preflight, actor),
+        **_time(kind, preflight),
         "policies": _policy_rows(preflight, form),
         "policies_summary": policies_summary(policies),
         "command": preflight_command(selection, kind.name, policies)
@@ -132,37 +158,51 @@ def _second_person(kind: BatchKind, preflight: Preflight, actor: Actor) -> dict[
     }
 
 
+def _time(kind: BatchKind, preflight: Preflight) -> dict[str, Any]:
+    """The calls, where all threads were counted, and how long they will take at today's rate; or that nobody knows."""
+    calls = calls_of(kind, preflight)
+    if calls is None:
+        return {}
+    rate, takes = calls_a_minute(), estimated_duration(calls)
+    if rate is None or takes is None:
+        text = (
+            "How long it will take is not known yet: no worker has made calls in the last 24 hours, and no limit is "
+            "set (TARGET_REQUESTS_PER_MINUTE)."
+        )
+    else:
+        about = "About" if preflight.counted else "At least"
+        text = f"{about} {duration_text(takes)} at today's rate of {rate:,.0f} calls a minute."
+    return {"duration": text, "calls": min(calls, _LONGEST_CALLS) if preflight.counted else None}
+
+
+def calls_of(kind: BatchKind, preflight: Preflight) -> int | None:
+    """The calls that a batch would make; None where its kind's calls can't be counted beforehand."""
+    totals = preflight.totals
+    # All calls but creating the conversations and appending to them.
+    reads = totals.calls - totals.threads - totals.chunks
+    # A roll back makes the same reads, one of them in confirming; then a delete an item, and three calls that delete
+    # the conversation and confirm it all.
+    return {"sends": totals.calls, "reads": reads, "deletes": reads + totals.items + 3 * totals.threads}.get(
+        kind.figures
+    )
+
+
 def _at_least(preflight: Preflight, count: int) -> str:
     return f"{count:,}" if preflight.counted else f"at least {count:,}"
 
 
 def _figures(kind: BatchKind, preflight: Preflight) -> list[tuple[str, str]]:
-    totals = preflight.totals
-    left_out = sum(preflight.refused_by_status.values())
-    figures = [("Included", preflight.taken), ("Skipped", left_out)]
+    totals, calls = preflight.totals, calls_of(kind, preflight)
+    figures = [("Included", preflight.taken), ("Skipped", sum(preflight.refused_by_status.values()))]
     if kind.figures == "sends":
         if preflight.blocked:
             figures.append(("Will be blocked", preflight.blocked))
-        figures += [
-            ("Messages", totals.messages),
-            ("Items", totals.items),
-            ("Chunks", totals.chunks),
-            ("API calls", totals.calls),
-        ]
-    elif kind.figures == "reads":
-        # All calls but creating the conversations and appending to them.
-        figures += [
-            ("Items", totals.items),
-            ("API calls (reads)", totals.calls - totals.threads - totals.chunks),
-        ]
-    elif kind.figures == "deletes":
-        # The same reads, one of them in confirming; then a delete an item, and three calls that delete the
-        # conversation and confirm it all.
-        reads = totals.calls - totals.threads - totals.chunks
-        figures += [
-            ("Items", totals.items),
-            ("API calls, about", reads + totals.items + 3 * totals.threads),
-        ]
+        figures += [("Messages", totals.messages), ("Items", totals.items), ("Chunks", totals.chunks)]
+    elif kind.figures:
+        figures.append(("Items", totals.items))
+    if calls is not None:
+        label = {"reads": "API calls (reads)", "deletes": "API calls, about"}.get(kind.figures, "API calls")
+        figures.append((label, calls))
     rows = [(label, _at_least(preflight, count)) for label, count in figures]
     if kind.figures == "sends":
         rows.append(("To send", bytes_text(totals.payload_bytes)))

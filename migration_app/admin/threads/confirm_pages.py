@@ -124,14 +124,14 @@ def _confirm(asked: _Asked, form: ConfirmForm) -> HttpResponse:
         http_status=400 if form.errors else 200,
         title=action.title,
         **context,
-        has_details=bool(context.get("left_out") or action.name == EXPORT or (sends and context["taken"])),
+        has_details=bool(context["left_out"] or action.name == EXPORT or (sends and context["taken"])),
         act_url=request.get_full_path(),
         # The same whatever is chosen on the page: policies are part of its address, what is typed is not.
         draft_key=f"{action.name}-{selection_key(action.name, asked.selection)[:16]}",
         back_url=asked.back,
         workers=workers_state() if context["starts_batch"] else None,
         columns=mapping_columns() if action.name == EXPORT else (),
-        leads_on=_leads_on(asked) and context.get("may_start"),
+        leads_on=_leads_on(asked) and context["may_start"],
     )
 
 
@@ -209,6 +209,7 @@ def _start(asked: _Asked, kind: BatchKind, form: ConfirmForm) -> HttpResponse:
                 reason=form.cleaned_data["reason"],
                 settings=chosen,
                 known=newest_alike(kind.name, asked.selection) if known is None else known,
+                estimated_calls=row_key(request.POST.get("calls", "")),
                 **form.throttle,
             )
             enqueue(BATCH_TASK, batch.pk)

@@ -28,6 +28,7 @@ READ_BY_HAND = {
     "select_across",
     # What a page hands to itself, sealed or checked where it is read; nobody types it.
     "known",
+    "calls",
     "base",
     "newest",
     "count",

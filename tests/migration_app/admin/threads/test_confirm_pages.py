@@ -229,3 +229,29 @@ def test_a_roll_back_of_few_says_that_it_starts_at_once_and_when_it_would_not(lo
     assert "This starts at once." in html
     assert "A second person must approve this" not in html
     assert b"second-person" not in log_in("superuser").get(confirm_url("verify")).content
+
+
+# --- how long it takes ----------------------------------------------------------------------------
+
+
+def test_the_preflight_says_how_long_the_backfill_will_take_at_today_s_rate(
+    log_in: LogIn, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.TARGET_REQUESTS_PER_MINUTE = 0
+    thread_made(status="snapshotted", item_count=1041, chunk_count=53)
+    client = log_in("operator")
+    assert "is not known yet" in client.get(confirm_url("preflight")).context["duration"]
+    settings.TARGET_REQUESTS_PER_MINUTE = 6
+    page = client.get(confirm_url("preflight"))
+    assert page.context["duration"].startswith("About 11 min")
+    assert "at today's rate of 6 calls a minute" in page.context["duration"]
+
+
+def test_a_batch_keeps_the_estimate_that_its_page_showed(log_in: LogIn, settings: Settings) -> None:
+    settings.TARGET_REQUESTS_PER_MINUTE = 60
+    thread_made(status="snapshotted", item_count=1041, chunk_count=53)
+    client, url = log_in("operator"), confirm_url("backfill")
+    calls = client.get(url).context["calls"]
+    client.post(url, {"reason": "r", "calls": str(calls)})
+    batch = Batch.objects.get()
+    assert (calls, batch.estimated_calls, batch.estimated_seconds) == (66, 66, 66)
