@@ -7,19 +7,23 @@ starts and every 20 seconds (``sweep``). A job delivered twice, or one too many,
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import functools
 import logging
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import django_rq
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from redis import Redis
 from redis.exceptions import RedisError
-from rq import Queue, Worker
+from rq import Queue
 from rq.job import Job, get_current_job
 from rq.serializers import DefaultSerializer, JSONSerializer
 
@@ -27,7 +31,10 @@ from migration_app.batches.control import urgent_work_waits
 from migration_app.contracts import Actor
 from migration_app.engine.outcomes import bug_place
 from migration_app.engine.runner import BugsMetError
-from migration_app.tasks.registry import DEFAULT, TaskKind, task_kinds
+from migration_app.operation.heartbeats import WorkerHeartbeat, worker_dismiss, worker_heartbeats
+from migration_app.operation.samples import sample_take
+from migration_app.tasks.api_health import API_HEALTH
+from migration_app.tasks.registry import DEFAULT, URGENT, TaskKind, task_kinds
 from migration_app.tasks.turns import Turn, stop_heard
 
 logger = logging.getLogger(__name__)
@@ -39,6 +46,7 @@ DefaultSerializer.loads = JSONSerializer.loads
 
 _TURN_SECONDS = 300.0
 _AFTER_BUG_SECONDS = 1.0
+_ANSWER_SECONDS = 2.0
 
 
 def enqueue(kind: TaskKind, pk: int = 0) -> None:
@@ -53,13 +61,44 @@ def enqueue(kind: TaskKind, pk: int = 0) -> None:
     transaction.on_commit(now, robust=True)
 
 
-def workers_alive() -> int | None:
-    """Count the workers whose heartbeat was heard lately, on any machine; None if the queue can't be reached."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class QueueState:
+    """The queue as it is now. ``waiting``: jobs that no worker has taken; ``workers``: all known, the dead ones too."""
+
+    workers: Sequence[WorkerHeartbeat]
+    waiting: int
+
+
+def queue_state() -> QueueState | None:
+    """Ask the queue's server; None if it can't be reached."""
     try:
-        return len(Worker.all(connection=queue_named().connection))
-    except RedisError:
-        logger.warning("the queue can't be reached", exc_info=True)
+        redis = _answering_soon()
+        waiting = sum(queue_named(name, connection=redis).count for name in (URGENT, DEFAULT))
+        return QueueState(worker_heartbeats(redis), waiting)
+    except RedisError as error:
+        logger.warning("the queue can't be reached: %s", type(error).__name__)
         return None
+
+
+@functools.cache
+def _answering_soon() -> Redis:
+    """A connection for pages: a server that hangs must not hang them."""
+    url = settings.RQ_QUEUES[DEFAULT]["URL"]
+    return Redis.from_url(url, socket_timeout=_ANSWER_SECONDS, socket_connect_timeout=_ANSWER_SECONDS)
+
+
+def worker_forget(name: str) -> bool:
+    """Take a dead worker out of the list; False if there is none of that name, or the queue can't be reached."""
+    try:
+        return worker_dismiss(_answering_soon(), name)
+    except RedisError:
+        return False
+
+
+def workers_alive() -> int | None:
+    """Count the workers that were heard a moment ago, on any machine; None if the queue can't be reached."""
+    state = queue_state()
+    return None if state is None else sum(worker.is_alive for worker in state.workers)
 
 
 def workers_missing() -> str:
@@ -71,7 +110,8 @@ def workers_missing() -> str:
 
 
 def sweep() -> None:
-    """Tidy up, and enqueue what the database says is to be done and no queue holds."""
+    """Tidy up, enqueue what the database says is to be done and no queue holds, keep how far the estate is."""
+    sample_take()
     for kind in task_kinds().values():
         kind.tidy(_actor())
         for pk in kind.waiting():
@@ -110,7 +150,11 @@ def task_job(kind_name: str, pk: int) -> None:
             urgent_waits=partial(urgent_work_waits, 0),
             enqueue=partial(_enqueue_now, kind),
         )
-        if kind.turn(pk, turn):
+        try:
+            work_is_left = kind.turn(pk, turn)
+        finally:
+            API_HEALTH.write()
+        if work_is_left:
             _enqueue_now(kind, pk)
 
 

@@ -6,12 +6,14 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.conf import settings
 from django.db import Error, connections
+from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, Worker
 from rq.exceptions import NoSuchJobError, StopRequested
@@ -21,6 +23,7 @@ from rq.worker import WorkerStatus
 
 from migration_app import silence
 from migration_app.jobs import is_task_job, queue_named, sweep, task_job
+from migration_app.operation.heartbeats import BEAT_SECONDS, Heartbeat
 from migration_app.tasks.registry import DEFAULT, URGENT, task_kinds
 
 logger = logging.getLogger(__name__)
@@ -84,6 +87,34 @@ class ConsoleWorker(Worker):
         task_kinds()  # imported here, and not by every job
         silence.answers_expected_within(settings.DATABASE_ANSWER_SECONDS)
         self._look_again_at = 0.0
+        self._heartbeat: Heartbeat | None = None
+
+    def register_birth(self) -> None:
+        """Begin to beat for the dashboard too, which RQ's own heartbeat is too slow for."""
+        super().register_birth()  # type: ignore[no-untyped-call]  # RQ 2.12 has no annotation there
+        if self._heartbeat is None:
+            # A connection of its own: RQ's waits for jobs.
+            url = settings.RQ_QUEUES[DEFAULT]["URL"]
+            redis = Redis.from_url(url, socket_timeout=BEAT_SECONDS, socket_connect_timeout=BEAT_SECONDS)
+            self._heartbeat = Heartbeat(redis, name=self.name, host=socket.gethostname(), pid=os.getpid())
+            self._heartbeat.start()
+
+    def register_death(self) -> None:
+        """Leave the list of workers: this one ends properly."""
+        if self._heartbeat is not None:
+            self._heartbeat.end()
+        super().register_death()  # type: ignore[no-untyped-call]  # RQ 2.12 has no annotation there
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Do a job; the heartbeat says which."""
+        if self._heartbeat is None:
+            super().execute_job(job, queue)
+            return
+        self._heartbeat.does(job.id.rsplit("-", 2)[0][:_NAME_SHOWN])
+        try:
+            super().execute_job(job, queue)
+        finally:
+            self._heartbeat.does("")
 
     @property
     def should_run_maintenance_tasks(self) -> bool:
@@ -153,7 +184,7 @@ class ConsoleWorker(Worker):
         """Register again where Redis came back empty: else the console says that no worker runs."""
         if not self.connection.sismember(self.redis_workers_keys, self.key):
             self.connection.delete(self.key)  # what heartbeats have left there since
-            self.register_birth()  # type: ignore[no-untyped-call]  # RQ 2.12 has no annotation there
+            self.register_birth()
 
 
 def _urgent_first(queues: Any) -> Sequence[Any]:

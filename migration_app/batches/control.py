@@ -28,6 +28,10 @@ WORKED_ON = frozenset({S.PREPARING, S.RUNNING})
 """States in which workers take threads of the batch."""
 
 
+PAUSED_BY = "Paused by "
+"""How the text begins that says why a batch is held, where a person paused it and not the console itself."""
+
+
 class BatchRefusedError(Exception):
     """The batch is in a state that the act does not know, or the person may not do it. The text says which."""
 
@@ -64,7 +68,7 @@ def urgent_work_waits(batch_pk: int) -> bool:
 
 def batch_pause(*, batch_pk: int, actor: Actor, reason: str) -> None:
     """Have workers release the batch after the current chunk. BatchRefusedError unless it is in progress."""
-    said = f"Paused by {actor.name}: {reason}" if reason else f"Paused by {actor.name}."
+    said = f"{PAUSED_BY}{actor.name}: {reason}" if reason else f"{PAUSED_BY}{actor.name}."
     with transaction.atomic():
         batch = _locked(batch_pk, PAUSABLE, "paused")
         _move(batch, S.PAUSED, actor=actor, verb="batch.paused", reason=reason, fields={"held_text": said})

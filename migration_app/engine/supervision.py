@@ -19,6 +19,7 @@ from migration_app.engine.database import DatabaseThread
 from migration_app.gateways.connection import CallCounts, Connection
 from migration_app.gateways.limits.limits import Limiter
 from migration_app.models import Thread
+from migration_app.tasks.api_health import API_HEALTH
 
 _CHECK_SECONDS = 1.0
 _STOP_POLL = 0.1
@@ -135,5 +136,7 @@ class Supervision:
         await self.check()
         if self._heartbeat.due:
             await self._heartbeat.write()
+        if API_HEALTH.due():
+            await self._database.run(API_HEALTH.write)
         if fold:
             await self._database.run(counters_fold)

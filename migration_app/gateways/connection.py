@@ -94,6 +94,10 @@ class Throttle(Protocol):
         """Learn from an answer: its status and its headers, whose names match in any case."""
 
 
+Observer = Callable[[int, str], None]
+"""Called after each call: the status of its answer, 0 without one, and the code of its failure, empty without one."""
+
+
 class Connection:
     """One API. Reads are retried (they are idempotent); writes are sent once.
 
@@ -110,11 +114,13 @@ class Connection:
         timeout_seconds: float,
         max_bytes: int = DEFAULT_MAX_BYTES,
         limiter: Throttle | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.counts = CallCounts()
         self._client = client
         self._transport = transport
         self._limiter = limiter
+        self._observer = observer
         self._max_bytes = max_bytes
         self._fence: Callable[[], bool] | None = None
         self._whole_call_seconds = timeout_seconds * _WHOLE_CALL
@@ -222,18 +228,28 @@ class Connection:
             async with asyncio.timeout(self._whole_call_seconds):
                 response, body = await self._exchange(request)
         except TimeoutError:
-            raise too_slow() from None
+            raise self._observed(too_slow()) from None
         except (*_BROKEN, OSError) as error:
             # Their texts quote the answer, so none of them may get further than here.
-            raise from_transport(error) from None
+            raise self._observed(from_transport(error)) from None
+        except GatewayError as error:
+            raise self._observed(error) from None
         self.counts.throttled += response.status_code == 429
         refused = None if response.is_success else from_response(response, body)
+        if self._observer is not None:
+            self._observer(response.status_code, refused.code if refused is not None else "")
         # An exhausted quota is no matter of pace: waiting does not help.
         if self._limiter is not None and (refused is None or refused.code != "quota_exhausted"):
             self._limiter.answered(response.status_code, response.headers)
         if refused is not None:
             raise refused
         return _Received(body, request_id_of(response.headers))
+
+    def _observed(self, error: GatewayError) -> GatewayError:
+        """Tell of a call without a whole answer."""
+        if self._observer is not None:
+            self._observer(error.status, error.code)
+        return error
 
     async def _exchange(self, request: httpx2.Request) -> tuple[httpx2.Response, bytes]:
         """Send, and read the answer to its end, or until it is too large."""
@@ -263,6 +279,7 @@ def target_connection(
     max_connections: int = 64,
     max_bytes: int = DEFAULT_MAX_BYTES,
     limiter: Throttle | None = None,
+    observer: Observer | None = None,
 ) -> Connection:
     """Connect to the target by the SDK's own variables (OPENAI_API_KEY, OPENAI_BASE_URL, …)."""
     key = os.environ.get("OPENAI_API_KEY", "")
@@ -286,6 +303,7 @@ def target_connection(
         max_connections=max_connections,
         max_bytes=max_bytes,
         limiter=limiter,
+        observer=observer,
     )
 
 
@@ -302,6 +320,7 @@ def source_connection(
     max_connections: int = 64,
     max_bytes: int = DEFAULT_MAX_BYTES,
     limiter: Throttle | None = None,
+    observer: Observer | None = None,
 ) -> Connection:
     """Connect to the live source: SOURCE_API_KEY and SOURCE_AUTH from the environment, the rest handed in."""
     key = os.environ.get("SOURCE_API_KEY", "")
@@ -327,6 +346,7 @@ def source_connection(
         max_connections=max_connections,
         max_bytes=max_bytes,
         limiter=limiter,
+        observer=observer,
     )
 
 
@@ -340,6 +360,7 @@ def _connect(
     max_connections: int,
     max_bytes: int,
     limiter: Throttle | None,
+    observer: Observer | None,
 ) -> Connection:
     if not base_url.startswith(("http://", "https://")):
         raise NotConfiguredError(f"The base URL {base_url!r} must begin with http:// or https://.")
@@ -364,7 +385,13 @@ def _connect(
     except httpx2.InvalidURL as error:
         raise NotConfiguredError(f"The base URL {base_url!r} is not an address: {error}.") from None
     return Connection(
-        client, transport, headers, timeout_seconds=timeout_seconds, max_bytes=max_bytes, limiter=limiter
+        client,
+        transport,
+        headers,
+        timeout_seconds=timeout_seconds,
+        max_bytes=max_bytes,
+        limiter=limiter,
+        observer=observer,
     )
 
 

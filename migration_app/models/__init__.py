@@ -11,6 +11,7 @@ from migration_app.models.conversation import (
     OrphanConversation,
 )
 from migration_app.models.intake import ImportPart, ImportReject, SourceImport
+from migration_app.models.operation import ApiHealth, ApiMinute, MinuteSample
 from migration_app.models.prompt import Prompt, PromptVersion
 from migration_app.models.reconciliation import Discrepancy, Reconciliation
 from migration_app.models.resource import Resource
@@ -32,6 +33,8 @@ from migration_app.models.thread import Thread
 from migration_app.models.trial import Trial, TrialResult, TrialScratch, TrialTurn
 
 __all__ = [
+    "ApiHealth",
+    "ApiMinute",
     "Assistant",
     "AuditEvent",
     "Batch",
@@ -47,6 +50,7 @@ __all__ = [
     "ImportPart",
     "ImportReject",
     "KeptSelection",
+    "MinuteSample",
     "OrphanConversation",
     "Prompt",
     "PromptNeeds",

@@ -25,6 +25,11 @@ class Resource(models.Model):
     class Meta:
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["kind", "resource_id"], name="resource_unique")]
+        indexes = [
+            models.Index(
+                fields=["id"], condition=models.Q(status__in=["missing", "expired"]), name="resource_gone"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.resource_id}"

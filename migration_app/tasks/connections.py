@@ -19,8 +19,9 @@ from migration_app.gateways.connection import (
     target_connection,
 )
 from migration_app.gateways.limits.limits import Limiter
-from migration_app.models import Batch
+from migration_app.models import ApiHealth, Batch
 from migration_app.models.batch import MAX_WINDOW
+from migration_app.tasks.api_health import API_HEALTH
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ def connections_of_settings(batch: Batch | None = None, *, target_seconds: float
             timeout_seconds=settings.HTTP_TIMEOUT_SECONDS,
             max_connections=MAX_WINDOW,  # the window may grow while the turn lasts
             max_bytes=settings.ANSWER_MAX_MB << 20,
+            observer=API_HEALTH.observer(ApiHealth.Api.SOURCE, target_name(settings.SOURCE_BASE_URL)),
         ),
         target=partial(
             target_connection,
@@ -73,6 +75,7 @@ def connections_of_settings(batch: Batch | None = None, *, target_seconds: float
             max_connections=MAX_WINDOW,
             max_bytes=settings.ANSWER_MAX_MB << 20,
             limiter=limiter,
+            observer=API_HEALTH.observer(ApiHealth.Api.TARGET, target_name(target_base_url())),
         ),
         limiter=limiter,
         target_name=target_name(target_base_url()),

@@ -1,0 +1,176 @@
+"""How far the estate is, how fast it gets on, and when it is done: from the counters, and from a sample a minute.
+
+Workers take the samples (``sample_take``, in their sweep); nothing here reads a thread. A figure that can't be given
+says why.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Iterable, Mapping
+
+from django.utils import timezone
+
+from migration_app.counters import TallyLine, tally_lines
+from migration_app.models import ApiMinute, MinuteSample, Thread
+
+KEPT = dt.timedelta(hours=48)
+RATE_WINDOW = dt.timedelta(minutes=10)
+_SHORTEST = dt.timedelta(seconds=20)
+"""Over a shorter time a rate says nothing."""
+
+S = Thread.Status
+_PARTS: Mapping[str, str] = {
+    S.VERIFIED: "verified",
+    S.BACKFILLING: "in_flight",
+    S.BACKFILLED: "in_flight",
+    "rolling_back": "in_flight",
+    S.BLOCKED: "attention",
+    S.FAILED: "attention",
+    S.NEEDS_REVIEW: "attention",
+    S.SOURCE_MISSING: "attention",
+    S.EXCLUDED: "excluded",
+    S.ROLLED_BACK: "excluded",
+}
+"""Which part of the whole a status belongs to; the others wait."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EstateParts:
+    """The estate in threads, part by part. ``queued``: those of all parts that have work waiting for a worker.
+
+    ``messages``: of verified threads; ``messages_waiting``: of threads that wait or are in flight.
+    """
+
+    verified: int = 0
+    in_flight: int = 0
+    waiting: int = 0
+    attention: int = 0
+    excluded: int = 0
+    queued: int = 0
+    messages: int = 0
+    messages_waiting: int = 0
+
+    @property
+    def total(self) -> int:
+        """All threads."""
+        return self.verified + self.in_flight + self.waiting + self.attention + self.excluded
+
+    @property
+    def left(self) -> int:
+        """Threads that are still to be verified, as far as no person has to decide first."""
+        return self.in_flight + self.waiting
+
+
+def estate_parts(lines: Iterable[TallyLine]) -> EstateParts:
+    """Add the counters up."""
+    sums = dict.fromkeys((field.name for field in dataclasses.fields(EstateParts)), 0)
+    for line in lines:
+        part = _PARTS.get(line.status, "waiting")
+        if part in {"attention", "excluded"} and line.pending_work:
+            part = "waiting"  # it is tried again
+        sums[part] += line.threads
+        if line.pending_work:
+            sums["queued"] += line.threads
+        if part == "verified":
+            sums["messages"] += line.messages
+        elif part in {"in_flight", "waiting"}:
+            sums["messages_waiting"] += line.messages
+    return EstateParts(**sums)
+
+
+def sample_take(now: dt.datetime | None = None) -> None:
+    """Keep how far the estate is at this minute, unless another worker has; delete what is too old."""
+    taken_at = now or timezone.now()
+    minute = taken_at.replace(second=0, microsecond=0)
+    if MinuteSample.objects.filter(minute=minute).exists():
+        return
+    parts = estate_parts(tally_lines())
+    MinuteSample.objects.bulk_create(
+        [
+            MinuteSample(
+                minute=minute,
+                taken_at=taken_at,
+                verified=parts.verified,
+                in_flight=parts.in_flight,
+                waiting=parts.waiting,
+                attention=parts.attention,
+                excluded=parts.excluded,
+                messages=parts.messages,
+            )
+        ],
+        ignore_conflicts=True,
+    )
+    MinuteSample.objects.filter(minute__lt=minute - KEPT).delete()
+    ApiMinute.objects.filter(minute__lt=minute - KEPT).delete()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rate:
+    """How fast threads and messages became verified lately, a minute each, and over how many seconds that was."""
+
+    threads: float
+    messages: float
+    seconds: float
+
+
+def estate_rate(parts: EstateParts, now: dt.datetime | None = None) -> Rate | None:
+    """Compare now with the samples of the last minutes; None where there are none yet.
+
+    Minutes before the work began don't count: a rate over them would promise too little.
+    """
+    now = now or timezone.now()
+    samples = list(
+        MinuteSample.objects.filter(taken_at__gte=now - RATE_WINDOW, taken_at__lte=now - _SHORTEST).order_by(
+            "minute"
+        )
+    )
+    while len(samples) > 1 and samples[1].verified <= samples[0].verified:
+        samples.pop(0)
+    if not samples:
+        return None
+    first = samples[0]
+    minutes = (now - first.taken_at).total_seconds() / 60
+    return Rate(
+        threads=max(0, parts.verified - first.verified) / minutes,
+        messages=max(0, parts.messages - first.messages) / minutes,
+        seconds=minutes * 60,
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Bar:
+    """One span of the chart: threads verified in it; None where no worker was alive to say."""
+
+    begins: dt.datetime
+    threads: int | None
+
+
+CHART_SPAN = dt.timedelta(minutes=15)
+CHART_BARS = 96
+
+
+def chart_bars(now: dt.datetime | None = None) -> list[Bar]:
+    """Threads verified in each quarter of an hour of the last 24 hours, the oldest first."""
+    now = now or timezone.now()
+    begin = _span_of(now) - (CHART_BARS - 1) * CHART_SPAN
+    last_of: dict[dt.datetime, int] = {}
+    rows = MinuteSample.objects.filter(minute__gte=begin - CHART_SPAN).order_by("minute")
+    for minute, verified in rows.values_list("minute", "verified"):
+        last_of[_span_of(minute)] = verified
+    before = last_of.get(begin - CHART_SPAN)
+    bars = []
+    for number in range(CHART_BARS):
+        at = begin + number * CHART_SPAN
+        here = last_of.get(at)
+        if here is None:
+            bars.append(Bar(at, None))
+            continue
+        bars.append(Bar(at, max(0, here - before) if before is not None else 0))
+        before = here
+    return bars
+
+
+def _span_of(moment: dt.datetime) -> dt.datetime:
+    return moment.replace(minute=moment.minute // 15 * 15, second=0, microsecond=0)
