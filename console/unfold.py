@@ -9,6 +9,7 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 _SITE = "migration_app.admin.base.site"
+_BADGES = "migration_app.admin.operation.sidebar"
 
 
 def _style(_request: HttpRequest) -> str:
@@ -23,16 +24,23 @@ def _drafts(_request: HttpRequest) -> str:
     return static("migration_app/drafts.js")
 
 
+def _live_script(_request: HttpRequest) -> str:
+    return static("migration_app/live.js")
+
+
 def _favicon(_request: HttpRequest) -> str:
     return static("migration_app/favicon.svg")
 
 
-def _item(title: str, icon: str, url_name: str, permission: str = "may_view_threads") -> dict[str, Any]:
+def _item(
+    title: str, icon: str, url_name: str, permission: str = "may_view_threads", badge: str = ""
+) -> dict[str, Any]:
     return {
         "title": title,
         "icon": icon,
         "link": reverse_lazy(url_name),
         "permission": f"{_SITE}.{permission}",
+        **({"badge": f"{_BADGES}.{badge}", "badge_variant": "warning"} if badge else {}),
     }
 
 
@@ -47,7 +55,7 @@ UNFOLD: dict[str, Any] = {
     "DASHBOARD_CALLBACK": "migration_app.admin.operation.dashboard.dashboard_context",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _favicon}],
     "STYLES": [_style],
-    "SCRIPTS": [_script, _drafts],
+    "SCRIPTS": [_script, _drafts, _live_script],
     "COLORS": {
         "primary": {
             "50": "oklch(96.2% .018 272.314)",
@@ -70,8 +78,13 @@ UNFOLD: dict[str, Any] = {
                 "title": "Work",
                 "items": [
                     {"title": "Dashboard", "icon": "dashboard", "link": reverse_lazy("admin:index")},
-                    _item("Threads", "forum", "admin:migration_app_thread_changelist"),
-                    _item("Batches", "playlist_play", "admin:migration_app_batch_changelist"),
+                    _item("Threads", "forum", "admin:migration_app_thread_changelist", badge="review_badge"),
+                    _item(
+                        "Batches",
+                        "playlist_play",
+                        "admin:migration_app_batch_changelist",
+                        badge="batches_badge",
+                    ),
                     _item("Imports", "upload_file", "admin:migration_app_sourceimport_changelist"),
                 ],
             },
@@ -79,7 +92,12 @@ UNFOLD: dict[str, Any] = {
                 "title": "Estate",
                 "items": [
                     _item("Assistants", "smart_toy", "admin:migration_app_assistant_changelist"),
-                    _item("Prompts", "description", "admin:migration_app_prompt_changelist"),
+                    _item(
+                        "Prompts",
+                        "description",
+                        "admin:migration_app_prompt_changelist",
+                        badge="prompts_badge",
+                    ),
                     _item("Readiness", "health_and_safety", "admin:migration_app_targetmodel_changelist"),
                     _item("Try-outs", "experiment", "admin:migration_app_trial_changelist"),
                     _item("Runs", "bolt", "admin:migration_app_run_changelist"),
@@ -95,7 +113,12 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _item("Audit trail", "fact_check", "admin:migration_app_auditevent_changelist"),
                     _item("Reconciliations", "balance", "admin:migration_app_reconciliation_changelist"),
-                    _item("Orphan ledger", "link_off", "admin:migration_app_orphanconversation_changelist"),
+                    _item(
+                        "Orphan ledger",
+                        "link_off",
+                        "admin:migration_app_orphanconversation_changelist",
+                        badge="orphans_badge",
+                    ),
                 ],
             },
             {

@@ -18,6 +18,7 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("healthz", healthz),
     path("admin/rq/", include("migration_app.admin.operation.queues")),
+    path("admin/dashboard/", include("migration_app.admin.operation.dashboard")),
     path("admin/r/<path:_rest>", no_public_page),
     path("admin/", admin.site.urls),
     path("", RedirectView.as_view(pattern_name="admin:index", permanent=False)),

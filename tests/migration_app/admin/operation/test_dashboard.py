@@ -1,18 +1,32 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.utils import timezone
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from migration_app.admin.base import workers
-from migration_app.models import AuditEvent, FormerConversation, OrphanConversation, TargetBehaviour, Thread
+from migration_app.jobs import queue_named
+from migration_app.models import (
+    ApiHealth,
+    AuditEvent,
+    Batch,
+    FormerConversation,
+    MinuteSample,
+    OrphanConversation,
+    Prompt,
+    PromptVersion,
+    Thread,
+)
+from migration_app.operation import heartbeats
 from tests.migration_app.admin.conftest import LogIn
 from tests.migration_app.admin.estate import (
+    assistant_made,
     batch_made,
     conversation_made,
     import_made,
@@ -21,47 +35,77 @@ from tests.migration_app.admin.estate import (
     threads_made,
 )
 
+LIVE = "/admin/dashboard/live/"
+
+
+@pytest.fixture
+def redis() -> Iterator[Redis]:
+    connection = queue_named().connection
+    connection.delete(heartbeats._KEY)
+    yield connection
+    connection.delete(heartbeats._KEY)
+
+
+def heard(redis: Redis, name: str, *, ago: float = 0) -> None:
+    seconds, micros = redis.time()
+    entry = {"host": "machine-1", "pid": 42, "doing": "batch-7", "at": seconds + micros / 1e6 - ago}
+    redis.hset(heartbeats._KEY, name, json.dumps(entry))
+
 
 def needs(context: Any) -> list[str]:
-    return [f"{need['count']} {need['noun']} {need['text']}" for need in context["needs"]]
+    return [f"{need.count} {need.title}" for need in context["needs"]]
 
 
-def test_each_status_is_counted_and_linked(log_in: LogIn) -> None:
+def actions(context: Any) -> list[str]:
+    return [need.label for need in context["needs"]]
+
+
+# --- how far, and when it is done -----------------------------------------------------------------
+
+
+def test_the_parts_of_the_whole_are_counted_once_each(log_in: LogIn) -> None:
     threads_made(3, status="verified")
     thread_made(status="failed")
     context = log_in("viewer").get("/admin/").context
-    cards = {card["status"]: card for card in context["cards"]}
-    assert set(cards) == set(Thread.Status.values)
-    assert (cards["verified"]["count"], cards["failed"]["count"], cards["queued"]["count"]) == ("3", "1", "0")
-    assert cards["verified"]["url"] == "/admin/migration_app/thread/?status__exact=verified"
-    assert context["verified_percent"] == 75
+    counts = {part["name"]: part["count"] for part in context["segments"]}
+    assert counts == {"verified": 3, "in_flight": 0, "waiting": 0, "attention": 1, "excluded": 0}
+    assert (context["verified"], context["total"], context["percent_text"]) == (3, 4, "75%")
 
 
-def test_what_needs_a_person_is_listed_with_errors_by_code(log_in: LogIn) -> None:
-    threads_made(2, status="failed", error_code="rate_limited")
-    thread_made(status="needs_review")
-    conversation = conversation_made()
-    OrphanConversation.objects.create(
-        thread=conversation.thread, intended_at=conversation.intended_at, reason="lost"
-    )
-    object_made(state="conflict")
-    assert needs(log_in("viewer").get("/admin/").context) == [
-        "1 thread need review: their conversation is not what was planned",
-        "2 threads failed: rate_limited",
-        "1 unconfirmed create on the orphan ledger",
-        "1 conflict between versions of an assistant, file or vector store",
-    ]
+def test_the_bar_says_in_words_what_its_colours_say(log_in: LogIn) -> None:
+    threads_made(2, status="verified")
+    thread_made(status="registered")
+    html = log_in("viewer").get(LIVE).content.decode()
+    assert 'aria-label="2 verified (66%), 0 in flight (0%), 1 waiting (33%)' in html
 
 
-def test_running_batches_and_imports_show_live_progress(log_in: LogIn) -> None:
-    thread_made()
-    batch = batch_made(state="running")
-    row = import_made()
-    batch_made(state="finished")
-    page = log_in("viewer").get("/admin/").content.decode()
-    assert page.count("data-progress-url") == 2
-    assert f"/admin/migration_app/batch/{batch.pk}/progress.json" in page
-    assert f"/admin/migration_app/sourceimport/{row.pk}/progress.json" in page
+def test_time_left_says_why_it_can_not_be_known(log_in: LogIn, redis: Redis) -> None:
+    client = log_in("viewer")
+
+    def time_left() -> tuple[str, str]:
+        return client.get(LIVE).context["time_left"]
+
+    batch = batch_made(state="paused", held_text="Paused by ada: lunch")
+    threads_made(4, status="queued", pending_work="backfill", batch=batch)
+    assert time_left() == ("unknown", "No worker is alive, so no work is in progress.")
+    heard(redis, "w1")
+    assert time_left() == ("paused", "Every open batch is paused. Resume one to know.")
+    Batch.objects.filter(pk=batch.pk).update(state="running")
+    assert time_left()[0] == "not known yet"
+    at = timezone.now() - dt.timedelta(minutes=4)
+    parts = dict.fromkeys(("in_flight", "waiting", "attention", "excluded", "messages"), 0)
+    MinuteSample.objects.create(minute=at.replace(second=0), taken_at=at, verified=0, **parts)
+    assert time_left() == ("unknown", "Nothing was verified in the last 4 min.")
+    threads_made(2, status="verified")
+    assert time_left()[0] == "about 8 min"
+    assert time_left()[1].endswith("for the 4 threads in batches.")
+    Batch.objects.filter(pk=batch.pk).update(state="finished")
+    Thread.objects.filter(status="queued").update(status="registered", pending_work="")
+    assert time_left() == ("not started", "4 threads are in no batch. Start one to know.")
+    Thread.objects.filter(status="registered").update(status="failed")
+    assert time_left()[0] == "done but for attention"
+    Thread.objects.filter(status="failed").update(status="verified")
+    assert time_left() == ("done", "Nothing is left to do.")
 
 
 def test_an_empty_estate_offers_to_import(log_in: LogIn) -> None:
@@ -69,43 +113,224 @@ def test_an_empty_estate_offers_to_import(log_in: LogIn) -> None:
     assert b"Import an archive" not in log_in("viewer").get("/admin/").content
 
 
-def test_staff_without_a_role_are_told_whom_to_ask(log_in: LogIn) -> None:
-    thread_made(status="failed")
-    AuditEvent.objects.create(actor="ada", verb="x.y", subject_kind="thread", subject_id="t_secret")
-    page = log_in("newcomer").get("/admin/").content.decode()
-    assert "have no role yet" in page
-    assert "t_secret" not in page
-    assert "/admin/migration_app/" not in page
+# --- is it healthy --------------------------------------------------------------------------------
 
 
-def test_a_stranger_sees_the_login_page_only(log_in: LogIn) -> None:
-    assert log_in("anonymous").get("/admin/")["Location"] == "/admin/login/?next=/admin/"
+def test_a_dead_worker_is_shown_and_dismissed_by_an_operator(log_in: LogIn, redis: Redis) -> None:
+    heard(redis, "w1")
+    heard(redis, "w2", ago=60)
+    operator = log_in("operator")
+    page = operator.get(LIVE)
+    assert page.context["health"].text == "Workers 1 alive, 1 dead"
+    assert "Dismiss" in page.content.decode()
+    assert "Dismiss" not in log_in("viewer").get(LIVE).content.decode()
+    operator.post("/admin/dashboard/workers/dismiss/", {"name": "w2"})
+    assert operator.get(LIVE).context["workers"][0].heartbeat.name == "w1"
+    assert len(operator.get(LIVE).context["workers"]) == 1
 
 
-def test_signing_in_without_a_destination_leads_to_the_dashboard(log_in: LogIn) -> None:
-    assert b'name="next" value="/admin/"' in log_in("anonymous").get("/admin/login/").content
+def test_only_a_post_of_an_operator_dismisses(log_in: LogIn, redis: Redis) -> None:
+    heard(redis, "w2", ago=60)
+    url = "/admin/dashboard/workers/dismiss/"
+    assert log_in("viewer").post(url, {"name": "w2"}).status_code == 403
+    assert log_in("operator").get(url).status_code == 405
+    assert redis.hexists(heartbeats._KEY, "w2")
 
 
-@pytest.mark.parametrize(("alive", "text"), [(0, "No worker is alive"), (2, "2 workers are alive")])
-def test_the_workers_are_counted(
-    alive: int, text: str, log_in: LogIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    thread_made()
-    monkeypatch.setattr(workers, "workers_alive", lambda: alive)
-    assert text in log_in("viewer").get("/admin/").content.decode()
-
-
-def test_a_queue_that_is_down_is_said_and_breaks_no_page(
+def test_a_queue_that_is_away_is_called_so_and_breaks_no_page(
     log_in: LogIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    thread_made()
+
     def down(*_args: Any, **_kwargs: Any) -> None:
         raise RedisConnectionError("refused")
 
     monkeypatch.setattr(Redis, "execute_command", down)
     response = log_in("viewer").get("/admin/")
     assert response.status_code == 200
-    assert "server can't be reached" in response.content.decode()
-    assert "No worker is alive" not in response.content.decode()
+    signals = {entry["signal"].name: entry["signal"].text for entry in response.context["signals"]}
+    assert (signals["queue"], signals["workers"]) == ("unreachable", "unknown")
+    assert "none alive" not in response.content.decode()
+
+
+def test_a_target_that_refuses_the_key_is_the_reason_of_the_whole(log_in: LogIn, redis: Redis) -> None:
+    heard(redis, "w1")
+    now = timezone.now()
+    ApiHealth.objects.create(
+        api="target",
+        address="https://a.example/v1",
+        answered_at=now,
+        failed_at=now,
+        failed_code="unauthorized",
+    )
+    health = log_in("viewer").get(LIVE).context["health"]
+    assert (health.name, health.text) == ("Trouble", "Target refuses the key")
+
+
+# --- what needs me --------------------------------------------------------------------------------
+
+
+def test_what_needs_attention_is_listed_the_most_harmful_first(log_in: LogIn) -> None:
+    batch_made(state="paused", held_text="5 threads in a row failed (unauthorized).")
+    batch_made(state="paused", held_text="Paused by ada: lunch")
+    threads_made(2, status="failed", error_code="rate_limited")
+    thread_made(status="failed", error_code="timeout", pending_work="verify", batch=batch_made())
+    thread_made(status="needs_review", error_code="items_differ")
+    conversation = conversation_made()
+    OrphanConversation.objects.create(
+        thread=conversation.thread, intended_at=conversation.intended_at, reason="lost"
+    )
+    object_made(state="conflict")
+    import_made(state="finished", finished_at=timezone.now(), reject_count=3)
+    thread = thread_made()
+    for number, fields in enumerate(({}, {"delete_after": timezone.now()}, {"deleted_at": timezone.now()})):
+        FormerConversation.objects.create(
+            thread=thread, conversation_id=f"conv_{number}", outcome="given_up", actor="w", **fields
+        )
+    listed = needs(log_in("viewer").get(LIVE).context)
+    assert listed[0].endswith("paused itself")
+    assert listed[1:3] == ["1 thread in review", "2 threads failed"]
+    assert listed[3].startswith("3 lines rejected by import")
+    assert listed[4:] == [
+        "1 conflict between imports",
+        "1 unconfirmed create",
+        "1 conversation given up and left at the target",
+    ]
+
+
+def test_a_viewer_is_offered_no_act(log_in: LogIn) -> None:
+    thread_made()
+    batch_made(state="paused", held_text="5 threads in a row failed (unauthorized).")
+    batch_made(state="running")
+    html = log_in("viewer").get(LIVE).content.decode()
+    assert "<form" not in html
+    assert "paused itself" in html
+
+
+def test_a_batch_that_paused_itself_is_resumed_in_place(log_in: LogIn) -> None:
+    batch = batch_made(state="paused", held_text="5 threads in a row failed.", started_at=timezone.now())
+    client = log_in("operator")
+    assert actions(client.get(LIVE).context)[0] == "Resume"
+    url = f"/admin/dashboard/batches/{batch.pk}/resume/"
+    assert log_in("viewer").post(url).status_code == 403
+    assert client.get(url).status_code == 405
+    assert client.post(url)["Location"] == "/admin/"
+    batch.refresh_from_db()
+    assert batch.state == "running"
+    assert AuditEvent.objects.get(verb="batch.resumed").actor == "operator"
+
+
+def test_a_pause_in_place_needs_a_reason(log_in: LogIn) -> None:
+    batch = batch_made(state="running", started_at=timezone.now())
+    client = log_in("operator")
+    url = f"/admin/dashboard/batches/{batch.pk}/pause/"
+    answer = client.post(url, {"reason": ""}, follow=True)
+    assert b"a reason is needed" in answer.content
+    client.post(url, {"reason": "lunch"})
+    batch.refresh_from_db()
+    assert (batch.state, batch.held_text) == ("paused", "Paused by operator: lunch")
+    assert client.post(f"/admin/dashboard/batches/{batch.pk}/cancel/").status_code == 404
+
+
+def test_an_approval_waits_for_those_who_may_give_it(log_in: LogIn) -> None:
+    batch = batch_made(kind="rollback", state="waiting", created_by_name="grace")
+    admin = log_in("admin")
+    need = admin.get(LIVE).context["needs"][0]
+    assert (need.title, need.label) == (f"Batch {batch.pk} (roll back) waits for your approval", "Review")
+    own = User.objects.get(username="admin")
+    Batch.objects.filter(pk=batch.pk).update(created_by=own, created_by_name="admin")
+    assert admin.get(LIVE).context["needs"][0].title.endswith("waits for a second person")
+    assert log_in("operator").get(LIVE).context["needs"][0].title.endswith("waits for a second person")
+
+
+def test_a_prompt_version_in_review_waits_for_those_who_did_not_write_it(log_in: LogIn) -> None:
+    prompt = Prompt.objects.create(slug="sales", assistant=assistant_made())
+    plain = {"spec_json": "{}", "sha256": "0", "fidelity": "exact", "source_sha256": "0"}
+    PromptVersion.objects.create(prompt=prompt, number=1, state="in_review", author_name="admin", **plain)
+    PromptVersion.objects.create(prompt=prompt, number=2, state="in_review", author_name="grace", **plain)
+    assert needs(log_in("admin").get(LIVE).context) == ["1 prompt version waits for your approval"]
+    assert needs(log_in("operator").get(LIVE).context) == []
+
+
+# --- open batches, activity -----------------------------------------------------------------------
+
+
+def test_open_batches_are_shown_with_their_state(log_in: LogIn) -> None:
+    running = batch_made(state="running", started_at=timezone.now())
+    paused = batch_made(state="paused", held_text="Paused by ada: lunch")
+    batch_made(state="finished")
+    row = import_made()
+    active = {entry.key: entry for entry in log_in("operator").get(LIVE).context["active"]}
+    assert set(active) == {f"batch-{running.pk}", f"batch-{paused.pk}", f"import-{row.pk}"}
+    assert active[f"batch-{paused.pk}"].badge.text == "paused"
+    assert active[f"batch-{paused.pk}"].resume_url
+    assert active[f"batch-{running.pk}"].pause_url
+    assert not active[f"batch-{running.pk}"].resume_url
+
+
+def test_a_batch_has_one_line_of_activity_and_a_thread_none(log_in: LogIn) -> None:
+    batch = batch_made(state="finished", taken_count=200)
+
+    def event(
+        verb: str, *, actor: str = "ada", user: int | None = 1, kind: str = "batch", after: str = ""
+    ) -> None:
+        AuditEvent.objects.create(
+            actor=actor,
+            actor_user_id=user,
+            verb=verb,
+            subject_kind=kind,
+            subject_id=str(batch.pk),
+            after=after,
+            batch_pk=batch.pk,
+        )
+
+    event("batch.backfill_started")
+    for _ in range(50):
+        event("thread.verified", actor="worker on x", user=None, kind="thread")
+    event("batch.finished", actor="worker on x", user=None, after="finished")
+    AuditEvent.objects.create(
+        actor="grace", verb="mapping.exported", subject_kind="mapping", subject_id="all"
+    )
+    AuditEvent.objects.create(
+        actor="grace", verb="thread.content_viewed", subject_kind="thread", subject_id="t"
+    )
+    lines = [(row.line.actor, row.line.text) for row in log_in("viewer").get(LIVE).context["activity"]]
+    assert lines == [("grace", "Mapping exported"), ("ada", "Backfill of 200 threads: finished")]
+
+
+# --- who sees it, and what it costs ---------------------------------------------------------------
+
+
+def test_the_live_part_is_the_page_s_own_and_nothing_else(log_in: LogIn) -> None:
+    thread_made()
+    client = log_in("viewer")
+    page, part = client.get("/admin/").content.decode(), client.get(LIVE).content.decode()
+    for html in (page, part):
+        assert 'id="dashboard" data-live="open"' in html
+    assert "<html" not in part
+
+
+def test_staff_without_a_role_learn_what_to_do_and_nothing_else(log_in: LogIn) -> None:
+    thread_made(status="failed")
+    AuditEvent.objects.create(
+        actor="ada", verb="import.created", subject_kind="import", subject_id="t_secret"
+    )
+    client = log_in("newcomer")
+    page = client.get("/admin/").content.decode()
+    assert "have no role yet" in page
+    assert "t_secret" not in page
+    assert "/admin/migration_app/" not in page
+    assert client.get(LIVE).status_code == 403
+
+
+def test_a_stranger_sees_the_login_page_only(log_in: LogIn) -> None:
+    client = log_in("anonymous")
+    assert client.get("/admin/")["Location"] == "/admin/login/?next=/admin/"
+    assert client.get(LIVE).status_code == 302
+
+
+def test_signing_in_without_a_destination_leads_to_the_dashboard(log_in: LogIn) -> None:
+    assert b'name="next" value="/admin/"' in log_in("anonymous").get("/admin/login/").content
 
 
 def test_the_dashboard_takes_a_bounded_number_of_queries(
@@ -116,39 +341,27 @@ def test_the_dashboard_takes_a_bounded_number_of_queries(
         fields = {"pending_work": "backfill", "batch": batch_made(state="running")}
         thread_made(status=status, error_code="x", **(fields if status in {"queued", "backfilling"} else {}))
     for _ in range(10):
-        batch_made(state="running")
-        import_made()
-    with django_assert_max_num_queries(24):
+        batch_made(state="running", started_at=timezone.now())
+        batch_made(state="paused", held_text="It failed.")
+        import_made(reject_count=1, state="finished", finished_at=timezone.now())
+    with django_assert_max_num_queries(48):
+        client.get(LIVE)
+    with django_assert_max_num_queries(58):
         client.get("/admin/")
 
 
-def test_the_dashboard_says_what_is_known_of_the_target_and_when_it_was_found_out(
-    log_in: LogIn, settings: Any
-) -> None:
-    settings.TARGET_PROBE_HOURS = 24
-    row = TargetBehaviour.objects.create(
-        target="https://api.example.org/v1",
-        repeats="refused",
-        repeats_seen_at=timezone.now(),
-        repeats_note="A repeated append was refused (x, 400) and added nothing.",
-        list_lag_seconds=2.5,
-    )
-    thread_made()
-    client = log_in("viewer")
-    html = client.get("/admin/").content.decode()
-    assert "A repeated append is refused" in html
-    assert "Its lists were up to 2.5 s behind." in html
-    row.repeats_seen_at = timezone.now() - dt.timedelta(days=3)
-    row.save()
-    assert "Not known whether it refuses" in client.get("/admin/").content.decode()
+# --- the sidebar ----------------------------------------------------------------------------------
 
 
-def test_conversations_that_the_target_does_not_delete_need_a_person(log_in: LogIn) -> None:
-    thread = thread_made()
-    for number, fields in enumerate(({}, {"delete_after": timezone.now()}, {"deleted_at": timezone.now()})):
-        FormerConversation.objects.create(
-            thread=thread, conversation_id=f"conv_{number}", outcome="given_up", actor="w", **fields
-        )
-    html = log_in("viewer").get("/admin/").content.decode()
-    assert "given up in doubt, which the target does not delete" in html
-    assert '<b class="mc-strong">1</b>' in html
+def test_badges_count_what_this_person_may_act_on(log_in: LogIn) -> None:
+    thread_made(status="needs_review")
+    batch_made(state="paused", held_text="5 threads in a row failed.")
+    batch_made(kind="rollback", state="waiting", created_by_name="grace")
+
+    def badges(role: str) -> int:
+        return log_in(role).get("/admin/migration_app/run/").content.decode().count('class="mc-count"')
+
+    assert badges("viewer") == 0
+    assert badges("operator") == 2
+    html = log_in("admin").get("/admin/migration_app/run/").content.decode()
+    assert '<span class="mc-count" title="waiting for you">2' in html

@@ -1,0 +1,118 @@
+"""The dashboard's open batches and imports: how far, how fast, when done, with Pause and Resume in place."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+
+from migration_app.admin.base.badges import Badge, batch_badge, progress_badge
+from migration_app.admin.batches.acts import StopForm, may_control
+from migration_app.admin.batches.batches import batch_percent, batch_progress_text
+from migration_app.admin.imports.imports import OPEN_STATES as IMPORT_OPEN_STATES
+from migration_app.admin.imports.imports import import_percent, import_progress_text
+from migration_app.admin.operation.attention import age_of, batch_title, batch_url
+from migration_app.admin.operation.health import age_text
+from migration_app.batches.control import PAUSABLE
+from migration_app.batches.progress import Progress, batch_progress
+from migration_app.counters import tally_lines
+from migration_app.models import Batch, SourceImport
+
+SHOWN = 6
+OPEN = (Batch.State.PREPARING, Batch.State.RUNNING, Batch.State.CANCELLING, Batch.State.PAUSED)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ActiveRow:
+    """One batch or import that is not over. Addresses are empty where the person may not, or it makes no sense."""
+
+    key: str
+    title: str
+    url: str
+    badge: Badge
+    percent: int
+    text: str
+    facts: tuple[str, ...]
+    by: str
+    age: str
+    pause_url: str = ""
+    resume_url: str = ""
+
+
+def open_batches() -> list[Batch]:
+    """Batches that workers are to work on, and those that are paused; the newest first."""
+    return list(Batch.objects.filter(state__in=OPEN).order_by("-id")[: SHOWN + 1])
+
+
+def active_context(request: HttpRequest, batches: list[Batch]) -> dict[str, Any]:
+    """What the section shows."""
+    imports = SourceImport.objects.filter(state__in=IMPORT_OPEN_STATES).order_by("-id")[:SHOWN]
+    return {
+        "active": [
+            *(_batch_row(request, batch) for batch in batches[:SHOWN]),
+            *(_import_row(row) for row in imports),
+        ],
+        "more_active": len(batches) > SHOWN,
+        "pause_form": StopForm(),
+    }
+
+
+def _batch_row(request: HttpRequest, batch: Batch) -> ActiveRow:
+    progress = batch_progress(batch)
+    control = may_control(request, batch)
+    return ActiveRow(
+        key=f"batch-{batch.pk}",
+        title=batch_title(batch),
+        url=batch_url(batch),
+        badge=batch_badge(batch.state),
+        percent=batch_percent(batch, progress),
+        text=batch_progress_text(batch, progress),
+        facts=_facts(batch, progress),
+        by=batch.created_by_name,
+        age=age_of(batch.created_at),
+        pause_url=_act_url(batch, "pause") if control and batch.state in PAUSABLE else "",
+        resume_url=_act_url(batch, "resume") if control and batch.state == Batch.State.PAUSED else "",
+    )
+
+
+def _facts(batch: Batch, progress: Progress) -> tuple[str, ...]:
+    """Rate, time left, errors and retries, each in a few words."""
+    errors = retries = 0
+    for line in tally_lines(batch_pk=batch.pk):
+        if line.error_code and line.pending_work:
+            retries += line.threads
+        elif line.error_code:
+            errors += line.threads
+    return (*_speed(batch, progress), f"{errors:,} with errors", f"{retries:,} to be tried again")
+
+
+def _speed(batch: Batch, progress: Progress) -> tuple[str, ...]:
+    if batch.state != Batch.State.RUNNING or batch.started_at is None:
+        return ()
+    minutes = (timezone.now() - batch.started_at).total_seconds() / 60
+    done = progress.taken - progress.pending
+    if not done or minutes <= 0:
+        return ("no rate yet",)
+    rate = done / minutes
+    return (f"{rate:,.0f} threads a minute", f"about {age_text(progress.pending / rate * 60)} left")
+
+
+def _import_row(row: SourceImport) -> ActiveRow:
+    return ActiveRow(
+        key=f"import-{row.pk}",
+        title=f"Import {row.pk}: {row.file_name}",
+        url=reverse("admin:migration_app_sourceimport_change", args=[row.pk]),
+        badge=progress_badge(row.state),
+        percent=import_percent(row),
+        text=import_progress_text(row),
+        facts=(f"{row.reject_count:,} rejected",) if row.reject_count else (),
+        by=row.created_by_name,
+        age=age_of(row.created_at),
+    )
+
+
+def _act_url(batch: Batch, act: str) -> str:
+    return reverse("operation:batch_act", args=[batch.pk, act])

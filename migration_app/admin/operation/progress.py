@@ -1,0 +1,170 @@
+"""The dashboard's progress: how far the estate is, how fast it gets on, when it is done, and how good it is."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+
+from migration_app.admin.base.badges import fidelity_badge
+from migration_app.admin.operation.health import age_text
+from migration_app.counters import TallyLine, tally_sums
+from migration_app.jobs import QueueState
+from migration_app.models import Batch, Thread
+from migration_app.operation.samples import Bar, EstateParts, Rate, chart_bars, estate_rate
+
+S = Thread.Status
+_PARTS: Sequence[tuple[str, str, str]] = (
+    ("verified", "verified", S.VERIFIED),
+    ("in_flight", "in flight", ""),
+    ("waiting", "waiting", ""),
+    ("attention", "need attention", ""),
+    ("excluded", "excluded or rolled back", ""),
+)
+"""Parts of the whole, what they are called, and the one status that is all of it, if one is."""
+
+_CHART_HEIGHT = 40
+
+
+def progress_context(
+    parts: EstateParts, lines: Sequence[TallyLine], batches: Sequence[Batch], queue: QueueState | None
+) -> dict[str, Any]:
+    """What the section shows; ``batches``: the open ones."""
+    rate = estate_rate(parts)
+    return {
+        "total": parts.total,
+        "verified": parts.verified,
+        "percent_text": percent_text(parts.verified, parts.total),
+        "segments": _segments(parts),
+        "threads_rate": _rate_text(rate.threads if rate else None),
+        "messages_rate": _rate_text(rate.messages if rate else None),
+        "time_left": time_left_text(parts, rate, batches, queue),
+        "chart": chart_context(chart_bars()),
+        "fidelities": _fidelities(lines),
+    }
+
+
+def percent_text(count: int, total: int) -> str:
+    """A share for people: never 0% of something, never 100% of less than all."""
+    if not count or not total:
+        return "0%"
+    if count == total:
+        return "100%"
+    return f"{min(99, max(1, count * 100 // total))}%" if count * 100 >= total else "<1%"
+
+
+def time_left_text(
+    parts: EstateParts, rate: Rate | None, batches: Sequence[Batch], queue: QueueState | None
+) -> tuple[str, str]:
+    """When the work is done: in a few words, and what stands behind them. Says why it can't be known."""
+    if not parts.left:
+        done = not parts.attention
+        return (
+            ("done", "Nothing is left to do.")
+            if done
+            else ("done but for attention", "Only what needs attention is left.")
+        )
+    open_states = {batch.state for batch in batches}
+    if queue is None:
+        return "unknown", "The queue can't be reached, so no work is in progress."
+    if not any(worker.is_alive for worker in queue.workers):
+        return "unknown", "No worker is alive, so no work is in progress."
+    if not open_states:
+        return "not started", f"{parts.left:,} threads are in no batch. Start one to know."
+    if open_states <= {Batch.State.PAUSED}:
+        return "paused", "Every open batch is paused. Resume one to know."
+    if rate is None:
+        return "not known yet", "A rate takes half a minute of work."
+    if rate.threads <= 0:
+        return "unknown", f"Nothing was verified in the last {age_text(rate.seconds)}."
+    todo = parts.queued or parts.left
+    seconds = todo / rate.threads * 60
+    at = timezone.now() + dt.timedelta(seconds=seconds)
+    rest = parts.left - todo
+    more = f" {rest:,} more threads are in no batch." if rest > 0 else ""
+    return f"about {age_text(seconds)}", f"Done at {_moment(at)}, for the {todo:,} threads in batches.{more}"
+
+
+def chart_context(bars: Sequence[Bar]) -> dict[str, Any]:
+    """The chart as bars of a drawing, and as a sentence for who can't see it."""
+    most = max((bar.threads or 0 for bar in bars), default=0)
+    total = sum(bar.threads or 0 for bar in bars)
+    return {
+        "bars": [
+            {
+                "x": number,
+                "height": _height(bar.threads or 0, most),
+                "y": _CHART_HEIGHT - _height(bar.threads or 0, most),
+                "silent": bar.threads is None,
+                "title": f"{_clock(bar.begins)} UTC: {_said(bar)}",
+            }
+            for number, bar in enumerate(bars)
+        ],
+        "height": _CHART_HEIGHT,
+        "width": len(bars),
+        "most": most,
+        "total": total,
+        "text": f"Threads verified in the last 24 hours: {total:,}; at most {most:,} in a quarter of an hour.",
+    }
+
+
+def _height(threads: int, most: int) -> float:
+    return round(max(1.5, threads / most * _CHART_HEIGHT), 1) if threads and most else 0
+
+
+def _said(bar: Bar) -> str:
+    return "no worker was alive" if bar.threads is None else f"{bar.threads:,} threads verified"
+
+
+def _clock(moment: dt.datetime) -> str:
+    return f"{moment.astimezone(dt.UTC):%H:%M}"
+
+
+def _moment(moment: dt.datetime) -> str:
+    far = moment - timezone.now() > dt.timedelta(hours=12)
+    return f"{moment.astimezone(dt.UTC):{'%Y-%m-%d %H:%M' if far else '%H:%M'}} UTC"
+
+
+def _segments(parts: EstateParts) -> list[dict[str, Any]]:
+    values: Mapping[str, int] = {name: getattr(parts, name) for name, _label, _status in _PARTS}
+    return [
+        {
+            "name": name,
+            "label": label,
+            "count": values[name],
+            "width": round(values[name] * 100 / parts.total, 3) if parts.total else 0,
+            "percent": percent_text(values[name], parts.total),
+            "url": threads_url(status=status) if status else "",
+        }
+        for name, label, status in _PARTS
+    ]
+
+
+def _rate_text(rate: float | None) -> str:
+    if rate is None:
+        return "–"
+    return f"{rate:,.0f}" if rate >= 10 or rate == 0 else f"{rate:.1f}"
+
+
+def threads_url(**filters: str) -> str:
+    """The list of threads, narrowed."""
+    query = urlencode({f"{name}__exact": value for name, value in filters.items()})
+    return f"{reverse('admin:migration_app_thread_changelist')}{'?' if query else ''}{query}"
+
+
+def _fidelities(lines: Sequence[TallyLine]) -> list[dict[str, Any]]:
+    counts = tally_sums(lines, lambda line: line.fidelity)
+    graded = sum(count for grade, count in counts.items() if grade)
+    return [
+        {
+            "badge": fidelity_badge(grade),
+            "count": counts.get(grade, 0),
+            "percent": percent_text(counts.get(grade, 0), graded),
+            "url": threads_url(fidelity=grade),
+        }
+        for grade in ("exact", "transformed", "lossy", "blocked")
+    ]
