@@ -1,7 +1,6 @@
-"""How far the estate is, how fast it gets on, and when it is done: from the counters, and from a sample a minute.
+"""How far the estate is, now and at each minute of the last two days: from the counters; no thread is read.
 
-Workers take the samples (``sample_take``, in their sweep); nothing here reads a thread. A figure that can't be given
-says why.
+Workers take the samples (``sample_take``, in their sweep). How fast work goes is in ``batches.rates``.
 """
 
 from __future__ import annotations
@@ -16,16 +15,12 @@ from migration_app.counters import TallyLine, tally_lines
 from migration_app.models import ApiMinute, MinuteSample, Thread
 
 KEPT = dt.timedelta(hours=48)
-RATE_WINDOW = dt.timedelta(minutes=10)
-_SHORTEST = dt.timedelta(seconds=20)
-"""Over a shorter time a rate says nothing."""
-
 S = Thread.Status
 _PARTS: Mapping[str, str] = {
     S.VERIFIED: "verified",
     S.BACKFILLING: "in_flight",
     S.BACKFILLED: "in_flight",
-    "rolling_back": "in_flight",
+    S.ROLLING_BACK: "in_flight",
     S.BLOCKED: "attention",
     S.FAILED: "attention",
     S.NEEDS_REVIEW: "attention",
@@ -104,39 +99,6 @@ def sample_take(now: dt.datetime | None = None) -> None:
     )
     MinuteSample.objects.filter(minute__lt=minute - KEPT).delete()
     ApiMinute.objects.filter(minute__lt=minute - KEPT).delete()
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Rate:
-    """How fast threads and messages became verified lately, a minute each, and over how many seconds that was."""
-
-    threads: float
-    messages: float
-    seconds: float
-
-
-def estate_rate(parts: EstateParts, now: dt.datetime | None = None) -> Rate | None:
-    """Compare now with the samples of the last minutes; None where there are none yet.
-
-    Minutes before the work began don't count: a rate over them would promise too little.
-    """
-    now = now or timezone.now()
-    samples = list(
-        MinuteSample.objects.filter(taken_at__gte=now - RATE_WINDOW, taken_at__lte=now - _SHORTEST).order_by(
-            "minute"
-        )
-    )
-    while len(samples) > 1 and samples[1].verified <= samples[0].verified:
-        samples.pop(0)
-    if not samples:
-        return None
-    first = samples[0]
-    minutes = (now - first.taken_at).total_seconds() / 60
-    return Rate(
-        threads=max(0, parts.verified - first.verified) / minutes,
-        messages=max(0, parts.messages - first.messages) / minutes,
-        seconds=minutes * 60,
-    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 
 from migration_app.admin.base.badges import Badge, batch_badge, progress_badge
 from migration_app.admin.batches.acts import StopForm, may_control
@@ -18,7 +17,7 @@ from migration_app.admin.operation.attention import age_of, batch_title, batch_u
 from migration_app.admin.operation.health import age_text
 from migration_app.batches.control import PAUSABLE
 from migration_app.batches.progress import Progress, batch_progress
-from migration_app.counters import tally_lines
+from migration_app.batches.rates import batch_rate, time_left
 from migration_app.models import Batch, SourceImport
 
 SHOWN = 6
@@ -80,24 +79,22 @@ def _batch_row(request: HttpRequest, batch: Batch) -> ActiveRow:
 
 def _facts(batch: Batch, progress: Progress) -> tuple[str, ...]:
     """Rate, time left, errors and retries, each in a few words."""
-    errors = retries = 0
-    for line in tally_lines(batch_pk=batch.pk):
-        if line.error_code and line.pending_work:
-            retries += line.threads
-        elif line.error_code:
-            errors += line.threads
-    return (*_speed(batch, progress), f"{errors:,} with errors", f"{retries:,} to be tried again")
+    return (
+        *_speed(batch, progress),
+        f"{progress.trouble:,} with errors",
+        f"{batch.retry_count:,} retries",
+        *((f"{batch.throttled_count:,} times 429",) if batch.throttled_count else ()),
+    )
 
 
 def _speed(batch: Batch, progress: Progress) -> tuple[str, ...]:
-    if batch.state != Batch.State.RUNNING or batch.started_at is None:
+    if batch.state != Batch.State.RUNNING:
         return ()
-    minutes = (timezone.now() - batch.started_at).total_seconds() / 60
-    done = progress.taken - progress.pending
-    if not done or minutes <= 0:
+    rate = batch_rate(batch)
+    left = time_left(progress.pending, rate)
+    if rate is None or left is None:
         return ("no rate yet",)
-    rate = done / minutes
-    return (f"{rate:,.0f} threads a minute", f"about {age_text(progress.pending / rate * 60)} left")
+    return (f"{rate.threads:,.0f} threads a minute", f"about {age_text(left.total_seconds())} left")
 
 
 def _import_row(row: SourceImport) -> ActiveRow:

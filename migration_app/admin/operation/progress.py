@@ -12,10 +12,11 @@ from django.utils.http import urlencode
 
 from migration_app.admin.base.badges import fidelity_badge
 from migration_app.admin.operation.health import age_text
+from migration_app.batches.rates import Rate, estate_rate, time_left
 from migration_app.counters import TallyLine, tally_sums
 from migration_app.jobs import QueueState
 from migration_app.models import Batch, Thread
-from migration_app.operation.samples import Bar, EstateParts, Rate, chart_bars, estate_rate
+from migration_app.operation.samples import Bar, EstateParts, chart_bars
 
 S = Thread.Status
 _PARTS: Sequence[tuple[str, str, str]] = (
@@ -34,7 +35,7 @@ def progress_context(
     parts: EstateParts, lines: Sequence[TallyLine], batches: Sequence[Batch], queue: QueueState | None
 ) -> dict[str, Any]:
     """What the section shows; ``batches``: the open ones."""
-    rate = estate_rate(parts)
+    rate = estate_rate()
     return {
         "total": parts.total,
         "verified": parts.verified,
@@ -78,15 +79,18 @@ def time_left_text(
     if open_states <= {Batch.State.PAUSED}:
         return "paused", "Every open batch is paused. Resume one to know."
     if rate is None:
-        return "not known yet", "A rate takes half a minute of work."
-    if rate.threads <= 0:
-        return "unknown", f"Nothing was verified in the last {age_text(rate.seconds)}."
+        return "not known yet", "No batch has been worked on for some seconds in the last 5 minutes."
     todo = parts.queued or parts.left
-    seconds = todo / rate.threads * 60
-    at = timezone.now() + dt.timedelta(seconds=seconds)
+    left = time_left(todo, rate)
+    if left is None:
+        return "unknown", "No thread was finished in the last 5 minutes."
     rest = parts.left - todo
     more = f" {rest:,} more threads are in no batch." if rest > 0 else ""
-    return f"about {age_text(seconds)}", f"Done at {_moment(at)}, for the {todo:,} threads in batches.{more}"
+    at = _moment(timezone.now() + left)
+    return (
+        f"about {age_text(left.total_seconds())}",
+        f"Done at {at}, for the {todo:,} threads in batches.{more}",
+    )
 
 
 def chart_context(bars: Sequence[Bar]) -> dict[str, Any]:

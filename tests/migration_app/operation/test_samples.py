@@ -1,4 +1,4 @@
-"""Samples, the rate and the chart made of them."""
+"""Samples, and the chart made of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from migration_app.operation.samples import (
     EstateParts,
     chart_bars,
     estate_parts,
-    estate_rate,
     sample_take,
 )
 from tests.migration_app.admin.estate import batch_made, thread_made, threads_made
@@ -72,27 +71,6 @@ def test_samples_and_calls_of_more_than_two_days_are_deleted() -> None:
     sample_take(NOON)
     assert MinuteSample.objects.count() == 2
     assert ApiMinute.objects.count() == 1
-
-
-def test_the_rate_is_of_the_last_minutes_in_which_work_went_on() -> None:
-    for minutes_ago, verified in ((30, 0), (9, 100), (8, 100), (4, 100), (3, 130), (2, 160)):
-        sample(minutes_ago, verified, messages=verified * 10)
-    rate = estate_rate(EstateParts(verified=220, messages=2_200), NOON)
-    assert rate is not None
-    assert (rate.threads, rate.messages, rate.seconds) == (30.0, 300.0, 240.0)
-
-
-def test_there_is_no_rate_without_a_sample_of_some_age() -> None:
-    assert estate_rate(EstateParts(verified=5), NOON) is None
-    sample(0.2, 1)
-    assert estate_rate(EstateParts(verified=5), NOON) is None
-
-
-def test_rolling_back_is_no_negative_rate() -> None:
-    sample(5, 100)
-    rate = estate_rate(EstateParts(verified=40), NOON)
-    assert rate is not None
-    assert rate.threads == 0
 
 
 def test_the_chart_has_a_bar_for_each_quarter_of_an_hour_and_shows_where_nobody_counted() -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import datetime as dt
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,8 +15,8 @@ from migration_app.models import (
     ApiHealth,
     AuditEvent,
     Batch,
+    BatchMinute,
     FormerConversation,
-    MinuteSample,
     OrphanConversation,
     Prompt,
     PromptVersion,
@@ -93,12 +92,11 @@ def test_time_left_says_why_it_can_not_be_known(log_in: LogIn, redis: Redis) -> 
     assert time_left() == ("paused", "Every open batch is paused. Resume one to know.")
     Batch.objects.filter(pk=batch.pk).update(state="running")
     assert time_left()[0] == "not known yet"
-    at = timezone.now() - dt.timedelta(minutes=4)
-    parts = dict.fromkeys(("in_flight", "waiting", "attention", "excluded", "messages"), 0)
-    MinuteSample.objects.create(minute=at.replace(second=0), taken_at=at, verified=0, **parts)
-    assert time_left() == ("unknown", "Nothing was verified in the last 4 min.")
-    threads_made(2, status="verified")
-    assert time_left()[0] == "about 8 min"
+    minute = timezone.now().replace(second=0, microsecond=0)
+    BatchMinute.objects.create(batch=batch, minute=minute, seconds=30)
+    assert time_left() == ("unknown", "No thread was finished in the last 5 minutes.")
+    BatchMinute.objects.update(threads=1)
+    assert time_left()[0] == "about 2 min"
     assert time_left()[1].endswith("for the 4 threads in batches.")
     Batch.objects.filter(pk=batch.pk).update(state="finished")
     Thread.objects.filter(status="queued").update(status="registered", pending_work="")
@@ -339,15 +337,16 @@ def test_the_dashboard_takes_a_bounded_number_of_queries(
 ) -> None:
     client = log_in("operator")
     for status in Thread.Status.values:
-        fields = {"pending_work": "backfill", "batch": batch_made(state="running")}
-        thread_made(status=status, error_code="x", **(fields if status in {"queued", "backfilling"} else {}))
+        work = {"queued": "backfill", "backfilling": "backfill", "rolling_back": "rollback"}.get(status, "")
+        batch = batch_made(state="running") if work else None
+        thread_made(status=status, error_code="x", pending_work=work, batch=batch)
     for _ in range(10):
         batch_made(state="running", started_at=timezone.now())
         batch_made(state="paused", held_text="It failed.")
         import_made(reject_count=1, state="finished", finished_at=timezone.now())
-    with django_assert_max_num_queries(48):
+    with django_assert_max_num_queries(54):
         client.get(LIVE)
-    with django_assert_max_num_queries(58):
+    with django_assert_max_num_queries(64):
         client.get("/admin/")
 
 
