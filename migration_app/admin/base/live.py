@@ -15,8 +15,8 @@ import dataclasses
 
 from django.http import HttpRequest
 
-FRAME = "migration_app/base/fragment.html"
-"""What a template extends, as ``frame``, when only its content is asked for."""
+_WHOLE_PAGE = "admin/base_site.html"
+_CONTENT_ONLY = "admin/fragment.html"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -31,6 +31,11 @@ class Live:
     url: str
     is_open: bool = True
     seconds: int = 3
+
+
+def frame_for(request: HttpRequest) -> str:
+    """What a page's template extends, as ``frame``: nothing but its content for who asks for a live part of it."""
+    return _CONTENT_ONLY if is_live(request) else _WHOLE_PAGE
 
 
 def is_live(request: HttpRequest) -> bool:

@@ -28,7 +28,7 @@ from django.urls import URLPattern, path, reverse
 from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.acts import Act, ActRefusedError
 from migration_app.admin.base.forms import ConsoleForm
-from migration_app.admin.base.live import FRAME, is_live
+from migration_app.admin.base.live import frame_for, is_live
 from migration_app.admin.base.paging import BoundedChangeList, BoundedPaginator
 from migration_app.index_walks import Window, window_of
 from migration_app.index_walks import walk as index_walk
@@ -207,9 +207,9 @@ class ReadOnlyAdmin(OfferedOnly, SkinAdmin[M]):
         400 where a form is to be corrected.
         """
         request.current_app = self.admin_site.name
-        around = {"frame": FRAME} if is_live(request) else self.admin_site.each_context(request)
         whole = {
-            **around,
+            **({} if is_live(request) else self.admin_site.each_context(request)),
+            "frame": frame_for(request),
             "opts": self.opts,
             "original": obj,
             "title": title,
