@@ -91,13 +91,13 @@ def batch_act_view(request: HttpRequest, pk: int, act: str) -> HttpResponse:
     return HttpResponseRedirect(reverse("admin:index"))
 
 
-def dismiss_view(request: HttpRequest) -> HttpResponse:
+def dismiss_view(request: HttpRequest, name: str) -> HttpResponse:
     """POST: take a dead worker off the list."""
     if not request.user.has_perm(DISMISS):
         raise PermissionDenied
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
-    if worker_forget(request.POST.get("name", "")):
+    if worker_forget(name):
         messages.success(request, "The dead worker is no longer listed.")
     else:
         messages.error(request, "No dead worker of this name is listed.")
@@ -108,5 +108,5 @@ app_name = "operation"
 urlpatterns = [
     path("live/", admin.site.admin_view(live_view), name="live"),
     path("batches/<int:pk>/<slug:act>/", admin.site.admin_view(batch_act_view), name="batch_act"),
-    path("workers/dismiss/", admin.site.admin_view(dismiss_view), name="dismiss"),
+    path("workers/<str:name>/dismiss/", admin.site.admin_view(dismiss_view), name="dismiss"),
 ]

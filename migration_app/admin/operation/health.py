@@ -77,7 +77,9 @@ def _rows(request: HttpRequest, workers: Sequence[WorkerHeartbeat]) -> list[Work
         WorkerRow(
             heartbeat,
             age_text(heartbeat.age),
-            reverse("operation:dismiss") if may_dismiss and not heartbeat.is_alive else "",
+            reverse("operation:dismiss", args=[heartbeat.name])
+            if may_dismiss and not heartbeat.is_alive
+            else "",
         )
         for heartbeat in workers
     ]
