@@ -43,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=port, default=_DEFAULT_PORT, help="the web server's port (default: %(default)s)"
     )
+    parser.add_argument(
+        "--plain", action="store_true", help="only import the sample: no batches, no trouble to look at"
+    )
     parser.add_argument("--workers", type=count, default=2, help="RQ workers to run (default: %(default)s)")
 
 
@@ -72,6 +75,7 @@ def enter_demo(arguments: Sequence[str]) -> None:
         "HTTPS_ONLY": "off",
         "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]",
         "LEASE_SECONDS": "30",
+        "APPROVAL_ABOVE_THREADS": "20",  # so that a roll back of the sample can wait for a second person
     }
     volatile = ["--volatile"] if options.once else []
     command = [sys.executable, "-m", "console.devservers", "run", *volatile, "--"]

@@ -39,7 +39,7 @@ def test_the_whole_job_runs_without_browser_and_configuration(tmp_path: Path) ->
 def started(state: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A demo that serves: what it has said, and its process; terminated at the end."""
     process = subprocess.Popen(
-        [*DEMO, "--port", "0", "--workers", "1"],
+        [*DEMO, "--port", "0", "--workers", "1", "--plain"],
         cwd=ROOT,
         env=environment(state),
         stdout=subprocess.PIPE,

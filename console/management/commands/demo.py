@@ -26,8 +26,10 @@ from console.demo import (
     sandbox_running,
     workers_and_web,
 )
+from console.demo_story import Story
 from console.sample import sample_path
-from migration_app.models import Assistant, Chunk, Conversation, PromptVersion, Thread
+from migration_app.contracts import Actor
+from migration_app.models import Assistant, Batch, Chunk, Conversation, PromptVersion, Thread
 
 _ACCOUNTS = {"viewer": "viewer", "operator": "operator", "admin": "admin", "approver": "admin"}
 """Each with its group. Two admins: what one of them asks for, the other may have to approve."""
@@ -55,13 +57,15 @@ class Command(BaseCommand):
                 if options["once"]:
                     self._once(workers=options["workers"])
                 else:
-                    self._serve(options["workers"], free_port(options["port"]), announce)
+                    tell = None if options["plain"] else variables["OPENAI_BASE_URL"]
+                    self._serve(options["workers"], free_port(options["port"]), announce, tell)
         except DemoError as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
             self.stdout.write("\nThe demo has ended. Its data is kept; `make demo` brings it back.")
 
-    def _serve(self, workers: int, port: int, announce: Callable[[str], None]) -> None:
+    def _serve(self, workers: int, port: int, announce: Callable[[str], None], story_at: str | None) -> None:
+        """Serve until the end. ``story_at``: the sandbox where the story takes place, once; None for none."""
         password = secrets.token_urlsafe(9)
         for name, role in _ACCOUNTS.items():
             _user_set(name, role, password)
@@ -72,6 +76,11 @@ class Command(BaseCommand):
             )
         connection.close()
         with workers_and_web(workers, port) as web:
+            if story_at and workers and not Batch.objects.exists():
+                self.stdout.write("An operation with progress and trouble is being played: a minute at most.")
+                self.stdout.flush()
+                Story(story_at, _actor("operator"), _actor("admin")).tell()
+                connection.close()
             address = f"http://localhost:{port}/"
             announce(address)
             self.stdout.write(
@@ -126,6 +135,10 @@ def _only_demo() -> Iterator[Callable[[str], None]]:
         yield announce
     finally:
         session.close()
+
+
+def _actor(name: str) -> Actor:
+    return Actor(name, get_user_model().objects.get(username=name).pk)
 
 
 def _user_set(name: str, role: str, password: str) -> None:
