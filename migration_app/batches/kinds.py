@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Literal
 
-from django.db.models import Q, QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 
 from migration_app.batches.hand_outs import HandOut, exclude, hand_out_work, queue, retry
 from migration_app.models import Batch, Thread
@@ -346,3 +346,16 @@ BATCH_KINDS: dict[str, BatchKind] = {
 def batch_eligible(kind: str, threads: QuerySet[Thread]) -> QuerySet[Thread]:
     """Narrow threads to those that a batch of this kind takes now."""
     return threads.filter(BATCH_KINDS[kind].takes, pending_work="")
+
+
+def kinds_that_take(thread_pk: int) -> list[str]:
+    """The kinds that would take this thread now; none while it has pending work."""
+    takes = {
+        kind.name: ExpressionWrapper(Q(kind.takes, pending_work=""), BooleanField())
+        for kind in BATCH_KINDS.values()
+    }
+    row = Thread.objects.filter(pk=thread_pk).annotate(
+        **{f"takes_{name}": found for name, found in takes.items()}
+    )
+    found = row.values(*(f"takes_{name}" for name in takes)).first() or {}
+    return [name for name in takes if found.get(f"takes_{name}")]

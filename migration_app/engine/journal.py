@@ -10,6 +10,7 @@ Knows nothing of asyncio (``engine.commits`` collects the entries). Must not imp
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
@@ -88,6 +89,11 @@ class Entry:
         ]
         self.parts["quoted"] = [*others, quoted]
 
+    def keep_reading(self, columns: Mapping[str, Any]) -> None:
+        """Store what was read of the conversation with the thread in review (``engine.reading``)."""
+        payload = base64.b64encode(columns["payload"]).decode()
+        self.parts["reading"] = {**columns, "payload": payload}
+
     def transition(
         self, to: str, verb: str, *, reason: str = "", request_id: str = "", **columns: Any
     ) -> None:
@@ -156,7 +162,15 @@ def _apply(entries: Sequence[Entry], actor: Actor) -> frozenset[int]:
     with connection.cursor() as cursor:
         cursor.execute(
             _SQL["apply"],
-            [documents, actor.name, list(TROUBLE_RESULTS), actor.name, actor.user_id, actor.job_id],
+            [
+                documents,
+                actor.name,
+                list(TROUBLE_RESULTS),
+                actor.name,
+                actor.name,
+                actor.user_id,
+                actor.job_id,
+            ],
         )
         held = dict(cursor.fetchall())
     for entry in entries:

@@ -152,6 +152,23 @@ quoted AS (
     ON CONFLICT (thread_id, code, item) DO UPDATE
     SET status = excluded.status, request_id = excluded.request_id, text = excluded.text, said_at = excluded.said_at
 ),
+read AS (
+    INSERT INTO migration_app_reviewreading (thread_id, state, claim_token, error_text, created_by_id, created_by_name,
+                                             created_at, finished_at, conversation_id, found, first_item, kept_count,
+                                             item_count, payload, read_at)
+    SELECT pk, 'finished', NULL, '', NULL, %s, now(), now(), r->>'conversation_id', (r->>'found')::boolean,
+           (r->>'first_item')::integer, (r->>'kept_count')::integer, (r->>'item_count')::integer,
+           decode(r->>'payload', 'base64'), now()
+    FROM held, LATERAL (SELECT doc->'reading' AS r) AS reading
+    WHERE doc ? 'reading'
+    -- One that was asked for and is under way loses its row to this one.
+    ON CONFLICT (thread_id) DO UPDATE
+    SET state = excluded.state, claim_token = NULL, error_text = '', created_by_id = NULL,
+        created_by_name = excluded.created_by_name, created_at = excluded.created_at, finished_at = excluded.finished_at,
+        conversation_id = excluded.conversation_id, found = excluded.found, first_item = excluded.first_item,
+        kept_count = excluded.kept_count, item_count = excluded.item_count, payload = excluded.payload,
+        read_at = excluded.read_at
+),
 told AS (
     INSERT INTO migration_app_auditevent (at, actor, actor_user_id, verb, subject_kind, subject_id, before, after,
                                           reason, batch_pk, job_id, request_id)

@@ -16,6 +16,7 @@ from migration_app.engine.behaviour import Behaviour
 from migration_app.engine.commits import Commits
 from migration_app.engine.database import DatabaseThread
 from migration_app.engine.journal import Entry
+from migration_app.engine.reading import Reading
 from migration_app.gateways.connection import Connection
 from migration_app.models import Chunk, Conversation, Thread
 from migration_app.threads.plans import PlannedThread
@@ -42,6 +43,7 @@ class Work:
     ``appended``: what the target called the items that this worker appended, by the position of the first of each call.
     ``looks`` and ``behaviour`` are shared by all threads of the turn: results are shared.
     ``replacements``: what the target refused in a conversation that was given up; the next one begins with them.
+    ``reading``: what was last read of the conversation and found different, for the person who decides.
     ``answered_at``: when this worker's last append was answered, by a clock that does not jump.
     """
 
@@ -63,6 +65,7 @@ class Work:
     looks: dict[tuple[str, str], asyncio.Task[None]] = dataclasses.field(default_factory=dict)
     behaviour: Behaviour = dataclasses.field(default_factory=Behaviour)
     answered_at: float | None = None
+    reading: Reading | None = None
     replacements: list[JsonObject] = dataclasses.field(default_factory=list)
 
     @property

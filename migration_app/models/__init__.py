@@ -15,6 +15,7 @@ from migration_app.models.operation import ApiHealth, ApiMinute, MinuteSample
 from migration_app.models.prompt import Prompt, PromptVersion
 from migration_app.models.reconciliation import Discrepancy, Reconciliation
 from migration_app.models.resource import Resource
+from migration_app.models.review import ReviewCase, ReviewReading
 from migration_app.models.run import Run
 from migration_app.models.selection import KeptSelection
 from migration_app.models.server_message import ServerMessage
@@ -58,6 +59,8 @@ __all__ = [
     "ReadinessCheck",
     "Reconciliation",
     "Resource",
+    "ReviewCase",
+    "ReviewReading",
     "Run",
     "RunTally",
     "RunTallyChange",

@@ -26,6 +26,7 @@ _KINDS = (
     "migration_app.reconciliation.tasks.RECONCILIATION_TASK",
     "migration_app.trials.tasks.TRIAL_TASK",
     "migration_app.readiness.tasks.READINESS_TASK",
+    "migration_app.review.tasks.READING_TASK",
     "migration_app.engine.tasks.GIVEN_UP_TASK",
 )
 """In the order in which a sweep enqueues what waits."""

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from migration_app.contracts import JsonObject
 from migration_app.conversion.comparison.canonical import Fingerprinting
 from migration_app.conversion.comparison.conversations import listed_id
+from migration_app.engine.reading import Reading
 from migration_app.engine.steps.records import NeedsReviewError
 from migration_app.engine.work import Work
 from migration_app.gateways.errors import GatewayError
@@ -55,9 +56,24 @@ class Ownership:
 
 async def conversation_ownership(work: Work, conversation: Conversation) -> Ownership:
     """Read the conversation, and find which of its items are ours. GatewayError ``not_found`` if it is gone."""
+    reading = Reading(conversation.conversation_id)
+    work.reading = None
+    try:
+        ownership = await _owned(work, conversation, reading)
+    except GatewayError as error:
+        if error.code == "not_found":
+            reading.missing()
+            work.reading = reading
+        raise
+    if ownership.foreign or not all(found.as_sent and found.as_named for found in ownership.chunks):
+        work.reading = reading
+    return ownership
+
+
+async def _owned(work: Work, conversation: Conversation, reading: Reading) -> Ownership:
     ownership, fingerprint = Ownership(), Fingerprinting()
     unbroken = True
-    async with contextlib.aclosing(_Reader(work, conversation)) as reader:
+    async with contextlib.aclosing(_Reader(work, conversation, reading)) as reader:
         for chunk in work.chunks:
             items = await reader.ahead(chunk.item_count)
             trial = fingerprint.copy()
@@ -69,6 +85,8 @@ async def conversation_ownership(work: Work, conversation: Conversation) -> Owne
                 for known, found in zip(chunk.item_ids, listed, strict=False)
             )
             ownership.chunks.append(FoundChunk(chunk, listed, as_sent, as_named))
+            if not (as_sent and as_named):
+                reading.differs()
             ownership.listed += taken
             reader.take(taken)
             unbroken = unbroken and as_sent
@@ -79,6 +97,7 @@ async def conversation_ownership(work: Work, conversation: Conversation) -> Owne
         while items := await reader.ahead(1):
             ownership.listed += 1
             ownership.foreign += listed_id(items[0]) not in ours
+            reading.differs()
             reader.take(1)
     ownership.fingerprint = fingerprint.whole
     return ownership
@@ -123,16 +142,18 @@ def _leading(items: list[JsonObject], known: set[str]) -> int:
 class _Reader:
     """The conversation's items, oldest first, a page of them in memory; some may be read ahead."""
 
-    def __init__(self, work: Work, conversation: Conversation) -> None:
+    def __init__(self, work: Work, conversation: Conversation, reading: Reading) -> None:
         self._pages: AsyncIterator[list[JsonObject]] = items_pages(
             work.connection, conversation_id=conversation.conversation_id, include=_INCLUDE
         )
         self._items: deque[JsonObject] = deque()
+        self._reading = reading
 
     async def ahead(self, count: int) -> list[JsonObject]:
         """The next items, ``count`` of them, or as many as there still are."""
         while len(self._items) < count and (page := await anext(self._pages, None)) is not None:
             self._items += page
+            self._reading.see(page)
         return [self._items[place] for place in range(min(count, len(self._items)))]
 
     def take(self, count: int) -> None:

@@ -120,7 +120,7 @@ async def _to_review(work: Work, trouble: NeedsReviewError | PlanLostError) -> N
     review = (
         trouble if isinstance(trouble, NeedsReviewError) else NeedsReviewError("plan_changed", str(trouble))
     )
-    records.thread_to_review(work.entry, work.conversation, review)
+    records.thread_to_review(work.entry, work.conversation, review, work.reading)
     await work.write()
 
 

@@ -16,6 +16,7 @@ from django.conf import settings
 from migration_app.contracts import JsonObject, PlannedItem
 from migration_app.conversion.comparison.canonical import read_back_includes
 from migration_app.conversion.comparison.conversations import Bodies, ConversationComparison
+from migration_app.engine.reading import Reading
 from migration_app.engine.work import Work
 from migration_app.gateways.connection import Connection
 from migration_app.gateways.errors import GatewayError
@@ -37,6 +38,31 @@ class Comparing(Protocol):
 
     def see_metadata(self, conversation: JsonObject | None) -> None:
         """Add the conversation; None if the target has no such call."""
+
+
+class KeptComparison:
+    """A comparison that keeps what it is shown from the first difference on."""
+
+    def __init__(self, comparison: ConversationComparison, reading: Reading) -> None:
+        self._comparison = comparison
+        self._reading = reading
+
+    @property
+    def wants_metadata(self) -> bool:
+        """As the comparison."""
+        return self._comparison.wants_metadata
+
+    def see(self, page: Sequence[JsonObject]) -> None:
+        """Show it both."""
+        self._comparison.see(page)
+        self._reading.see(page)
+        if self._comparison.same < self._comparison.seen or self._comparison.other_id is not None:
+            self._reading.differs()
+
+    def see_metadata(self, conversation: JsonObject | None) -> None:
+        """Show it both."""
+        self._comparison.see_metadata(conversation)
+        self._reading.see_metadata(conversation)
 
 
 def _on() -> None:
@@ -116,15 +142,22 @@ async def _read_once(
     comparison = ConversationComparison(
         Bodies(items), item_ids=recorded_ids(work), metadata=metadata, keep_ids_from=answered
     )
+    work.reading, reading = None, Reading(conversation.conversation_id)
     try:
         await conversation_read(
-            work.connection, comparison, conversation_id=conversation.conversation_id, include=include
+            work.connection,
+            KeptComparison(comparison, reading),
+            conversation_id=conversation.conversation_id,
+            include=include,
         )
     except GatewayError as error:
         if error.code != "not_found":
             raise
+        reading.missing()
+        work.reading = reading
         return None
-    await work.apart(comparison.difference)
+    if await work.apart(comparison.difference) is not None:
+        work.reading = reading
     return comparison
 
 

@@ -24,6 +24,7 @@ from migration_app.contracts import (
 from migration_app.conversion.comparison.conversations import NOT_SHOWN
 from migration_app.conversion.findings.findings import KINDS
 from migration_app.engine.journal import Entry
+from migration_app.engine.reading import Reading
 from migration_app.gateways.errors import GatewayError
 from migration_app.gateways.target import Appended, Created
 from migration_app.models import BatchResult, Conversation, FormerConversation, Thread
@@ -270,8 +271,15 @@ def thread_blocked(entry: Entry, plan: ThreadPlan) -> None:
     work_ended(entry)
 
 
-def thread_to_review(entry: Entry, conversation: Conversation | None, review: NeedsReviewError) -> None:
-    """Hand the thread to a person; a conversation that was verified no longer is."""
+def thread_to_review(
+    entry: Entry,
+    conversation: Conversation | None,
+    review: NeedsReviewError,
+    reading: Reading | None,
+) -> None:
+    """Hand the thread to a person, with what was read; a conversation that was verified no longer is."""
+    if reading is not None:
+        entry.keep_reading(reading.packed())
     if conversation is not None and conversation.state == Conversation.State.VERIFIED:
         entry.conversation(state=Conversation.State.COMPLETE, verified=False)
     entry.transition(

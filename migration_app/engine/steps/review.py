@@ -26,7 +26,7 @@ async def thread_accept(work: Work) -> None:
     try:
         await _keep(work)
     except NeedsReviewError as review:
-        records.thread_to_review(work.entry, work.conversation, review)
+        records.thread_to_review(work.entry, work.conversation, review, work.reading)
     await work.write()
 
 

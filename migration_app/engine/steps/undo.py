@@ -61,7 +61,7 @@ async def thread_rollback(work: Work) -> None:
         else:
             await _roll_back(work, conversation)
     except NeedsReviewError as review:
-        records.thread_to_review(work.entry, conversation, review)
+        records.thread_to_review(work.entry, conversation, review, work.reading)
         await work.write()
 
 
@@ -86,6 +86,7 @@ async def _roll_back(work: Work, conversation: Conversation) -> None:
         if work.thread.status != Thread.Status.ROLLING_BACK:
             undo_records.rollback_begun(work.entry, conversation, foreign=ownership.foreign)
             await work.write()
+        work.reading = None  # from here on it is no longer what the target holds
         unasked = await _delete_items(work, conversation, ownership)
         await _delete_rest(work, conversation, ownership, foreign_too=foreign_too)
     except GatewayError as error:

@@ -17,6 +17,7 @@ def test_every_kind_stands_under_its_name() -> None:
         "reconcile",
         "trial",
         "readiness",
+        "reading",
         "given_up",
     ]
     for name, kind in task_kinds().items():
