@@ -78,7 +78,8 @@ UNFOLD: dict[str, Any] = {
                 "title": "Work",
                 "items": [
                     {"title": "Dashboard", "icon": "dashboard", "link": reverse_lazy("admin:index")},
-                    _item("Threads", "forum", "admin:migration_app_thread_changelist", badge="review_badge"),
+                    _item("Review", "rate_review", "review_queue", badge="review_badge"),
+                    _item("Threads", "forum", "admin:migration_app_thread_changelist"),
                     _item(
                         "Batches",
                         "playlist_play",

@@ -20,6 +20,7 @@ urlpatterns = [
     path("admin/rq/", include("migration_app.admin.operation.queues")),
     path("admin/dashboard/", include("migration_app.admin.operation.dashboard")),
     path("admin/r/<path:_rest>", no_public_page),
+    path("admin/review/", include("migration_app.admin.review.urls")),
     path("admin/", admin.site.urls),
     path("", RedirectView.as_view(pattern_name="admin:index", permanent=False)),
 ]

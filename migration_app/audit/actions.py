@@ -107,7 +107,11 @@ _TABLE = (
     ("thread.excluded", "Thread excluded", "It is left out of the migration."),
     ("thread.included", "Thread included", "It is part of the migration again."),
     ("thread.work_taken_back", "Thread: work cancelled", "Its batch was cancelled."),
-    ("thread.review_assigned", "Review assigned", "A person is to decide about the thread; the row says who."),
+    (
+        "thread.review_assigned",
+        "Review assigned",
+        "A person is to decide about the thread; the row says who.",
+    ),
     ("thread.review_released", "Review released", "Nobody is assigned to decide about the thread any more."),
     ("thread.reading_asked", "Reading requested", "Its conversation is to be read again for the review."),
     ("thread.resources_checked", "Resources checked", "Its files and stores were checked."),

@@ -18,7 +18,7 @@ _WAITS = Q(pending_work="")
 class ReviewCase(models.Model):
     """A thread that needs review: since when, why, and who is to decide.
 
-    A trigger on threads keeps these rows, whoever changes the status: one comes when a thread enters review and goes
+    A trigger on threads keeps these rows, however its status changes: one comes when a thread enters review and goes
     when it leaves, with the reading. Code, batch, assistant, user and pending work are the thread's own, repeated
     here so that indexes over few rows hold the queue. Only the assignment is written by the console
     (``review.assignments``); it ends when work is handed out that decides about the thread.

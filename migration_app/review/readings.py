@@ -1,6 +1,6 @@
 """Readings of conversations in review: asked for by a person, done by a worker, taken apart for the page.
 
-What a worker kept when it found the difference has the same shape (``engine.reading``). Content: whoever shows it
+What a worker kept when it found the difference has the same shape (``engine.reading``). Content: what shows it
 checks the permission and writes an audit row.
 """
 

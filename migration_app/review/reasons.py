@@ -240,9 +240,22 @@ TEMPLATES: Mapping[str, str] = {
     "target_recovered": "The target answers reliably again.",
     "rollback_finished": "The roll back is to be finished.",
     "cause_removed": "The cause of the failure is removed.",
+    "compared_again": "To be read and compared once more.",
+    "not_to_stay": "What was sent must not stay at the target.",
     "not_needed": "The thread is not needed at the target.",
 }
 """Standard reasons for the audit trail, by name; free text may follow."""
+
+KIND_TEMPLATES: Mapping[str, str] = {
+    K.BACKFILL: "growth_wanted",
+    K.VERIFY: "compared_again",
+    K.RETRY: "cause_removed",
+    K.ACCEPT: "application_continued",
+    K.REMIGRATE: "difference_confirmed",
+    K.ROLLBACK: "not_to_stay",
+    K.EXCLUDE: "not_needed",
+}
+"""The standard reason of each action, where it is not the one that the reason for the review recommends."""
 
 
 def reason_text(template: str, text: str) -> str:

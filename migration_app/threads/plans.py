@@ -66,6 +66,19 @@ def thread_plan(thread: Thread, source: SourceThread | None = None) -> PlannedTh
     return planned_thread(thread, conversation, source or load_source_thread(thread))
 
 
+def shown_plan(thread: Thread) -> tuple[PlannedThread, str]:
+    """The thread's plan for a page; if the one that was sent can't be rebuilt, the current one, and why."""
+    try:
+        return thread_plan(thread), ""
+    except PlanLostError as error:
+        try:
+            policies = thread_policies(thread)
+        except PlanLostError:
+            policies = Policies()  # those of another version of the console
+        source = load_source_thread(thread)
+        return PlannedThread(source, plan_of(source, policies, None), policies), str(error)
+
+
 def planned_thread(
     thread: Thread, conversation: Conversation | None, source: SourceThread, *, names_resources: bool = True
 ) -> PlannedThread:

@@ -28,7 +28,7 @@ from migration_app.admin.base.forms import ConsoleForm
 from migration_app.admin.base.model_admin import RowPageAdmin
 from migration_app.admin.threads.actions import ACTIONS
 from migration_app.admin.threads.confirm_pages import act_view, lead_to_confirm
-from migration_app.admin.threads.review import review_context
+from migration_app.admin.threads.thread_page import thread_context
 from migration_app.index_walks import Window
 from migration_app.models import Thread
 from migration_app.threads.selections import (
@@ -194,7 +194,7 @@ class ThreadAdmin(RowPageAdmin[Thread]):
             "threads/thread.html",
             title=thread.thread_id,
             obj=thread,
-            **review_context(request, thread),
+            **thread_context(request, thread),
         )
 
 

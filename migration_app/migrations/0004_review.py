@@ -42,7 +42,7 @@ DROP FUNCTION console_keep_review_case();
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('migration_app', '0002_batch_results'),
+        ('migration_app', '0003_flows'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -1,0 +1,1 @@
+"""The review queue's pages: groups, the threads of a group, one thread beside what was read, decisions."""
