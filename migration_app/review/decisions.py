@@ -15,9 +15,9 @@ from django.db import transaction
 from migration_app.batches.batches import batch_create, batch_prepare_piece
 from migration_app.batches.kinds import BATCH_KINDS, BatchKind, kinds_that_take
 from migration_app.contracts import Actor, Policies, policies_as_dict
-from migration_app.models import Batch, Conversation, ReviewCase, Thread
+from migration_app.models import Batch, Conversation, ReviewCase
 from migration_app.review.queue import QueueFilter, queue_selection
-from migration_app.review.reasons import Reason, Shape, reason_of
+from migration_app.review.reasons import REASONS, Reason, Shape, reason_of
 from migration_app.threads.plans import PlanLostError, conversation_policies
 from migration_app.threads.selections import selection_of_pks
 
@@ -48,6 +48,8 @@ def case_offers(case: ReviewCase, shape: Shape, may: Callable[[str], bool]) -> l
     if K.VERIFY in taking:
         taking.discard(K.RETRY)  # everything was sent: a retry would only read it back, too
     reason = reason_of(case.code)
+    if conversation is not None and conversation.state == Conversation.State.DELETING:
+        reason = REASONS["rollback_begun"]  # whatever ended the roll back: there is nothing else to do
     return [_offer(reason, kind, may) for kind in reason.ordered(shape) if kind in taking]
 
 
@@ -108,8 +110,3 @@ def _settings(kind: str, thread_pk: int) -> dict[str, Any]:
 def approvals_waiting(case: ReviewCase) -> list[Batch]:
     """Batches for this thread alone that wait for a second person."""
     return list(Batch.objects.filter(state=Batch.State.WAITING, filter={"ids": [case.pk]}))
-
-
-def thread_of(case: ReviewCase) -> Thread:
-    """The thread with what its page and its plan need."""
-    return Thread.objects.select_related("assistant", "batch").get(pk=case.pk)
