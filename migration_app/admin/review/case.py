@@ -7,13 +7,14 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.http import urlencode
 
 from migration_app.admin.base.actors import actor_of
+from migration_app.admin.base.addresses import BACK
 from migration_app.admin.base.badges import thread_badge
 from migration_app.admin.base.rendering import Sight, pretty_json
 from migration_app.admin.review.columns import Columns, columns_of
 from migration_app.admin.review.forms import AssignForm, DecisionForm, FilterForm
+from migration_app.admin.threads.confirm_pages import action_url
 from migration_app.audit.trail import audit_record
 from migration_app.conversion.comparison.word_diff import TextDiff, text_diff
 from migration_app.models import Batch, Conversation, ReviewCase, ReviewReading, Thread
@@ -130,14 +131,15 @@ def _offer_rows(case: ReviewCase, offers: list[Offer], query: str) -> list[dict[
 
 
 def _offer_row(case: ReviewCase, offer: Offer, query: str, keys: list[str]) -> dict[str, Any]:
-    confirm = urlencode({"thread_id__exact": case.thread.thread_id})
+    back = reverse("review_case", args=[case.pk]) + query
     return {
         "kind": offer.kind,
         "consequence": offer.consequence,
         "is_permitted": offer.is_permitted,
         "keys": keys,
+        "is_main": "a" in keys,
         "url": reverse("review_decide", args=[case.pk, offer.kind.name]) + query,
-        "confirm_url": f"{reverse('admin:migration_app_thread_act', args=[offer.kind.name])}?{confirm}",
+        "confirm_url": action_url(offer.kind.name, {"thread_id__exact": case.thread.thread_id, BACK: back}),
     }
 
 

@@ -12,11 +12,13 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_POST
 
 from migration_app.admin.base.actors import actor_of
+from migration_app.admin.base.addresses import BACK
 from migration_app.admin.base.pages import console_page
 from migration_app.admin.batches.confirm import confirm_context
 from migration_app.admin.batches.forms import ConfirmForm
 from migration_app.admin.review.case import case_context, case_filter, standard_template
 from migration_app.admin.review.forms import AssignForm, DecisionForm, FilterForm
+from migration_app.admin.threads.confirm_pages import action_url
 from migration_app.batches.kinds import BATCH_KINDS
 from migration_app.contracts import Policies
 from migration_app.counters import tally_lines, tally_sums
@@ -267,11 +269,11 @@ def decide_group_view(request: HttpRequest, kind: str) -> HttpResponse:
         _say(request, batch, f"{action.title}: {reason.title}")
         return HttpResponseRedirect(reverse("admin:migration_app_batch_change", args=[batch.pk]))
     selection, is_cut = queue_selection(chosen)
-    figures = confirm_context(action, selection, Policies(), ConfirmForm(action=action))
-    filters = selection.get("filters")
-    confirm = (
-        f"{reverse('admin:migration_app_thread_act', args=[kind])}?{urlencode(filters)}" if filters else ""
+    figures = confirm_context(
+        action, selection, Policies(), ConfirmForm(action=action), actor=actor_of(request)
     )
+    filters = selection.get("filters")
+    confirm = action_url(kind, {**filters, BACK: back}) if filters else ""
     return console_page(
         request,
         "review/decide_group.html",

@@ -275,7 +275,7 @@ def thread_to_review(
     entry: Entry,
     conversation: Conversation | None,
     review: NeedsReviewError,
-    reading: Reading | None,
+    reading: Reading | None = None,
 ) -> None:
     """Hand the thread to a person, with what was read; a conversation that was verified no longer is."""
     if reading is not None:

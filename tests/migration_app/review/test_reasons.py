@@ -25,7 +25,7 @@ RAISED = {"NeedsReviewError", "InDoubtError", "in_doubt"}
 """What the engine sends a thread to review with; the last takes its code by keyword."""
 
 
-def codes_in(path: Path) -> Iterator[str]:
+def codes_in(path: Path) -> Iterator[object]:
     """Codes of a module: literal first arguments, ``code=`` of any call, and what is assigned to a ``code``."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call):

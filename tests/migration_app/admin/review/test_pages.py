@@ -1,0 +1,299 @@
+"""The pages of the review queue, as each role sees them, and what their buttons do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.urls import reverse
+from django.utils import timezone
+
+from migration_app.engine.reading import Reading
+from migration_app.models import AuditEvent, Batch, Chunk, ReviewCase, ReviewReading, Thread
+from tests.migration_app.admin.conftest import HOSTILE, LogIn, MakeThread
+from tests.migration_app.admin.estate import conversation_made
+from tests.migration_app.review.conftest import InReview
+
+QUEUE = "/admin/review/"
+
+
+def page_url(thread: Thread | ReviewCase, query: str = "") -> str:
+    return reverse("review_case", args=[thread.pk]) + query
+
+
+@pytest.fixture
+def differing(make_thread: MakeThread) -> Callable[..., Thread]:
+    """Make a thread in review whose conversation was read: these texts are at the target."""
+
+    def make(
+        *texts: str, planned: tuple[str, ...] = ("one", "two", "three"), code: str = "difference"
+    ) -> Thread:
+        thread = make_thread(*planned, status="needs_review", error_code=code)
+        conversation = conversation_made(thread=thread, state="complete", item_count=len(planned))
+        Chunk.objects.create(
+            conversation=conversation,
+            sequence=0,
+            first_item=0,
+            item_count=len(planned),
+            digest="",
+            source_ids=[],
+            item_ids=[],
+            state="appended",
+        )
+        reading = Reading(conversation.conversation_id)
+        roles = {0: ("user", "input_text"), 1: ("assistant", "output_text")}
+        reading.see(
+            [
+                {
+                    "type": "message",
+                    "id": f"msg_t{place}",
+                    "role": roles[place % 2][0],
+                    "content": [{"type": roles[place % 2][1], "text": text}],
+                }
+                for place, text in enumerate(texts)
+            ]
+        )
+        ReviewReading.objects.create(
+            thread=thread,
+            state="finished",
+            created_by_name="worker",
+            read_at=timezone.now(),
+            **reading.packed(),
+        )
+        return thread
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "address", [QUEUE, f"{QUEUE}?code=difference", f"{QUEUE}1/", f"{QUEUE}decide/accept/?code=x"]
+)
+def test_strangers_sign_in_and_people_without_a_role_see_nothing(address: str, log_in: LogIn) -> None:
+    assert log_in("anonymous").get(address).status_code == 302
+    assert log_in("newcomer").get(address).status_code == 403
+
+
+def test_a_viewer_sees_the_queue_and_can_do_nothing(log_in: LogIn, in_review: InReview) -> None:
+    case, client = in_review("difference"), log_in("viewer")
+    page = client.get(QUEUE).content.decode()
+    assert "Conversation differs" in page
+    assert "Assign next" not in page
+    assert client.get(page_url(case)).status_code == 200
+    for address in (
+        reverse("review_take") + "?code=difference",
+        reverse("review_decide", args=[case.pk, "verify"]),
+        reverse("review_assign", args=[case.pk]),
+        reverse("review_read", args=[case.pk]),
+    ):
+        assert client.post(address).status_code == 403
+        assert client.get(address).status_code == 405
+    assert client.get(reverse("review_decide_group", args=["accept"]) + "?code=difference").status_code == 403
+
+
+def test_groups_are_shown_by_section_and_growth_apart_from_differences(
+    log_in: LogIn, in_review: InReview
+) -> None:
+    for code in ("difference", "source_grown", "accepted_source_grown", "not_deleted"):
+        in_review(code)
+    sections = log_in("viewer").get(QUEUE).context["sections"]
+    assert [[row["group"].reason.code for row in section["groups"]] for section in sections] == [
+        ["difference"],
+        ["accepted_source_grown", "source_grown"],
+        ["not_deleted"],
+    ]
+
+
+def test_an_address_with_a_reason_shows_its_threads_oldest_first(log_in: LogIn, in_review: InReview) -> None:
+    young, old = in_review("difference", hours=1), in_review("difference", hours=9)
+    in_review("source_grown")
+    response = log_in("viewer").get(QUEUE, {"code": "difference"})
+    assert [case.pk for case, _url in response.context["cases"]] == [old.pk, young.pk]
+
+
+def test_filters_that_mean_nothing_are_said_and_shown_again(log_in: LogIn) -> None:
+    response = log_in("viewer").get(QUEUE, {"assistant": "nobody knows", "batch": "x", "who": "17"})
+    assert response.status_code == 400
+    assert "There is no assistant with this id or name." in response.content.decode()
+
+
+def test_failed_and_blocked_threads_lead_to_their_lists(log_in: LogIn, make_thread: MakeThread) -> None:
+    make_thread("hi", status="failed", error_code="rate_limited")
+    page = log_in("viewer").get(QUEUE).content.decode()
+    assert "status__exact=failed&amp;error_code__exact=rate_limited" in page
+
+
+def test_the_queue_takes_no_more_queries_for_many_threads(
+    log_in: LogIn, in_review: InReview, django_assert_max_num_queries: Callable[[int], Any]
+) -> None:
+    client = log_in("operator")
+    for _ in range(30):
+        in_review("difference")
+    with django_assert_max_num_queries(16):
+        client.get(QUEUE, {"code": "difference"})
+
+
+def test_three_columns_show_what_differs_within_the_text(
+    log_in: LogIn, differing: Callable[..., Thread]
+) -> None:
+    thread = differing("one", "two but other", "three", planned=("one", "two", "three"))
+    response = log_in("operator").get(page_url(thread))
+    rows = [row for stretch in response.context["compared"].columns.stretches for row in stretch.rows]
+    assert [(row.state, row.difference) for row in rows] == [("equal", 0), ("changed", 1), ("equal", 0)]
+    assert "<ins>" in response.content.decode()
+    assert rows[1].source.parts[0].text == "two"
+
+
+def test_without_the_permission_the_columns_have_no_content(
+    log_in: LogIn, differing: Callable[..., Thread]
+) -> None:
+    thread = differing("one", "a secret answer", "three", planned=("one", "the secret plan", "three"))
+    page = log_in("viewer").get(page_url(thread)).content.decode()
+    assert "secret" not in page
+    assert "not their content" in page
+    assert "1 difference" in page
+    assert not AuditEvent.objects.exists()
+
+
+def test_each_view_of_content_is_audited(log_in: LogIn, differing: Callable[..., Thread]) -> None:
+    thread = differing("one", "two", "3")
+    log_in("operator").get(page_url(thread))
+    event = AuditEvent.objects.get()
+    assert (event.verb, event.subject_id, event.reason) == (
+        "thread.content_viewed",
+        thread.thread_id,
+        "review, items 1–3",
+    )
+
+
+def test_hostile_content_of_the_target_is_harmless(log_in: LogIn, differing: Callable[..., Thread]) -> None:
+    page = log_in("operator").get(page_url(differing("one", HOSTILE, HOSTILE, HOSTILE))).content.decode()
+    assert "<script>alert(" not in page
+    assert "<img" not in page
+
+
+@pytest.mark.parametrize(
+    ("texts", "kinds"),
+    [
+        (("one", "two", "three", "more"), ["accept", "remigrate", "verify", "exclude"]),
+        (("one", "other", "three"), ["remigrate", "verify", "exclude"]),
+        (("one", "two"), ["remigrate", "verify", "exclude"]),
+        (("one", "two", "three"), ["verify", "remigrate", "accept", "exclude"]),
+    ],
+    ids=["continued", "changed", "missing", "equal by now"],
+)
+def test_the_recommended_action_follows_what_was_read(
+    texts: tuple[str, ...], kinds: list[str], log_in: LogIn, differing: Callable[..., Thread]
+) -> None:
+    offers = log_in("superuser").get(page_url(differing(*texts))).context["offers"]
+    assert [offer["kind"].name for offer in offers if offer["kind"].name != "rollback"] == kinds
+
+
+def test_nothing_is_offered_to_roll_back_where_nothing_was_sent(
+    log_in: LogIn, make_thread: MakeThread
+) -> None:
+    thread = make_thread("hi", status="needs_review", error_code="started_over_too_often")
+    offers = log_in("superuser").get(page_url(thread)).context["offers"]
+    assert [offer["kind"].name for offer in offers] == ["retry", "exclude"]
+
+
+def test_deciding_starts_a_batch_and_opens_the_next(log_in: LogIn, differing: Callable[..., Thread]) -> None:
+    first, second = (differing("one", "two", "three", "more") for _ in range(2))
+    client = log_in("operator")
+    url = reverse("review_decide", args=[first.pk, "accept"]) + "?code=difference"
+    response = client.post(url, {"text": "Ada said so."})
+    assert response["Location"] == page_url(second, "?code=difference")
+    batch = Batch.objects.get()
+    assert (batch.kind, batch.filter, batch.created_by_name) == ("accept", {"ids": [first.pk]}, "operator")
+    assert batch.reason.endswith("wanted. Ada said so.")
+    assert Thread.objects.get(pk=first.pk).pending_work == "accept"
+    response = client.post(reverse("review_decide", args=[second.pk, "accept"]) + "?code=difference")
+    assert response["Location"] == QUEUE
+
+
+def test_what_changes_the_mapping_or_deletes_must_be_confirmed(
+    log_in: LogIn, differing: Callable[..., Thread]
+) -> None:
+    thread, client = differing("one", "other"), log_in("operator")
+    url = reverse("review_decide", args=[thread.pk, "remigrate"])
+    client.post(url)
+    assert not Batch.objects.exists()
+    client.post(url, {"confirmed": "1"})
+    assert Batch.objects.get().settings["policies"]
+
+
+def test_an_action_needs_its_own_permission_too(log_in: LogIn, differing: Callable[..., Thread]) -> None:
+    thread = differing("one")
+    response = log_in("operator").post(
+        reverse("review_decide", args=[thread.pk, "rollback"]), {"confirmed": "1"}
+    )
+    assert response.status_code == 403
+
+
+def test_a_thread_that_somebody_has_decided_about_says_so(
+    log_in: LogIn, differing: Callable[..., Thread]
+) -> None:
+    thread, client = differing("one", "two", "three", "more"), log_in("operator")
+    url = reverse("review_decide", args=[thread.pk, "accept"])
+    client.post(url)
+    client.post(url)
+    assert Batch.objects.count() == 1
+    page = client.get(page_url(thread)).content.decode()
+    assert "It is decided" in page
+    Thread.objects.filter(pk=thread.pk).update(status="verified", pending_work="")
+    assert (
+        client.get(page_url(thread), follow=True)
+        .redirect_chain[-1][0]
+        .endswith(f"/thread/{thread.pk}/change/")
+    )
+    assert client.post(url, follow=True).status_code == 200
+
+
+def test_a_thread_is_taken_assigned_and_released(
+    log_in: LogIn, in_review: InReview, reviewer: Callable[[str], User]
+) -> None:
+    bea, case, client = reviewer("bea"), in_review(), log_in("operator")
+    url = reverse("review_assign", args=[case.pk])
+    client.post(url, {"person": bea.pk})
+    assert ReviewCase.objects.get().person == bea
+    client.post(url, {"person": "", "seen": bea.pk})
+    assert ReviewCase.objects.get().person is None
+    client.post(reverse("review_take") + "?code=difference")
+    assert ReviewCase.objects.get().person == User.objects.get(username="operator")
+    page = client.get(QUEUE, {"code": "difference", "who": "me"})
+    assert [found.pk for found, _url in page.context["cases"]] == [case.pk]
+
+
+def test_a_decision_about_a_group_shows_sum_and_consequence_first(
+    log_in: LogIn, differing: Callable[..., Thread]
+) -> None:
+    for _ in range(3):
+        differing("one", "two", "three", "more")
+    differing("one", code="plan_changed")
+    client = log_in("operator")
+    url = reverse("review_decide_group", args=["accept"]) + "?code=difference"
+    response = client.get(url)
+    assert response.context["taken"] == 3
+    assert "Nothing is sent." in response.content.decode()
+    assert not Batch.objects.exists()
+    response = client.post(url, {"template": "application_continued"})
+    batch = Batch.objects.get()
+    assert response["Location"].endswith(f"/batch/{batch.pk}/change/")
+    assert batch.filter["filters"] == {"status__exact": "needs_review", "error_code__exact": "difference"}
+    assert batch.state == "preparing"
+
+
+def test_read_again_asks_a_worker(log_in: LogIn, differing: Callable[..., Thread]) -> None:
+    thread, client = differing("one"), log_in("operator")
+    client.post(reverse("review_read", args=[thread.pk]))
+    assert ReviewReading.objects.get().state == "queued"
+    page = client.get(page_url(thread))
+    assert page.context["is_reading"]
+    assert "A worker is to read" in page.content.decode()
+
+
+def test_the_thread_page_leads_to_the_review(log_in: LogIn, differing: Callable[..., Thread]) -> None:
+    thread, client = differing("one"), log_in("viewer")
+    page = client.get(reverse("admin:migration_app_thread_change", args=[thread.pk])).content.decode()
+    assert f'href="{page_url(thread)}"' in page
