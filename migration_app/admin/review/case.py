@@ -11,6 +11,7 @@ from django.urls import reverse
 from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.addresses import BACK
 from migration_app.admin.base.badges import thread_badge
+from migration_app.admin.base.live import Live
 from migration_app.admin.base.rendering import Sight, pretty_json
 from migration_app.admin.review.columns import Columns, columns_of
 from migration_app.admin.review.forms import AssignForm, DecisionForm, FilterForm
@@ -86,8 +87,7 @@ def case_context(request: HttpRequest, case: ReviewCase, form: FilterForm) -> di
         "assign_url": reverse("review_assign", args=[case.pk]) + query,
         "read_url": reverse("review_read", args=[case.pk]) + query,
         "is_mine": case.person_id == request.user.pk,
-        "reading": reading,
-        "is_reading": reading is not None and reading.state in (READING_STATE.QUEUED, READING_STATE.RUNNING),
+        **reading_context(case.pk, reading, query),
         "may_read": conversation is not None and bool(conversation.conversation_id),
         "compared": compared,
         "shape_text": _SHAPES.get(shape, ""),
@@ -101,6 +101,19 @@ _SHAPES: dict[Shape, str] = {
     "changed": "Items that were sent are not as they were sent.",
     "gone": "The target did not know the conversation.",
 }
+
+
+def reading_context(pk: int, reading: ReviewReading | None, query: str) -> dict[str, Any]:
+    """What the live part of the page shows: whether a worker is to read, or reads."""
+    is_reading = reading is not None and reading.state in (READING_STATE.QUEUED, READING_STATE.RUNNING)
+    return {
+        "reading": reading,
+        "is_reading": is_reading,
+        "case_url": _case_url(pk, query),
+        "live": Live(
+            "reading-state", reverse("review_reading", args=[pk]) + query, is_open=is_reading, seconds=2
+        ),
+    }
 
 
 def _case_url(pk: int | None, query: str) -> str:

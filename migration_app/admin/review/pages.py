@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_POST
@@ -16,7 +17,7 @@ from migration_app.admin.base.addresses import BACK
 from migration_app.admin.base.pages import console_page
 from migration_app.admin.batches.confirm import confirm_context
 from migration_app.admin.batches.forms import ConfirmForm
-from migration_app.admin.review.case import case_context, case_filter, standard_template
+from migration_app.admin.review.case import case_context, case_filter, reading_context, standard_template
 from migration_app.admin.review.forms import AssignForm, DecisionForm, FilterForm
 from migration_app.admin.threads.confirm_pages import action_url
 from migration_app.batches.kinds import BATCH_KINDS
@@ -24,7 +25,7 @@ from migration_app.contracts import Policies
 from migration_app.counters import tally_lines, tally_sums
 from migration_app.engine.tasks import BATCH_TASK
 from migration_app.jobs import enqueue
-from migration_app.models import Batch, ReviewCase, Thread
+from migration_app.models import Batch, ReviewCase, ReviewReading, Thread
 from migration_app.review.assignments import (
     AT_ONCE,
     PERMISSION,
@@ -235,6 +236,13 @@ def read_view(request: HttpRequest, pk: int) -> HttpResponse:
     except ReadingRefusedError as error:
         messages.error(request, str(error))
     return HttpResponseRedirect(reverse("review_case", args=[pk]) + form.query())
+
+
+def reading_view(request: HttpRequest, pk: int) -> HttpResponse:
+    """GET: the live part of a thread's page. It shows no content, so it writes no audit row."""
+    reading = ReviewReading.objects.filter(pk=pk).first()
+    context = reading_context(pk, reading, FilterForm(request).query())
+    return TemplateResponse(request, "migration_app/review/reading_state.html", context)
 
 
 @require_POST

@@ -13,6 +13,7 @@ from migration_app.admin.review.pages import (
     first_view,
     queue_view,
     read_view,
+    reading_view,
     take_view,
 )
 
@@ -24,5 +25,6 @@ urlpatterns = [
     path("<int:pk>/", console_view(case_view), name="review_case"),
     path("<int:pk>/decide/<slug:kind>/", console_view(decide_view), name="review_decide"),
     path("<int:pk>/assign/", console_view(assign_view), name="review_assign"),
+    path("<int:pk>/reading/", console_view(reading_view), name="review_reading"),
     path("<int:pk>/read/", console_view(read_view), name="review_read"),
 ]

@@ -28,6 +28,12 @@
     to.focus({ preventScroll: true });
   }
 
+  // What was read is shown by the page itself; a person who types a reason reloads it by the link.
+  function readingDone(page) {
+    const isTyped = [...page.querySelectorAll("form input[type=text]")].some((field) => field.value !== field.defaultValue);
+    if (page.querySelector("[data-reading-done]") && !isTyped) window.location.reload();
+  }
+
   function listen(page) {
     page.addEventListener("click", (event) => {
       const button = event.target.closest("[data-opens], [data-closes], [data-step]");
@@ -54,6 +60,7 @@
     window.addEventListener("pageshow", () => {
       for (const form of page.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
     });
+    document.addEventListener("htmx:afterSettle", () => readingDone(page));
     const first = page.querySelector("[data-difference]");
     if (first) first.classList.add("mc-here");
   }

@@ -290,7 +290,9 @@ def test_read_again_asks_a_worker(log_in: LogIn, differing: Callable[..., Thread
     assert ReviewReading.objects.get().state == "queued"
     page = client.get(page_url(thread))
     assert page.context["is_reading"]
-    assert "A worker is to read" in page.content.decode()
+    assert "waits for a worker to read it" in page.content.decode()
+    state = client.get(reverse("review_reading", args=[thread.pk])).content.decode()
+    assert 'data-live="open"' in state
 
 
 def test_the_thread_page_leads_to_the_review(log_in: LogIn, differing: Callable[..., Thread]) -> None:

@@ -42,7 +42,7 @@ DROP FUNCTION console_keep_review_case();
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('migration_app', '0003_flows'),
+        ('migration_app', '0004_operation'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
