@@ -19,7 +19,9 @@ from migration_app.statements import statements_of
 RECENT = dt.timedelta(minutes=5)
 """How far back a rate reaches, besides the minute that has just begun."""
 
-_TODAY = dt.timedelta(hours=24)
+TODAY = dt.timedelta(hours=24)
+"""The hours whose work makes today's rate."""
+
 _SHORTEST = 1.0
 """Seconds of work: fewer say nothing about a rate."""
 
@@ -87,7 +89,7 @@ def estimated_duration(calls: int) -> dt.timedelta | None:
 
 def calls_a_minute() -> float | None:
     """Today's rate of calls; see ``estimated_duration``."""
-    rate = estate_rate(_TODAY)
+    rate = estate_rate(TODAY)
     limit = settings.TARGET_REQUESTS_PER_MINUTE or None
     if rate is None or rate.calls <= 0:
         return float(limit) if limit else None

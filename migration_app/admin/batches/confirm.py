@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpResponseBase
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import urlencode
 
 from migration_app.admin.base.badges import (
@@ -36,7 +37,7 @@ from migration_app.batches.preflight_report import (
     preflight_rows,
     sample_text,
 )
-from migration_app.batches.rates import calls_a_minute, estimated_duration
+from migration_app.batches.rates import TODAY, calls_a_minute, estate_rate, estimated_duration
 from migration_app.contracts import Actor, Policies
 from migration_app.conversion.policies import POLICY_TEXTS
 from migration_app.threads.plans import policies_summary
@@ -141,7 +142,11 @@ def _duplicates(action: ThreadAction, selection: Mapping[str, Any]) -> dict[str,
     return {
         "known": newest_alike(action.name, selection),
         "alike": [
-            {"batch": batch, "url": reverse("admin:migration_app_batch_change", args=[batch.pk])}
+            {
+                "batch": batch,
+                "url": reverse("admin:migration_app_batch_change", args=[batch.pk]),
+                "ago": duration_text(timezone.now() - batch.created_at),
+            }
             for batch in batches_alike(action.name, selection).filter(state__in=OPEN)[:_ALIKE_SHOWN]
         ],
     }
@@ -171,7 +176,8 @@ def _time(kind: BatchKind, preflight: Preflight) -> dict[str, Any]:
         )
     else:
         about = "About" if preflight.counted else "At least"
-        text = f"{about} {duration_text(takes)} at today's rate of {rate:,.0f} calls a minute."
+        source = "today's rate" if estate_rate(TODAY) else "the target's limit, for want of a rate of today,"
+        text = f"{about} {duration_text(takes)} at {source} of {rate:,.0f} calls a minute."
     return {"duration": text, "calls": min(calls, _LONGEST_CALLS) if preflight.counted else None}
 
 

@@ -103,7 +103,9 @@ class _PolicySelect(Select):
     """A policy's choices; the page's script shows what the chosen one means."""
 
     def __init__(self, texts: Mapping[str, str]) -> None:
-        super().__init__({"class": "mc-select", "form": _CONFIRM_FORM, "data-policy": ""})
+        # On Back the browser must not put another choice beside the figures of this one.
+        attrs = {"class": "mc-select", "form": _CONFIRM_FORM, "data-policy": "", "autocomplete": "off"}
+        super().__init__(attrs)
         self._texts = texts
 
     def create_option(self, *args: Any, **options: Any) -> dict[str, Any]:

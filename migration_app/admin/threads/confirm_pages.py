@@ -15,7 +15,6 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.timesince import timesince
 
 from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.addresses import (
@@ -28,6 +27,7 @@ from migration_app.admin.base.addresses import (
     filters_of_address,
 )
 from migration_app.admin.base.downloads import streamed_csv
+from migration_app.admin.base.durations import duration_text
 from migration_app.admin.base.model_admin import ReadOnlyAdmin, row_key
 from migration_app.admin.base.selections import THREADS, selection_of_address
 from migration_app.admin.base.workers import workers_state
@@ -223,10 +223,11 @@ def _start(asked: _Asked, kind: BatchKind, form: ConfirmForm) -> HttpResponse:
 
 
 def _started_before(request: HttpRequest, first: Batch) -> HttpResponse:
+    ago = duration_text(timezone.now() - first.created_at)
     messages.warning(
         request,
-        f"Nothing was started: batch {first.pk}, started by {first.created_by_name} {timesince(first.created_at)} ago, "
-        "already does this. To start another one all the same, open the confirm page again.",
+        f"Nothing was started: batch {first.pk}, started by {first.created_by_name} {ago} ago, already does this. "
+        "To start another one all the same, open the confirm page again.",
     )
     return HttpResponseRedirect(_batch_url(first))
 

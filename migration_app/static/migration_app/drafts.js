@@ -89,14 +89,13 @@
     filling = false;
   }
 
-  function restore(form) {
+  function restore(form, { quietly }) {
     const draft = read(keyOf(form));
     if (!draft) return;
     for (const [place, field] of placed(form)) {
       if (place in draft.fields && draft.fields[place] !== valueOf(field)) fill(field, draft.fields[place]);
     }
-    const differs = fieldsOf(form).some(isChanged);
-    if (differs) form.prepend(note(form, draft.file));
+    if (!quietly && fieldsOf(form).some(isChanged)) form.prepend(note(form, draft.file));
     keep(form);
   }
 
@@ -126,10 +125,10 @@
       || fieldsOf(form).some((field) => "policy" in field.dataset && isChanged(field));
   }
 
-  function attach(form) {
+  function attach(form, options) {
     if (attached.has(form) || form.querySelector("input[type=password]")) return;
     attached.add(form);
-    restore(form);
+    restore(form, options);
     let waiting = 0;
     const soon = () => {
       window.clearTimeout(waiting);
@@ -153,8 +152,8 @@
     }
   }
 
-  function attachAll(root) {
-    for (const form of root.querySelectorAll("form.mc-form[method=post], form[data-draft]")) attach(form);
+  function attachAll(root, options = {}) {
+    for (const form of root.querySelectorAll("form.mc-form[method=post], form[data-draft]")) attach(form, options);
   }
 
   // What was sent from this tab before this page came: it has arrived, unless this page says otherwise.
@@ -178,7 +177,8 @@
     settle();
     attachAll(document);
     document.getElementById("logout-form")?.addEventListener("submit", () => names().forEach(forget));
-    document.body.addEventListener("htmx:load", (event) => attachAll(event.target));
+    // A part of the page that was replaced while somebody typed: nobody needs to be told.
+    document.body.addEventListener("htmx:load", (event) => attachAll(event.target, { quietly: true }));
   });
   window.addEventListener("pageshow", () => { sending = false; });
 })();

@@ -244,7 +244,9 @@ def test_the_preflight_says_how_long_the_backfill_will_take_at_today_s_rate(
     settings.TARGET_REQUESTS_PER_MINUTE = 6
     page = client.get(confirm_url("preflight"))
     assert page.context["duration"].startswith("About 11 min")
-    assert "at today's rate of 6 calls a minute" in page.context["duration"]
+    assert (
+        "at the target's limit, for want of a rate of today, of 6 calls a minute" in page.context["duration"]
+    )
 
 
 def test_a_batch_keeps_the_estimate_that_its_page_showed(log_in: LogIn, settings: Settings) -> None:
