@@ -14,7 +14,6 @@ from django.http import (
     HttpResponse,
     HttpResponseBase,
     HttpResponseRedirect,
-    JsonResponse,
 )
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
@@ -26,9 +25,10 @@ from migration_app.admin.base.columns import badge_column, column, moment_column
 from migration_app.admin.base.downloads import csv_response
 from migration_app.admin.base.filters import choice_filter
 from migration_app.admin.base.forms import ConsoleForm
-from migration_app.admin.base.model_admin import ListButton, RowPageAdmin, progress_json
+from migration_app.admin.base.model_admin import ListButton
 from migration_app.admin.base.pagination import slice_of
 from migration_app.admin.base.rendering import bytes_text
+from migration_app.admin.base.task_pages import TaskPageAdmin, TaskProgress
 from migration_app.admin.base.workers import workers_state
 from migration_app.admin.imports.forms import CancelForm, UploadForm, too_large_text, upload_limit
 from migration_app.audit.trail import audit_record
@@ -88,7 +88,7 @@ def no_rejects_text(row: SourceImport) -> str:
 
 
 @admin.register(SourceImport)
-class SourceImportAdmin(RowPageAdmin[SourceImport]):
+class SourceImportAdmin(TaskPageAdmin[SourceImport]):
     """What came in by file."""
 
     list_display = (
@@ -107,18 +107,16 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
     )
     ordering = ("-id",)
     row_name = "import"
+    open_states = OPEN_STATES
     list_buttons = (
         ListButton("Import a file", "migration_app_sourceimport_upload", "upload_file", IMPORT, is_main=True),
     )
 
     def get_urls(self) -> list[URLPattern]:
-        """Add upload, progress and rejects."""
+        """Add the upload, rejects, and what can be done with an import."""
         wrap = self.admin_site.admin_view
         return [
             path("upload/", wrap(self.upload_view), name="migration_app_sourceimport_upload"),
-            path(
-                "<int:pk>/progress.json", wrap(self.progress_view), name="migration_app_sourceimport_progress"
-            ),
             path("<int:pk>/again/", wrap(self.again_view), name="migration_app_sourceimport_again"),
             path("<int:pk>/cancel/", wrap(self.cancel_view), name="migration_app_sourceimport_cancel"),
             path("<int:pk>/rejects.csv", wrap(self.rejects_view), name="migration_app_sourceimport_rejects"),
@@ -207,16 +205,10 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
 
     # --- one import -------------------------------------------------------------------------------
 
-    def progress_view(self, request: HttpRequest, pk: int) -> JsonResponse:
-        """Report the import's progress to the page's script."""
-        row = self.row_for(request, pk)
-        return progress_json(
-            is_open=row.state in OPEN_STATES,
-            state=row.state,
-            percent=import_percent(row),
-            text=import_progress_text(row),
-            counts=row.counts if isinstance(row.counts, dict) else {},
-        )
+    def task_progress(self, row: SourceImport) -> TaskProgress:
+        """How much of the file was read, and what was in it."""
+        counts = row.counts if isinstance(row.counts, dict) else {}
+        return TaskProgress(import_percent(row), import_progress_text(row), counts)
 
     def row_page(self, request: HttpRequest, row: SourceImport, /, **refused: ConsoleForm) -> HttpResponse:
         """Show an import. Rejected lines are content: seeing them writes an audit row."""
@@ -240,10 +232,7 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
             row=row,
             cancel_form=refused.get("cancel") or CancelForm(),
             state=progress_badge(row.state),
-            is_open=is_open,
-            percent=import_percent(row),
-            progress_text=import_progress_text(row),
-            progress_url=reverse("admin:migration_app_sourceimport_progress", args=[row.pk]),
+            **self.progress_context(row),
             again_url=reverse("admin:migration_app_sourceimport_again", args=[row.pk])
             if request.user.has_perm(IMPORT) and import_restartable(row)
             else "",
@@ -261,7 +250,6 @@ class SourceImportAdmin(RowPageAdmin[SourceImport]):
             rejects_not_kept=max(0, row.reject_count - rejects.total) if not is_open else 0,
             raws=[(reject, _raw_text(reject) if may_see else "") for reject in rejects.rows],
             may_see=may_see,
-            workers=workers_state() if is_open else None,
         )
 
     def again_view(self, request: HttpRequest, pk: int) -> HttpResponse:

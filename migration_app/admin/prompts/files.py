@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
@@ -27,7 +28,7 @@ from migration_app.prompts.files import (
     prompt_module,
     prompts_export,
 )
-from migration_app.prompts.imports import PromptFileError, prompts_import
+from migration_app.prompts.imports import ImportedFile, PromptFileError, prompts_import
 from migration_app.prompts.module import module_stems
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 EXPORT = "migration_app.export_prompts"
 CHANGE = "migration_app.change_prompt"
+_IMPORTED = "imported"
+"""What the person's last import made: in the session, so that its page can be reloaded without importing again."""
 
 
 def prompt_file_urls(admin: PromptAdmin) -> list[URLPattern]:
@@ -155,26 +158,31 @@ def _blocks(version: PromptVersion) -> list[dict[str, Any]]:
 
 
 def _import(admin: PromptAdmin, request: HttpRequest) -> HttpResponse:
-    """Show the form; POST: take edited files in, all or none."""
+    """Show the form, and what the last import made; POST: take edited files in, all or none."""
     if not (request.user.has_perm(CHANGE) and admin.has_view_permission(request)):
         raise PermissionDenied
-    imported = None
     form = PromptFilesForm(request.POST, request.FILES) if request.method == "POST" else PromptFilesForm()
     if form.is_valid():
         try:
             imported = prompts_import(files=form.contents(), author=actor_of(request))
         except PromptFileError as refused:
             form.add_error("files", f"{refused} Nothing was imported.")
-    slugs = [each.slug for each in imported or []]
+        else:
+            request.session[_IMPORTED] = [dataclasses.asdict(each) for each in imported]
+            return HttpResponseRedirect(f"{request.path}?{_IMPORTED}=1")
+    shown = _IMPORTED in request.GET and not form.is_bound
+    imported = [ImportedFile(**each) for each in request.session.get(_IMPORTED, [])] if shown else []
+    slugs = [each.slug for each in imported]
     pks = dict(Prompt.objects.filter(slug__in=slugs).values_list("slug", "pk"))
     return admin.page(
         request,
         "prompts/import.html",
+        http_status=400 if form.errors else 200,
         title="Import edited prompts",
         form=form,
-        imported=[(each, pks[each.slug]) for each in imported or []],
-        made=sum(each.version is not None for each in imported or []),
-        was_imported=imported is not None,
+        imported=[(each, pks[each.slug]) for each in imported if each.slug in pks],
+        made=sum(each.version is not None for each in imported),
+        was_imported=bool(imported),
         back_url=admin.list_url(),
     )
 

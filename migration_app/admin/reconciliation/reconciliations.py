@@ -14,7 +14,6 @@ from django.http import (
     HttpResponse,
     HttpResponseBase,
     HttpResponseRedirect,
-    JsonResponse,
 )
 from django.urls import URLPattern, path, reverse
 
@@ -25,8 +24,9 @@ from migration_app.admin.base.columns import badge_column, column, moment_column
 from migration_app.admin.base.downloads import csv_response
 from migration_app.admin.base.filters import choice_filter
 from migration_app.admin.base.forms import ConsoleForm, ReasonForm
-from migration_app.admin.base.model_admin import ListButton, RowPageAdmin, progress_json
+from migration_app.admin.base.model_admin import ListButton
 from migration_app.admin.base.pagination import slice_of
+from migration_app.admin.base.task_pages import TaskPageAdmin, TaskProgress
 from migration_app.admin.base.workers import workers_state
 from migration_app.admin.reconciliation.forms import StartForm
 from migration_app.audit.trail import audit_record
@@ -104,7 +104,8 @@ def nothing_found_text(row: Reconciliation) -> str:
     if row.state in OPEN_STATES:
         return "Nothing so far."
     if row.state != _S.FINISHED:
-        return f"Nothing so far: it was {row.get_state_display()} before its end. {checked_summary(row)}."
+        ended = "failed" if row.state == _S.FAILED else "was stopped"
+        return f"Nothing so far: it {ended} before its end. {checked_summary(row)}."
     skipped = totals(row)["skipped"]
     if not skipped:
         return "Nothing differs."
@@ -149,7 +150,7 @@ def _rebuild(_row: Reconciliation, actor: Actor, data: Mapping[str, Any]) -> str
 
 
 @admin.register(Reconciliation)
-class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
+class ReconciliationAdmin(TaskPageAdmin[Reconciliation]):
     """Compares the database with the target and the snapshots."""
 
     list_display = (
@@ -163,6 +164,7 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
     )
     list_filter = (choice_filter("state", "state", list(_S.choices)),)
     ordering = ("-id",)
+    open_states = OPEN_STATES
     acts: ClassVar[Mapping[str, Act]] = {
         "stop": Act(_stop, permissions=(RUN,)),
         "resume": Act(_resume, permissions=(RUN,)),
@@ -174,11 +176,10 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
     )
 
     def get_urls(self) -> list[URLPattern]:
-        """Add starting, progress, the download and the acts."""
+        """Add starting and the download."""
         wrap, name = self.admin_site.admin_view, "migration_app_reconciliation"
         return [
             path("start/", wrap(self.start_view), name=f"{name}_start"),
-            path("<int:pk>/progress.json", wrap(self.progress_view), name=f"{name}_progress"),
             path("<int:pk>/discrepancies.csv", wrap(self.csv_view), name=f"{name}_csv"),
             *super().get_urls(),
         ]
@@ -240,16 +241,9 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
 
     # --- one reconciliation -----------------------------------------------------------------------
 
-    def progress_view(self, request: HttpRequest, pk: int) -> JsonResponse:
-        """Report progress to the page's script."""
-        row = self.row_for(request, pk)
-        return progress_json(
-            is_open=row.state in OPEN_STATES,
-            state=row.state,
-            percent=reconciliation_percent(row),
-            text=reconciliation_summary(row),
-            counts=totals(row),
-        )
+    def task_progress(self, row: Reconciliation) -> TaskProgress:
+        """How far its checks are, and what they have found."""
+        return TaskProgress(reconciliation_percent(row), reconciliation_summary(row), totals(row))
 
     def row_page(self, request: HttpRequest, row: Reconciliation, /, **refused: ConsoleForm) -> HttpResponse:
         """Show what was checked and what was found."""
@@ -276,11 +270,7 @@ class ReconciliationAdmin(RowPageAdmin[Reconciliation]):
             rebuild_form=refused.get("rebuild") or RebuildForm(),
             state=state_badge(row),
             scope=scope_summary(row),
-            is_open=is_open,
-            workers=workers_state() if is_open else None,
-            percent=reconciliation_percent(row),
-            progress_text=reconciliation_summary(row),
-            progress_url=reverse("admin:migration_app_reconciliation_progress", args=[row.pk]),
+            **self.progress_context(row),
             totals=totals(row),
             checks=check_rows(row),
             kinds=[{"kind": kind, "badge": severity_badge(kind.severity)} for kind in kinds],

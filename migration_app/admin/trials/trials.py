@@ -15,7 +15,6 @@ from django.http import (
     HttpResponse,
     HttpResponseBase,
     HttpResponseRedirect,
-    JsonResponse,
 )
 from django.urls import URLPattern, path, reverse
 
@@ -25,8 +24,9 @@ from migration_app.admin.base.columns import badge_column, column, moment_column
 from migration_app.admin.base.downloads import csv_response
 from migration_app.admin.base.filters import choice_filter
 from migration_app.admin.base.forms import ConsoleForm
-from migration_app.admin.base.model_admin import ListButton, RowPageAdmin, progress_json
+from migration_app.admin.base.model_admin import ListButton
 from migration_app.admin.base.pagination import slice_of
+from migration_app.admin.base.task_pages import TaskPageAdmin, TaskProgress
 from migration_app.admin.base.workers import workers_state
 from migration_app.admin.trials.forms import BudgetForm, ConfirmForm, JudgeForm, RevealForm, StartForm
 from migration_app.admin.trials.pages import (
@@ -105,13 +105,14 @@ def _reveal(row: Trial, actor: Actor, data: Mapping[str, Any]) -> str:
 
 
 @admin.register(Trial)
-class TrialAdmin(RowPageAdmin[Trial]):
+class TrialAdmin(TaskPageAdmin[Trial]):
     """Prompt versions, tried out on real turns."""
 
     list_display = ("show_name", "show_state", "show_versions", "show_answers", "show_by", "show_created")
     list_filter = (choice_filter("state", "state", list(_S.choices)),)
     list_select_related = row_related = ("version_a__prompt", "version_b__prompt")
     row_name = "try-out"
+    open_states = OPEN
     ordering = ("-id",)
     acts: ClassVar[Mapping[str, Act]] = {
         "stop": Act(_stop, permissions=(TRY,)),
@@ -123,11 +124,10 @@ class TrialAdmin(RowPageAdmin[Trial]):
     list_buttons = (ListButton("Try a prompt out", f"{_NAME}_start", "experiment", TRY, is_main=True),)
 
     def get_urls(self) -> list[URLPattern]:
-        """Add starting, progress, acts, turns and the download."""
+        """Add starting, turns and the download."""
         wrap = self.admin_site.admin_view
         return [
             path("start/", wrap(self.start_view), name=f"{_NAME}_start"),
-            path("<int:pk>/progress.json", wrap(self.progress_view), name=f"{_NAME}_progress"),
             path("<int:pk>/verdicts.csv", wrap(self.csv_view), name=f"{_NAME}_csv"),
             path("<int:pk>/turns/<int:position>/", wrap(self.turn_view), name=f"{_NAME}_turn"),
             *super().get_urls(),
@@ -194,16 +194,9 @@ class TrialAdmin(RowPageAdmin[Trial]):
 
     # --- one try-out ------------------------------------------------------------------------------
 
-    def progress_view(self, request: HttpRequest, pk: int) -> JsonResponse:
-        """Report progress to the page's script."""
-        row = self.row_for(request, pk)
-        return progress_json(
-            is_open=row.state in OPEN,
-            state=row.state,
-            percent=trial_percent(row),
-            text=trial_progress_text(row),
-            counts=trial_counts(row),
-        )
+    def task_progress(self, row: Trial) -> TaskProgress:
+        """How many answers there are, and what they cost."""
+        return TaskProgress(trial_percent(row), trial_progress_text(row), trial_counts(row))
 
     def row_page(self, request: HttpRequest, row: Trial, /, **refused: ConsoleForm) -> HttpResponse:
         """Show what was asked, what it cost, and what is left to judge."""
@@ -223,11 +216,7 @@ class TrialAdmin(RowPageAdmin[Trial]):
             obj=row,
             row=row,
             state=state_badge(row),
-            is_open=row.state in OPEN,
-            workers=workers_state() if row.state in OPEN else None,
-            percent=trial_percent(row),
-            progress_text=trial_progress_text(row),
-            progress_url=reverse(f"admin:{_NAME}_progress", args=[row.pk]),
+            **self.progress_context(row),
             counts=trial_counts(row),
             estimated=trial_estimate(row),
             left_out=sorted(row.estimated.get("left_out", {}).items()),

@@ -249,7 +249,9 @@ def test_a_thread_that_the_engine_touched_while_it_was_read_is_not_judged(
         return answers
 
     monkeypatch.setattr(work, "_ask", ask_and_work)
-    assert found(run(apis)) == []
+    row = run(apis)
+    assert found(row) == []
+    assert (row.counts["target"]["looked"], row.counts["target"]["skipped"]) == (0, 1)
 
 
 def test_a_sample_reads_as_many_conversations_as_asked_for_spread_over_all(
@@ -445,6 +447,25 @@ def test_a_thread_that_has_grown_at_the_live_source_is_ahead_of_its_snapshot(
     row = run(apis, checks=["live"])
     assert found(row) == [("source_ahead", "thread_2"), ("source_gone", "thread_3")]
     assert totals(row)["looked"] == 3
+
+
+def test_a_snapshot_that_changed_while_the_source_was_asked_counts_as_skipped(
+    apis: Connections, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshotted_thread("thread_1")
+    sandbox.control.seed(source_objects("thread_1", 3))
+    sandbox.control.add_message("thread_1", "user", "one more")
+    ask = work._ask
+
+    def ask_and_work(*arguments: Any) -> Any:
+        answers = ask(*arguments)
+        Thread.objects.update(pending_work="snapshot", batch=BatchFactory.create())
+        return answers
+
+    monkeypatch.setattr(work, "_ask", ask_and_work)
+    row = run(apis, checks=["live"])
+    assert found(row) == []
+    assert (totals(row)["looked"], totals(row)["skipped"]) == (0, 1)
 
 
 def test_connections_are_opened_when_they_are_needed_and_closed(

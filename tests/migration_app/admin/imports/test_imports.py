@@ -112,6 +112,25 @@ def test_only_those_who_may_import_see_the_button(log_in: LogIn) -> None:
     assert UPLOAD.encode() not in log_in("viewer").get(url).content
 
 
+@pytest.mark.parametrize(
+    ("state", "rejects", "text"),
+    [
+        ("finished", 0, "Every line was read."),
+        ("finished", 2, "2 were rejected, and none of them is kept here."),
+        ("failed", 0, "None in the part that was read before the import failed."),
+        ("cancelled", 0, "None in the part that was read before the import was cancelled."),
+        ("running", 0, "None so far."),
+    ],
+)
+def test_only_an_import_that_was_read_to_its_end_says_that_every_line_was_read(
+    state: str, rejects: int, text: str, log_in: LogIn
+) -> None:
+    row = import_made(state=state, file_bytes=4_000, bytes_read=1_000, reject_count=rejects)
+    html = log_in("viewer").get(reverse("admin:migration_app_sourceimport_change", args=[row.pk]))
+    assert f'id="no-rejects">{text}<' in html.content.decode()
+    assert ("the rest is not" in html.content.decode()) == (state in ("failed", "cancelled"))
+
+
 def test_progress_tells_bytes_and_counts(log_in: LogIn) -> None:
     row = import_made(file_bytes=4_000, bytes_read=1_000, counts={"threads": 3}, reject_count=2)
     answer = log_in("viewer").get(reverse("admin:migration_app_sourceimport_progress", args=[row.pk])).json()

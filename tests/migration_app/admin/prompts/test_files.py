@@ -30,7 +30,8 @@ def download(version: PromptVersion, kind: str) -> str:
 
 
 def upload(client: Client, *files: tuple[str, bytes]) -> Any:
-    return client.post(IMPORT, {"files": [SimpleUploadedFile(name, content) for name, content in files]})
+    posted = {"files": [SimpleUploadedFile(name, content) for name, content in files]}
+    return client.post(IMPORT, posted, follow=True)
 
 
 def test_a_zip_holds_every_active_prompt_and_names_what_is_left_out(log_in: LogIn) -> None:
@@ -111,6 +112,7 @@ def test_edited_files_are_taken_in(log_in: LogIn) -> None:
     )
     assert b"1 new version" in response.content
     assert b"unchanged" in response.content
+    assert response.redirect_chain == [(f"{IMPORT}?imported=1", 302)]
     made = PromptVersion.objects.get(number=2)
     assert (made.spec["instructions"], made.author_name) == ("Be brief.\nBe fair.", "operator")
 
@@ -134,6 +136,7 @@ def test_others_may_neither_download_nor_import(role: str, status: int, log_in: 
     version = version_made(prompt_made())
     client = log_in(role)
     answers = [client.post(ZIP), client.post(download(version, "py")), client.get(IMPORT)]
-    answers.append(upload(client, ("kitchen_desk.py", prompt_module(version).replace(b"kind", b"fair"))))
+    edited = SimpleUploadedFile("kitchen_desk.py", prompt_module(version).replace(b"kind", b"fair"))
+    answers.append(client.post(IMPORT, {"files": [edited]}))
     assert [answer.status_code for answer in answers] == [status] * 4
     assert PromptVersion.objects.count() == 1

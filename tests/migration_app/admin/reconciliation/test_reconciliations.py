@@ -189,6 +189,39 @@ def test_progress_says_how_far_it_is(log_in: LogIn) -> None:
     assert (told["open"], told["percent"], told["counts"]["looked"]) == (True, 75, 50)
 
 
+@pytest.mark.parametrize(
+    ("state", "skipped", "text"),
+    [
+        ("finished", 0, "Nothing differs."),
+        (
+            "finished",
+            3,
+            "Nothing differs among what was checked: 50 rows checked, 3 skipped because work on them was",
+        ),
+        ("stopped", 0, "Nothing so far: it was stopped before its end. 50 rows checked."),
+        ("failed", 0, "Nothing so far: it failed before its end."),
+    ],
+)
+def test_nothing_found_says_of_how_much(state: str, skipped: int, text: str, log_in: LogIn) -> None:
+    row = RECONCILIATIONS.claim(reconciliation_create(checks=["records"], sample_size=None, actor=ADA).pk)
+    assert row is not None
+    step_record(row, checkpoint=Checkpoint("records", 50, (1, 50)), looked=Examined(50, (), skipped))
+    Reconciliation.objects.update(state=state)
+    client = log_in("viewer")
+    assert text in client.get(url(row)).content.decode()
+    listed = client.get(LIST).content.decode()
+    assert ("0 errors, 0 warnings, 3 skipped" in listed) == bool(skipped)
+
+
+def test_the_audit_trail_says_how_many_rows_a_reconciliation_skipped(db: None) -> None:
+    row = RECONCILIATIONS.claim(reconciliation_create(checks=["records"], sample_size=None, actor=ADA).pk)
+    assert row is not None
+    step_record(row, checkpoint=Checkpoint("records", 50, (1, 50)), looked=Examined(50, (), 3))
+    reconciliation_finish(row, actor=ADA)
+    said = AuditEvent.objects.get(verb="reconciliation.finished").reason
+    assert said.endswith("50 rows checked, 3 skipped because work on them was in progress")
+
+
 def test_the_csv_holds_every_discrepancy_and_is_told_the_audit_trail(log_in: LogIn) -> None:
     row = finished(missing(thread_made(thread_id="=1+1", status="verified")))
     client = log_in("viewer")

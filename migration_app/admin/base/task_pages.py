@@ -1,0 +1,64 @@
+"""Lists whose rows are tasks: the page of each shows its progress, and a script follows it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar, TypeVar
+
+from django.http import HttpRequest, JsonResponse
+from django.urls import URLPattern, path, reverse
+
+from migration_app.admin.base.model_admin import RowPageAdmin, progress_json
+from migration_app.admin.base.workers import workers_state
+from migration_app.models.task import Task
+
+T = TypeVar("T", bound=Task)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TaskProgress:
+    """How far a task is: a share of a hundred, the same in words, and the figures of its page by name."""
+
+    percent: int
+    text: str
+    counts: Mapping[str, Any]
+
+
+class TaskPageAdmin(RowPageAdmin[T]):
+    """A list of tasks of one kind."""
+
+    # States in which a worker may still change the row.
+    open_states: ClassVar[Collection[str]] = ()
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the progress."""
+        view = self.admin_site.admin_view(self.progress_view)
+        return [path("<int:pk>/progress.json", view, name=self._url_name("progress")), *super().get_urls()]
+
+    def task_progress(self, row: T) -> TaskProgress:
+        """How far the task is; each kind says how."""
+        raise NotImplementedError
+
+    def progress_view(self, request: HttpRequest, pk: int) -> JsonResponse:
+        """Report a task's progress to its page's script."""
+        row = self.row_for(request, pk)
+        progress = self.task_progress(row)
+        return progress_json(
+            is_open=row.state in self.open_states,
+            state=row.state,
+            percent=progress.percent,
+            text=progress.text,
+            counts=progress.counts,
+        )
+
+    def progress_context(self, row: T) -> dict[str, Any]:
+        """What the row's page shows of its progress, and whether workers are there to make any."""
+        is_open, progress = row.state in self.open_states, self.task_progress(row)
+        return {
+            "is_open": is_open,
+            "percent": progress.percent,
+            "progress_text": progress.text,
+            "progress_url": reverse(f"admin:{self._url_name('progress')}", args=[row.pk]),
+            "workers": workers_state() if is_open else None,
+        }
