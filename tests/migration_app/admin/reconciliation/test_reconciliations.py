@@ -174,7 +174,7 @@ def test_a_page_of_many_takes_as_many_queries_as_of_one(
 ) -> None:
     client = log_in("operator")
     row = finished(*(missing() for _ in range(60)))
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(12):
         found = client.get(url(row)).context["found"]
     assert len(found) == 50
 
@@ -297,7 +297,7 @@ def test_the_list_takes_as_many_queries_for_forty_rows_as_for_one(
     client = log_in("viewer")
     for _ in range(40):
         finished(missing())
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(12):
         page = client.get(LIST).content.decode()
     assert "1 errors, 0 warnings" in page
 
