@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Coroutine, Iterator
 from typing import Any, Protocol, TypeVar
 
+import django_rq
 import pytest
+from rq import SimpleWorker
 
 from migration_app.engine import behaviour
 from migration_app.gateways.connection import Connection, source_connection, target_connection
@@ -27,6 +29,20 @@ def run() -> Iterator[Run]:
     """Run coroutines of one test in one event loop, in which its connections live: ``run(call(target))``."""
     with asyncio.Runner() as runner:
         yield runner.run
+
+
+@pytest.fixture
+def queue(sandbox: RunningSandbox) -> Iterator[Any]:
+    """The default queue, empty before and after the test; its jobs speak to the sandbox."""
+    found = django_rq.get_queue("default")
+    found.connection.flushdb()
+    yield found
+    found.connection.flushdb()
+
+
+def work_off(queue: Any) -> None:
+    """Do the jobs that are in the queue, in this process."""
+    SimpleWorker([queue], connection=queue.connection).work(burst=True, logging_level="ERROR")
 
 
 @pytest.fixture

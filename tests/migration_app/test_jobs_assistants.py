@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
-import django_rq
 import pytest
 from pytest_django.fixtures import Settings
-from rq import SimpleWorker
 
 from migration_app import jobs
 from migration_app.contracts import Actor
@@ -18,20 +15,17 @@ from migration_app.prompts.assistant_checks import checks_request
 from migration_app.prompts.assistants import conversions_request
 from migration_app.prompts.tasks import ASSISTANT_CHECKS_TASK
 from tests.factories import AssistantFactory, SourceObjectFactory
+from tests.migration_app.conftest import work_off
 from tests.sandbox import RunningSandbox
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("queue")]
 
 ADA = Actor("ada")
 
 
 @pytest.fixture(autouse=True)
-def queue(sandbox: RunningSandbox, settings: Settings) -> Iterator[Any]:
+def live_source(sandbox: RunningSandbox, settings: Settings) -> None:
     settings.SOURCE_BASE_URL = sandbox.base_url
-    found = django_rq.get_queue("default")
-    found.connection.flushdb()
-    yield found
-    found.connection.flushdb()
 
 
 @pytest.fixture
@@ -42,10 +36,6 @@ def assistant() -> Assistant:
     )
     made: Assistant = AssistantFactory.create(assistant_id="asst_gone", source=source, status="snapshotted")
     return made
-
-
-def work_off(queue: Any) -> None:
-    SimpleWorker([queue], connection=queue.connection).work(burst=True, logging_level="ERROR")
 
 
 def test_an_assistant_that_the_source_has_no_more_is_said_to_be_gone(

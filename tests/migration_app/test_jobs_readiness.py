@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from typing import Any
 
-import django_rq
 import pytest
 from django.utils import timezone
-from rq import SimpleWorker
 
 from migration_app import jobs
 from migration_app.contracts import Actor
 from migration_app.models import AuditEvent, ReadinessCheck, TargetModel
 from migration_app.readiness.checks import CHECKS, check_request
 from migration_app.readiness.tasks import READINESS_TASK
-from tests.sandbox import RunningSandbox
+from tests.migration_app.conftest import work_off
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def queue(sandbox: RunningSandbox) -> Iterator[Any]:
-    found = django_rq.get_queue("default")
-    found.connection.flushdb()
-    yield found
-    found.connection.flushdb()
-
-
-def work_off(queue: Any) -> None:
-    SimpleWorker([queue], connection=queue.connection).work(burst=True, logging_level="ERROR")
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("queue")]
 
 
 def test_both_checks_go_through_the_queue_in_the_name_of_who_asked(queue: Any) -> None:

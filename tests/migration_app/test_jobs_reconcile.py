@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from typing import Any
 
-import django_rq
 import pytest
 from django.utils import timezone
 from pytest_django.fixtures import Settings
-from rq import SimpleWorker
 
 from migration_app import jobs
 from migration_app.models import AuditEvent, Reconciliation
@@ -18,22 +15,11 @@ from migration_app.reconciliation.records import reconciliation_create
 from migration_app.reconciliation.review import review_ask
 from migration_app.reconciliation.tasks import RECONCILIATION_TASK
 from tests.factories import BatchFactory
+from tests.migration_app.conftest import work_off
 from tests.migration_app.copied import ACTOR, copied_thread, delete_conversation
 from tests.sandbox import RunningSandbox
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def queue(sandbox: RunningSandbox) -> Iterator[Any]:
-    found = django_rq.get_queue("default")
-    found.connection.flushdb()
-    yield found
-    found.connection.flushdb()
-
-
-def work_off(queue: Any) -> None:
-    SimpleWorker([queue], connection=queue.connection).work(burst=True, logging_level="ERROR")
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("queue")]
 
 
 def asked() -> Reconciliation:
@@ -51,7 +37,7 @@ def test_a_reconciliation_goes_through_the_queue_in_the_name_of_who_asked(
     row.refresh_from_db()
     assert (row.state, row.discrepancies.get().code) == ("finished", "conversation_missing")
     event = AuditEvent.objects.get(verb="reconciliation.finished")
-    assert (event.actor, event.reason) == ("ada", "error: 1, warning: 0, information: 0")
+    assert (event.actor, event.reason) == ("ada", "error: 1, warning: 0, information: 0; 2 rows checked")
     assert event.job_id.startswith(f"reconcile-{row.pk}-")
 
 

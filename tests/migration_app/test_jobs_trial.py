@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import django_rq
 import pytest
-from rq import SimpleWorker
 
 from migration_app import jobs
 from migration_app.models import AuditEvent, Trial
 from migration_app.trials.tasks import TRIAL_TASK
+from tests.migration_app.conftest import work_off
 from tests.migration_app.trials.estate import nothing_left, plain_thread, trial_made
 from tests.sandbox import RunningSandbox
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def queue(sandbox: RunningSandbox) -> Iterator[Any]:
-    found = django_rq.get_queue("default")
-    found.connection.flushdb()
-    yield found
-    found.connection.flushdb()
-
-
-def work_off(queue: Any) -> None:
-    SimpleWorker([queue], connection=queue.connection).work(burst=True, logging_level="ERROR")
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("queue")]
 
 
 def test_one_goes_through_the_queue_in_the_name_of_who_asked(queue: Any, sandbox: RunningSandbox) -> None:

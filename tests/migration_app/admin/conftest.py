@@ -42,7 +42,7 @@ def no_static_files(settings: Settings) -> None:
 def nothing_undefined(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fail where a template of ours reads a name that it is not given: Django would leave the place empty."""
     undefined: set[str] = set()
-    resolved = Variable._resolve_lookup
+    resolved = Variable._resolve_lookup  # type: ignore[attr-defined]  # Django has no public hook here
 
     def resolve(variable: Variable, context: Context) -> Any:
         try:

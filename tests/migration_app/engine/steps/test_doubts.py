@@ -72,14 +72,19 @@ def grown_by(thread: Thread, numbers: range) -> Thread:
     return thread
 
 
-def test_what_is_not_there_may_still_arrive_so_the_thread_starts_over_in_a_fresh_conversation(
-    make_thread: MakeThread, sandbox: RunningSandbox
-) -> None:
-    sandbox.control.add_fault("reset_act_late", LOST, times=1, after=1, seconds=2.0)
+def arriving_late(make_thread: MakeThread, sandbox: RunningSandbox, *, seconds: float) -> tuple[Thread, str]:
+    """A thread whose second append arrives so much later, and its conversation's id."""
+    sandbox.control.add_fault("reset_act_late", LOST, times=1, after=1, seconds=seconds)
     thread = claim(start("backfill", make_thread(messages=45)))
     with pytest.raises(GatewayError):
         backfilled(thread)
-    doubtful = Conversation.objects.get().conversation_id
+    return thread, Conversation.objects.get().conversation_id
+
+
+def test_what_is_not_there_may_still_arrive_so_the_thread_starts_over_in_a_fresh_conversation(
+    make_thread: MakeThread, sandbox: RunningSandbox
+) -> None:
+    thread, doubtful = arriving_late(make_thread, sandbox, seconds=2.0)
     thread = resumed(thread)
     assert thread.status == S.VERIFIED
     former = FormerConversation.objects.get()
@@ -211,11 +216,7 @@ def test_a_conversation_that_is_acknowledged_and_not_known_is_tried_later_before
 def test_what_arrives_while_a_doubt_is_settled_does_not_send_the_thread_to_a_person(
     make_thread: MakeThread, sandbox: RunningSandbox
 ) -> None:
-    sandbox.control.add_fault("reset_act_late", LOST, times=1, after=1, seconds=1.0)
-    thread = claim(start("backfill", make_thread(messages=45)))
-    with pytest.raises(GatewayError):
-        backfilled(thread)
-    doubtful = Conversation.objects.get().conversation_id
+    thread, doubtful = arriving_late(make_thread, sandbox, seconds=1.0)
     settle = doubts.settle
 
     async def arriving(work: Work, conversation: Conversation, chunk: Chunk) -> bool:

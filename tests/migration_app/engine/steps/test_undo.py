@@ -72,6 +72,12 @@ def rollback(thread: Thread, **settings: Any) -> Batch:
     return batch
 
 
+def interrupted(batch: Batch) -> None:
+    """The worker is told to stop after seven items of the thread are deleted."""
+    steps = iter([False] * 8)
+    see_through(thread_rollback, claim(batch), stopping=lambda: next(steps, True))
+
+
 def rolled_back(thread: Thread, **settings: Any) -> Thread:
     return see_through(thread_rollback, claim(rollback(thread, **settings)))
 
@@ -322,13 +328,11 @@ def test_a_roll_back_of_what_an_earlier_one_left_half_deleted_is_rolling_back_ag
 ) -> None:
     thread = make_thread(messages=25)
     sent(thread)
-    steps = iter([False] * 8)
     batch = rollback(thread)
-    see_through(thread_rollback, claim(batch), stopping=lambda: next(steps, True))
+    interrupted(batch)
     batch_cancel(batch_pk=batch.pk, actor=ACTOR, reason="wrong ones")
     assert batch_take_back(batch_pk=batch.pk, actor=ACTOR)
-    steps = iter([False] * 8)
-    see_through(thread_rollback, claim(rollback(thread)), stopping=lambda: next(steps, True))
+    interrupted(rollback(thread))
     thread.refresh_from_db()
     assert (thread.status, thread.error_code) == (S.ROLLING_BACK, "")
     again(thread)
@@ -341,8 +345,7 @@ def test_a_paused_roll_back_stops_after_the_item_at_hand_and_says_what_it_is(
 ) -> None:
     thread = make_thread(messages=25)
     conversation_id = sent(thread)
-    steps = iter([False] * 8)
-    see_through(thread_rollback, claim(rollback(thread)), stopping=lambda: next(steps, True))
+    interrupted(rollback(thread))
     thread.refresh_from_db()
     assert len(sandbox.control.conversation(conversation_id).items) == 25 - 7
     assert (thread.status, thread.error_code, thread.pending_work) == (
@@ -362,8 +365,7 @@ def test_what_the_application_adds_while_it_is_deleted_is_left_and_goes_to_a_per
 ) -> None:
     thread = make_thread(messages=25)
     conversation_id = sent(thread)
-    steps = iter([False] * 8)
-    see_through(thread_rollback, claim(rollback(thread)), stopping=lambda: next(steps, True))
+    interrupted(rollback(thread))
     continued_by_its_application(sandbox, conversation_id, "where is everything?")
     again(Thread.objects.get())
     thread.refresh_from_db()
@@ -377,9 +379,8 @@ def test_a_half_deleted_conversation_is_never_sent_to(
 ) -> None:
     thread = make_thread(messages=25)
     conversation_id = sent(thread)
-    steps = iter([False] * 8)
     batch = rollback(thread)
-    see_through(thread_rollback, claim(batch), stopping=lambda: next(steps, True))
+    interrupted(batch)
     batch_cancel(batch_pk=batch.pk, actor=ACTOR, reason="wrong ones")
     assert batch_take_back(batch_pk=batch.pk, actor=ACTOR)
     thread.refresh_from_db()
@@ -407,8 +408,7 @@ def test_items_that_the_target_calls_otherwise_than_it_answered_are_known_by_wha
     thread = make_thread(messages=25)
     sent(thread)
     Chunk.objects.update(item_ids=["other"] * 20)
-    steps = iter([False] * 8)
-    see_through(thread_rollback, claim(rollback(thread)), stopping=lambda: next(steps, True))
+    interrupted(rollback(thread))
     again(Thread.objects.get())
     assert sandbox.control.state().stored_items == 0
 
@@ -450,9 +450,8 @@ def test_an_import_that_brings_more_while_a_thread_is_deleted_does_not_take_its_
 ) -> None:
     thread = make_thread(messages=25)
     sent(thread)
-    steps = iter([False] * 8)
     batch = rollback(thread)
-    see_through(thread_rollback, claim(batch), stopping=lambda: next(steps, True))
+    interrupted(batch)
     add_page(thread, [message("thread_1", number) for number in range(25, 30)], "import-2")
     threads_assess(thread_pks=[thread.pk], actor=ACTOR, reason="import 2")
     thread.refresh_from_db()
