@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from bench import backfill, files_and_pages, growth, workers
+from bench import backfill, files_and_pages, growth, journal, workers
 from bench.children import ChildError
 from bench.figures import Figure, Table
 from bench.measure import others_share
@@ -31,6 +31,7 @@ SECTIONS: Mapping[str, Callable[[Place, Scale], Table]] = {
     "growth": growth.measure,
     "limit": workers.limit,
     "queue": workers.overhead,
+    "journal": journal.results,
     "files": files_and_pages.files,
     "admin": files_and_pages.admin_pages,
 }

@@ -26,6 +26,7 @@ _PARTS: Mapping[str, str] = {
     S.NEEDS_REVIEW: "attention",
     S.SOURCE_MISSING: "attention",
     S.EXCLUDED: "excluded",
+    S.ROLLING_BACK: "excluded",
     S.ROLLED_BACK: "excluded",
 }
 """Which part of the whole a status belongs to; the others wait."""
@@ -63,7 +64,7 @@ def estate_parts(lines: Iterable[TallyLine]) -> EstateParts:
     sums = dict.fromkeys((field.name for field in dataclasses.fields(EstateParts)), 0)
     for line in lines:
         part = _PARTS.get(line.status, "waiting")
-        if part in {"attention", "excluded"} and line.pending_work:
+        if part in {"attention", "excluded"} and line.pending_work and line.status != S.ROLLING_BACK:
             part = "waiting"  # it is tried again
         sums[part] += line.threads
         if line.pending_work:

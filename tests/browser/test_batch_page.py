@@ -12,7 +12,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from migration_app.models import AuditEvent, Batch, Thread
 from tests.browser.conftest import OpenAs
-from tests.migration_app.admin.estate import batch_made, thread_made, threads_made
+from tests.migration_app.admin.estate import batch_made, result_made, thread_made, threads_made
 
 pytestmark = pytest.mark.browser
 
@@ -79,10 +79,10 @@ def test_a_page_does_not_take_away_what_somebody_is_typing(open_as: OpenAs, cons
     show(page, console, batch)
     page.get_by_label("Reason to pause or cancel").fill("the wrong thr")
     Batch.objects.filter(pk=batch.pk).update(state="paused", held_text="Paused by grace: lunch")
-    expect(page.get_by_text("The state of this batch has changed.")).to_be_visible()
-    expect(page.get_by_label("Reason to pause or cancel")).to_have_value("the wrong thr")
-    page.get_by_role("link", name="Show it").click()
     expect(page.locator("#held")).to_contain_text("Paused by grace: lunch")
+    note = page.locator("#batch-control [data-live-note]")
+    expect(note).to_contain_text("It continues when the form here is sent or emptied.")
+    expect(page.get_by_label("Reason to pause or cancel")).to_have_value("the wrong thr")
 
 
 def test_a_cancelled_batch_is_followed_to_its_end(open_as: OpenAs, console: LiveServer) -> None:
@@ -120,8 +120,8 @@ def test_a_second_person_approves_what_the_first_one_cannot(
 
 def test_only_the_failed_of_one_reason_are_retried(open_as: OpenAs, console: LiveServer) -> None:
     batch = running(1)
-    threads_made(3, batch=batch, status="failed", error_code="timeout")
-    thread_made(batch=batch, status="failed", error_code="unauthorized")
+    for code in ("timeout", "timeout", "timeout", "unauthorized"):
+        result_made(thread_made(batch=batch, status="failed", error_code=code), "failed", error_code=code)
     page = open_as("operator")
     show(page, console, batch)
     page.locator("#errors tr", has_text="timeout").get_by_role("link", name="Retry these").click()

@@ -17,6 +17,7 @@ from tests.migration_app.admin.estate import (
     batch_made,
     conversation_made,
     page_made,
+    result_made,
     thread_made,
     threads_made,
 )
@@ -128,10 +129,13 @@ def test_a_batch_page_follows_the_work_and_shows_its_end(open_as: OpenAs, consol
         status="verified", pending_work=""
     )
     expect(page.get_by_text("3 of 4 threads done.")).to_be_visible(timeout=15_000)
-    expect(page.locator("[data-count=verified]")).to_have_text("3")
+    for thread in threads[:3]:
+        result_made(thread, "verified")
+    expect(page.locator("[data-result=verified]")).to_have_text("3")
     Thread.objects.filter(pk=threads[3].pk).update(status="failed", error_code="refused", pending_work="")
+    result_made(threads[3], "failed", error_code="refused")
     Batch.objects.filter(pk=batch.pk).update(state="finished", finished_at=timezone.now())
-    expect(page.get_by_text("finished", exact=True)).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("finished, 1 needs attention")).to_be_visible(timeout=15_000)
     expect(page.get_by_role("link", name="refused")).to_be_visible()
 
 
@@ -141,13 +145,13 @@ def test_a_batch_that_is_handed_out_shows_what_was_looked_at_and_its_state_witho
     batch = batch_made(state="preparing", filter={"filters": {}, "search": ""})
     page = open_as("viewer")
     page.goto(f"{console.url}/admin/migration_app/batch/{batch.pk}/change/")
-    expect(page.locator("[data-fact=state]")).to_have_text("preparing")
+    expect(page.locator("#outcome")).to_have_text("preparing")
     page.evaluate("window.sameDocument = true")
     thread_made(batch=batch, status="queued", pending_work="backfill")
     Batch.objects.filter(pk=batch.pk).update(state="running", selected_count=1234, taken_count=1000)
-    expect(page.locator("[data-fact=state]")).to_have_text("running", timeout=15_000)
-    expect(page.locator("[data-fact=selected]")).to_have_text("1,234")
-    expect(page.locator("[data-fact=taken]")).to_have_text("1,000")
+    expect(page.locator("#outcome")).to_have_text("running", timeout=15_000)
+    expect(page.locator("#figures")).to_contain_text("of 1,234 matched")
+    expect(page.locator("#figures")).to_contain_text("1,000")
     assert page.evaluate("window.sameDocument")
 
 

@@ -71,10 +71,9 @@ def test_one_person_asks_for_a_roll_back_another_approves_it_and_the_target_is_e
     state = sandbox.control.state()
     assert (state.conversations, state.stored_items) == (0, 0)
 
-    # The page follows the batch, and reloads itself at its end: a reload of ours would come in between.
-    expect(first.locator(".mc-progress-done")).to_be_visible()
+    expect(first.locator("#outcome")).to_have_text("finished")
     expect(first.get_by_text("2 of 2 threads done.")).to_be_visible()
-    expect(first.locator("[data-count=rolled_back]")).to_have_text("2")
+    expect(first.locator("[data-result=rolled_back]")).to_have_text("2")
     first.goto(f"{console.url}/admin/migration_app/thread/{threads[0].pk}/change/")
     expect(first.get_by_text("Reading confirmed that they are gone").first).to_be_visible()
     expect(first.get_by_role("link", name="Backfill")).to_be_visible()

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from migration_app.admin.base.badges import Badge, batch_badge, progress_badge
 from migration_app.admin.batches.acts import StopForm, may_control
-from migration_app.admin.batches.batches import batch_percent, batch_progress_text
+from migration_app.admin.batches.outcome import batch_percent, batch_progress_text
 from migration_app.admin.imports.imports import OPEN_STATES as IMPORT_OPEN_STATES
 from migration_app.admin.imports.imports import import_percent, import_progress_text
 from migration_app.admin.operation.attention import age_of, batch_title, batch_url

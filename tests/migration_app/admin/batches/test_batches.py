@@ -1,67 +1,63 @@
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
+from migration_app.admin.batches import results
 from migration_app.contracts import Policies, policies_as_dict
-from migration_app.models import AuditEvent, Batch
+from migration_app.models import AuditEvent, Batch, BatchMinute, Thread
 from tests.migration_app.admin.conftest import HOSTILE, LogIn
-from tests.migration_app.admin.estate import batch_made, thread_made, threads_made
+from tests.migration_app.admin.estate import batch_made, result_made, thread_made, threads_made
 
-
-def progress_url(batch: Batch) -> str:
-    return reverse("admin:migration_app_batch_progress", args=[batch.pk])
+NOW = timezone.now()
+LIST = "/admin/migration_app/batch/"
 
 
 def page_url(batch: Batch) -> str:
     return reverse("admin:migration_app_batch_change", args=[batch.pk])
 
 
-def test_progress_counts_the_batch_threads_by_status(log_in: LogIn) -> None:
-    batch = batch_made(state="running", selected_count=6, taken_count=4)
-    threads_made(3, batch=batch, status="verified")
+def test_progress_counts_what_is_done_of_what_was_taken(log_in: LogIn) -> None:
+    batch = batch_made(state="running", started_at=NOW, selected_count=6, taken_count=4)
+    for thread in threads_made(3, batch=batch, status="verified"):
+        result_made(thread, "verified")
     thread_made(batch=batch, status="queued", pending_work="backfill")
-    answer = log_in("viewer").get(progress_url(batch)).json()
-    assert answer == {
-        "open": True,
-        "state": "running",
-        "percent": 75,
-        "text": "3 of 4 threads done.",
-        "selected": 6,
-        "taken": 4,
-        "counts": {"verified": 3, "queued": 1},
-    }
+    context = log_in("viewer").get(page_url(batch)).context
+    assert (context["percent"], context["progress_text"]) == (75, "3 of 4 threads done.")
+    assert context["bar"].text == "3 verified, 1 not done"
 
 
 def test_a_batch_that_is_still_prepared_is_never_shown_as_complete(log_in: LogIn) -> None:
     batch = batch_made(state="preparing")
-    assert log_in("viewer").get(progress_url(batch)).json()["percent"] == 0
+    client = log_in("operator")
+    assert client.get(page_url(batch)).context["percent"] == 0
     Batch.objects.update(taken_count=1)
     thread_made(batch=batch, status="excluded")
-    assert log_in("operator").get(progress_url(batch)).json()["percent"] == 99
+    assert client.get(page_url(batch)).context["percent"] == 99
 
 
-def test_a_finished_batch_is_not_polled_any_more(log_in: LogIn) -> None:
-    batch = batch_made(state="finished")
-    assert b'data-open="false"' in log_in("viewer").get(page_url(batch)).content
+def test_a_finished_batch_is_not_asked_for_any_more(log_in: LogIn) -> None:
+    page = log_in("viewer").get(page_url(batch_made(state="finished"))).content
+    assert b'data-live="closed"' in page
+    assert b'data-live="open"' not in page
 
 
-def test_progress_is_for_those_who_may_see_batches(log_in: LogIn) -> None:
+def test_a_batch_is_for_those_who_may_see_batches(log_in: LogIn) -> None:
     batch = batch_made(state="running")
-    assert log_in("newcomer").get(progress_url(batch)).status_code == 403
-    assert log_in("anonymous").get(progress_url(batch)).status_code == 302
-
-
-def test_progress_of_an_unknown_batch_is_not_found(log_in: LogIn) -> None:
-    assert log_in("viewer").get(progress_url(Batch(pk=999_999))).status_code == 404
+    assert log_in("newcomer").get(page_url(batch)).status_code == 403
+    assert log_in("anonymous").get(page_url(batch)).status_code == 302
+    assert log_in("viewer").get(page_url(Batch(pk=999_999))).status_code == 404
 
 
 def test_the_page_tells_who_why_and_errors_by_code(log_in: LogIn) -> None:
     batch = batch_made(reason="ticket 12", created_by_name="ada", state="finished")
-    threads_made(2, batch=batch, status="failed", error_code="rate_limited")
+    for thread in threads_made(2, batch=batch, status="failed", error_code="rate_limited"):
+        result_made(thread, "failed", error_code="rate_limited")
     page = log_in("operator").get(page_url(batch)).content.decode()
     assert "ticket 12" in page
     assert "ada" in page
@@ -110,7 +106,7 @@ def test_the_list_takes_as_many_queries_for_forty_batches_as_for_one(
     client = log_in("viewer")
     for _ in range(40):
         batch_made()
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(10):
         client.get(reverse("admin:migration_app_batch_changelist"))
 
 
@@ -129,8 +125,185 @@ def test_policies_that_this_version_does_not_know_do_not_break_the_page(log_in: 
     assert "<script>alert(" not in page
 
 
-def test_what_was_looked_at_and_taken_stands_where_the_script_renews_it(log_in: LogIn) -> None:
-    batch = batch_made(state="preparing", selected_count=1200, taken_count=1000)
-    page = log_in("viewer").get(page_url(batch)).content.decode()
-    assert f'data-fact-of="{progress_url(batch)}" data-fact="selected">1,200<' in page
-    assert f'data-fact-of="{progress_url(batch)}" data-fact="taken">1,000<' in page
+def finished(*results: tuple[str, str]) -> Batch:
+    """A finished batch with one thread for each result and error code; the threads still are what it made of them."""
+    batch = batch_made(
+        state="finished",
+        taken_count=len(results),
+        selected_count=len(results),
+        created_at=NOW - dt.timedelta(seconds=200),
+        finished_at=NOW,
+    )
+    for result, code in results:
+        thread = thread_made(batch=batch, status=result, error_code=code)
+        result_made(
+            thread,
+            result,
+            error_code=code,
+            messages=10,
+            finished_at=NOW,
+            started_at=NOW - dt.timedelta(seconds=90),
+        )
+    return batch
+
+
+def context_of(log_in: LogIn, batch: Batch, role: str = "operator") -> Any:
+    return log_in(role).get(page_url(batch)).context
+
+
+@pytest.mark.parametrize(
+    ("results", "text", "colour"),
+    [
+        ([("verified", ""), ("excluded", "")], "finished", "success"),
+        ([("verified", ""), ("failed", "timeout")], "finished, 1 needs attention", "danger"),
+        ([("blocked", "x"), ("needs_review", "y")], "finished, 2 need attention", "danger"),
+        ([("verified", ""), ("needs_review", "difference")], "finished, 1 needs attention", "warning"),
+        ([], "finished, nothing to do", ""),
+    ],
+)
+def test_green_means_that_all_is_well_on_the_page_and_in_the_list(
+    log_in: LogIn, results: list[tuple[str, str]], text: str, colour: str
+) -> None:
+    batch = finished(*results)
+    client = log_in("viewer")
+    outcome = client.get(page_url(batch)).context["outcome"]
+    assert (outcome.text, outcome.type) == (text, colour)
+    assert text in client.get(LIST).content.decode()
+
+
+def test_the_outcome_stays_when_a_later_batch_takes_the_threads(log_in: LogIn) -> None:
+    batch = finished(("verified", ""), ("failed", "timeout"), ("failed", "timeout"))
+    Thread.objects.filter(status="failed").update(
+        batch=batch_made(), status="queued", pending_work="backfill"
+    )
+    context = context_of(log_in, batch)
+    assert context["progress_text"] == "3 of 3 threads done."
+    assert [(row["result"], row["count"], row["share"]) for row in context["results"]] == [
+        ("verified", "1", "33%"),
+        ("failed", "2", "67%"),
+    ]
+    assert [(row["error_code"], row["ended"], row["retry_url"]) for row in context["errors"]] == [
+        ("timeout", "2", "")
+    ]
+    page = log_in("viewer").get(LIST).content.decode()
+    assert "1 verified, 2 failed" in page
+
+
+def test_errors_have_up_to_three_examples_and_retry_what_is_still_there(log_in: LogIn) -> None:
+    batch = finished(*[("failed", "timeout")] * 5, ("needs_review", "difference"))
+    taken = Thread.objects.filter(error_code="timeout").order_by("pk").first()
+    assert taken is not None
+    Thread.objects.filter(pk=taken.pk).update(batch=batch_made(), status="verified", error_code="")
+    client = log_in("operator")
+    first, second = client.get(page_url(batch)).context["errors"]
+    assert (first["error_code"], first["ended"], first["retryable"], first["is_all"]) == (
+        "timeout",
+        "5",
+        "4",
+        False,
+    )
+    newest = Thread.objects.filter(error_code="timeout").order_by("-pk")[:3]
+    assert [row["thread_id"] for row in first["examples"]] == [thread.thread_id for thread in newest]
+    assert client.get(first["retry_url"]).context["taken"] == 4
+    assert (second["error_code"], len(second["examples"])) == ("difference", 1)
+
+
+def test_threads_that_wait_for_another_try_are_shown_before_they_end(log_in: LogIn) -> None:
+    batch = batch_made(state="running", taken_count=1)
+    thread_made(batch=batch, status="queued", pending_work="backfill", error_code="timeout")
+    (row,) = context_of(log_in, batch)["errors"]
+    assert (row["ended"], row["retried"], row["retry_url"]) == ("0", "1", "")
+
+
+def test_the_list_of_results_is_narrowed_and_says_what_the_thread_is_now(log_in: LogIn) -> None:
+    batch = finished(("verified", ""), ("failed", "timeout"), ("failed", "difference"))
+    Thread.objects.filter(error_code="timeout").update(status="verified", error_code="")
+    url = reverse("admin:migration_app_batch_results", args=[batch.pk])
+    client = log_in("viewer")
+    assert len(client.get(url).context["rows"]) == 3
+    rows = client.get(f"{url}?result=failed").context["rows"]
+    assert [(row["error_code"], row["now"].text, row["took"]) for row in rows] == [
+        ("difference", "failed", "1 min 30 s"),
+        ("timeout", "verified", "1 min 30 s"),
+    ]
+    (row,) = client.get(f"{url}?error_code=timeout").context["rows"]
+    assert row["badge"].text == "failed"
+    assert client.get(f"{url}?result=nonsense&below=x&error_code=%00").status_code == 200
+    assert log_in("newcomer").get(url).status_code == 403
+
+
+def test_many_results_are_paged_below_the_last_one(log_in: LogIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "SHOWN", 2)
+    batch = finished(*[("failed", "timeout")] * 5)
+    client, url, seen = log_in("viewer"), reverse("admin:migration_app_batch_results", args=[batch.pk]), []
+    while url:
+        context = client.get(url).context
+        seen += [row["thread_id"] for row in context["rows"]]
+        url = context["further_url"]
+    assert len(seen) == len(set(seen)) == 5
+
+
+def test_a_thread_without_a_result_says_which_batch_took_it(log_in: LogIn) -> None:
+    first, second = batch_made(state="finished", taken_count=1), batch_made()
+    result_made(thread_made(batch=first), "continued", continued_in=second.pk)
+    page = log_in("viewer").get(reverse("admin:migration_app_batch_results", args=[first.pk]))
+    assert page_url(second) in page.content.decode()
+
+
+def figures(context: Any) -> dict[str, tuple[str, str]]:
+    return {label: (value, note) for label, value, note in context["figures"]}
+
+
+def test_a_running_batch_tells_rate_time_left_retries_and_refusals(log_in: LogIn) -> None:
+    batch = batch_made(
+        state="running",
+        started_at=NOW,
+        taken_count=60,
+        call_count=1000,
+        retry_count=7,
+        throttled_count=50,
+        estimated_calls=1300,
+        estimated_seconds=300,
+    )
+    threads_made(30, batch=batch, status="queued", pending_work="backfill")
+    BatchMinute.objects.create(
+        batch=batch, minute=timezone.now().replace(second=0, microsecond=0), seconds=60, threads=15
+    )
+    told = figures(context_of(log_in, batch))
+    assert told["Threads a minute"] == ("15", "in the last 5 minutes")
+    assert told["Time left"] == ("2 min", "at this rate")
+    assert told["API calls"] == ("1,000", "of 1,300 estimated")
+    assert told["Retries"][0] == "7"
+    assert told["Answers 429"] == ("50", "5% of all calls")
+    assert told["Elapsed"][1] == "estimated: 5 min"
+
+
+def test_a_finished_batch_tells_its_duration_against_the_estimate(log_in: LogIn) -> None:
+    batch = finished(("verified", ""))
+    Batch.objects.update(created_at=NOW - dt.timedelta(seconds=200), estimated_seconds=240)
+    told = figures(context_of(log_in, batch))
+    assert told["Elapsed"] == ("3 min 20 s", "estimated: 4 min")
+    assert "Time left" not in told
+
+
+def test_a_batch_that_nobody_works_on_says_that_its_time_left_is_not_known(log_in: LogIn) -> None:
+    batch = batch_made(state="running", started_at=NOW, taken_count=1)
+    thread_made(batch=batch, status="queued", pending_work="backfill")
+    assert figures(context_of(log_in, batch))["Time left"] == ("–", "no worker was at it lately")
+
+
+def test_a_part_that_is_asked_for_by_itself_comes_without_the_frame(log_in: LogIn) -> None:
+    batch = batch_made(state="running")
+    page = log_in("operator").get(page_url(batch), headers={"HX-Request": "true"}).content.decode()
+    assert 'id="batch-status"' in page
+    assert 'id="batch-control"' in page
+    assert "<html" not in page
+
+
+def test_the_page_takes_a_bounded_number_of_queries(
+    log_in: LogIn, django_assert_max_num_queries: Callable[[int], Any]
+) -> None:
+    batch = finished(*[("failed", f"code_{number}") for number in range(30)])
+    client = log_in("operator")
+    with django_assert_max_num_queries(16):
+        client.get(page_url(batch))
