@@ -12,11 +12,23 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-FOLDERS = ("migration_app/trials", "migration_app/admin/trials", "templates/migration_app/trials")
+ROOMS = ("trials", "review")
+FOLDERS = tuple(
+    folder
+    for room in ROOMS
+    for folder in (f"migration_app/{room}", f"migration_app/admin/{room}", f"templates/migration_app/{room}")
+)
 FILES = ("migration_app/management/commands/try_prompt.py",)
 LINES = {
-    "migration_app/tasks/registry.py": '"migration_app.trials.tasks.TRIAL_TASK",',
-    "console/unfold.py": '_item("Try-outs", "experiment", "admin:migration_app_trial_changelist"),',
+    "migration_app/tasks/registry.py": (
+        '"migration_app.trials.tasks.TRIAL_TASK",',
+        '"migration_app.review.tasks.READING_TASK",',
+    ),
+    "console/unfold.py": (
+        '_item("Try-outs", "experiment", "admin:migration_app_trial_changelist"),',
+        '_item("Review", "rate_review", "review_queue", badge="review_badge"),',
+    ),
+    "console/urls.py": ('path("admin/review/", include("migration_app.admin.review.urls")),',),
 }
 EVERYTHING = """
 import importlib, pkgutil
@@ -31,7 +43,7 @@ print(",".join(task_kinds()))
 
 
 @pytest.fixture
-def without_trials(tmp_path: Path) -> Path:
+def without_rooms(tmp_path: Path) -> Path:
     for name in ("bench", "console", "migration_app", "templates"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("manage.py", "pyproject.toml"):
@@ -40,10 +52,10 @@ def without_trials(tmp_path: Path) -> Path:
         shutil.rmtree(tmp_path / name)
     for name in FILES:
         (tmp_path / name).unlink()
-    for name, line in LINES.items():
+    for name, lines in LINES.items():
         text = (tmp_path / name).read_text()
-        kept = [other for other in text.splitlines() if other.strip() != line]
-        assert len(kept) == len(text.splitlines()) - 1
+        kept = [other for other in text.splitlines() if other.strip() not in lines]
+        assert len(kept) == len(text.splitlines()) - len(lines)
         (tmp_path / name).write_text("\n".join(kept) + "\n")
     return tmp_path
 
@@ -65,13 +77,13 @@ def run(folder: Path, *command: str) -> str:
     return done.stdout
 
 
-def test_without_the_try_outs_the_rest_passes_its_checks(without_trials: Path) -> None:
-    assert "no issues" in run(without_trials, "manage.py", "check")
-    kinds = run(without_trials, "-c", EVERYTHING).strip().split(",")
-    assert "trial" not in kinds
+def test_without_these_rooms_the_rest_passes_its_checks(without_rooms: Path) -> None:
+    assert "no issues" in run(without_rooms, "manage.py", "check")
+    kinds = run(without_rooms, "-c", EVERYTHING).strip().split(",")
+    assert not {"trial", "reading"} & set(kinds)
     assert {"batch", "import"} <= set(kinds)
 
 
-def test_without_the_try_outs_the_imports_keep_their_contract(without_trials: Path) -> None:
+def test_without_these_rooms_the_imports_keep_their_contract(without_rooms: Path) -> None:
     tool = "import importlinter.cli, sys; sys.exit(importlinter.cli.lint_imports())"
-    assert "0 broken" in run(without_trials, "-c", tool)
+    assert "0 broken" in run(without_rooms, "-c", tool)

@@ -10,8 +10,9 @@ import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 
 from migration_app.admin.base.actors import actor_of
 from migration_app.admin.batches.acts import may_approve, may_control
@@ -130,8 +131,18 @@ def _threads(lines: Sequence[TallyLine]) -> Iterator[Need]:
             detail=group.error_code.replace("_", " "),
             age=age_of(group.oldest),
             label="Review" if group.status == S.NEEDS_REVIEW else "Show",
-            url=threads_url(**filters),
+            url=_review_url(group.error_code, filters)
+            if group.status == S.NEEDS_REVIEW
+            else threads_url(**filters),
         )
+
+
+def _review_url(code: str, filters: Mapping[str, str]) -> str:
+    """The review queue's group of a reason; the list of its threads where that room was taken out."""
+    try:
+        return f"{reverse('review_queue')}?{urlencode({'code': code})}"
+    except NoReverseMatch:
+        return threads_url(**filters)
 
 
 def _imports() -> Iterator[Need]:

@@ -23,7 +23,8 @@ _ERASE_WORDS = ThreadAction(
     permission="migration_app.erase_server_messages",
     icon="ink_eraser",
     button="Erase messages",
-    lead="Erases messages of the target or the source about these threads, which may quote content. "
+    lead="Erases messages of the target or the source about these threads, which may quote content, and what was "
+    "read of their conversations for the review. "
     "Code, status and request id of each refusal stay.",
     dangerous=True,
     warning="They can't be brought back.",

@@ -9,6 +9,8 @@ import pytest
 
 from migration_app.engine import reading as bounds
 from migration_app.engine.reading import Reading, reading_unpack
+from migration_app.engine.steps.review import thread_accept
+from migration_app.engine.steps.undo import thread_rollback
 from migration_app.models import AuditEvent, ReviewReading, Thread
 from migration_app.review.readings import (
     READINGS,
@@ -26,6 +28,7 @@ from tests.migration_app.engine.conftest import (
     claim,
     continued_by_its_application,
     make_thread,
+    see_through,
     start,
     verified,
 )
@@ -188,3 +191,20 @@ def test_a_kept_reading_is_erased_with_the_messages_of_servers(in_review: InRevi
     assert erased == 1
     assert list(ReviewReading.objects.values_list("pk", flat=True)) == [other.pk]
     assert AuditEvent.objects.get().verb == "thread.server_messages_erased"
+
+
+@committed
+def test_a_refused_acceptance_and_a_refused_roll_back_keep_what_they_read(
+    make_thread: Make, sandbox: RunningSandbox
+) -> None:
+    thread = backfilled(claim(start("backfill", make_thread(messages=3))))
+    conversation_id = thread.conversation.conversation_id
+    continued_by_its_application(sandbox, conversation_id)
+    rolled = see_through(thread_rollback, claim(start("rollback", thread)))
+    assert (rolled.status, rolled.error_code) == ("needs_review", "conversation_continued")
+    assert ReviewReading.objects.get().item_count == 4
+    item = call(sandbox, "GET", f"/conversations/{conversation_id}/items?order=asc&limit=1")["data"][0]
+    call(sandbox, "DELETE", f"/conversations/{conversation_id}/items/{item['id']}")
+    assert see_through(thread_accept, claim(start("accept", thread))).status == "needs_review"
+    row = ReviewReading.objects.get()
+    assert (row.item_count, row.first_item, row.kept_count) == (3, 0, 3)
