@@ -189,6 +189,7 @@ def _made() -> dict[str, Callable[[], Any]]:
     made["all matching → backfill: confirm"] = _post(
         "/admin/migration_app/thread/",
         {"action": "backfill", "select_across": "1", "index": "0", "_selected_action": [str(middle.pk)]},
+        follow=True,
     )
     made["preflight as CSV: all"] = _post(f"{_ACT}/preflight/", {})
     made["start a backfill of all"] = _undone(_post(f"{_ACT}/backfill/", {"reason": "bench"}))
@@ -199,8 +200,8 @@ def _get(path: str) -> Callable[[], Any]:
     return lambda: _client.get(path, secure=True)
 
 
-def _post(path: str, data: dict[str, Any]) -> Callable[[], Any]:
-    return lambda: _client.post(path, data, secure=True)
+def _post(path: str, data: dict[str, Any], *, follow: bool = False) -> Callable[[], Any]:
+    return lambda: _client.post(path, data, secure=True, follow=follow)
 
 
 def _undone(ask: Callable[[], Any]) -> Callable[[], Any]:

@@ -24,6 +24,7 @@ from django.http import (
 )
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.http import urlencode
 
 from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.acts import Act, ActRefusedError
@@ -164,7 +165,8 @@ class ReadOnlyAdmin(OfferedOnly, SkinAdmin[M]):
             for button in self.list_buttons
             if not button.permission or request.user.has_perm(button.permission)
         ]
-        return super().changelist_view(request, {"list_buttons": may, **(extra_context or {})})
+        here = urlencode({"back": request.get_full_path()})
+        return super().changelist_view(request, {"list_buttons": may, "here": here, **(extra_context or {})})
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:  # noqa: ARG002 - Django's signature
         """Offer nothing; Django itself would offer to delete."""

@@ -15,6 +15,7 @@ from django.http import HttpRequest
 from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.acts import Act
 from migration_app.admin.base.forms import ConsoleForm, reason_field
+from migration_app.admin.base.people import people_text
 from migration_app.admin.batches.confirm import APPROVE
 from migration_app.admin.batches.forms import ThrottleForm, throttle_of_batch
 from migration_app.batches.control import (
@@ -150,4 +151,5 @@ def _approval_context(request: HttpRequest, batch: Batch) -> dict[str, Any]:
         "approval_limit": settings.APPROVAL_ABOVE_THREADS,
         "may_approve": may_approve(request, batch),
         "asked_it": asked_by(batch, actor_of(request)),
+        "approvers": people_text(APPROVE, may=lambda person: not asked_by(batch, person)),
     }

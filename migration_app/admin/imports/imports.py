@@ -19,6 +19,7 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from migration_app.admin.base.actors import actor_of
+from migration_app.admin.base.addresses import back_of_address
 from migration_app.admin.base.badges import progress_badge
 from migration_app.admin.base.body_limit import content_length
 from migration_app.admin.base.columns import badge_column, column, moment_column, text_column
@@ -200,7 +201,7 @@ class SourceImportAdmin(TaskPageAdmin[SourceImport]):
             max_bytes=upload_limit(),
             too_large=too_large_text(),
             workers=workers_state(),
-            back_url=self.list_url(),
+            back_url=back_of_address(request, self.list_url()),
         )
 
     # --- one import -------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
 from migration_app.admin.base.actors import actor_of
+from migration_app.admin.base.addresses import back_of_address
 from migration_app.admin.base.badges import prompt_badge
 from migration_app.admin.base.rendering import pretty_json
 from migration_app.admin.prompts.forms import PromptFilesForm
@@ -183,7 +184,7 @@ def _import(admin: PromptAdmin, request: HttpRequest) -> HttpResponse:
         imported=[(each, pks[each.slug]) for each in imported if each.slug in pks],
         made=sum(each.version is not None for each in imported),
         was_imported=bool(imported),
-        back_url=admin.list_url(),
+        back_url=back_of_address(request, admin.list_url()),
     )
 
 

@@ -14,11 +14,13 @@ from django.http import (
     HttpResponse,
     HttpResponseBase,
     HttpResponseRedirect,
+    QueryDict,
 )
 from django.urls import URLPattern, path, reverse
 
 from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.acts import Act, ActRefusedError
+from migration_app.admin.base.addresses import back_of_address
 from migration_app.admin.base.badges import Badge
 from migration_app.admin.base.columns import badge_column, column, moment_column, text_column
 from migration_app.admin.base.downloads import csv_response
@@ -207,9 +209,11 @@ class ReconciliationAdmin(TaskPageAdmin[Reconciliation]):
     # --- starting ---------------------------------------------------------------------------------
 
     def start_view(self, request: HttpRequest) -> HttpResponse:
-        """GET: count the calls of what is asked for. POST: start it."""
+        """GET: count the calls of what the address asks for. POST: start it, or lead to its estimate."""
         if not (request.user.has_perm(RUN) and self.has_view_permission(request)):
             raise PermissionDenied
+        if "estimate" in request.POST:
+            return HttpResponseRedirect(f"{request.path}?{_choices(request.POST)}")
         data = request.POST if request.method == "POST" else request.GET
         form = StartForm(data if "scope" in data or request.method == "POST" else None)
         if request.method != "POST" or not form.is_valid():
@@ -233,7 +237,7 @@ class ReconciliationAdmin(TaskPageAdmin[Reconciliation]):
             http_status=400 if form.errors and request.method == "POST" else 200,
             title="Reconcile",
             workers=workers_state(),
-            back_url=self.list_url(),
+            back_url=back_of_address(request, self.list_url()),
             every_hours=settings.RECONCILE_EVERY_HOURS,
             form=form,
             figures=[] if form.errors else _figures(form),
@@ -304,6 +308,14 @@ class ReconciliationAdmin(TaskPageAdmin[Reconciliation]):
             subject_id=str(row.pk),
         )
         return csv_response(f"reconciliation-{row.pk}.csv", HEADER, csv_rows(row))
+
+
+def _choices(posted: QueryDict) -> str:
+    """What was chosen in the form, for an address: neither its token nor the reason."""
+    chosen = posted.copy()
+    for name in ("csrfmiddlewaretoken", "estimate", "reason"):
+        chosen.pop(name, None)
+    return chosen.urlencode()
 
 
 def _figures(form: StartForm) -> list[tuple[str, str]]:

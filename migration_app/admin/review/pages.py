@@ -10,11 +10,11 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.http import urlencode
-from django.views.decorators.http import require_POST
 
 from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.addresses import BACK
 from migration_app.admin.base.pages import console_page
+from migration_app.admin.base.posts import posted_from
 from migration_app.admin.batches.confirm import confirm_context
 from migration_app.admin.batches.forms import ConfirmForm
 from migration_app.admin.review.case import case_context, case_filter, reading_context, standard_template
@@ -155,7 +155,7 @@ def case_view(request: HttpRequest, pk: int) -> HttpResponse:
     return console_page(request, "review/case.html", title=f"Review: {case.thread.thread_id}", **context)
 
 
-@require_POST
+@posted_from("review_case")
 def decide_view(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
     """POST: decide about one thread, then open the next of the same group and filter."""
     if kind not in KIND_TEMPLATES:
@@ -199,7 +199,7 @@ def _say(request: HttpRequest, batch: Batch, what: str) -> None:
         messages.success(request, f"{what}. Batch {batch.pk} was started.")
 
 
-@require_POST
+@posted_from("review_case")
 def assign_view(request: HttpRequest, pk: int) -> HttpResponse:
     """POST: assign the thread to somebody, or release it."""
     form, case = _posted(request), _case(pk)
@@ -224,7 +224,7 @@ def _assign(case: ReviewCase, assign: AssignForm, request: HttpRequest) -> None:
         case_assign(thread_pk=case.pk, person=person, seen=seen, actor=actor_of(request))
 
 
-@require_POST
+@posted_from("review_case")
 def read_view(request: HttpRequest, pk: int) -> HttpResponse:
     """POST: ask for a new reading; a worker does it, and the page follows."""
     form, case = _posted(request), _case(pk)
@@ -245,7 +245,7 @@ def reading_view(request: HttpRequest, pk: int) -> HttpResponse:
     return TemplateResponse(request, "migration_app/review/reading_state.html", context)
 
 
-@require_POST
+@posted_from("review_queue", of_row=False)
 def take_view(request: HttpRequest) -> HttpResponse:
     """POST: assign the oldest threads of a group that nobody has to this person."""
     form = _posted(request)

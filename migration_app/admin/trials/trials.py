@@ -20,6 +20,7 @@ from django.urls import URLPattern, path, reverse
 
 from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.acts import Act, ActRefusedError
+from migration_app.admin.base.addresses import back_of_address
 from migration_app.admin.base.columns import badge_column, column, moment_column, text_column
 from migration_app.admin.base.downloads import csv_response
 from migration_app.admin.base.filters import choice_filter
@@ -184,7 +185,7 @@ class TrialAdmin(TaskPageAdmin[Trial]):
             http_status=400 if refused else 200,
             title="Try a prompt out",
             workers=workers_state(),
-            back_url=self.list_url(),
+            back_url=back_of_address(request, self.list_url()),
             form=form,
             refused=refused,
             slugs=list(Prompt.objects.order_by("slug").values_list("slug", flat=True)[:_SUGGESTED]),
