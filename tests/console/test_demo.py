@@ -3,12 +3,14 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import psutil
 import pytest
@@ -36,10 +38,10 @@ def test_the_whole_job_runs_without_browser_and_configuration(tmp_path: Path) ->
 
 
 @contextlib.contextmanager
-def started(state: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def started(state: Path, *options: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A demo that serves: what it has said, and its process; terminated at the end."""
     process = subprocess.Popen(
-        [*DEMO, "--port", "0", "--workers", "1", "--plain"],
+        [*DEMO, "--port", "0", "--workers", "1", *options],
         cwd=ROOT,
         env=environment(state),
         stdout=subprocess.PIPE,
@@ -71,6 +73,19 @@ def demo(state: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
         yield said_and_process
 
 
+def signed_in(said: str, name: str) -> urllib.request.OpenerDirector:
+    """A browser without scripts, signed in as one of the demo's people."""
+    login = address_in(said) + "admin/login/?next=/admin/"
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', browser.open(login).read().decode())
+    password = re.search(r"the password of all four: (\S+)", said)
+    assert token
+    assert password
+    form = {"username": name, "password": password[1], "csrfmiddlewaretoken": token[1]}
+    browser.open(login, urlencode(form).encode())
+    return browser
+
+
 def answer_of(said: str) -> bytes:
     with urllib.request.urlopen(address_in(said) + "healthz") as answer:  # noqa: S310 - our own address
         return bytes(answer.read())
@@ -85,6 +100,26 @@ def test_the_demo_prints_address_and_login_and_serves(demo: tuple[str, subproces
     assert "Log in as admin, approver (who approves" in said
     assert "the password of all four: " in said
     assert answer_of(said) == b"ok"
+
+
+def test_the_demo_has_every_reason_for_a_review_and_open_decisions(
+    demo: tuple[str, subprocess.Popen[str]],
+) -> None:
+    said, _ = demo
+    browser = signed_in(said, "operator")
+    queue = browser.open(address_in(said) + "admin/review/").read().decode()
+    codes = set(re.findall(r"[?]code=(\w+)", queue))
+    assert codes >= {
+        "difference",
+        "conversation_missing",
+        "conversation_continued",
+        "source_grown",
+        "accepted_source_grown",
+        "source_deleted",
+    }
+    board = browser.open(address_in(said) + "admin/").read().decode()
+    assert "paused itself" in board
+    assert "waits for a second person" in board
 
 
 def test_a_second_demo_leaves_the_first_ones_data_alone_and_says_where_it_is(
@@ -117,7 +152,7 @@ def test_a_demo_leaves_no_socket_in_the_home(demo: tuple[str, subprocess.Popen[s
 
 
 def test_the_demo_ends_its_children_and_keeps_its_data(state: Path) -> None:
-    with started(state.with_name("ended here")) as (_, process):
+    with started(state.with_name("ended here"), "--plain") as (_, process):
         children = psutil.Process(process.pid).children(recursive=True)
         process.terminate()
         assert process.stdout is not None
