@@ -131,7 +131,7 @@ def trial_reveal(*, pk: int, actor: Actor, ends_judging: bool = False) -> bool:
         unjudged = turns_unjudged(trial)
         if unjudged and not ends_judging:
             raise JudgingRefusedError(
-                f"{_turns(unjudged)} not judged yet. Judge them first, or confirm that the judging ends here."
+                f"{_turns(unjudged)} not judged yet. Judge what is left, or confirm that the judging ends here."
             )
         trial.revealed_at, trial.revealed_by_name = timezone.now(), actor.name[:255]
         trial.unjudged_at_reveal = unjudged

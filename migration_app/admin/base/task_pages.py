@@ -14,6 +14,8 @@ from migration_app.admin.base.workers import workers_state
 from migration_app.models.task import Task
 
 T = TypeVar("T", bound=Task)
+FINISHED = "finished"
+"""The state of a task that came to its end, which each kind has by this name."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class TaskPageAdmin(RowPageAdmin[T]):
         is_open, progress = row.state in self.open_states, self.task_progress(row)
         return {
             "is_open": is_open,
+            "is_done": row.state == FINISHED,
             "percent": progress.percent,
             "progress_text": progress.text,
             "progress_url": reverse(f"admin:{self._url_name('progress')}", args=[row.pk]),

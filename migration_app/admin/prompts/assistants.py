@@ -191,6 +191,7 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
         more = {
             "conversions": newest if is_recent else None,
             "conversions_text": _words(newest) if newest else "",
+            "conversions_done": newest is not None and not newest.waiting and not newest.failed,
             "workers": workers_state() if newest and newest.waiting else None,
         }
         return super().changelist_view(request, {**(extra_context or {}), **more})
