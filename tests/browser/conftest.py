@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -26,9 +25,7 @@ VIOLATIONS = """
 
 
 @pytest.fixture
-def console(
-    transactional_db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[LiveServer]:
+def console(transactional_db: None, settings: Settings) -> Iterator[LiveServer]:
     """The console on a port of its own, over http.
 
     Not pytest-django's live_server: that one lives for the whole session and has read the settings before.
@@ -41,20 +38,19 @@ def console(
         "csrftoken",
     )  # as without HTTPS_ONLY
     settings.ALLOWED_HOSTS = ["127.0.0.1"]
-    settings.PASSWORD_HASHERS = [
-        "django.contrib.auth.hashers.MD5PasswordHasher"
-    ]  # the real one takes its time
-    # Playwright keeps an event loop in this thread; Django would refuse its ORM here.
-    monkeypatch.setitem(os.environ, "DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+    # The real one takes its time.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     server = LiveServer("127.0.0.1")
     yield server
     server.stop()
 
 
-@pytest.fixture
-def chromium(console: LiveServer) -> Iterator[Browser]:
-    """A browser for one test: the event loop that comes with it must not meet other tests."""
-    with sync_playwright() as playwright:
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """One browser for the tests of a file, which open windows of their own; starting it takes a second."""
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        # Playwright keeps an event loop in this thread; Django would refuse its ORM here.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
