@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 
 from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.addresses import BACK
 from migration_app.admin.base.badges import thread_badge
+from migration_app.admin.base.durations import duration_text
 from migration_app.admin.base.live import Live
 from migration_app.admin.base.rendering import Sight, pretty_json
 from migration_app.admin.review.columns import Columns, columns_of
@@ -70,6 +73,7 @@ def case_context(request: HttpRequest, case: ReviewCase, form: FilterForm) -> di
     return {
         "case": case,
         "thread": thread,
+        "age": age_text(case.entered_at),
         "status": thread_badge(thread.status),
         "conversation": conversation,
         "reason": reason_of(case.code),
@@ -101,6 +105,11 @@ _SHAPES: dict[Shape, str] = {
     "changed": "Items that were sent are not as they were sent.",
     "gone": "The target did not know the conversation.",
 }
+
+
+def age_text(since: dt.datetime | None) -> str:
+    """How long a thread, or the oldest of a group, has been in review."""
+    return duration_text(timezone.now() - since) if since is not None else duration_text(None)
 
 
 def reading_context(pk: int, reading: ReviewReading | None, query: str) -> dict[str, Any]:

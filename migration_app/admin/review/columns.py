@@ -47,6 +47,9 @@ BADGES: Mapping[State, Badge] = {
 }
 
 
+_NOT_READ = Badge("not read yet")
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class SourceCell:
     """The source object that an item came from."""
@@ -125,7 +128,7 @@ def columns_of(
         diffed += in_full
         rows.append(
             ColumnRow(
-                badge=BADGES[row.state],
+                badge=_NOT_READ if row.state == "unread" and not alignment.shape else BADGES[row.state],
                 state=row.state,
                 difference=differences if row.differs else 0,
                 source=cells.get(key) if key is not None and key != last else None,

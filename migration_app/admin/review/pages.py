@@ -17,7 +17,13 @@ from migration_app.admin.base.pages import console_page
 from migration_app.admin.base.posts import posted_from
 from migration_app.admin.batches.confirm import confirm_context
 from migration_app.admin.batches.forms import ConfirmForm
-from migration_app.admin.review.case import case_context, case_filter, reading_context, standard_template
+from migration_app.admin.review.case import (
+    age_text,
+    case_context,
+    case_filter,
+    reading_context,
+    standard_template,
+)
 from migration_app.admin.review.forms import AssignForm, DecisionForm, FilterForm
 from migration_app.admin.threads.confirm_pages import action_url
 from migration_app.batches.kinds import BATCH_KINDS
@@ -85,6 +91,7 @@ def _group_row(request: HttpRequest, form: FilterForm, group: Any) -> dict[str, 
     query = form.query(code=group.reason.code)
     return {
         "group": group,
+        "age": age_text(group.oldest),
         "url": reverse("review_queue") + query,
         "first_url": reverse("review_first") + query,
         "take_url": reverse("review_take") + query,
@@ -121,7 +128,10 @@ def _group_context(request: HttpRequest, form: FilterForm) -> dict[str, Any]:
     more = f"{query}&{urlencode({'after': rows[_ROWS_A_PAGE - 1].pk})}" if len(rows) > _ROWS_A_PAGE else ""
     return {
         "reason": reason_of(form.chosen().code or ""),
-        "cases": [(case, reverse("review_case", args=[case.pk]) + query) for case in rows[:_ROWS_A_PAGE]],
+        "cases": [
+            (case, reverse("review_case", args=[case.pk]) + query, age_text(case.entered_at))
+            for case in rows[:_ROWS_A_PAGE]
+        ],
         "more_url": more,
         "all_url": reverse("review_queue") + form.query(code=None),
     }

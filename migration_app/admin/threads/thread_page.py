@@ -11,7 +11,7 @@ from collections import Counter
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils.http import urlencode
 
 from migration_app.admin.base.actors import actor_of
@@ -41,7 +41,7 @@ from migration_app.contracts import (
 from migration_app.conversion.findings.policies import codes_of_other_choices
 from migration_app.conversion.resources import thread_resources
 from migration_app.conversion.threads import thread_places
-from migration_app.models import AuditEvent, Chunk, Conversation, Thread
+from migration_app.models import AuditEvent, Batch, Chunk, Conversation, Thread
 from migration_app.threads.plans import (
     PlannedThread,
     batch_policies,
@@ -49,9 +49,14 @@ from migration_app.threads.plans import (
     shown_plan,
 )
 
+K = Batch.Kind
+
 ENTRIES_A_PAGE = 50
 _ROWS_A_PAGE = 25
 _FORMERS_SHOWN = 10
+_DECISIONS: frozenset[str] = frozenset(
+    {K.BACKFILL, K.VERIFY, K.RETRY, K.ACCEPT, K.REMIGRATE, K.ROLLBACK, K.EXCLUDE}
+)
 
 
 def thread_context(request: HttpRequest, thread: Thread) -> dict[str, Any]:
@@ -72,6 +77,7 @@ def thread_context(request: HttpRequest, thread: Thread) -> dict[str, Any]:
         ],
         "orphans": list(thread.orphans.all()[:5]),
         "actions": _actions(request, thread),
+        "review_url": _review_url(thread),
         "audit": slice_of(
             request,
             "audit",
@@ -136,13 +142,27 @@ def _fidelity_badge(fidelity: str) -> Badge | None:
 
 
 def _actions(request: HttpRequest, thread: Thread) -> list[tuple[BatchKind, str]]:
-    """Actions that would take this thread now and that the user may start, with their addresses."""
-    kinds = (BATCH_KINDS[name] for name in kinds_that_take(thread.pk))
+    """Actions that would take this thread now and that the user may start, with their addresses.
+
+    What decides about a thread in review is on its review page, beside what was read and what follows.
+    """
+    decided_there = _DECISIONS if _review_url(thread) else frozenset()
+    kinds = (BATCH_KINDS[name] for name in kinds_that_take(thread.pk) if name not in decided_there)
     return [
         (kind, thread_action_url(kind.name, thread))
         for kind in kinds
         if request.user.has_perm(kind.permission)
     ]
+
+
+def _review_url(thread: Thread) -> str:
+    """The review page of a thread in review; empty for others, and where that room was taken out."""
+    if thread.status != Thread.Status.NEEDS_REVIEW:
+        return ""
+    try:
+        return reverse("review_case", args=[thread.pk])
+    except NoReverseMatch:
+        return ""
 
 
 def _chunks(request: HttpRequest, conversation: Conversation | None) -> Slice[tuple[Chunk, Badge]] | None:
