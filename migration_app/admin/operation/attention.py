@@ -125,7 +125,7 @@ def _threads(lines: Sequence[TallyLine]) -> Iterator[Need]:
         noun = "thread" if group.threads == 1 else "threads"
         filters = {"status": group.status, **({"error_code": group.error_code} if group.error_code else {})}
         yield Need(
-            harm="danger" if group.status == S.FAILED else "warning",
+            harm="warning",
             count=f"{group.threads:,}",
             title=f"{noun} {_REASONS[group.status]}",
             detail=group.error_code.replace("_", " "),

@@ -108,5 +108,5 @@ app_name = "operation"
 urlpatterns = [
     path("live/", admin.site.admin_view(live_view), name="live"),
     path("batches/<int:pk>/<slug:act>/", admin.site.admin_view(batch_act_view), name="batch_act"),
-    path("workers/<str:name>/dismiss/", admin.site.admin_view(dismiss_view), name="dismiss"),
+    path("workers/dismiss/<path:name>/", admin.site.admin_view(dismiss_view), name="dismiss"),
 ]

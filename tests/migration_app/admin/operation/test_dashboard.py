@@ -123,14 +123,14 @@ def test_a_dead_worker_is_shown_and_dismissed_by_an_operator(log_in: LogIn, redi
     assert page.context["health"].text == "Workers 1 alive, 1 dead"
     assert "Dismiss" in page.content.decode()
     assert "Dismiss" not in log_in("viewer").get(LIVE).content.decode()
-    operator.post("/admin/dashboard/workers/w2/dismiss/")
+    operator.post("/admin/dashboard/workers/dismiss/w2/")
     assert operator.get(LIVE).context["workers"][0].heartbeat.name == "w1"
     assert len(operator.get(LIVE).context["workers"]) == 1
 
 
 def test_only_a_post_of_an_operator_dismisses(log_in: LogIn, redis: Redis) -> None:
     heard(redis, "w2", ago=60)
-    url = "/admin/dashboard/workers/w2/dismiss/"
+    url = "/admin/dashboard/workers/dismiss/w2/"
     assert log_in("viewer").post(url).status_code == 403
     assert log_in("operator").get(url).status_code == 405
     assert redis.hexists(heartbeats._KEY, "w2")
