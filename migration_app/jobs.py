@@ -80,10 +80,13 @@ def queue_state() -> QueueState | None:
         return None
 
 
-@functools.cache
 def _answering_soon() -> Redis:
     """A connection for pages: a server that hangs must not hang them."""
-    url = settings.RQ_QUEUES[DEFAULT]["URL"]
+    return _connection_to(settings.RQ_QUEUES[DEFAULT]["URL"])
+
+
+@functools.cache
+def _connection_to(url: str) -> Redis:
     return Redis.from_url(url, socket_timeout=_ANSWER_SECONDS, socket_connect_timeout=_ANSWER_SECONDS)
 
 
