@@ -11,12 +11,13 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
 
 from migration_app.admin.base.actors import actor_of
+from migration_app.admin.base.addresses import BACK, address
 from migration_app.admin.base.live import Live
 from migration_app.admin.base.site import may_view_threads
 from migration_app.admin.batches.acts import ACTS, may_control
@@ -54,7 +55,9 @@ def sections_context(request: HttpRequest) -> dict[str, Any]:
         "updated_at": timezone.now(),
         "is_empty": not parts.total and not Assistant.objects.exists(),
         "may_import": request.user.has_perm(IMPORT),
-        "upload_url": reverse("admin:migration_app_sourceimport_upload"),
+        "upload_url": address(
+            reverse("admin:migration_app_sourceimport_upload"), {BACK: reverse("admin:index")}
+        ),
         **health_context(request, queue),
         **progress_context(parts, lines, batches, queue),
         "needs": needs_of(request, lines),
@@ -78,7 +81,7 @@ def batch_act_view(request: HttpRequest, pk: int, act: str) -> HttpResponse:
     if not may_view_threads(request) or not may_control(request, batch):
         raise PermissionDenied
     if request.method != "POST":
-        return HttpResponseNotAllowed(["POST"])
+        return HttpResponseRedirect(reverse("admin:index"))
     form = ACTS[act].form(request.POST)
     if form.is_valid():
         try:
@@ -96,7 +99,7 @@ def dismiss_view(request: HttpRequest, name: str) -> HttpResponse:
     if not request.user.has_perm(DISMISS):
         raise PermissionDenied
     if request.method != "POST":
-        return HttpResponseNotAllowed(["POST"])
+        return HttpResponseRedirect(reverse("admin:index"))
     if worker_forget(name):
         messages.success(request, "The dead worker is no longer listed.")
     else:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.admin.exceptions import DisallowedModelAdminLookup
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -231,7 +232,7 @@ class AssistantAdmin(RowPageAdmin[Assistant]):
         back = back_of_address(request, self.list_url())
         try:
             chosen = self._chosen(request)
-        except (SelectionError, IncorrectLookupParameters):
+        except (SelectionError, IncorrectLookupParameters, DisallowedModelAdminLookup):
             messages.error(request, "This address selects no assistants. Choose them in the list.")
             return HttpResponseRedirect(self.list_url())
         form = ConvertForm(request.POST if request.method == "POST" else None)

@@ -24,6 +24,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 
 from migration_app.admin.base.actors import actor_of
+from migration_app.admin.base.addresses import back_of_address
 from migration_app.admin.base.badges import Badge, prompt_badge
 from migration_app.admin.base.downloads import csv_response
 from migration_app.admin.base.model_admin import ReadOnlyAdmin
@@ -168,6 +169,7 @@ class ReadinessAdmin(ReadOnlyAdmin[TargetModel]):
         return self.page(
             request,
             "readiness/replace.html",
+            http_status=400 if replace is not None else 200,
             title=f"Replace {old}",
             old=old,
             new=name,
@@ -188,7 +190,7 @@ class ReadinessAdmin(ReadOnlyAdmin[TargetModel]):
             else [],
             count=len(versions[:MOST_AT_ONCE]),
             more=len(versions) > MOST_AT_ONCE,
-            back_url=self.list_url(),
+            back_url=back_of_address(request, self.list_url()),
         )
 
     def _replaced(self, request: HttpRequest, made: int, left: list[str]) -> HttpResponse:

@@ -62,6 +62,25 @@ def test_confirming_asks_for_the_conversion(log_in: LogIn, enqueued: list[str]) 
     )
 
 
+def test_all_that_match_a_filter_are_carried_by_the_filter(log_in: LogIn, enqueued: list[str]) -> None:
+    client, known, bare = log_in("operator"), stored(), assistant_made(status="registered")
+    query = "?status__exact=snapshotted&q=kitchen"
+    ticked = {"action": "convert", "index": "0", "select_across": "1", "_selected_action": [str(bare.pk)]}
+    page = client.post(f"{LIST}{query}", ticked, follow=True)
+    assert page.redirect_chain[0][0].startswith(f"{CONVERT}{query}&back=")
+    assert (page.context["ready"], page.context["without_snapshot"]) == ([known], 0)
+    assert page.context["back_url"] == f"{LIST}{query}"
+    response = client.post(page.context["act_url"], {"reason": "new app"})
+    assert response["Location"] == f"{LIST}{query}"
+    assert (enqueued, Assistant.objects.get(status="queued").pk) == (["conversions"], known.pk)
+
+
+@pytest.mark.parametrize("query", ["ids=x", "kept=gone", "status__exact=snapshotted&colour=red"])
+def test_an_address_that_selects_no_assistants_leads_to_the_list(query: str, log_in: LogIn) -> None:
+    response = log_in("operator").get(f"{CONVERT}?{query}")
+    assert (response.status_code, response["Location"]) == (302, LIST)
+
+
 def test_nothing_is_asked_for_without_a_reason(log_in: LogIn, enqueued: list[str]) -> None:
     assistant = stored()
     url = f"{CONVERT}?ids={assistant.pk}"
