@@ -85,6 +85,7 @@ MIDDLEWARE = [
     # Nothing before it reads a body: not even the check of the CSRF token, which comes with the view.
     "migration_app.admin.base.body_limit.BodyLimitMiddleware",
     "migration_app.admin.base.actors.acting_middleware",
+    "migration_app.moments.zone_middleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -102,6 +103,7 @@ TEMPLATES = [
         ],
         "APP_DIRS": True,
         "OPTIONS": {
+            "builtins": ["migration_app.templatetags.moments"],
             "context_processors": [
                 "django.template.context_processors.debug",
                 "django.template.context_processors.request",

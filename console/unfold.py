@@ -28,6 +28,14 @@ def _live_script(_request: HttpRequest) -> str:
     return static("migration_app/live.js")
 
 
+def _lists_style(_request: HttpRequest) -> str:
+    return static("migration_app/lists.css")
+
+
+def _lists_script(_request: HttpRequest) -> str:
+    return static("migration_app/lists.js")
+
+
 def _favicon(_request: HttpRequest) -> str:
     return static("migration_app/favicon.svg")
 
@@ -54,8 +62,8 @@ UNFOLD: dict[str, Any] = {
     "BORDER_RADIUS": "6px",
     "DASHBOARD_CALLBACK": "migration_app.admin.operation.dashboard.dashboard_context",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _favicon}],
-    "STYLES": [_style],
-    "SCRIPTS": [_script, _drafts, _live_script],
+    "STYLES": [_style, _lists_style],
+    "SCRIPTS": [_script, _drafts, _live_script, _lists_script],
     "COLORS": {
         "primary": {
             "50": "oklch(96.2% .018 272.314)",

@@ -198,6 +198,11 @@ _TABLE = (
     ("runs.collected", "Runs collected", "Rows of runs were written out of the snapshots."),
     ("run.totals_exported", "Run totals exported", "Totals of runs and tokens were downloaded."),
     ("mapping.exported", "Mapping exported", "The mapping was downloaded."),
+    (
+        "list.exported",
+        "List exported",
+        "The rows of a list were downloaded; the row says how it was filtered.",
+    ),
     ("preflight.exported", "Preflight exported", "A preflight was downloaded."),
     # --- who signs in
     ("user.signed_in", "Signed in", "Somebody signed in."),

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import AppConfig
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Group, Permission, User
 
 from migration_app.audit.accounts import accounts_unaudited
 
@@ -30,6 +30,7 @@ _MODELS = (
     "thread",
     "trial",
 )
+_ASKED = 10
 _SEE = frozenset(f"view_{model}" for model in _MODELS)
 _WORK = frozenset(
     {
@@ -64,6 +65,39 @@ GROUPS: dict[str, frozenset[str]] = {
         "activate_prompt",
     },
 }
+
+ROLES: dict[str, str] = {
+    "viewer": "Sees everything but what users wrote: threads, batches, mapping, audit trail. Changes nothing.",
+    "operator": "All of that, and: reads content, imports, starts backfills, decides reviews, tries prompts, exports.",
+    "admin": "All of that, and: rolls back and approves the roll backs of others, approves and activates prompts, "
+    "excludes threads, erases server messages.",
+}
+"""The groups as people choose them, the one that may least first, and what each may do."""
+
+
+def role_of(names: set[str]) -> str:
+    """The role of somebody in these groups: the one that may most; empty for none."""
+    return next((name for name in reversed(ROLES) if name in names), "")
+
+
+def role_give(user: User, role: str) -> None:
+    """Put a person into the group of their role, and out of those of other roles; an empty role takes them all away.
+
+    Other groups, which somebody made by hand, stay as they are.
+    """
+    held = set(user.groups.filter(name__in=ROLES).values_list("name", flat=True))
+    wanted = {role} & ROLES.keys()
+    user.groups.remove(*Group.objects.filter(name__in=held - wanted))
+    user.groups.add(*Group.objects.filter(name__in=wanted - held))
+
+
+def people_to_ask() -> list[str]:
+    """Names of those who can give a role: active superusers, as people know them."""
+    people = User.objects.filter(is_active=True, is_superuser=True).order_by("username")
+    return [
+        f"{full} ({user.get_username()})" if (full := user.get_full_name()) else user.get_username()
+        for user in people[:_ASKED]
+    ]
 
 
 def groups_update(sender: AppConfig, using: str = "default", **_signal: Any) -> None:  # noqa: ARG001 - signal

@@ -17,6 +17,7 @@ from migration_app.models.reconciliation import Discrepancy, Reconciliation
 from migration_app.models.resource import Resource
 from migration_app.models.review import ReviewCase, ReviewReading
 from migration_app.models.run import Run
+from migration_app.models.saved_filter import SavedFilter
 from migration_app.models.selection import KeptSelection
 from migration_app.models.server_message import ServerMessage
 from migration_app.models.snapshot import SnapshotPage, SourceDeletion, SourceObject
@@ -64,6 +65,7 @@ __all__ = [
     "Run",
     "RunTally",
     "RunTallyChange",
+    "SavedFilter",
     "ServerMessage",
     "SnapshotPage",
     "SourceDeletion",

@@ -193,6 +193,7 @@ class FormerConversation(models.Model):
     class Meta:
         ordering = ["-id"]
         indexes = [
+            models.Index(fields=["conversation_id"], name="former_conversation_id"),
             models.Index(
                 fields=["delete_after"], condition=Q(delete_after__isnull=False), name="former_to_delete"
             ),

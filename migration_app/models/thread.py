@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Reverse, Upper
 
 from migration_app.contracts import Fidelity
 from migration_app.models.assistant import Assistant
@@ -132,6 +133,14 @@ class Thread(models.Model):
             models.Index(fields=["batch", "id"], condition=~Q(pending_work=""), name="thread_pending"),
             models.Index(fields=["error_code", "id"], condition=~Q(error_code=""), name="thread_error"),
             models.Index(fields=["user_ref"], condition=~Q(user_ref=""), name="thread_user_ref"),
+            # People have the end of an id, from a log or a list: a prefix of it read backwards. Its beginning is found
+            # by the index of the unique ids.
+            models.Index(Reverse("thread_id"), name="thread_id_reversed"),
+            GinIndex(
+                OpClass(Upper("user_ref"), name="gin_trgm_ops"),
+                condition=~Q(user_ref=""),
+                name="thread_user_ref_parts",
+            ),
             # Default operators: "has this key" is what the lists ask, and jsonb_path_ops can't answer it.
             GinIndex(fields=["finding_counts"], name="thread_findings"),
         ]

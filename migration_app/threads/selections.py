@@ -26,7 +26,14 @@ from migration_app.index_walks import (
     walk,
     window_of,
 )
-from migration_app.models import Conversation, Thread
+from migration_app.models import Thread
+from migration_app.threads.search import (
+    FOUND_UP_TO,
+    search_text,
+    thread_search,
+    threads_by_part,
+    threads_exactly,
+)
 
 FILTERS: Mapping[str, str] = {
     "status__exact": "status",
@@ -80,25 +87,29 @@ def selection_of_pks(pks: list[int]) -> dict[str, Any]:
 
 
 def selection_of_filters(params: Mapping[str, str], *, search: str = "") -> dict[str, Any]:
-    """Select all threads that match. SelectionError names a parameter that is not a known filter."""
+    """Select all threads that match. SelectionError names a parameter that is not a known filter.
+
+    What a search for a part of an id or user finds is selected one by one: another thread may contain it tomorrow.
+    """
     unknown = sorted(set(params) - set(FILTERS))
     if unknown:
         raise SelectionError(
             f"The list is narrowed by {', '.join(unknown)}, which can't be carried to a batch. Clear that filter."
         )
-    return {"filters": dict(params), "search": search.strip()}
-
-
-def thread_search(threads: QuerySet[Thread], text: str) -> QuerySet[Thread]:
-    """Find by exact thread id, conversation id or user reference: one index lookup each.
-
-    The conversation's thread is looked up by a query of its own: an OR across the join would read both tables.
-    """
-    text = text.strip().replace("\x00", "")
-    if not text:
-        return threads
-    found = Conversation.objects.filter(conversation_id=text).values_list("thread_id", flat=True)
-    return threads.filter(Q(thread_id=text) | Q(user_ref=text) | Q(pk__in=list(found)))
+    text = search_text(search)
+    if not text or Thread.objects.filter(threads_exactly(text)).exists():
+        return {"filters": dict(params), "search": text}
+    parts = threads_by_part(text)
+    if parts.more:
+        raise SelectionError(
+            f"More than {FOUND_UP_TO:,} threads contain “{text}”, and a search selects no more. Type more of it, or use"
+            " filters."
+        )
+    try:
+        found = _filtered(Thread.objects.filter(pk__in=parts.pks), params)
+        return selection_of_pks(list(found.values_list("pk", flat=True)))
+    except (ValueError, TypeError) as error:
+        raise SelectionError("A filter's value can't be read.") from error
 
 
 def selection_threads(selection: Mapping[str, Any]) -> QuerySet[Thread]:
@@ -109,9 +120,13 @@ def selection_threads(selection: Mapping[str, Any]) -> QuerySet[Thread]:
     filters = selection.get("filters")
     if not isinstance(filters, dict) or set(filters) - set(FILTERS):
         raise SelectionError("This is not a selection of threads.")
+    return thread_search(_filtered(threads, filters), str(selection.get("search", "")))
+
+
+def _filtered(threads: QuerySet[Thread], filters: Mapping[str, str]) -> QuerySet[Thread]:
     for name, value in filters.items():
         threads = threads.filter(**{FILTERS[name]: value})
-    return thread_search(threads, str(selection.get("search", "")))
+    return threads
 
 
 # --- what is known without reading every thread -----------------------------------------------------

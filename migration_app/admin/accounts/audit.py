@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.text import Truncator
 
-from migration_app.admin.base.columns import text_column
+from migration_app.admin.base.columns import id_text, moment_column, text_column
 from migration_app.admin.base.filters import day_filter, text_filter, values_filter
 from migration_app.admin.base.model_admin import ReadOnlyAdmin
 from migration_app.audit.actions import ACTIONS, action_label
@@ -21,7 +23,7 @@ class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
 
     list_display = (
         "show_at",
-        "actor",
+        "show_actor",
         "show_action",
         "show_subject",
         "show_change",
@@ -30,8 +32,8 @@ class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
     )
     list_filter = (
         values_filter("action", AuditEvent, "verb", action_label),
-        day_filter("first day (UTC, YYYY-MM-DD)", "at", "gte"),
-        day_filter("last day (UTC, YYYY-MM-DD)", "at", "lt"),
+        day_filter("first day", "at", "gte"),
+        day_filter("last day", "at", "lt"),
         text_filter("batch", "batch_pk"),
     )
     search_fields = ("subject_id",)
@@ -39,6 +41,20 @@ class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
     ordering = ("-at", "-id")
     list_indexes = (("batch_pk",), ("verb",), ())
     list_order = ("at", "id")
+    list_sorts: ClassVar = {"show_at": ("at", "id"), "show_action": ("verb", "at", "id")}
+    export_columns: ClassVar = {
+        "at (UTC)": "at",
+        "actor": "actor",
+        "verb": "verb",
+        "subject_kind": "subject_kind",
+        "subject_id": "subject_id",
+        "before": "before",
+        "after": "after",
+        "reason": "reason",
+        "batch": "batch_pk",
+        "job_id": "job_id",
+        "request_id": "request_id",
+    }
     list_per_page = 100
     fields = (
         "show_at",
@@ -60,14 +76,11 @@ class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
         """Search by exact subject id."""
         return rows.filter(subject_id=text)
 
+    show_at = moment_column("when", "at", seconds=True, order="at")
+    show_actor = text_column("actor", "actor", most=40, order="actor")
     show_reason = text_column("reason", "reason", most=80)
 
-    @admin.display(description="when (UTC)")
-    def show_at(self, event: AuditEvent) -> str:
-        """To the second."""
-        return format_html('<span class="mc-nowrap">{}</span>', f"{event.at:%Y-%m-%d %H:%M:%S}")
-
-    @admin.display(description="action")
+    @admin.display(description="action", ordering="verb")
     def show_action(self, event: AuditEvent) -> str:
         """The action's name; its verb is shown to the pointer."""
         return format_html(
@@ -83,12 +96,8 @@ class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
     @admin.display(description="subject")
     def show_subject(self, event: AuditEvent) -> str:
         """What it speaks of."""
-        shown = Truncator(event.subject_id).chars(34)
         return format_html(
-            '<span class="mc-nowrap">{} <bdi class="mc-mono" title="{}">{}</bdi></span>',
-            event.subject_kind,
-            event.subject_id,
-            shown,
+            '<span class="mc-nowrap">{} {}</span>', event.subject_kind, id_text(event.subject_id)
         )
 
     @admin.display(description="change")

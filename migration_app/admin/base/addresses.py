@@ -15,7 +15,7 @@ from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 
 from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.model_admin import row_key
-from migration_app.admin.base.paging import BELOW
+from migration_app.admin.lists.sheet import BELOW
 from migration_app.threads.kept_selections import (
     KEPT_FOR,
     SelectionTooLargeError,

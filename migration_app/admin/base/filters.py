@@ -1,13 +1,14 @@
 """List filters whose parameters are those of services.selections.FILTERS, each an index lookup.
 
-Each takes one value; an empty one means no filter. So what a list shows is what a selection carries.
+Each takes one value; an empty one means no filter. So what a list shows is what a selection carries. What a filter
+offers is asked for by the sheet of filters alone (``admin.lists.sheet``): a list itself only names what was chosen.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -22,14 +23,8 @@ from migration_app.conversion.findings.assistants import ASSISTANT_KINDS
 from migration_app.conversion.findings.findings import KINDS
 from migration_app.models import Assistant, Batch
 
-if TYPE_CHECKING:
-    _Dropdown = admin.SimpleListFilter
-    _Text = admin.SimpleListFilter
-else:
-    from unfold.contrib.filters.admin import DropdownFilter as _Dropdown
-    from unfold.contrib.filters.admin import TextFilter as _Text
-
 _CHOICES_SHOWN = 100
+_LONGEST_NUMBER = 19
 
 
 def distinct_values(model: type[Model], column: str, limit: int = 200) -> list[str]:
@@ -63,7 +58,41 @@ def _narrow(queryset: QuerySet[Any], field: str, value: str | None) -> QuerySet[
         raise IncorrectLookupParameters(str(error)) from error
 
 
-class _Exact(admin.SimpleListFilter):
+class ConsoleFilter(admin.SimpleListFilter):
+    """One value, chosen in the sheet of filters or typed in."""
+
+    hint: ClassVar[str] = ""
+
+    def lookups(
+        self,
+        request: HttpRequest,  # noqa: ARG002 - Django's signature
+        model_admin: admin.ModelAdmin[Any],  # noqa: ARG002 - Django's signature
+    ) -> list[tuple[str, str]]:
+        """Offer nothing here: the sheet asks ``options``."""
+        return []
+
+    def has_output(self) -> bool:
+        """Apply even when there is no choice to offer: Django would skip the filter silently."""
+        return True
+
+    def options(self) -> list[tuple[str, str]] | None:
+        """Values and labels to offer, None where a value is typed in. May ask the database."""
+        return None
+
+    def label_of(self, value: str) -> str:
+        """Name a value."""
+        return value
+
+    def offered(self) -> list[tuple[str, str]]:
+        """What the sheet offers: the chosen value too, even when it is not among the options."""
+        options = self.options() or []
+        chosen = self.value()
+        if chosen and chosen not in {value for value, _label in options}:
+            options = [*options, (chosen, self.label_of(chosen))]
+        return options
+
+
+class _Exact(ConsoleFilter):
     """One value of one field."""
 
     field: ClassVar[str]
@@ -78,35 +107,15 @@ class _Exact(admin.SimpleListFilter):
         return _narrow(queryset, self.field, self.value())
 
 
-class ExactFilter(_Exact, _Dropdown):
+class ExactFilter(_Exact):
     """A choice of values of one field."""
-
-    def lookups(
-        self,
-        request: HttpRequest,
-        model_admin: admin.ModelAdmin[Any],  # noqa: ARG002 - Django's signature
-    ) -> list[tuple[str, str]]:
-        """Offer the choices, and the chosen one even when it is not among them."""
-        options = self.options()
-        chosen = request.GET.get(str(self.parameter_name), "")
-        if chosen and chosen not in {value for value, _label in options}:
-            options.append((chosen, self.label_of(chosen)))
-        return options
-
-    def has_output(self) -> bool:
-        """Apply even when there is no choice to offer: Django would skip the filter silently."""
-        return True
 
     def options(self) -> list[tuple[str, str]]:
         """Values and labels to offer."""
         raise NotImplementedError
 
-    def label_of(self, value: str) -> str:
-        """Name a value that is not offered."""
-        return value
 
-
-class TextExactFilter(_Exact, _Text):
+class TextExactFilter(_Exact):
     """One exact value, typed in."""
 
 
@@ -119,6 +128,9 @@ def choice_filter(title: str, field: str, choices: list[tuple[Any, Any]]) -> typ
 
         def options(self) -> list[tuple[str, str]]:
             return list(offered)
+
+        def label_of(self, value: str) -> str:
+            return dict(offered).get(value, value)
 
     ChoiceFilter.title = title
     ChoiceFilter.field = field
@@ -158,11 +170,13 @@ def text_filter(title: str, field: str) -> type[TextExactFilter]:
     return ValueFilter
 
 
-def day_filter(title: str, field: str, lookup: str) -> type[_Text]:
+def day_filter(title: str, field: str, lookup: str) -> type[ConsoleFilter]:
     """Make a filter for one bound of a span of days: ``gte`` from this day on, ``lt`` up to its end."""
 
-    class DayFilter(_Text):
+    class DayFilter(ConsoleFilter):
         """A day, typed in."""
+
+        hint = "YYYY-MM-DD, UTC"
 
         def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 - Django's
             if not self.value():
@@ -212,7 +226,9 @@ class AssistantFilter(ExactFilter):
 
     def label_of(self, value: str) -> str:
         """Name the chosen one."""
-        return f"assistant {value}"
+        key = int(value) if value.isascii() and value.isdigit() and len(value) < _LONGEST_NUMBER else 0
+        found = Assistant.objects.filter(pk=key).first()
+        return str(found) if found else value
 
 
 class BatchFilter(ExactFilter):
@@ -226,7 +242,3 @@ class BatchFilter(ExactFilter):
         """Offer the newest hundred."""
         rows = Batch.objects.order_by("-id").values_list("pk", "kind")
         return [(str(pk), f"{pk}: {kind}") for pk, kind in rows[:_CHOICES_SHOWN]]
-
-    def label_of(self, value: str) -> str:
-        """Name the chosen one."""
-        return f"batch {value}"

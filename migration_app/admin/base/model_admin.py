@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Model, Q, QuerySet
@@ -30,7 +29,8 @@ from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.acts import Act, ActRefusedError
 from migration_app.admin.base.forms import ConsoleForm
 from migration_app.admin.base.live import frame_for, is_live
-from migration_app.admin.base.paging import BoundedChangeList, BoundedPaginator
+from migration_app.admin.base.paging import BoundedPaginator
+from migration_app.admin.lists.pages import ListPages
 from migration_app.index_walks import Window, window_of
 from migration_app.index_walks import walk as index_walk
 
@@ -114,7 +114,7 @@ class ListButton:
         return reverse(f"admin:{self.url_name}")
 
 
-class ReadOnlyAdmin(OfferedOnly, SkinAdmin[M]):
+class ReadOnlyAdmin(ListPages, OfferedOnly, SkinAdmin[M]):
     """A list and a page a row, and nothing to add, change or delete."""
 
     show_full_result_count = False
@@ -124,14 +124,15 @@ class ReadOnlyAdmin(OfferedOnly, SkinAdmin[M]):
     list_filter_submit = True
     list_fullwidth = True
     paginator = BoundedPaginator
-    change_list_template = "migration_app/base/list.html"
     list_buttons: ClassVar[Sequence[ListButton]] = ()
-    sortable_by: ClassVar[Any] = ()
 
     # Fields by whose values an index holds the list in its order, the best for scanning first.
     # None: the table stays small, and any order will do.
     list_indexes: ClassVar[Sequence[tuple[str, ...]] | None] = None
     list_order: ClassVar[Sequence[str]] = ("id",)
+    # Columns by which the whole list is sorted, with the fields of an index that holds all rows in that order.
+    # A narrowed list, if it is short, is sorted by every column that has an ``order``; so is a small table.
+    list_sorts: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     def list_count(self, fields: Mapping[str, Any]) -> int | None:  # noqa: ARG002 - for those who know
         """How many rows have these values, where that is known without counting."""
@@ -166,15 +167,12 @@ class ReadOnlyAdmin(OfferedOnly, SkinAdmin[M]):
             if not button.permission or request.user.has_perm(button.permission)
         ]
         here = urlencode({"back": request.get_full_path()})
-        return super().changelist_view(request, {"list_buttons": may, "here": here, **(extra_context or {})})
+        context = {"list_buttons": may, "here": here, **self.list_context(request), **(extra_context or {})}
+        return super().changelist_view(request, context)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:  # noqa: ARG002 - Django's signature
         """Offer nothing; Django itself would offer to delete."""
         return {}
-
-    def get_changelist(self, request: HttpRequest, **_kwargs: Any) -> type[ChangeList]:  # noqa: ARG002 - Django's
-        """Use the list that counts within bounds."""
-        return BoundedChangeList
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 - Django's signature
         """Rows come from imports and jobs only."""

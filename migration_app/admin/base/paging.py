@@ -4,22 +4,27 @@ Rows are never counted beyond a bound: the count is known from the counters, or 
 is found from the nearer end of the list, primary keys first, along one index; its rows are read by key then.
 Pages too far from both ends are not offered: filters and search lead there. Where no index holds what a list is
 narrowed by, the newest rows are scanned, a window at a time (services.index_walks).
+
+A whole list is sorted by columns that an index holds in order (``list_sorts``); one that is narrowed to no more rows
+than are counted, by any column of the table.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from django.contrib import messages
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.views.main import ORDER_VAR, ChangeList
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
+from migration_app.admin.lists.rows import Cell, Heading, headings, rows
+from migration_app.admin.lists.sheet import BELOW, Chip, chips
 from migration_app.index_walks import (
     Window,
     counted_up_to,
@@ -38,9 +43,6 @@ else:
 COUNTED_UP_TO = 10_000
 """Rows that a list counts, and how far from either end its pages reach."""
 
-BELOW = "below"
-"""Query parameter of a scanned list: continue below this primary key."""
-
 _NEIGHBOURS = 3
 
 
@@ -51,6 +53,15 @@ class PageLink:
     label: str
     url: str = ""
     current: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sort:
+    """A column to sort by, and the field of the table that it shows; both empty for the list's own order."""
+
+    column: str = ""
+    field: str = ""
+    descending: bool = False
 
 
 class BoundedPaginator(_Paginator):
@@ -95,6 +106,7 @@ class CuttableAdmin(Protocol):
 
     list_indexes: ClassVar[Sequence[tuple[str, ...]] | None]
     list_order: ClassVar[Sequence[str]]
+    list_sorts: ClassVar[Mapping[str, tuple[str, ...]]]
 
     def list_count(self, fields: Mapping[str, Any]) -> int | None:
         """How many rows have these values, where that is known."""
@@ -120,6 +132,7 @@ class BoundedChangeList(_ChangeList):
         # Only links to pages carry it: another filter or search begins at the newest row again.
         self.below = {BELOW: self.filter_params.pop(BELOW)} if BELOW in self.filter_params else {}
         self.params.pop(BELOW, None)
+        indexes = self._admin.list_indexes
         rows, fields = self._walked(request)
         size = self.list_per_page
         paginator = BoundedPaginator(rows if rows is not None else [], size)
@@ -134,6 +147,8 @@ class BoundedChangeList(_ChangeList):
             if below is None and len(window.pks) == known:
                 window = Window(window.pks, None)  # there are no others to look for
             paginator.window = window
+        self._may_sort_all = indexes is None or bool(self.query) or self._is_short(paginator)
+        self._sort_short(rows, paginator)
         self.paginator = paginator
         self.result_count = paginator.count
         self.pages = max(1, -(-min(paginator.reached, _bound(paginator)) // size))
@@ -141,7 +156,7 @@ class BoundedChangeList(_ChangeList):
         self.multi_page = paginator.count > size
         self.show_full_result_count = False
         self.show_admin_actions = True
-        pks = self._keys(request, rows)
+        pks = self._keys(request, None if paginator.window is not None else rows)
         found = self.apply_select_related(self.root_queryset).in_bulk(pks)
         self.result_list = [found[pk] for pk in pks if pk in found]
         quiet = not (self.has_active_filters or self.query) or paginator.more
@@ -160,11 +175,16 @@ class BoundedChangeList(_ChangeList):
         No rows: no index holds all of these values.
         """
         indexes = self._admin.list_indexes
+        self._narrowed = False
         if indexes is None or self.query:
             return self.queryset, None
         fields = {spec.field: spec.value() for spec in self.filter_specs if hasattr(spec, "field")}
         fields = {name: value for name, value in fields.items() if value not in (None, "")}
         spans = self._spans(request)
+        self._narrowed = bool(fields) or spans is not self.root_queryset
+        if not self._narrowed and (sorted_by := self._admin.list_sorts.get(self.sort.column)):
+            rows = spans.order_by(*sorted_by)
+            return (rows.reverse() if self.sort.descending else rows), fields
         index = index_for(set(fields), indexes)
         if index is None:
             return None, fields
@@ -181,6 +201,67 @@ class BoundedChangeList(_ChangeList):
             if not hasattr(spec, "field") and spec.value():
                 rows = spec.queryset(request, rows)
         return rows
+
+    # --- in which order ---------------------------------------------------------------------------
+
+    @cached_property
+    def sort(self) -> Sort:
+        """The column that the address asks to sort by. By name: the positions of Django's own depend on the role."""
+        asked = str(self.params.get(ORDER_VAR, ""))
+        column = asked.removeprefix("-")
+        if column not in map(str, self.list_display) or not (field := self.order_field(column)):
+            return Sort()
+        return Sort(column, field, descending=asked != column)
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:  # noqa: ARG002 - Django's
+        """The order of a small table or of what a search found; rows without a value come last."""
+        if not self.sort.field:
+            django: Any = self  # its own names, which its stubs leave out
+            ordering = self.model_admin.get_ordering(request) or django._get_default_ordering()  # noqa: SLF001
+            return list(django._get_deterministic_ordering(list(ordering)))  # noqa: SLF001
+        by = F(self.sort.field)
+        return [by.desc(nulls_last=True) if self.sort.descending else by.asc(nulls_last=True), "-pk"]
+
+    def order_field(self, column: str) -> str:
+        """The field of the table by which a column sorts; empty for one that can't be sorted."""
+        found = self.get_ordering_field(column)
+        return found if isinstance(found, str) else ""
+
+    def sorts(self, column: str) -> bool:
+        """Whether this list can be sorted by this column as it is narrowed now."""
+        if self._may_sort_all:
+            return bool(self.order_field(column))
+        return not self._narrowed and column in self._admin.list_sorts
+
+    def _is_short(self, paginator: BoundedPaginator) -> bool:
+        return self._narrowed and not self.below and not paginator.more and paginator.count <= COUNTED_UP_TO
+
+    def _sort_short(self, rows: QuerySet[Any] | None, paginator: BoundedPaginator) -> None:
+        """Sort a narrowed list here: no index holds it in this order, and PostgreSQL might walk one that holds all."""
+        if not (self.sort.field and self._is_short(paginator)):
+            return
+        if rows is None:
+            rows = self.root_queryset.filter(pk__in=_window_pks(paginator))
+        pairs = list(rows.values_list("pk", self.sort.field)[: COUNTED_UP_TO + 1])
+        filled = sorted((value, pk) for pk, value in pairs if value is not None)
+        pks = [pk for _value, pk in (reversed(filled) if self.sort.descending else filled)]
+        paginator.window = Window([*pks, *(pk for pk, value in pairs if value is None)], None)
+        paginator.known = None
+
+    # --- what its template shows ------------------------------------------------------------------
+
+    def headings(self) -> list[Heading]:
+        """The heads of the columns."""
+        return headings(self)
+
+    def rows(self) -> Iterator[list[Cell]]:
+        """The cells of each row."""
+        return rows(self)
+
+    @cached_property
+    def chips(self) -> list[Chip]:
+        """What narrows the list now."""
+        return chips(self)
 
     # --- which page -------------------------------------------------------------------------------
 

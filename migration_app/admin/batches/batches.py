@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
 from django.http import (
     HttpRequest,
     HttpResponse,
@@ -96,6 +95,21 @@ class BatchAdmin(RowPageAdmin[Batch]):
         choice_filter("state", "state", list(Batch.State.choices)),
     )
     ordering = ("-id",)
+    export_columns: ClassVar = {
+        "batch": "pk",
+        "kind": "kind",
+        "state": "state",
+        "started_by": "created_by_name",
+        "reason": "reason",
+        "matched": "selected_count",
+        "taken": "taken_count",
+        "started (UTC)": "created_at",
+        "handed_out (UTC)": "started_at",
+        "finished (UTC)": "finished_at",
+        "approved_by": "approved_by_name",
+        "approved (UTC)": "approved_at",
+    }
+    changelist_class = _BatchList
     acts = ACTS
     act_refusals = (BatchRefusedError,)
 
@@ -108,9 +122,9 @@ class BatchAdmin(RowPageAdmin[Batch]):
         ]
 
     show_outcome = badge_column("state", lambda batch: batch_outcome(batch, batch.progress))
-    show_by = text_column("by", "created_by_name")
+    show_by = text_column("by", "created_by_name", order="created_by_name")
     show_reason = text_column("reason", "reason", most=60)
-    show_started = moment_column("started", "created_at")
+    show_started = moment_column("started", "created_at", order="created_at")
     show_took = column("took", lambda batch: duration_text(batch_elapsed(batch)))
 
     @admin.display(description="batch")
@@ -129,10 +143,6 @@ class BatchAdmin(RowPageAdmin[Batch]):
             bar_html(batch_bar(batch.progress)),
             said,
         )
-
-    def get_changelist(self, request: HttpRequest, **_kwargs: Any) -> type[ChangeList]:  # noqa: ARG002 - Django's
-        """Use the list whose batches know how far they are."""
-        return _BatchList
 
     def may_act(self, request: HttpRequest, row: Batch, act: str) -> bool:
         """Who may start such a batch may control it; approving is a permission of its own."""

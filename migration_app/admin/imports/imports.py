@@ -124,10 +124,10 @@ class SourceImportAdmin(TaskPageAdmin[SourceImport]):
             *super().get_urls(),
         ]
 
-    show_state = badge_column("state", lambda row: progress_badge(row.state))
-    show_size = column("size", lambda row: bytes_text(row.file_bytes))
-    show_by = text_column("by", "created_by_name")
-    show_created = moment_column("started", "created_at")
+    show_state = badge_column("state", lambda row: progress_badge(row.state), order="state")
+    show_size = column("size", lambda row: bytes_text(row.file_bytes), order="file_bytes")
+    show_by = text_column("by", "created_by_name", order="created_by_name")
+    show_created = moment_column("started", "created_at", order="created_at")
 
     @admin.display(description="import")
     def show_name(self, row: SourceImport) -> str:

@@ -27,6 +27,7 @@ from migration_app.admin.operation.activity import activity_rows
 from migration_app.admin.operation.attention import needs_of
 from migration_app.admin.operation.health import DISMISS, health_context
 from migration_app.admin.operation.progress import progress_context
+from migration_app.audit.groups import ROLES, people_to_ask
 from migration_app.batches.control import BatchRefusedError
 from migration_app.counters import tally_lines
 from migration_app.jobs import queue_state, worker_forget
@@ -40,7 +41,8 @@ _ACTS = ("pause", "resume")
 def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add what the page shows. Staff without a role see what to do instead."""
     if not may_view_threads(request):
-        return {**context, "title": "Dashboard", "has_role": False}
+        asked = {"people": people_to_ask(), "roles": ROLES}
+        return {**context, "title": "Dashboard", "has_role": False, **asked}
     return {**context, "title": "Dashboard", "has_role": True, **sections_context(request)}
 
 

@@ -186,11 +186,11 @@ class ReconciliationAdmin(TaskPageAdmin[Reconciliation]):
             *super().get_urls(),
         ]
 
-    show_name = text_column("reconciliation", "pk")
-    show_state = badge_column("state", state_badge)
+    show_name = text_column("reconciliation", "pk", order="id")
+    show_state = badge_column("state", state_badge, order="state")
     show_scope = column("scope", scope_summary)
-    show_created = moment_column("asked for (UTC)", "created_at")
-    show_finished = moment_column("finished (UTC)", "finished_at")
+    show_created = moment_column("requested", "created_at", order="created_at")
+    show_finished = moment_column("finished", "finished_at", order="finished_at")
 
     @admin.display(description="found")
     def show_found(self, row: Reconciliation) -> str:

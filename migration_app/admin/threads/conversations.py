@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from django.contrib import admin
 from django.db.models import Model, Q, QuerySet
 from django.urls import reverse
-from django.utils.html import format_html
 
 from migration_app.admin.base.badges import (
     Badge,
@@ -15,12 +14,14 @@ from migration_app.admin.base.badges import (
     chunk_badge,
     conversation_badge,
 )
-from migration_app.admin.base.columns import badge_column, column, moment_column, moment_text
+from migration_app.admin.base.columns import badge_column, column, id_column, id_text, moment_column
 from migration_app.admin.base.filters import choice_filter
 from migration_app.admin.base.model_admin import ReadOnlyAdmin, ReadOnlyInline
 from migration_app.contracts import policies_from
 from migration_app.models import Chunk, Conversation, FormerConversation, Thread
+from migration_app.moments import moment_text
 from migration_app.threads.plans import policies_summary
+from migration_app.threads.search import FOUND_UP_TO, thread_search
 
 M = TypeVar("M", bound=Model)
 
@@ -28,13 +29,13 @@ M = TypeVar("M", bound=Model)
 def thread_link(thread: Thread) -> str:
     """Link to a thread's page, by its id."""
     url = reverse("admin:migration_app_thread_change", args=[thread.pk])
-    return format_html('<a class="mc-link mc-mono" href="{}"><bdi>{}</bdi></a>', url, thread.thread_id)
+    return id_text(thread.thread_id).linked(url)
 
 
 def _by_id(rows: QuerySet[M], text: str) -> QuerySet[M]:
-    # The thread's key first: an OR over two tables would read every row of both.
-    thread_pk = Thread.objects.filter(thread_id=text).values_list("pk", flat=True).first()
-    return rows.filter(Q(conversation_id=text) | Q(thread_id=thread_pk))
+    """By its own id, or by its thread as the list of threads searches it; keys first: an OR would read both tables."""
+    found = thread_search(Thread.objects.all(), text).order_by().values_list("pk", flat=True)
+    return rows.filter(Q(conversation_id=text) | Q(thread_id__in=list(found[:FOUND_UP_TO])))
 
 
 class ChunkInline(ReadOnlyInline):
@@ -59,8 +60,8 @@ class ChunkInline(ReadOnlyInline):
     show_number = column("chunk", lambda chunk: str(chunk.sequence + 1))
     show_first = column("first item", lambda chunk: str(chunk.first_item + 1))
     show_state = badge_column("state", lambda chunk: chunk_badge(chunk.state))
-    show_sent = moment_column("sent (UTC)", "sent_at", seconds=True)
-    show_appended = moment_column("appended (UTC)", "appended_at", seconds=True)
+    show_sent = moment_column("sent", "sent_at", seconds=True)
+    show_appended = moment_column("appended", "appended_at", seconds=True)
 
 
 @admin.register(Conversation)
@@ -71,9 +72,10 @@ class ConversationAdmin(ReadOnlyAdmin[Conversation]):
     list_filter = (choice_filter("state", "state", list(Conversation.State.choices)),)
     list_select_related = ("thread",)
     search_fields = ("conversation_id",)
-    search_help_text = "Exact conversation or thread id"
+    search_help_text = "Conversation, thread or user id, or 4 characters of one"
     ordering = ("-id",)
     list_indexes = (("state",), ())
+    list_sorts: ClassVar = {"show_state": ("state", "id")}
     fields = (
         "show_id",
         "show_thread",
@@ -94,19 +96,15 @@ class ConversationAdmin(ReadOnlyAdmin[Conversation]):
         """Search by exact ids."""
         return _by_id(rows, text)
 
+    show_id = id_column("conversation id", "conversation_id", none="(create not answered yet)")
     show_thread = column("thread", lambda conversation: thread_link(conversation.thread))
-    show_state = badge_column("state", lambda conversation: conversation_badge(conversation.state))
-    show_intended = moment_column("create sent (UTC)", "intended_at", seconds=True)
-    show_created = moment_column("created (UTC)", "created_at", seconds=True)
-    show_completed = moment_column("complete (UTC)", "completed_at", seconds=True)
-    show_verified = moment_column("verified (UTC)", "verified_at", seconds=True)
-
-    @admin.display(description="conversation id")
-    def show_id(self, conversation: Conversation) -> str:
-        """The target's id, or that it is awaited."""
-        if not conversation.conversation_id:
-            return "(create not answered yet)"
-        return format_html('<span class="mc-mono">{}</span>', conversation.conversation_id)
+    show_state = badge_column(
+        "state", lambda conversation: conversation_badge(conversation.state), order="state"
+    )
+    show_intended = moment_column("create sent", "intended_at", seconds=True)
+    show_created = moment_column("created", "created_at", seconds=True, order="created_at")
+    show_completed = moment_column("complete", "completed_at", seconds=True)
+    show_verified = moment_column("verified", "verified_at", seconds=True, order="verified_at")
 
     @admin.display(description="policies")
     def show_policies(self, conversation: Conversation) -> str:
@@ -133,7 +131,7 @@ class FormerConversationAdmin(ReadOnlyAdmin[FormerConversation]):
     list_filter = (choice_filter("outcome", "outcome", list(FormerConversation.Outcome.choices)),)
     list_select_related = ("thread",)
     search_fields = ("conversation_id",)
-    search_help_text = "Exact conversation or thread id"
+    search_help_text = "Conversation, thread or user id, or 4 characters of one"
     ordering = ("-id",)
     fields = (
         "show_id",
@@ -153,16 +151,12 @@ class FormerConversationAdmin(ReadOnlyAdmin[FormerConversation]):
         """Search by exact ids."""
         return _by_id(rows, text)
 
+    show_id = id_column("conversation id", "conversation_id", order="conversation_id")
     show_thread = column("thread", lambda former: thread_link(former.thread))
-    show_created = moment_column("created (UTC)", "created_at", seconds=True)
-    show_detached = moment_column("detached (UTC)", "detached_at", seconds=True)
+    show_created = moment_column("created", "created_at", seconds=True, order="created_at")
+    show_detached = moment_column("detached", "detached_at", seconds=True, order="detached_at")
 
-    @admin.display(description="conversation id")
-    def show_id(self, former: FormerConversation) -> str:
-        """The target's id, which the mapping no longer names."""
-        return format_html('<span class="mc-mono">{}</span>', former.conversation_id)
-
-    @admin.display(description="outcome")
+    @admin.display(description="outcome", ordering="outcome")
     def show_outcome(self, former: FormerConversation) -> str:
         """Result, coloured where something was left behind that should be gone."""
         return badge_html(Badge(former.get_outcome_display(), "warning" if former.left_behind else ""))
@@ -181,7 +175,7 @@ class FormerConversationAdmin(ReadOnlyAdmin[FormerConversation]):
     def show_deletion(self, former: FormerConversation) -> str:
         """Whether one that was given up in doubt is gone, or when that is tried next."""
         if former.deleted_at is not None:
-            return f"confirmed deleted on {moment_text(former.deleted_at)} UTC"
+            return f"confirmed deleted on {moment_text(former.deleted_at)}"
         if former.delete_after is not None:
-            return f"next on {moment_text(former.delete_after)} UTC, after {former.delete_tries} tries"
+            return f"next on {moment_text(former.delete_after)}, after {former.delete_tries} tries"
         return "none is planned"

@@ -12,7 +12,7 @@ from django.utils.html import format_html
 
 from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.badges import object_badge
-from migration_app.admin.base.columns import badge_column, moment_column
+from migration_app.admin.base.columns import badge_column, id_column, moment_column, text_column
 from migration_app.admin.base.filters import choice_filter, distinct_values, values_filter
 from migration_app.admin.base.model_admin import ReadOnlyAdmin, row_key
 from migration_app.admin.base.rendering import pretty_json
@@ -34,7 +34,7 @@ _PLAIN = frozenset(
 class SourceObjectAdmin(ReadOnlyAdmin[SourceObject]):
     """What is known of the estate besides threads."""
 
-    list_display = ("object_id", "kind", "show_state", "show_import", "show_received")
+    list_display = ("show_id", "show_kind", "show_state", "show_import", "show_received")
     list_filter = (
         values_filter("kind", SourceObject, "kind"),
         choice_filter("state", "state", list(SourceObject.State.choices)),
@@ -65,8 +65,10 @@ class SourceObjectAdmin(ReadOnlyAdmin[SourceObject]):
         """Search by exact id. The index on ids begins with the kind, of which there are a few."""
         return rows.filter(kind__in=distinct_values(SourceObject, "kind"), object_id=text)
 
-    show_state = badge_column("state", lambda row: object_badge(row.state))
-    show_received = moment_column("received (UTC)", "received_at", seconds=True)
+    show_id = id_column("object id", "object_id", order="object_id")
+    show_kind = text_column("kind", "kind", order="kind")
+    show_state = badge_column("state", lambda row: object_badge(row.state), order="state")
+    show_received = moment_column("received", "received_at", seconds=True, order="received_at")
 
     @admin.display(description="import")
     def show_import(self, row: SourceObject) -> str:

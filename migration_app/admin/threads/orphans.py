@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.acts import Act
 from migration_app.admin.base.badges import Badge
-from migration_app.admin.base.columns import badge_column, column, moment_column, text_column
+from migration_app.admin.base.columns import badge_column, column, id_column, moment_column, text_column
 from migration_app.admin.base.filters import choice_filter
 from migration_app.admin.base.forms import ConsoleForm
 from migration_app.admin.base.model_admin import RowPageAdmin
@@ -29,6 +29,7 @@ from migration_app.threads.orphans import (
     orphan_metadata,
     orphan_reopen,
 )
+from migration_app.threads.search import FOUND_UP_TO, thread_search
 
 CLOSE = "migration_app.close_orphan"
 CONTENT = "migration_app.view_content"
@@ -73,9 +74,22 @@ class OrphanConversationAdmin(RowPageAdmin[OrphanConversation]):
     act_refusals = (OrphanRefusedError,)
     list_filter = (choice_filter("state", "state", list(_S.choices)),)
     search_fields = ("thread__thread_id",)
-    search_help_text = "Exact thread id"
+    search_help_text = "Thread, conversation or user id, or 4 characters of one"
     ordering = ("-id",)
     list_indexes = (("state",), ())
+    list_sorts: ClassVar = {"show_state": ("state", "id")}
+    export_columns: ClassVar = {
+        "create sent (UTC)": "intended_at",
+        "noticed (UTC)": "noticed_at",
+        "thread_id": lambda orphan: orphan.thread.thread_id,
+        "state": "state",
+        "recognised_by": lambda orphan: orphan_mark(orphan) or ", ".join(orphan.metadata_keys),
+        "reason": "reason",
+        "request_id": "request_id",
+        "note": "note",
+        "closed_by": "closed_by_name",
+        "closed (UTC)": "closed_at",
+    }
     change_list_template = "migration_app/threads/orphan_list.html"
 
     def changelist_view(
@@ -94,14 +108,14 @@ class OrphanConversationAdmin(RowPageAdmin[OrphanConversation]):
         return super().changelist_view(request, {**(extra_context or {}), "figures": figures})
 
     def found_by(self, rows: QuerySet[OrphanConversation], text: str) -> QuerySet[OrphanConversation]:
-        """Search by exact thread id: its key first, which this table's index holds."""
-        thread = Thread.objects.filter(thread_id=text).only("pk").first()
-        return rows.filter(thread=thread) if thread else rows.none()
+        """Search by the thread, as the list of threads does: its key first, which this table's index holds."""
+        found = thread_search(Thread.objects.all(), text).order_by().values_list("pk", flat=True)
+        return rows.filter(thread_id__in=list(found[:FOUND_UP_TO]))
 
-    show_intended = moment_column("create sent (UTC)", "intended_at", seconds=True)
+    show_intended = moment_column("create sent", "intended_at", seconds=True, order="intended_at")
     show_thread = column("thread", lambda orphan: thread_link(orphan.thread))
-    show_state = badge_column("state", orphan_badge)
-    show_request = text_column("request id", "request_id")
+    show_state = badge_column("state", orphan_badge, order="state")
+    show_request = id_column("request id", "request_id")
     show_note = text_column("note", "note", most=60)
 
     @admin.display(description="recognised by")

@@ -84,7 +84,7 @@ class RunAdmin(RowPageAdmin[Run]):
         """Search by exact id."""
         return rows.filter(run_id=text)
 
-    show_created = moment_column("created (UTC)", "created_at", seconds=True)
+    show_created = moment_column("created", "created_at", seconds=True, order="created_at")
     show_thread = column("thread", lambda run: thread_link(run.thread))
 
     @admin.display(description="run")

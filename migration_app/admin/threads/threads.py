@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
-from django.utils.text import Truncator
 
 from migration_app.admin.base.badges import badge_html, fidelity_badge, thread_badge
-from migration_app.admin.base.columns import badge_column
+from migration_app.admin.base.columns import badge_column, id_column, id_text, moment_column
 from migration_app.admin.base.filters import (
     AssistantFilter,
     BatchFilter,
@@ -31,15 +30,18 @@ from migration_app.admin.threads.confirm_pages import act_view, lead_to_confirm
 from migration_app.admin.threads.thread_page import thread_context
 from migration_app.index_walks import Window
 from migration_app.models import Thread
+from migration_app.threads.search import (
+    FOUND_UP_TO,
+    SHORTEST_PART,
+    search_text,
+    threads_by_part,
+    threads_exactly,
+)
 from migration_app.threads.selections import (
     THREAD_INDEXES,
-    thread_search,
     threads_count,
     threads_window,
 )
-
-_NAME_SHOWN = 14
-"""Characters of a name in the list: all columns fit a window of 1400 points."""
 
 
 @admin.register(Thread)
@@ -47,7 +49,7 @@ class ThreadAdmin(RowPageAdmin[Thread]):
     """Every thread of the estate; its page shows messages and items side by side."""
 
     list_display = (
-        "thread_id",
+        "show_id",
         "show_status",
         "show_fidelity",
         "show_sizes",
@@ -69,9 +71,10 @@ class ThreadAdmin(RowPageAdmin[Thread]):
     )
     list_select_related = ("assistant", "conversation")
     search_fields = ("thread_id",)
-    search_help_text = "Exact thread, conversation or user id"
+    search_help_text = "Thread, conversation or user id, or 4 characters of one"
     ordering = ("-id",)
     list_indexes = THREAD_INDEXES
+    list_sorts: ClassVar = {"show_id": ("thread_id",), "show_status": ("status", "id")}
 
     def list_count(self, fields: Mapping[str, Any]) -> int | None:
         """As many as the counters report."""
@@ -88,15 +91,34 @@ class ThreadAdmin(RowPageAdmin[Thread]):
         )
         return [act, *super().get_urls()]
 
-    def found_by(self, rows: QuerySet[Thread], text: str) -> QuerySet[Thread]:
-        """Search by exact ids, as a selection does."""
-        return thread_search(rows, text)
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Thread], search_term: str
+    ) -> tuple[QuerySet[Thread], bool]:
+        """Search as a selection does; say so where a part has more matches than are shown."""
+        text = search_text(search_term)
+        if not text or Thread.objects.filter(threads_exactly(text)).exists():
+            return (queryset.filter(threads_exactly(text)) if text else queryset), False
+        parts = threads_by_part(text)
+        if parts.more:
+            messages.info(
+                request,
+                f"More than {FOUND_UP_TO:,} threads contain “{text}”; not all are shown. Type more of it.",
+            )
+        elif len(text) < SHORTEST_PART:
+            messages.info(
+                request,
+                f"No thread has exactly “{text}”; a part is searched from {SHORTEST_PART} characters on.",
+            )
+        return queryset.filter(pk__in=parts.pks), False
 
     # --- columns ----------------------------------------------------------------------------------
 
-    show_fidelity = badge_column("fidelity", lambda thread: fidelity_badge(thread.fidelity))
+    show_id = id_column("thread", "thread_id", order="thread_id")
+    show_fidelity = badge_column("fidelity", lambda thread: fidelity_badge(thread.fidelity), order="fidelity")
+    show_user = id_column("user", "user_ref", order="user_ref")
+    show_updated = moment_column("changed", "updated_at", order="updated_at")
 
-    @admin.display(description="status")
+    @admin.display(description="status", ordering="status")
     def show_status(self, thread: Thread) -> str:
         """Coloured status; below it the stable error code, whose text is on the thread's page."""
         badge = badge_html(thread_badge(thread.status))
@@ -104,27 +126,21 @@ class ThreadAdmin(RowPageAdmin[Thread]):
             return badge
         return format_html('{}<div class="mc-small mc-soft mc-break">{}</div>', badge, thread.error_code)
 
-    @admin.display(description="msgs → items")
+    @admin.display(description="msgs → items", ordering="message_count")
     def show_sizes(self, thread: Thread) -> str:
         """Messages of the source, and the items that a backfill sends."""
-        return f"{thread.message_count:,} → {thread.item_count:,}" if thread.snapshot_at else "–"
+        if not thread.snapshot_at:
+            return "–"
+        return format_html(
+            '<span class="mc-nowrap">{} → {}</span>', f"{thread.message_count:,}", f"{thread.item_count:,}"
+        )
 
-    @admin.display(description="assistant")
+    @admin.display(description="assistant", ordering="assistant_id")
     def show_assistant(self, thread: Thread) -> str:
         """The assistant's name or id."""
         if thread.assistant is None:
             return "–"
-        whole = str(thread.assistant)
-        return format_html(
-            '<bdi class="mc-nowrap" title="{}">{}</bdi>', whole, Truncator(whole).chars(_NAME_SHOWN)
-        )
-
-    @admin.display(description="user")
-    def show_user(self, thread: Thread) -> str:
-        """The application's own id of the user."""
-        whole = thread.user_ref
-        short = Truncator(whole).chars(_NAME_SHOWN)
-        return format_html('<bdi title="{}">{}</bdi>', whole, short) if whole else "–"
+        return format_html('<bdi class="mc-cut" title="{0}">{0}</bdi>', str(thread.assistant))
 
     @admin.display(description="conversation")
     def show_conversation(self, thread: Thread) -> str:
@@ -132,28 +148,15 @@ class ThreadAdmin(RowPageAdmin[Thread]):
         conversation = getattr(thread, "conversation", None)
         if conversation is None or not conversation.conversation_id:
             return "–"
-        whole = conversation.conversation_id
-        return format_html(
-            '<span class="mc-mono mc-nowrap" title="{}">{}</span>', whole, Truncator(whole).chars(13)
-        )
+        return id_text(conversation.conversation_id)
 
-    @admin.display(description="batch")
+    @admin.display(description="batch", ordering="batch_id")
     def show_batch(self, thread: Thread) -> str:
         """Link to the batch that last took the thread."""
         if thread.batch_id is None:
             return "–"
         url = reverse("admin:migration_app_batch_change", args=[thread.batch_id])
         return format_html('<a class="mc-link" href="{}">{}</a>', url, thread.batch_id)
-
-    @admin.display(description="changed")
-    def show_updated(self, thread: Thread) -> str:
-        """The day the row last changed, UTC; the time on pointing at it."""
-        when = thread.updated_at
-        return format_html(
-            '<span class="mc-nowrap" title="{}">{}</span>',
-            f"{when:%Y-%m-%d %H:%M:%S} UTC",
-            f"{when:%Y-%m-%d}",
-        )
 
     # --- actions ----------------------------------------------------------------------------------
 

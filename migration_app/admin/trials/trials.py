@@ -134,15 +134,15 @@ class TrialAdmin(TaskPageAdmin[Trial]):
             *super().get_urls(),
         ]
 
-    show_name = text_column("try-out", "pk")
-    show_state = badge_column("state", state_badge)
+    show_name = text_column("try-out", "pk", order="id")
+    show_state = badge_column("state", state_badge, order="state")
     show_versions = column(
         "versions",
         lambda row: f"{row.version_a} against {row.version_b}" if row.is_ab else str(row.version_a),
     )
     show_answers = column("turns", lambda row: f"{row.estimated.get('turns', 0):,}")
     show_by = text_column("by", "created_by_name")
-    show_created = moment_column("asked for (UTC)", "created_at")
+    show_created = moment_column("requested", "created_at", order="created_at")
 
     # --- starting ---------------------------------------------------------------------------------
 

@@ -88,7 +88,7 @@
   }
 
   async function copy(button) {
-    const text = button.dataset.copy;
+    const text = button.dataset.copy || button.parentElement.querySelector("bdi[title]").title;
     try {
       await navigator.clipboard.writeText(text);
     } catch {

@@ -1,16 +1,16 @@
 from __future__ import annotations
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from migration_app.models import Conversation, Thread
+from migration_app.threads import search
 from migration_app.threads.selections import (
+    SelectionError,
     selection_of_filters,
     selection_of_pks,
     selection_threads,
     selection_totals,
-    thread_search,
 )
 
 pytestmark = pytest.mark.django_db
@@ -26,30 +26,24 @@ def thread() -> Thread:
     return found
 
 
-@pytest.mark.parametrize("text", ["thread_1", " conv_1 ", "user_7"])
-def test_search_finds_by_exact_thread_conversation_or_user(thread: Thread, text: str) -> None:
-    assert list(thread_search(Thread.objects.all(), text)) == [thread]
-
-
-@pytest.mark.parametrize("text", ["thread", "conv_", "%", "\x00", "'; --"])
-def test_search_finds_nothing_by_parts_or_patterns(thread: Thread, text: str) -> None:
-    found = thread_search(Thread.objects.all(), text)
-    assert found.count() == (2 if not text.strip("\x00") else 0)
-
-
-def test_search_can_use_an_index_for_each_of_the_three(thread: Thread) -> None:
-    query, params = thread_search(Thread.objects.all(), "conv_1").query.sql_with_params()
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute(f"EXPLAIN {query}", params)
-        plan = "\n".join(row[0] for row in cursor.fetchall())
-    assert "Seq Scan" not in plan
-
-
 def test_a_selection_survives_the_way_to_the_job_and_back(thread: Thread) -> None:
     assert list(selection_threads(selection_of_pks([thread.pk]))) == [thread]
     selection = selection_of_filters({"status__exact": "registered"}, search="user_7")
     assert list(selection_threads(selection)) == [thread]
+
+
+def test_what_a_search_for_a_part_finds_is_selected_one_by_one(thread: Thread) -> None:
+    selection = selection_of_filters({"status__exact": "registered"}, search="ser_7")
+    assert selection == {"ids": [thread.pk]}
+    assert selection_of_filters({"status__exact": "verified"}, search="ser_7") == {"ids": []}
+
+
+def test_a_part_that_more_threads_have_than_a_search_finds_selects_none(
+    thread: Thread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "FOUND_UP_TO", 1)
+    with pytest.raises(SelectionError, match="Type more of it"):
+        selection_of_filters({}, search="thread_")
 
 
 def test_totals_of_nothing_are_zeros() -> None:

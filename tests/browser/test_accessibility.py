@@ -1,0 +1,91 @@
+"""Every page for people who use no mouse, a screen reader or the dark: axe finds nothing wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Page
+from pytest_django.live_server_helper import LiveServer
+
+from migration_app.models import Thread
+from tests.browser.conftest import OpenAs, Watched
+from tests.migration_app.admin.whole_estate import list_urls, row_urls, whole_estate
+
+pytestmark = pytest.mark.browser
+
+AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text(encoding="utf-8")
+"""axe-core 4.14.1; see the folder."""
+
+# With the whole set of rules once, and the colours of the other theme after it.
+RUN = """async ([only, seen]) => {
+    const options = { resultTypes: ["violations"], preload: false, ...(only ? { runOnly: only } : {}) };
+    const { violations } = await axe.run(seen ? { exclude: [seen] } : document, options);
+    const html = (nodes) => nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ");
+    return violations.map(({ id, nodes }) => `${id}: ${html(nodes)}`);
+}"""
+
+OTHERS = (
+    "admin:index",
+    "admin:password_change",
+    "admin:migration_app_sourceimport_upload",
+    "admin:migration_app_reconciliation_start",
+    "admin:migration_app_trial_start",
+    "admin:migration_app_run_totals",
+    "django_rq:home",
+    "review_queue",
+)
+ACTS = ("backfill", "rollback", "preflight", "export")
+
+
+def violations(page: Page, seen: str = "") -> list[str]:
+    """What axe finds wrong with a page, in the light and in the dark; ``seen``: a part that other pages have too."""
+    page.evaluate("document.documentElement.classList.remove('dark')")
+    page.evaluate(AXE)
+    found: list[str] = page.evaluate(RUN, [None, seen])
+    page.evaluate("document.documentElement.classList.add('dark')")
+    # What fades from one theme to the other is not there yet.
+    page.evaluate("document.getAnimations().forEach((one) => one.finish())")
+    dark: list[str] = page.evaluate(RUN, [["color-contrast"], seen])
+    return [*found, *(f"in the dark, {what}" for what in dark)]
+
+
+def test_axe_finds_nothing_on_any_page(open_as: OpenAs, console: LiveServer) -> None:
+    whole_estate()
+    page = open_as("superuser")
+    other_pages = False
+    found: dict[str, list[str]] = {}
+    acts = [reverse("admin:migration_app_thread_act", args=[name]) for name in ACTS]
+    case = Thread.objects.get(status="needs_review")
+    acts += [reverse("review_case", args=[case.pk]), f"{reverse('review_queue')}?code={case.error_code}"]
+    narrowed = f"{reverse('admin:migration_app_thread_changelist')}?status__exact=failed&q=thread"
+    for url in (*map(reverse, OTHERS), *list_urls(), *row_urls(), *acts, narrowed):
+        response = page.goto(console.url + url)
+        assert response is not None
+        assert response.status == 200, url
+        if wrong := violations(page, "#nav-sidebar" if other_pages else ""):
+            found[url] = wrong
+        other_pages = True
+    assert found == {}, "\n".join(f"{url}\n  " + "\n  ".join(wrong) for url, wrong in found.items())
+
+
+def test_axe_finds_nothing_on_what_opens_within_a_page(open_as: OpenAs, console: LiveServer) -> None:
+    page = open_as("viewer")
+    page.goto(f"{console.url}/admin/migration_app/thread/?status__exact=failed")
+    page.get_by_role("button", name="Filters").click()
+    page.get_by_label("Error code").wait_for()
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Save filter").click()
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="User menu of viewer").click()
+    page.get_by_role("button", name="Log out").wait_for()
+    assert violations(page) == []
+
+
+def test_axe_finds_nothing_where_nobody_is_signed_in(console: LiveServer, watched: Watched) -> None:
+    page = watched().new_page()
+    page.goto(f"{console.url}/admin/login/")
+    assert violations(page) == []
