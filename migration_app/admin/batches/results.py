@@ -8,11 +8,11 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from migration_app.admin.base.badges import result_badge, thread_badge
-from migration_app.admin.base.columns import moment_text
 from migration_app.admin.base.durations import duration_text
 from migration_app.admin.base.model_admin import row_key
 from migration_app.admin.batches.outcome import results_url
 from migration_app.models import Batch, BatchResult
+from migration_app.moments import moment_text
 
 SHOWN = 50
 """Threads on one page."""

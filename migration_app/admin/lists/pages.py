@@ -58,13 +58,10 @@ class ListPages(_Admin):
     export_columns: ClassVar[Columns] = {}
 
     def get_changelist(self, request: HttpRequest, **_kwargs: Any) -> type[ChangeList]:
-        """Use the list that counts within bounds, or the one that reads its filters only."""
+        """Use the list of the class, or the one that reads its filters only."""
         match = request.resolver_match
-        return (
-            FilterSheet
-            if match and match.url_name == self.list_url_name("list_filters")
-            else BoundedChangeList
-        )
+        narrowed_only = {self.list_url_name("list_filters"), self.list_url_name("list_export")}
+        return FilterSheet if match and match.url_name in narrowed_only else self.changelist_class
 
     def list_url_name(self, tail: str) -> str:
         """Name of one of the list's addresses."""

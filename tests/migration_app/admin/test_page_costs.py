@@ -32,7 +32,7 @@ CEILINGS: dict[str, tuple[int, int]] = {
     "migration_app_sourceobject": (6, 5),
     "migration_app_targetmodel": (13, 2),
     "migration_app_thread": (6, 14),
-    "migration_app_trial": (6, 14),
+    "migration_app_trial": (6, 16),
 }
 
 # Most queries of the pages that belong to no row.

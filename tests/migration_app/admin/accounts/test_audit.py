@@ -67,5 +67,5 @@ def test_the_list_takes_as_many_queries_for_a_full_page_as_for_one_row(
     client = log_in("viewer")
     for number in range(120):
         event(subject_id=f"thread_{number}")
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(11):
         client.get(LIST)

@@ -106,7 +106,7 @@ def test_the_list_takes_as_many_queries_for_forty_batches_as_for_one(
     client = log_in("viewer")
     for _ in range(40):
         batch_made()
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(12):
         client.get(reverse("admin:migration_app_batch_changelist"))
 
 
