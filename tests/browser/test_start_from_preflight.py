@@ -109,7 +109,7 @@ def test_an_operator_starts_the_backfill_from_its_preflight(
 
     # Whoever comes later is told on the page itself; the input that has arrived is not offered again.
     page.goto(confirm)
-    expect(page.get_by_text("The same is in progress already")).to_be_visible()
+    expect(page.get_by_text("A batch for the same threads is open")).to_be_visible()
     expect(page.get_by_label("Reason")).to_have_value("")
 
 

@@ -226,8 +226,8 @@ def _started_before(request: HttpRequest, first: Batch) -> HttpResponse:
     ago = duration_text(timezone.now() - first.created_at)
     messages.warning(
         request,
-        f"Nothing was started: batch {first.pk}, started by {first.created_by_name} {ago} ago, already does this. "
-        "To start another one all the same, open the confirm page again.",
+        f"Nothing was started: {first.created_by_name} started the same {ago} ago, as batch {first.pk} "
+        f"({first.get_state_display()}). To start another one all the same, open the confirm page again.",
     )
     return HttpResponseRedirect(_batch_url(first))
 

@@ -171,7 +171,7 @@ def test_the_page_names_an_open_batch_that_does_the_same_and_lets_another_start(
     assert b"data-alike" not in client.get(url).content
     client.post(url, {"reason": "first", "known": "0"})
     page = client.get(url)
-    assert "The same is in progress already" in page.content.decode()
+    assert "A batch for the same threads is open" in page.content.decode()
     client.post(url, {"reason": "second", "known": page.context["known"]})
     assert Batch.objects.count() == 2
     Batch.objects.update(state="finished")
