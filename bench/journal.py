@@ -5,36 +5,42 @@ Must not import Django.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from bench.children import Child
 from bench.figures import Figure, Goal, Table, ratios
 from bench.place import Place, Scale
 
 _THREADS = 3_000
 _QUICK_THREADS = 600
-_WHOLE = Goal("the journal's time with results vs. without, over a whole thread", 1.1, "at most")
+_NAMES = ("CPU", "log", "clock")
+_CPU = Goal("CPU of the journal over a whole thread, with a result vs. without", 1.1, "at most")
 
 
 def results(place: Place, scale: Scale) -> Table:
-    """Both ways with threads of their own, in one process, each first in every other round."""
+    """Both ways in one process, from group to group in turns, each first in every other round."""
     threads = round((_QUICK_THREADS if scale.quick else _THREADS) * scale.size)
-    times: dict[bool, list[dict[str, float]]] = {True: [], False: []}
+    kept: list[dict[str, float]] = []
+    plain: list[dict[str, float]] = []
     with Child("bench.journal_console", place.environment) as child:
         for turn in range(1 + scale.rounds):
-            for kept in (True, False) if turn % 2 else (False, True):
-                batch: int = child.ask("claimed", threads=threads)["batch"]
-                took: dict[str, float] = child.ask("write", batch=batch, results=kept)
-                if turn:  # the first warms up
-                    times[kept].append(took)
+            batch: int = child.ask("claimed", threads=threads)["batch"]
+            took = child.ask("write", batch=batch, first=bool(turn % 2))
+            if turn:  # the first warms up
+                kept.append(took["with"])
+                plain.append(took["without"])
     rows = tuple(
-        (
-            text,
-            Figure(
-                ratios([took[part] for took in times[True]], [took[part] for took in times[False]]), goal=goal
-            ),
-        )
+        (text, *(_ratio(kept, plain, f"{part}{name}", goal if name == "CPU" else None) for name in _NAMES))
         for text, part, goal in (
-            ("all four entries of a thread of one chunk", "whole", _WHOLE),
-            ("the last of them, which writes the result", "last", None),
+            ("all four entries of a thread of one chunk", "", _CPU),
+            ("the last of them, which writes the result", "last ", None),
         )
     )
-    return Table(f"Journal, {threads:,} threads a round: with a result ÷ without", ("entries", "time"), rows)
+    title = f"Journal, {threads:,} threads a round: with a result ÷ without"
+    return Table(title, ("entries", "CPU, the database's too", "bytes of its log", "time on the clock"), rows)
+
+
+def _ratio(
+    kept: Sequence[Mapping[str, float]], plain: Sequence[Mapping[str, float]], name: str, goal: Goal | None
+) -> Figure:
+    return Figure(ratios([took[name] for took in kept], [took[name] for took in plain]), goal=goal)

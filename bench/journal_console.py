@@ -5,15 +5,18 @@ python -m bench.journal_console       commands as lines of JSON, see bench.child
 
 from __future__ import annotations
 
+import collections
 import time
 import uuid
 from typing import Any
 
 import django
+import psutil
 
 django.setup()
 
-from django.db.models.functions import Now  # noqa: E402 - models can only be imported after the set-up
+from django.db import connection  # noqa: E402 - models can only be imported after the set-up
+from django.db.models.functions import Now  # noqa: E402
 
 from bench.children import answer_commands  # noqa: E402
 from migration_app.contracts import Actor, Policies  # noqa: E402
@@ -26,6 +29,8 @@ from migration_app.models import Batch, Conversation, Thread  # noqa: E402
 ACTOR = Actor("bench")
 GROUP = 60
 """Entries that a worker with its usual window hands in at once."""
+_LAST = 3
+"""Number of the step that ends a thread's work."""
 
 
 def claimed(*, threads: int) -> dict[str, Any]:
@@ -53,24 +58,40 @@ def claimed(*, threads: int) -> dict[str, Any]:
     return {"batch": batch.pk}
 
 
-def write(*, batch: int, results: bool) -> dict[str, float]:
-    """Write every step of a batch's threads; seconds of all of them, and of the last. ``results``: as in production."""
+def write(*, batch: int, first: bool) -> dict[str, dict[str, float]]:
+    """Write every step of a batch's threads, with results and without in turns from group to group.
+
+    ``first``: whether the first group has them. For each way: seconds on the clock, seconds of CPU of this process and
+    of the database's, and bytes of its log, over all entries; and of the last ones alone.
+    """
     rows = list(Thread.objects.filter(batch_id=batch).order_by("pk"))
-    whole = last = 0.0
+    spent = {True: collections.Counter[str](), False: collections.Counter[str]()}
+    kept = first
     for start in range(0, len(rows), GROUP):
         for step, entries in enumerate(_steps(rows[start : start + GROUP])):
-            if not results:
+            if not kept:
                 for entry in entries:
                     entry.parts.pop("result", None)
-            began = time.perf_counter()
+            before = _spent()
             entries_apply(entries, ACTOR)
-            took = time.perf_counter() - began
-            whole += took
-            last += took if step == 3 else 0.0
+            took = {name: value - before[name] for name, value in _spent().items()}
+            spent[kept].update(took)
+            if step == _LAST:
+                spent[kept].update({f"last {name}": value for name, value in took.items()})
             for entry in entries:
                 applied_to(entry.thread, entry.parts)
+        kept = not kept
     counters_fold()
-    return {"whole": whole, "last": last}
+    return {"with": dict(spent[True]), "without": dict(spent[False])}
+
+
+def _spent() -> dict[str, float]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid(), pg_current_wal_insert_lsn() - '0/0'::pg_lsn")
+        pid, log = cursor.fetchone()
+    backend = psutil.Process(pid).cpu_times()
+    cpu = time.process_time() + backend.user + backend.system
+    return {"clock": time.perf_counter(), "CPU": cpu, "log": float(log)}
 
 
 def _steps(threads: list[Thread]) -> Any:

@@ -16,12 +16,13 @@ from django.db.models.functions import Now
 
 from migration_app.batches.claims import threads_claim
 from migration_app.batches.control import batch_pause, batch_resume
+from migration_app.batches.rates import Done, batch_beat, batch_rate
 from migration_app.engine import runner, supervision
 from migration_app.engine.runner import BugsMetError, batch_work
 from migration_app.engine.steps.protocol import thread_backfill
 from migration_app.engine.work import Work
 from migration_app.gateways.connection import Connection, source_connection, target_connection
-from migration_app.models import AuditEvent, Batch, SnapshotPage, Thread
+from migration_app.models import AuditEvent, Batch, BatchMinute, BatchResult, SnapshotPage, Thread
 from migration_app.tasks.connections import Connections
 from migration_app.threads.plans import thread_plan
 from tests.migration_app.engine.conftest import (
@@ -70,6 +71,49 @@ def test_a_turn_works_through_the_whole_batch_and_closes_it(
     assert batch.state == "finished"
     for thread in threads:
         assert_conversation_holds_exactly_the_thread(thread, sandbox)
+
+
+def test_a_turn_adds_what_it_did_to_its_batch_and_to_the_minute(
+    make_thread: Callable[..., Thread], work: Callable[[Batch], bool], sandbox: RunningSandbox
+) -> None:
+    threads = [make_thread(f"thread_{number}", messages=5) for number in range(3)]
+    batch = start("backfill", *threads)
+    sandbox.control.add_fault("error_503", "POST .*/items", times=1)
+    assert work(batch) is True
+    assert work(batch) is False
+    batch.refresh_from_db()
+    assert batch.call_count == len(sandbox.control.requests())
+    assert (batch.retry_count, batch.throttled_count) == (1, 0)
+    assert batch.heartbeat_at is not None
+    rows = BatchMinute.objects.filter(batch=batch).values_list("threads", "messages", "calls", "retries")
+    assert [sum(values) for values in zip(*rows, strict=True)] == [3, 15, batch.call_count, 1]
+    rate = batch_rate(batch)
+    assert rate is None or rate.threads > 0
+    assert dict(BatchResult.objects.values_list("result", "messages")) == {"verified": 5}
+
+
+def test_a_long_turn_says_what_it_did_before_it_ends(
+    make_thread: Callable[..., Thread],
+    work: Callable[[Batch], bool],
+    sandbox: RunningSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[Done] = []
+
+    def beat(batch_pk: int, done: Done) -> None:
+        seen.append(done)
+        batch_beat(batch_pk, done)
+
+    monkeypatch.setattr(supervision, "_BEAT_SECONDS", 0.0)
+    monkeypatch.setattr(supervision, "_CHECK_SECONDS", 0.0)
+    monkeypatch.setattr(supervision, "batch_beat", beat)
+    sandbox.control.add_fault("latency", "POST /conversations$", seconds=0.5)
+    batch = start("backfill", make_thread())
+    work(batch)
+    assert len(seen) > 1
+    assert sum(done.threads for done in seen) == 1
+    batch.refresh_from_db()
+    assert sum(done.calls for done in seen) == batch.call_count == len(sandbox.control.requests())
 
 
 def test_a_passing_error_is_tried_later_and_then_succeeds(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from migration_app.gateways.connection import Connection, source_connection, target_connection
+from migration_app.gateways.connection import CallCounts, Connection, source_connection, target_connection
 from migration_app.gateways.errors import GatewayError, NotConfiguredError, Outcome
 from migration_app.gateways.target import conversation_create, conversation_is_there
 from tests.migration_app.conftest import Run
@@ -65,6 +65,18 @@ def test_a_read_is_tried_again_by_itself(sandbox: RunningSandbox, target: Connec
     created = run(conversation_create(target, metadata={}))
     sandbox.control.add_fault("error_503", "GET ", times=1)
     assert run(conversation_is_there(target, conversation_id=created.conversation_id))
+
+
+def test_calls_repeats_and_refusals_are_counted(
+    sandbox: RunningSandbox, target: Connection, run: Run
+) -> None:
+    created = run(conversation_create(target, metadata={}))
+    sandbox.control.add_fault("error_503", "GET ", times=1)
+    assert run(conversation_is_there(target.fenced(lambda: True), conversation_id=created.conversation_id))
+    sandbox.control.add_fault("rate_limit", "POST /conversations$", times=1)
+    with pytest.raises(GatewayError):
+        run(conversation_create(target, metadata={}))
+    assert target.counts == CallCounts(calls=4, retries=1, throttled=1)
 
 
 def test_a_server_that_is_not_there_did_nothing(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
