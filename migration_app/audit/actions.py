@@ -56,7 +56,12 @@ def _failed_work() -> Iterator[Action]:
         yield Action(
             f"thread.{work}_failed",
             f"Thread: {work.label} failed",
-            "The work failed and is not tried again; the thread keeps its status.",
+            "The work failed and is not tried again; "
+            + (
+                "a thread that was rolling back needs review, others keep their status."
+                if work is Thread.Work.ROLLBACK
+                else "the thread keeps its status."
+            ),
         )
 
 
