@@ -29,15 +29,17 @@ def results(place: Place, scale: Scale) -> Table:
             if turn:  # the first warms up
                 kept.append(took["with"])
                 plain.append(took["without"])
-    rows = tuple(
+    rows: list[tuple[Figure | str, ...]] = [
         (text, *(_ratio(kept, plain, f"{part}{name}", goal if name == "CPU" else None) for name in _NAMES))
         for text, part, goal in (
             ("all four entries of a thread of one chunk", "", _CPU),
             ("the last of them, which writes the result", "last ", None),
         )
-    )
+    ]
     title = f"Journal, {threads:,} threads a round: with a result ÷ without"
-    return Table(title, ("entries", "CPU, the database's too", "bytes of its log", "time on the clock"), rows)
+    return Table(
+        title, ("entries", "CPU, the database's too", "bytes of its log", "time on the clock"), tuple(rows)
+    )
 
 
 def _ratio(
