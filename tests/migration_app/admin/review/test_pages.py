@@ -8,63 +8,13 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.urls import reverse
-from django.utils import timezone
 
-from migration_app.engine.reading import Reading
-from migration_app.models import AuditEvent, Batch, Chunk, ReviewCase, ReviewReading, Thread
+from migration_app.models import AuditEvent, Batch, ReviewCase, ReviewReading, Thread
 from tests.migration_app.admin.conftest import HOSTILE, LogIn, MakeThread
-from tests.migration_app.admin.estate import conversation_made
+from tests.migration_app.admin.review.conftest import page_url
 from tests.migration_app.review.conftest import InReview
 
 QUEUE = "/admin/review/"
-
-
-def page_url(thread: Thread | ReviewCase, query: str = "") -> str:
-    return reverse("review_case", args=[thread.pk]) + query
-
-
-@pytest.fixture
-def differing(make_thread: MakeThread) -> Callable[..., Thread]:
-    """Make a thread in review whose conversation was read: these texts are at the target."""
-
-    def make(
-        *texts: str, planned: tuple[str, ...] = ("one", "two", "three"), code: str = "difference"
-    ) -> Thread:
-        thread = make_thread(*planned, status="needs_review", error_code=code)
-        conversation = conversation_made(thread=thread, state="complete", item_count=len(planned))
-        Chunk.objects.create(
-            conversation=conversation,
-            sequence=0,
-            first_item=0,
-            item_count=len(planned),
-            digest="",
-            source_ids=[],
-            item_ids=[],
-            state="appended",
-        )
-        reading = Reading(conversation.conversation_id)
-        roles = {0: ("user", "input_text"), 1: ("assistant", "output_text")}
-        reading.see(
-            [
-                {
-                    "type": "message",
-                    "id": f"msg_t{place}",
-                    "role": roles[place % 2][0],
-                    "content": [{"type": roles[place % 2][1], "text": text}],
-                }
-                for place, text in enumerate(texts)
-            ]
-        )
-        ReviewReading.objects.create(
-            thread=thread,
-            state="finished",
-            created_by_name="worker",
-            read_at=timezone.now(),
-            **reading.packed(),
-        )
-        return thread
-
-    return make
 
 
 @pytest.mark.parametrize(
