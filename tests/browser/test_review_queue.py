@@ -12,6 +12,7 @@ from pytest_django.live_server_helper import LiveServer
 from migration_app import jobs
 from migration_app.models import Batch, ReviewCase, ReviewReading, Thread
 from tests.browser.conftest import OpenAs
+from tests.browser.test_accessibility import violations
 from tests.migration_app.engine.conftest import call, continued_by_its_application, make_thread, start
 from tests.sandbox import RunningSandbox
 
@@ -63,6 +64,7 @@ def test_the_reviewer_works_through_the_queue_and_decides_a_group(
     # The first one was changed: what differs stands out, and the recommended action asks before it does anything.
     expect(page.locator("#place")).to_have_text("1 of 5")
     expect(page.locator("ins").first).to_be_visible()
+    assert violations(page) == []
     page.keyboard.press("?")
     expect(page.locator("#keys")).to_be_visible()
     page.keyboard.press("Escape")
@@ -72,6 +74,7 @@ def test_the_reviewer_works_through_the_queue_and_decides_a_group(
     page.locator("#text").blur()
     page.keyboard.press("a")
     expect(page.locator("#confirm-remigrate")).to_be_visible()
+    assert violations(page, "#nav-sidebar") == []
     page.locator("#confirm-remigrate").get_by_role("button", name="Re-migrate").click()
 
     # Deciding opens the next; its application continued it, so it is accepted with one key.
@@ -103,6 +106,7 @@ def test_the_reviewer_works_through_the_queue_and_decides_a_group(
     page.get_by_text("Decide all").first.click()
     page.get_by_role("link", name="Accept as is").click()
     expect(page.get_by_role("heading", name="Accept as is: 3 threads")).to_be_visible()
+    assert violations(page, "#nav-sidebar") == []
     page.get_by_label("Reason").select_option("application_continued")
     page.get_by_role("button", name="Accept these conversations").click()
     expect(page.get_by_text("was started")).to_be_visible()

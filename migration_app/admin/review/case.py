@@ -16,6 +16,7 @@ from migration_app.admin.base.badges import thread_badge
 from migration_app.admin.base.durations import duration_text
 from migration_app.admin.base.live import Live
 from migration_app.admin.base.rendering import Sight, pretty_json
+from migration_app.admin.base.workers import workers_state
 from migration_app.admin.review.columns import Columns, columns_of
 from migration_app.admin.review.forms import AssignForm, DecisionForm, FilterForm
 from migration_app.admin.threads.confirm_pages import action_url
@@ -94,6 +95,7 @@ def case_context(request: HttpRequest, case: ReviewCase, form: FilterForm) -> di
         **reading_context(case.pk, reading, query),
         "may_read": conversation is not None and bool(conversation.conversation_id),
         "compared": compared,
+        "workers": workers_state(),
         "shape_text": _SHAPES.get(shape, ""),
     }
 

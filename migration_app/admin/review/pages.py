@@ -15,6 +15,7 @@ from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.addresses import BACK
 from migration_app.admin.base.pages import console_page
 from migration_app.admin.base.posts import posted_from
+from migration_app.admin.base.workers import workers_state
 from migration_app.admin.batches.confirm import confirm_context
 from migration_app.admin.batches.forms import ConfirmForm
 from migration_app.admin.review.case import (
@@ -304,6 +305,7 @@ def decide_group_view(request: HttpRequest, kind: str) -> HttpResponse:
             "standard_reason": TEMPLATES[standard],
             "decision": decision,
             "is_cut": is_cut,
+            "workers": workers_state(),
             "confirm_url": confirm,
             "back_url": back,
         },
