@@ -56,11 +56,17 @@ def _line(event: AuditEvent, batch: Batch | None) -> Line:
     return Line(
         at=event.at,
         actor=event.actor if by_person else batch.created_by_name,
-        text=f"{batch.get_kind_display().capitalize()} of {batch.taken_count:,} threads: {_ended(event, batch)}",
+        text=f"{batch.get_kind_display().capitalize()}{_size(batch)}: {_ended(event, batch)}",
         reason=event.reason or batch.reason,
         subject_kind="batch",
         subject_id=str(batch.pk),
     )
+
+
+def _size(batch: Batch) -> str:
+    if not batch.taken_count:
+        return ""  # nothing is handed out yet
+    return f" of {batch.taken_count:,} thread{'' if batch.taken_count == 1 else 's'}"
 
 
 def _ended(event: AuditEvent, batch: Batch) -> str:

@@ -114,14 +114,21 @@ CHART_SPAN = dt.timedelta(minutes=15)
 CHART_BARS = 96
 
 
-def chart_bars(now: dt.datetime | None = None) -> list[Bar]:
-    """Threads verified in each quarter of an hour of the last 24 hours, the oldest first."""
+def chart_bars(verified: int, now: dt.datetime | None = None) -> list[Bar]:
+    """Threads verified in each quarter of an hour of the last 24 hours, the oldest first; ``verified``: those of now.
+
+    Before the very first sample nothing is known, so its quarter of an hour counts from that sample on.
+    """
     now = now or timezone.now()
     begin = _span_of(now) - (CHART_BARS - 1) * CHART_SPAN
+    first_of: dict[dt.datetime, int] = {}
     last_of: dict[dt.datetime, int] = {}
     rows = MinuteSample.objects.filter(minute__gte=begin - CHART_SPAN).order_by("minute")
-    for minute, verified in rows.values_list("minute", "verified"):
-        last_of[_span_of(minute)] = verified
+    for minute, count in rows.values_list("minute", "verified"):
+        first_of.setdefault(_span_of(minute), count)
+        last_of[_span_of(minute)] = count
+    if _span_of(now) in last_of:
+        last_of[_span_of(now)] = verified
     before = last_of.get(begin - CHART_SPAN)
     bars = []
     for number in range(CHART_BARS):
@@ -130,7 +137,7 @@ def chart_bars(now: dt.datetime | None = None) -> list[Bar]:
         if here is None:
             bars.append(Bar(at, None))
             continue
-        bars.append(Bar(at, max(0, here - before) if before is not None else 0))
+        bars.append(Bar(at, max(0, here - (first_of[at] if before is None else before))))
         before = here
     return bars
 

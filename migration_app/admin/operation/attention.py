@@ -24,6 +24,7 @@ from migration_app.operation import attention
 from migration_app.prompts.review import PERMISSIONS
 
 S = Thread.Status
+_HARMS = ("danger", "warning", "info")
 APPROVE_PROMPT = PERMISSIONS["approve"]
 
 _REASONS: Mapping[str, str] = {
@@ -49,8 +50,8 @@ class Need:
 
 
 def needs_of(request: HttpRequest, lines: Sequence[TallyLine]) -> list[Need]:
-    """All lines for this person."""
-    return [
+    """All lines for this person, the most harmful first."""
+    needs = [
         *_batches(request),
         *_approvals(request),
         *_threads(lines),
@@ -58,6 +59,7 @@ def needs_of(request: HttpRequest, lines: Sequence[TallyLine]) -> list[Need]:
         *_prompts(),
         *_piles(request),
     ]
+    return sorted(needs, key=lambda need: _HARMS.index(need.harm))
 
 
 def age_of(moment: dt.datetime | None) -> str:

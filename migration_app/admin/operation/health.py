@@ -87,10 +87,10 @@ def _rows(request: HttpRequest, workers: Sequence[WorkerHeartbeat]) -> list[Work
 
 def age_text(seconds: float) -> str:
     """A time that has passed, in its two largest units at most."""
-    if seconds < 100:
+    if seconds < 120:
         return f"{seconds:.0f} s"
     minutes = int(seconds // 60)
-    if minutes < 100:
+    if minutes < 120:
         return f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
     if hours < 48:

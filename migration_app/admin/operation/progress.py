@@ -44,7 +44,7 @@ def progress_context(
         "threads_rate": _rate_text(rate.threads if rate else None),
         "messages_rate": _rate_text(rate.messages if rate else None),
         "time_left": time_left_text(parts, rate, batches, queue),
-        "chart": chart_context(chart_bars()),
+        "chart": chart_context(chart_bars(parts.verified)),
         "fidelities": _fidelities(lines),
     }
 

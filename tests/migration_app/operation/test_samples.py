@@ -78,11 +78,16 @@ def test_the_chart_has_a_bar_for_each_quarter_of_an_hour_and_shows_where_nobody_
     sample(45, 10)
     sample(16, 30)
     sample(1, 35)
-    bars = chart_bars(NOON)
+    bars = chart_bars(35, NOON)
     assert len(bars) == CHART_BARS
     assert [bar.threads for bar in bars[-5:]] == [None, 0, 20, 5, None]
     assert bars[-1].begins == dt.datetime(2026, 11, 26, 12, 0, tzinfo=dt.UTC)
 
 
 def test_a_chart_without_samples_is_all_silence() -> None:
-    assert {bar.threads for bar in chart_bars(timezone.now())} == {None}
+    assert {bar.threads for bar in chart_bars(0, timezone.now())} == {None}
+
+
+def test_the_chart_begins_with_the_first_sample_and_ends_with_now() -> None:
+    sample(0.4, 10)
+    assert [bar.threads for bar in chart_bars(130, NOON)[-2:]] == [None, 120]
