@@ -22,13 +22,21 @@ from django.test import Client  # noqa: E402
 
 from bench.children import answer_commands  # noqa: E402
 from migration_app.counters import counters_fold  # noqa: E402
-from migration_app.models import Assistant, AuditEvent, Batch, Conversation, SourceObject, Thread  # noqa: E402
+from migration_app.models import (  # noqa: E402
+    Assistant,
+    AuditEvent,
+    Batch,
+    BatchResult,
+    Conversation,
+    SourceObject,
+    Thread,
+)
 from migration_app.statements import statements_of  # noqa: E402
 
 _SQL = statements_of("bench.admin_pages_console")
 _THREADS_OF_AN_ASSISTANT = 500
 _BATCHES = 200
-_TABLES = (Thread, Conversation, AuditEvent, SourceObject)
+_TABLES = (Thread, Conversation, BatchResult, AuditEvent, SourceObject)
 
 
 # Below /admin/: each page's name, and its address with what the estate has.
@@ -87,9 +95,10 @@ PAGES = {
     "one thread": "migration_app/thread/{thread}/change/",
     "one conversation": "migration_app/conversation/{conversation}/change/",
     "largest batch: page": "migration_app/batch/{batch}/change/",
-    "largest batch: progress": "migration_app/batch/{batch}/progress.json",
+    "largest batch: all results": "migration_app/batch/{batch}/results/",
+    "largest batch: failed": "migration_app/batch/{batch}/results/?result=failed",
+    "largest batch: one error": "migration_app/batch/{batch}/results/?error_code=timeout",
     "running batch: page": "migration_app/batch/{newest}/change/",
-    "running batch: progress": "migration_app/batch/{newest}/progress.json",
 }
 # Confirm pages of actions, each over a selection.
 CONFIRMED = (
@@ -139,7 +148,7 @@ def fill(threads: int) -> int:
         indexes = cursor.fetchall()
         for name, _definition in indexes:
             cursor.execute(f'DROP INDEX "{name}"')
-        for name in ("threads", "conversations", "audit", "objects"):
+        for name in ("threads", "conversations", "results", "audit", "objects"):
             cursor.execute(_SQL[name], {"threads": threads})
         for _name, definition in indexes:
             cursor.execute(definition)

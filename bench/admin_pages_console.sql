@@ -36,6 +36,14 @@ SELECT id, 'conv_' || lpad(id::text, 8, '0'),
        item_count, '', '{}', 1, '[]', 'req_' || id, now(), now(), now(), now(), now()
 FROM migration_app_thread ORDER BY id
 
+-- results --
+-- What the batches made of their threads.
+INSERT INTO migration_app_batchresult
+    (batch_id, thread_id, result, error_code, retries, messages, started_at, finished_at)
+SELECT batch_id, id, CASE WHEN status = 'queued' THEN 'continued' ELSE status END,
+       CASE WHEN status IN ('failed', 'blocked', 'needs_review') THEN error_code ELSE '' END, 0, message_count, now(), now()
+FROM migration_app_thread WHERE batch_id IS NOT NULL AND pending_work = '' ORDER BY batch_id, id
+
 -- audit --
 -- Four rows of the audit trail a thread.
 INSERT INTO migration_app_auditevent

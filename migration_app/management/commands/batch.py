@@ -19,7 +19,7 @@ from migration_app.batches.control import (
     batch_resume,
 )
 from migration_app.batches.kinds import BATCH_KINDS
-from migration_app.batches.progress import batch_progress
+from migration_app.batches.progress import batches_progress
 from migration_app.engine.tasks import BATCH_TASK
 from migration_app.jobs import enqueue
 from migration_app.management.batches import add_batch_arguments, add_throttle_arguments, batch_run
@@ -96,8 +96,10 @@ class Command(BaseCommand):
             "why it is held",
         )
         table = Table(*columns)
-        for batch in batches[: options["limit"]]:
-            progress = batch_progress(batch)
+        shown = list(batches[: options["limit"]])
+        found = batches_progress(shown)
+        for batch in shown:
+            progress = found[batch.pk]
             table.add_row(
                 str(batch.pk),
                 batch.get_kind_display(),
