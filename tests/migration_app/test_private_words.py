@@ -42,6 +42,7 @@ MARKER = "zanzibarnights"
 
 MAY_HOLD = {
     ("migration_app_servermessage", "text"),
+    ("migration_app_reviewreading", "payload"),
     ("migration_app_snapshotpage", "payload"),
     ("migration_app_trialturn", "content"),
     ("migration_app_trialresult", "content"),

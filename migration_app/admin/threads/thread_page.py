@@ -41,7 +41,7 @@ from migration_app.contracts import (
 from migration_app.conversion.findings.policies import codes_of_other_choices
 from migration_app.conversion.resources import thread_resources
 from migration_app.conversion.threads import thread_places
-from migration_app.models import AuditEvent, Batch, Chunk, Conversation, Thread
+from migration_app.models import AuditEvent, Batch, Chunk, Conversation, ReviewCase, Thread
 from migration_app.threads.plans import (
     PlannedThread,
     batch_policies,
@@ -78,6 +78,9 @@ def thread_context(request: HttpRequest, thread: Thread) -> dict[str, Any]:
         "orphans": list(thread.orphans.all()[:5]),
         "actions": _actions(request, thread),
         "review_url": _review_url(thread),
+        "review_case": ReviewCase.objects.select_related("person").filter(pk=thread.pk).first()
+        if thread.status == Thread.Status.NEEDS_REVIEW
+        else None,
         "audit": slice_of(
             request,
             "audit",

@@ -33,6 +33,7 @@ from tests.migration_app.engine.conftest import (
     verified,
 )
 from tests.migration_app.review.conftest import InReview
+from tests.migration_app.test_private_words import MARKER, MAY_HOLD, holding
 from tests.sandbox import RunningSandbox
 
 __all__ = ["make_thread"]  # a fixture, used by name
@@ -208,3 +209,17 @@ def test_a_refused_acceptance_and_a_refused_roll_back_keep_what_they_read(
     assert see_through(thread_accept, claim(start("accept", thread))).status == "needs_review"
     row = ReviewReading.objects.get()
     assert (row.item_count, row.first_item, row.kept_count) == (3, 0, 3)
+
+
+@committed
+def test_what_was_read_is_kept_in_one_place_only_and_goes_with_the_decision(
+    make_thread: Make, sandbox: RunningSandbox
+) -> None:
+    thread = backfilled(claim(start("backfill", make_thread(messages=2))))
+    continued_by_its_application(sandbox, thread.conversation.conversation_id, MARKER)
+    thread = verified(claim(start("verify", thread)))
+    assert holding(MARKER) == {("migration_app_reviewreading", "payload")}
+    assert holding(MARKER) <= MAY_HOLD
+    accepted = see_through(thread_accept, claim(start("accept", thread)))
+    assert accepted.status == "verified"
+    assert holding(MARKER) == set()

@@ -17,6 +17,7 @@ from migration_app.models import AuditEvent, Reconciliation
 from migration_app.models.task import Task
 from migration_app.readiness.checks import CHECKS, check_request
 from migration_app.reconciliation.records import RECONCILIATIONS, reconciliation_create
+from migration_app.review.readings import READINGS, reading_request
 from migration_app.tasks import lifecycle
 from migration_app.tasks.lifecycle import (
     TEXT_LENGTH,
@@ -26,6 +27,7 @@ from migration_app.tasks.lifecycle import (
     WorkerStopError,
 )
 from migration_app.trials.trials import TRIALS
+from tests.migration_app.admin.estate import conversation_made, thread_made
 from tests.migration_app.trials.estate import plain_thread, trial_made
 
 pytestmark = pytest.mark.django_db
@@ -37,6 +39,12 @@ def upload() -> Task:
     return import_receive(kind="archive", file_name="up", chunks=[b"{}"], actor=ADA)
 
 
+def reading() -> Task:
+    thread = thread_made(status="needs_review", error_code="difference")
+    conversation_made(thread=thread)
+    return reading_request(thread_pk=thread.pk, actor=ADA)
+
+
 def reconciliation() -> Reconciliation:
     return reconciliation_create(sample_size=10, actor=ADA)
 
@@ -46,6 +54,7 @@ KINDS: dict[str, tuple[Lifecycle[Any], Callable[[], Task]]] = {
     "reconciliation": (RECONCILIATIONS, reconciliation),
     "try-out": (TRIALS, lambda: trial_made(plain_thread())),
     "readiness": (CHECKS, lambda: check_request(kind="calls", actor=ADA)),
+    "reading": (READINGS, reading),
 }
 
 

@@ -247,5 +247,7 @@ def test_read_again_asks_a_worker(log_in: LogIn, differing: Callable[..., Thread
 
 def test_the_thread_page_leads_to_the_review(log_in: LogIn, differing: Callable[..., Thread]) -> None:
     thread, client = differing("one"), log_in("viewer")
+    ReviewCase.objects.update(person=User.objects.get(username="viewer"))
     page = client.get(reverse("admin:migration_app_thread_change", args=[thread.pk])).content.decode()
     assert f'href="{page_url(thread)}"' in page
+    assert "assigned to <bdi>viewer</bdi>" in page
