@@ -89,9 +89,9 @@ def target_signal() -> Signal:
     if row is None:
         return Signal("target", "idle", "not asked yet", "No worker has called it so far.")
     state, text, detail = _answers(row)
-    repeats = _repeats(TargetBehaviour.objects.filter(target=row.address).first())
-    text = f"{text}, {repeats}" if state == "good" else text
-    return Signal("target", state, text, f"{detail} {repeats.capitalize()}.")
+    behaviour = TargetBehaviour.objects.filter(target=row.address).first()
+    text = f"{text}, {_repeats(behaviour)}" if state == "good" else text
+    return Signal("target", state, text, f"{detail} {_behaviour_text(behaviour)}")
 
 
 def source_signal() -> Signal:
@@ -214,3 +214,15 @@ def _repeats(row: TargetBehaviour | None) -> str:
     if row is not None and row.repeats == TargetBehaviour.Repeats.TAKEN:
         return "repeats taken again"
     return "repeats not tested"
+
+
+def _behaviour_text(row: TargetBehaviour | None) -> str:
+    """What was found out about it, and when."""
+    text = f"{_repeats(row).capitalize()}."
+    if row is None:
+        return text
+    if row.repeats_seen_at is not None:
+        text = f"{text} Tested {row.repeats_seen_at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC."
+    if row.list_lag_seconds:
+        text = f"{text} Its lists were up to {row.list_lag_seconds:.1f} s behind."
+    return text

@@ -16,7 +16,7 @@ from migration_app.admin.imports.imports import import_percent, import_progress_
 from migration_app.admin.operation.attention import age_of, batch_title, batch_url
 from migration_app.admin.operation.health import age_text
 from migration_app.batches.control import PAUSABLE
-from migration_app.batches.progress import Progress, batch_progress
+from migration_app.batches.progress import Progress, batches_progress
 from migration_app.batches.rates import batch_rate, time_left
 from migration_app.models import Batch, SourceImport
 
@@ -48,10 +48,12 @@ def open_batches() -> list[Batch]:
 
 def active_context(request: HttpRequest, batches: list[Batch]) -> dict[str, Any]:
     """What the section shows."""
+    shown = batches[:SHOWN]
+    progress = batches_progress(shown)
     imports = SourceImport.objects.filter(state__in=IMPORT_OPEN_STATES).order_by("-id")[:SHOWN]
     return {
         "active": [
-            *(_batch_row(request, batch) for batch in batches[:SHOWN]),
+            *(_batch_row(request, batch, progress[batch.pk]) for batch in shown),
             *(_import_row(row) for row in imports),
         ],
         "more_active": len(batches) > SHOWN,
@@ -59,8 +61,7 @@ def active_context(request: HttpRequest, batches: list[Batch]) -> dict[str, Any]
     }
 
 
-def _batch_row(request: HttpRequest, batch: Batch) -> ActiveRow:
-    progress = batch_progress(batch)
+def _batch_row(request: HttpRequest, batch: Batch, progress: Progress) -> ActiveRow:
     control = may_control(request, batch)
     return ActiveRow(
         key=f"batch-{batch.pk}",

@@ -49,9 +49,11 @@ def test_a_target_that_answers_is_good_and_says_how_it_treats_repeats(settings: 
     row = TargetBehaviour.objects.create(target=ADDRESS, repeats="refused", repeats_seen_at=timezone.now())
     assert target_signal().state == "good"
     assert target_signal().text == "reachable, key accepted, repeats refused"
+    row.list_lag_seconds = 2.5
     row.repeats_seen_at = ago(days=3)
     row.save()
     assert target_signal().text.endswith("repeats not tested")
+    assert "Its lists were up to 2.5 s behind." in target_signal().detail
 
 
 @pytest.mark.parametrize(

@@ -344,9 +344,9 @@ def test_the_dashboard_takes_a_bounded_number_of_queries(
         batch_made(state="running", started_at=timezone.now())
         batch_made(state="paused", held_text="It failed.")
         import_made(reject_count=1, state="finished", finished_at=timezone.now())
-    with django_assert_max_num_queries(54):
+    with django_assert_max_num_queries(46):
         client.get(LIVE)
-    with django_assert_max_num_queries(64):
+    with django_assert_max_num_queries(56):
         client.get("/admin/")
 
 
