@@ -24,6 +24,7 @@ State = Literal["good", "idle", "warning", "bad"]
 """idle: nothing says that it is bad, and nothing lately that it is good."""
 
 _ORDER: Sequence[State] = ("bad", "warning", "idle", "good")
+_NEEDED = "target"
 _FRESH = dt.timedelta(minutes=15)
 _RECOVERED_AFTER = dt.timedelta(seconds=5)
 _THROTTLE_WINDOW = dt.timedelta(minutes=5)
@@ -73,8 +74,11 @@ class Throttling:
 
 
 def overall(signals: Iterable[Signal]) -> Signal:
-    """One signal for all: the worst state, and what is in it."""
-    found = list(signals)
+    """One signal for all: the worst state, and what is in it.
+
+    Of what is idle only the target counts: without a source or a reconciliation work can go well.
+    """
+    found = [signal for signal in signals if signal.state != "idle" or signal.name == _NEEDED]
     state = min((signal.state for signal in found), key=_ORDER.index)
     reasons = "; ".join(signal.sentence for signal in found if signal.state == state)
     names = {"bad": "Trouble", "warning": "Degraded", "idle": "No trouble known", "good": "Healthy"}
@@ -87,11 +91,11 @@ def target_signal() -> Signal:
     """The target: does it answer, does it accept the key, does it refuse repeats."""
     row = _newest(ApiHealth.Api.TARGET)
     if row is None:
-        return Signal("target", "idle", "not asked yet", "No worker has called it so far.")
+        return Signal(_NEEDED, "idle", "not asked yet", "No worker has called it so far.")
     state, text, detail = _answers(row)
     behaviour = TargetBehaviour.objects.filter(target=row.address).first()
     text = f"{text}, {_repeats(behaviour)}" if state == "good" else text
-    return Signal("target", state, text, f"{detail} {_behaviour_text(behaviour)}")
+    return Signal(_NEEDED, state, text, f"{detail} {_behaviour_text(behaviour)}")
 
 
 def source_signal() -> Signal:

@@ -145,10 +145,11 @@ def test_the_last_reconciliation(errors: int, days: int, state: str, text: str) 
 
 
 def test_the_whole_is_as_bad_as_its_worst_part_and_says_which() -> None:
-    good, idle = Signal("queue", "good", "reachable"), Signal("source", "idle", "not asked yet")
+    good, idle = Signal("queue", "good", "reachable"), Signal("target", "idle", "not asked yet")
     bad = Signal("target", "bad", "refuses the key")
     assert overall([good]).name == "Healthy"
-    assert overall([good, idle]).text == "Source not asked yet"
+    assert overall([good, idle]).text == "Target not asked yet"
+    assert overall([good, Signal("source", "idle", "not asked yet")]).name == "Healthy"
     assert (overall([good, idle, bad]).name, overall([good, idle, bad]).text) == (
         "Trouble",
         "Target refuses the key",
