@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from migration_app.models import Thread
 from tests.browser.conftest import OpenAs, Watched
+from tests.migration_app.admin.estate import batch_made, conversation_made, thread_made
 from tests.migration_app.admin.whole_estate import list_urls, row_urls, whole_estate
 
 pytestmark = pytest.mark.browser
@@ -23,6 +24,11 @@ RUN = """async ([only, seen]) => {
     const options = { resultTypes: ["violations"], preload: false, ...(only ? { runOnly: only } : {}) };
     const { violations } = await axe.run(seen ? { exclude: [seen] } : document, options);
     const html = (nodes) => nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ");
+    // What a mouse alone can press has no place in the order of Tab.
+    const pressed = [...document.querySelectorAll("[x-on\\:click], [data-dialog], [data-copy]")];
+    const mouseOnly = pressed.filter((one) => !one.matches("a[href], button, input, select, summary"));
+    const nodes = mouseOnly.map((one) => ({ html: one.outerHTML }));
+    if (nodes.length) violations.push({ id: "mouse only", nodes });
     return violations.map(({ id, nodes }) => `${id}: ${html(nodes)}`);
 }"""
 
@@ -89,3 +95,55 @@ def test_axe_finds_nothing_where_nobody_is_signed_in(console: LiveServer, watche
     page = watched().new_page()
     page.goto(f"{console.url}/admin/login/")
     assert violations(page) == []
+
+
+def test_the_frame_is_walked_by_keyboard_alone(open_as: OpenAs, console: LiveServer) -> None:
+    page = open_as("viewer")
+    page.goto(f"{console.url}/admin/migration_app/batch/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Filters")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Kind")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Filters")).to_be_focused()
+    page.get_by_role("button", name="Navigation").press("Enter")
+    expect(page.locator("#nav-sidebar")).to_be_hidden()
+
+
+def test_a_phone_shows_pages_in_its_width(open_as: OpenAs, console: LiveServer) -> None:
+    thread = whole_estate()
+    batch = batch_made(kind="rollback", state="waiting", taken_count=200, reason="x" * 300)
+    conversation_made(
+        thread=thread_made(thread_id="thread_" + "W" * 200), conversation_id="conv_" + "0" * 200
+    )
+    page = open_as("admin")
+    page.set_viewport_size({"width": 390, "height": 844})
+    case = Thread.objects.get(status="needs_review")
+    threads = reverse("admin:migration_app_thread_changelist")
+    wide = []
+    for url in (
+        reverse("admin:index"),
+        threads,
+        f"{threads}?status__exact=failed&q=thread",
+        reverse("admin:migration_app_thread_change", args=[thread.pk]),
+        reverse("admin:migration_app_batch_changelist"),
+        reverse("admin:migration_app_batch_change", args=[batch.pk]),
+        reverse("admin:migration_app_thread_act", args=["rollback"]),
+        reverse("admin:migration_app_auditevent_changelist"),
+        reverse("review_queue"),
+        reverse("review_case", args=[case.pk]),
+    ):
+        page.goto(console.url + url)
+        width = page.evaluate("document.documentElement.scrollWidth")
+        if width > 390:
+            wide.append((url, width))
+    assert wide == []
+    page.goto(f"{console.url}{reverse('admin:migration_app_batch_change', args=[batch.pk])}")
+    expect(page.get_by_role("button", name="Approve")).to_be_visible()
+    page.get_by_role("button", name="Navigation").click()
+    page.get_by_role("link", name="Batches").first.click()
+    page.wait_for_url("**/batch/")
