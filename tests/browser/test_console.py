@@ -100,7 +100,7 @@ def test_a_viewer_finds_a_thread_and_sees_its_structure_only(open_as: OpenAs) ->
     expect(page.locator("select[name=action]")).to_have_count(0)
     page.locator("#searchbar").fill("thread_one")
     page.locator("#searchbar").press("Enter")
-    page.get_by_role("link", name="thread_one").click()
+    page.get_by_role("link", name="thread_one", exact=True).click()
     expect(page.get_by_text("17 characters").first).to_be_visible()
     expect(page.get_by_text("secret")).to_have_count(0)
     assert not AuditEvent.objects.filter(verb="thread.content_viewed").exists()
