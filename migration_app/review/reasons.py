@@ -135,6 +135,8 @@ REASONS: Mapping[str, Reason] = {
             meaning="The source has grown or changed since the backfill: the conversation lacks some of it.",
             section="grown",
             actions=(K.BACKFILL, K.REMIGRATE, K.ROLLBACK, K.EXCLUDE),
+            # It is appended to what was sent only: to nothing else that is there by now.
+            unless=dict.fromkeys(("gone", "changed", "missing_items", "continued"), (K.BACKFILL,)),
             template="growth_wanted",
         ),
         Reason(

@@ -15,12 +15,16 @@ from migration_app.admin.base.addresses import BACK
 from migration_app.admin.base.badges import thread_badge
 from migration_app.admin.base.durations import duration_text
 from migration_app.admin.base.live import Live
+from migration_app.admin.base.people import people_text
 from migration_app.admin.base.rendering import Sight, pretty_json
 from migration_app.admin.base.workers import workers_state
+from migration_app.admin.batches.confirm import APPROVE
 from migration_app.admin.review.columns import Columns, columns_of
 from migration_app.admin.review.forms import AssignForm, DecisionForm, FilterForm
 from migration_app.admin.threads.confirm_pages import action_url
 from migration_app.audit.trail import audit_record
+from migration_app.batches.approvals import approval_needed
+from migration_app.contracts import Actor
 from migration_app.conversion.comparison.word_diff import TextDiff, text_diff
 from migration_app.models import Batch, Conversation, ReviewCase, ReviewReading, Thread
 from migration_app.review.alignment import Alignment, Found, aligned, window_of_plan
@@ -78,7 +82,7 @@ def case_context(request: HttpRequest, case: ReviewCase, form: FilterForm) -> di
         "status": thread_badge(thread.status),
         "conversation": conversation,
         "reason": reason_of(case.code),
-        "offers": _offer_rows(case, offers, query),
+        "offers": _offer_rows(case, offers, query, actor_of(request)),
         "standard_reason": _standard(case, offers),
         "place": (place := case_place(case, chosen)),
         "following_url": _case_url(place.following, query),
@@ -142,7 +146,7 @@ def standard_template(case: ReviewCase, kind: str, offers: list[Offer]) -> str:
     return reason.template if kind == recommended == reason.actions[0] else KIND_TEMPLATES[kind]
 
 
-def _offer_rows(case: ReviewCase, offers: list[Offer], query: str) -> list[dict[str, Any]]:
+def _offer_rows(case: ReviewCase, offers: list[Offer], query: str, actor: Actor) -> list[dict[str, Any]]:
     """The actions with their keys: a for the recommended one, r for one that sends, b for the roll back."""
     again = next((offer for offer in offers if offer.kind.converts), None)
     rows = []
@@ -150,8 +154,19 @@ def _offer_rows(case: ReviewCase, offers: list[Offer], query: str) -> list[dict[
         keys = ["a"] if number == 0 else []
         keys += ["r"] if offer is again else []
         keys += ["b"] if offer.kind.name == Batch.Kind.ROLLBACK else []
-        rows.append(_offer_row(case, offer, query, keys))
+        rows.append({**_offer_row(case, offer, query, keys), "second_person": _second_person(offer, actor)})
     return rows
+
+
+def _second_person(offer: Offer, actor: Actor) -> str:
+    """Why the action waits for somebody else's approval, and whose; empty if it starts at once."""
+    if not (offer.kind.approved and offer.is_permitted):
+        return ""
+    why = approval_needed(kind=offer.kind.name, chosen={}, threads=1, actor=actor)
+    who = people_text(APPROVE, but=actor) if why else ""
+    return (
+        f"{why} {f'These people can: {who}.' if who else 'Nobody but you can approve it now.'}" if why else ""
+    )
 
 
 def _offer_row(case: ReviewCase, offer: Offer, query: str, keys: list[str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.urls import reverse
+from pytest_django.fixtures import Settings
 
 from migration_app.models import AuditEvent, Batch, ReviewCase, ReviewReading, Thread
 from tests.migration_app.admin.conftest import HOSTILE, LogIn, MakeThread
@@ -171,6 +172,32 @@ def test_what_changes_the_mapping_or_deletes_must_be_confirmed(
     assert not Batch.objects.exists()
     client.post(url, {"confirmed": "1"})
     assert Batch.objects.get().settings["policies"]
+
+
+def test_a_roll_back_says_before_that_a_second_person_must_approve_it(
+    log_in: LogIn, differing: Callable[..., Thread], settings: Settings
+) -> None:
+    thread, client = differing("one", "other"), log_in("admin")
+    assert "A second person must approve" not in client.get(page_url(thread)).content.decode()
+    settings.APPROVAL_ABOVE_THREADS = 0
+    assert "A second person must approve" in client.get(page_url(thread)).content.decode()
+    client.post(reverse("review_decide", args=[thread.pk, "rollback"]), {"confirmed": "1"})
+    batch = Batch.objects.get()
+    assert batch.state == "waiting"
+    page = client.get(page_url(thread)).content.decode()
+    assert f">Batch {batch.pk}</a> for this thread waits" in page
+    group = client.get(
+        reverse("review_decide_group", args=["rollback"]) + "?code=difference"
+    ).content.decode()
+    assert "A second person must approve" in group
+
+
+def test_growth_is_not_appended_where_the_conversation_was_continued(
+    log_in: LogIn, differing: Callable[..., Thread]
+) -> None:
+    thread = differing("one", "two", "three", "more", code="source_grown")
+    offers = log_in("operator").get(page_url(thread)).context["offers"]
+    assert offers[0]["kind"].name == "remigrate"
 
 
 def test_an_action_needs_its_own_permission_too(log_in: LogIn, differing: Callable[..., Thread]) -> None:
