@@ -186,6 +186,9 @@ def test_a_roll_back_says_before_that_a_second_person_must_approve_it(
     assert batch.state == "waiting"
     page = client.get(page_url(thread)).content.decode()
     assert f">Batch {batch.pk}</a> for this thread waits" in page
+    settings.APPROVAL_ABOVE_THREADS = 1
+    differing("one", "other")
+    differing("one", "other")
     group = client.get(
         reverse("review_decide_group", args=["rollback"]) + "?code=difference"
     ).content.decode()
