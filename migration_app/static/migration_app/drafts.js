@@ -39,7 +39,7 @@
 
   function keyOf(form) {
     const action = form.getAttribute("action");
-    return `${PREFIX}${form.dataset.draft || action || window.location.pathname}`;
+    return `${PREFIX}${form.dataset.draft || action || window.location.pathname + window.location.search}`;
   }
 
   function fieldsOf(form) {

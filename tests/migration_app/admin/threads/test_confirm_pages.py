@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
@@ -106,6 +107,23 @@ def test_choices_go_into_the_address_and_what_is_typed_does_not(log_in: LogIn) -
     assert form["policy-attachments"].value() == "note"
 
 
+@pytest.mark.parametrize("name", ["preflight", "backfill", "rollback"])
+def test_a_confirm_page_takes_as_many_queries_for_forty_threads_as_for_two(name: str, log_in: LogIn) -> None:
+    client = log_in("admin")
+    taken = {"status": "verified" if name == "rollback" else "snapshotted", "item_count": 1}
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as made:
+            assert client.get(confirm_url(name)).status_code == 200
+        return len(made)
+
+    threads_made(2, **taken)
+    queries()
+    few = queries()
+    threads_made(38, **taken)
+    assert queries() == few <= 45
+
+
 def test_no_address_ticks_a_box_that_deletes_more(log_in: LogIn) -> None:
     thread_made(status="verified", item_count=1)
     page = log_in("admin").get(confirm_url("rollback", foreign_too="1"))
@@ -191,8 +209,10 @@ def test_of_two_tabs_at_the_same_moment_one_starts_and_the_other_is_led_to_it(lo
         tab = Client()
         tab.cookies = client.cookies
         together.wait()
-        led.append(tab.post(url, {"reason": "r", "known": known})["Location"])
-        connection.close()
+        try:
+            led.append(tab.post(url, {"reason": "r", "known": known})["Location"])
+        finally:
+            connection.close()
 
     tabs = [threading.Thread(target=send) for _ in range(2)]
     for tab in tabs:
