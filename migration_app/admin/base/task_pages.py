@@ -20,11 +20,15 @@ FINISHED = "finished"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TaskProgress:
-    """How far a task is: a share of a hundred, the same in words, and the figures of its page by name."""
+    """How far a task is: a share of a hundred, the same in words, and the figures of its page by name.
+
+    ``is_well``: nothing went wrong on the way; only then its end is green.
+    """
 
     percent: int
     text: str
     counts: Mapping[str, Any]
+    is_well: bool = True
 
 
 class TaskPageAdmin(RowPageAdmin[T]):
@@ -59,7 +63,7 @@ class TaskPageAdmin(RowPageAdmin[T]):
         is_open, progress = row.state in self.open_states, self.task_progress(row)
         return {
             "is_open": is_open,
-            "is_done": row.state == FINISHED,
+            "is_done": row.state == FINISHED and progress.is_well,
             "percent": progress.percent,
             "progress_text": progress.text,
             "progress_url": reverse(f"admin:{self._url_name('progress')}", args=[row.pk]),

@@ -62,6 +62,7 @@ _NOTHING_COUNTED: Mapping[str, Any] = {
     "command": "",
     "fidelities": [],
     "findings": [],
+    "no_findings": "",
     "longest": [],
     "source_missing": False,
 }
@@ -130,9 +131,20 @@ def confirm_context(
         ]
         if kind.converts
         else [],
+        "no_findings": _no_findings_text(preflight),
         "longest": preflight.longest if kind.converts else [],
         "source_missing": kind.needs_source and not settings.SOURCE_BASE_URL,
     }
+
+
+def _no_findings_text(preflight: Preflight) -> str:
+    """What it means that no finding is listed: of all threads only if all were assessed, and read here."""
+    not_assessed = preflight.by_fidelity.get("", 0)
+    if not_assessed:
+        return f"No findings so far. {not_assessed:,} of the threads are not assessed yet."
+    if preflight.sampled:
+        return "No findings in the threads that were read for this page."
+    return "No findings: everything arrives unchanged."
 
 
 def _duplicates(action: ThreadAction, selection: Mapping[str, Any]) -> dict[str, Any]:

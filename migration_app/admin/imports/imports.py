@@ -209,7 +209,7 @@ class SourceImportAdmin(TaskPageAdmin[SourceImport]):
     def task_progress(self, row: SourceImport) -> TaskProgress:
         """How much of the file was read, and what was in it."""
         counts = row.counts if isinstance(row.counts, dict) else {}
-        return TaskProgress(import_percent(row), import_progress_text(row), counts)
+        return TaskProgress(import_percent(row), import_progress_text(row), counts, not row.reject_count)
 
     def row_page(self, request: HttpRequest, row: SourceImport, /, **refused: ConsoleForm) -> HttpResponse:
         """Show an import. Rejected lines are content: seeing them writes an audit row."""

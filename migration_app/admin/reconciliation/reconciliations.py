@@ -73,7 +73,12 @@ _COLOURS: Mapping[str, str] = {"error": "danger", "warning": "warning", "informa
 
 
 def state_badge(row: Reconciliation) -> Badge:
-    """Coloured state."""
+    """Coloured state; green only where it came to its end and found nothing wrong."""
+    if row.state == _S.FINISHED:
+        found = totals(row)
+        for severity in ("error", "warning"):
+            if found[severity]:
+                return Badge(f"found {severity}s", _COLOURS[severity])
     return Badge(row.get_state_display(), _STATE_COLOURS.get(row.state, ""))
 
 

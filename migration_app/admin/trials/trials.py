@@ -197,7 +197,9 @@ class TrialAdmin(TaskPageAdmin[Trial]):
 
     def task_progress(self, row: Trial) -> TaskProgress:
         """How many answers there are, and what they cost."""
-        return TaskProgress(trial_percent(row), trial_progress_text(row), trial_counts(row))
+        counts = trial_counts(row)
+        is_well = not (counts["failed"] or counts["unknown"])
+        return TaskProgress(trial_percent(row), trial_progress_text(row), counts, is_well)
 
     def row_page(self, request: HttpRequest, row: Trial, /, **refused: ConsoleForm) -> HttpResponse:
         """Show what was asked, what it cost, and what is left to judge."""

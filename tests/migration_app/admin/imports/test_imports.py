@@ -131,6 +131,17 @@ def test_only_an_import_that_was_read_to_its_end_says_that_every_line_was_read(
     assert ("the rest is not" in html.content.decode()) == (state in ("failed", "cancelled"))
 
 
+@pytest.mark.parametrize(
+    ("state", "rejects", "is_green"), [("finished", 0, True), ("finished", 1, False), ("failed", 0, False)]
+)
+def test_the_end_of_an_import_is_green_only_if_all_of_it_was_read(
+    state: str, rejects: int, is_green: bool, log_in: LogIn
+) -> None:
+    row = import_made(state=state, file_bytes=4_000, bytes_read=4_000, reject_count=rejects)
+    page = log_in("viewer").get(reverse("admin:migration_app_sourceimport_change", args=[row.pk]))
+    assert (b"mc-progress-done" in page.content) == is_green
+
+
 def test_progress_tells_bytes_and_counts(log_in: LogIn) -> None:
     row = import_made(file_bytes=4_000, bytes_read=1_000, counts={"threads": 3}, reject_count=2)
     answer = log_in("viewer").get(reverse("admin:migration_app_sourceimport_progress", args=[row.pk])).json()

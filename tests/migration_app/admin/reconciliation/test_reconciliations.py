@@ -213,6 +213,13 @@ def test_nothing_found_says_of_how_much(state: str, skipped: int, text: str, log
     assert ("0 errors, 0 warnings, 3 skipped" in listed) == bool(skipped)
 
 
+def test_the_end_of_a_reconciliation_is_green_only_if_nothing_was_wrong(log_in: LogIn) -> None:
+    client = log_in("viewer")
+    good, bad = finished(), finished(missing())
+    assert [client.get(url(row)).context["state"].type for row in (good, bad)] == ["success", "danger"]
+    assert client.get(url(bad)).context["state"].text == "found errors"
+
+
 def test_the_audit_trail_says_how_many_rows_a_reconciliation_skipped(db: None) -> None:
     row = RECONCILIATIONS.claim(reconciliation_create(checks=["records"], sample_size=None, actor=ADA).pk)
     assert row is not None

@@ -251,6 +251,16 @@ def test_a_roll_back_of_few_says_that_it_starts_at_once_and_when_it_would_not(lo
     assert b"second-person" not in log_in("superuser").get(confirm_url("verify")).content
 
 
+def test_no_findings_is_said_of_all_threads_only_if_all_were_assessed(log_in: LogIn) -> None:
+    client = log_in("operator")
+    thread_made(status="failed", fidelity="exact")
+    assert b"No findings: everything arrives unchanged." in client.get(confirm_url("retry")).content
+    thread_made(status="failed")
+    html = client.get(confirm_url("retry")).content.decode()
+    assert "No findings so far. 1 of the threads are not assessed yet." in html
+    assert "everything arrives unchanged" not in html
+
+
 # --- how long it takes ----------------------------------------------------------------------------
 
 
