@@ -145,7 +145,7 @@ def batch_figures(batch: Batch, progress: Progress) -> list[tuple[str, str, str]
         left = time_left(progress.pending, rate) if batch.state in {S.RUNNING, S.PAUSED} else None
         why = _why_unknown(batch, rate) if left is None else "at this rate"
         figures.append(("Time left", duration_text(left), why))
-    span = "on average" if over else "in the last 5 minutes"
+    span = "on average" if over else "last 5 minutes"
     calls = f"of {batch.estimated_calls:,} estimated" if batch.estimated_calls is not None else ""
     throttled = _share(batch.throttled_count, batch.call_count)
     return [

@@ -229,7 +229,8 @@ def test_a_held_batch_says_so_wherever_its_progress_stands(
         started_at=timezone.now() if started else None,
         settings=counted,
     )
-    threads_made(3, batch=batch, status="verified")
+    for thread in threads_made(3, batch=batch, status="verified"):
+        result_made(thread, "verified")
     thread_made(batch=batch, status="queued", pending_work="backfill")
     client = log_in("viewer")
     assert text in page_of(client, batch)

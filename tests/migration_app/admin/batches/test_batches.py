@@ -270,7 +270,7 @@ def test_a_running_batch_tells_rate_time_left_retries_and_refusals(log_in: LogIn
         batch=batch, minute=timezone.now().replace(second=0, microsecond=0), seconds=60, threads=15
     )
     told = figures(context_of(log_in, batch))
-    assert told["Threads a minute"] == ("15", "in the last 5 minutes")
+    assert told["Threads a minute"] == ("15", "last 5 minutes")
     assert told["Time left"] == ("2 min", "at this rate")
     assert told["API calls"] == ("1,000", "of 1,300 estimated")
     assert told["Retries"][0] == "7"
