@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import errno
+import html
+import re
 from typing import Any
 
 import pytest
@@ -106,6 +108,15 @@ def test_opening_the_form_writes_nothing(log_in: LogIn) -> None:
     assert (SourceImport.objects.count(), AuditEvent.objects.count()) == (0, 0)
 
 
+def test_cancel_leads_from_the_upload_to_the_list_as_it_was_filtered(log_in: LogIn) -> None:
+    client = log_in("operator")
+    listed = f"{reverse('admin:migration_app_sourceimport_changelist')}?state__exact=failed"
+    button = re.search(rf'href="({UPLOAD}[^"]*)"', client.get(listed).content.decode())
+    assert button is not None
+    assert client.get(html.unescape(button[1])).context["back_url"] == listed
+    assert client.get(f"{UPLOAD}?back=//evil.example/").context["back_url"] == listed.partition("?")[0]
+
+
 def test_only_those_who_may_import_see_the_button(log_in: LogIn) -> None:
     url = reverse("admin:migration_app_sourceimport_changelist")
     assert UPLOAD.encode() in log_in("operator").get(url).content
@@ -126,9 +137,9 @@ def test_only_an_import_that_was_read_to_its_end_says_that_every_line_was_read(
     state: str, rejects: int, text: str, log_in: LogIn
 ) -> None:
     row = import_made(state=state, file_bytes=4_000, bytes_read=1_000, reject_count=rejects)
-    html = log_in("viewer").get(reverse("admin:migration_app_sourceimport_change", args=[row.pk]))
-    assert f'id="no-rejects">{text}<' in html.content.decode()
-    assert ("the rest is not" in html.content.decode()) == (state in ("failed", "cancelled"))
+    page = log_in("viewer").get(reverse("admin:migration_app_sourceimport_change", args=[row.pk]))
+    assert f'id="no-rejects">{text}<' in page.content.decode()
+    assert ("the rest is not" in page.content.decode()) == (state in ("failed", "cancelled"))
 
 
 @pytest.mark.parametrize(
