@@ -121,7 +121,7 @@ def test_what_migrate_puts_right_is_told_and_what_is_right_is_not() -> None:
 
 def test_the_page_of_users_tells_who_did_it(log_in: LogIn, eve: User, readers: Group) -> None:
     client = log_in("superuser")
-    url = reverse("admin:auth_user_change", args=[eve.pk])
+    url = f"{reverse('admin:auth_user_change', args=[eve.pk])}?permissions=1"
     form = {
         "username": "eve",
         "is_active": "on",

@@ -44,5 +44,5 @@ def test_the_list_takes_as_many_queries_for_forty_rows_as_for_one(
     client = log_in("viewer")
     for _ in range(40):
         conversation_made()
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(10):
         client.get(LIST)

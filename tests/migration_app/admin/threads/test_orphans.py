@@ -56,7 +56,7 @@ def test_the_ledger_takes_as_many_queries_for_forty_rows_as_for_one(
     client = log_in("viewer")
     for _ in range(40):
         orphan()
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(13):
         client.get(LIST)
 
 
