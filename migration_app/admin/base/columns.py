@@ -19,7 +19,7 @@ from migration_app.moments import moment_html
 
 Column = Callable[[Any, Any], str]
 
-_HEAD, _TAIL = 11, 5
+_HEAD, _TAIL = 10, 4
 """Characters of a long id that a list shows: prefix and a few more tell kinds apart, the end tells ids apart."""
 
 
