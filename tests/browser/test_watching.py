@@ -7,8 +7,9 @@ from django.utils import timezone
 from playwright.sync_api import expect
 from pytest_django.live_server_helper import LiveServer
 
-from migration_app.models import Batch
+from migration_app.models import Batch, Reconciliation
 from tests.browser.conftest import OpenAs
+from tests.browser.test_accessibility import violations
 from tests.migration_app.admin.estate import batch_made, threads_made
 
 pytestmark = pytest.mark.browser
@@ -54,6 +55,7 @@ def test_a_page_that_gets_no_answer_says_since_when_and_recovers(open_as: OpenAs
     note = page.locator("#dashboard > .mc-live-note")
     expect(note).to_contain_text("Not updated since")
     expect(note).to_contain_text("The console does not answer.")
+    assert violations(page) == []
     page.unroute("**/admin/dashboard/live/")
     threads_made(1, status="verified")
     expect(page.get_by_role("heading", name="7 of 11 threads verified")).to_be_visible()
@@ -67,3 +69,15 @@ def test_a_page_of_a_person_who_was_signed_out_says_so(open_as: OpenAs, batch: B
     page.context.clear_cookies()
     expect(page.locator("#dashboard > .mc-live-note")).to_contain_text("You are signed out")
     expect(page.get_by_role("heading", name="6 of 10 threads verified")).to_be_visible()
+
+
+def test_a_page_of_a_task_follows_it_to_its_end(open_as: OpenAs, console: LiveServer) -> None:
+    row = Reconciliation.objects.create(
+        checks=["records"], state="running", started_at=timezone.now(), created_by_name="ada"
+    )
+    page = open_as("viewer")
+    page.goto(f"{console.url}/admin/migration_app/reconciliation/{row.pk}/change/")
+    expect(page.locator("#task-page")).to_contain_text("Nothing so far.")
+    Reconciliation.objects.filter(pk=row.pk).update(state="finished", finished_at=timezone.now())
+    expect(page.locator("#task-page")).to_contain_text("Nothing differs.")
+    expect(page.locator("#task-page")).to_have_attribute("data-live", "closed")

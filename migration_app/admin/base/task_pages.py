@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeVar
 from django.http import HttpRequest, JsonResponse
 from django.urls import URLPattern, path, reverse
 
+from migration_app.admin.base.live import Live
 from migration_app.admin.base.model_admin import RowPageAdmin, progress_json
 from migration_app.admin.base.workers import workers_state
 from migration_app.models.task import Task
@@ -58,10 +59,16 @@ class TaskPageAdmin(RowPageAdmin[T]):
             counts=progress.counts,
         )
 
-    def progress_context(self, row: T) -> dict[str, Any]:
-        """What the row's page shows of its progress, and whether workers are there to make any."""
+    def progress_context(self, request: HttpRequest, row: T) -> dict[str, Any]:
+        """What the row's page shows of its progress, and whether workers are there to make any.
+
+        ``live`` makes the page follow the task; one that shows content polls ``progress_url`` instead.
+        """
         is_open, progress = row.state in self.open_states, self.task_progress(row)
+        query = request.GET.urlencode()
+        url = f"{self.row_url(row)}?{query}" if query else self.row_url(row)
         return {
+            "live": Live("task-page", url, is_open=is_open),
             "is_open": is_open,
             "is_done": row.state == FINISHED and progress.is_well,
             "percent": progress.percent,

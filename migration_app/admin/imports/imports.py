@@ -233,7 +233,7 @@ class SourceImportAdmin(TaskPageAdmin[SourceImport]):
             row=row,
             cancel_form=refused.get("cancel") or CancelForm(),
             state=progress_badge(row.state),
-            **self.progress_context(row),
+            **self.progress_context(request, row),
             again_url=reverse("admin:migration_app_sourceimport_again", args=[row.pk])
             if request.user.has_perm(IMPORT) and import_restartable(row)
             else "",

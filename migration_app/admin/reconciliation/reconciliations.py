@@ -279,7 +279,7 @@ class ReconciliationAdmin(TaskPageAdmin[Reconciliation]):
             rebuild_form=refused.get("rebuild") or RebuildForm(),
             state=state_badge(row),
             scope=scope_summary(row),
-            **self.progress_context(row),
+            **self.progress_context(request, row),
             totals=totals(row),
             checks=check_rows(row),
             kinds=[{"kind": kind, "badge": severity_badge(kind.severity)} for kind in kinds],

@@ -219,7 +219,7 @@ class TrialAdmin(TaskPageAdmin[Trial]):
             obj=row,
             row=row,
             state=state_badge(row),
-            **self.progress_context(row),
+            **self.progress_context(request, row),
             counts=trial_counts(row),
             estimated=trial_estimate(row),
             left_out=sorted(row.estimated.get("left_out", {}).items()),

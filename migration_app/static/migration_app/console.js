@@ -49,42 +49,11 @@
     for (const place of document.querySelectorAll(`[data-counts-of="${box.dataset.progressUrl}"] [data-count]`)) {
       const count = state.counts[place.dataset.count] || 0;
       place.textContent = Number(count).toLocaleString("en");
-      const figure = place.closest("[data-figure]");
-      if (figure) figure.hidden = count === 0;
-    }
-    for (const place of document.querySelectorAll(`[data-fact-of="${box.dataset.progressUrl}"]`)) {
-      const fact = place.dataset.fact === "state" ? state.state.replace("_", " ") : state[place.dataset.fact];
-      if (fact === undefined) continue;
-      // A badge keeps its own element, and its colour: states that are open share one.
-      (place.firstElementChild || place).textContent = typeof fact === "number" ? fact.toLocaleString("en") : fact;
-    }
-    const page = document.querySelector(`[data-follow-of="${box.dataset.progressUrl}"]`);
-    if (page && state.open && look(page.dataset.state) !== look(state.state)) {
-      moved(page, box);
-      return;
     }
     if (!state.open && box.dataset.open === "true") {
       box.dataset.open = "false";
       refresh(); // the finished page tells more than the counts
     }
-  }
-
-  // Preparing and running look alike; every other state has notes and buttons of its own.
-  function look(state) {
-    return state === "preparing" ? "running" : state;
-  }
-
-  // Nobody loses what they are typing: then the page only says that it is behind.
-  function moved(page, box) {
-    const typing = [...page.querySelectorAll("form[data-guarded] input")].some(
-      (field) => field === document.activeElement || (field.type === "text" && field.value !== field.defaultValue));
-    const note = page.querySelector("[data-moved]");
-    if (typing && note) {
-      note.hidden = false;
-      return;
-    }
-    box.dataset.open = "false";
-    refresh();
   }
 
   async function copy(button) {
