@@ -47,7 +47,6 @@ _WHOLE_CALL = 4
 # Shorter than servers keep an idle connection (2 s and more): a request on a connection that the server is just closing
 # gets no answer, and a create without an answer is an orphan.
 _KEEP_IDLE_SECONDS = 1.5
-
 _BROKEN = (httpx2.HTTPError, httpx2.InvalidURL, aiohttp.ClientError, zlib.error, EOFError)
 """What transport and decompression raise when an answer is incomplete."""
 
