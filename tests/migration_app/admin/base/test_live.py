@@ -20,7 +20,7 @@ def test_a_page_that_htmx_asks_for_has_its_content_and_nothing_around_it(log_in:
     assert b'id="nav-sidebar"' in whole.content
     assert b"nav-sidebar" not in part.content
     assert b"<html" not in part.content
-    assert b'id="batch-page"' in part.content
+    assert b'id="batch-status"' in part.content
 
 
 def test_a_live_part_needs_the_same_permission_as_its_page(log_in: LogIn) -> None:
