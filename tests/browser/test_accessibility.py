@@ -9,7 +9,7 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from migration_app.models import Thread
+from migration_app.models import Batch, Thread
 from tests.browser.conftest import OpenAs, Watched
 from tests.migration_app.admin.estate import batch_made, conversation_made, thread_made
 from tests.migration_app.admin.whole_estate import list_urls, row_urls, whole_estate
@@ -20,7 +20,7 @@ AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text(encoding="utf-8")
 """axe-core 4.14.1; see the folder."""
 
 # With the whole set of rules once, and the colours of the other theme after it.
-RUN = """async ([only, seen]) => {
+RUN = r"""async ([only, seen]) => {
     const options = { resultTypes: ["violations"], preload: false, ...(only ? { runOnly: only } : {}) };
     const { violations } = await axe.run(seen ? { exclude: [seen] } : document, options);
     const html = (nodes) => nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ");
@@ -65,6 +65,7 @@ def test_axe_finds_nothing_on_any_page(open_as: OpenAs, console: LiveServer) -> 
     acts = [reverse("admin:migration_app_thread_act", args=[name]) for name in ACTS]
     case = Thread.objects.get(status="needs_review")
     acts += [reverse("review_case", args=[case.pk]), f"{reverse('review_queue')}?code={case.error_code}"]
+    acts.append(reverse("admin:migration_app_batch_results", args=[Batch.objects.get().pk]))
     narrowed = f"{reverse('admin:migration_app_thread_changelist')}?status__exact=failed&q=thread"
     for url in (*map(reverse, OTHERS), *list_urls(), *row_urls(), *acts, narrowed):
         response = page.goto(console.url + url)

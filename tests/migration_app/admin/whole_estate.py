@@ -29,6 +29,7 @@ from tests.migration_app.admin.estate import (
     import_made,
     object_made,
     page_made,
+    result_made,
     thread_made,
 )
 from tests.migration_app.prompts.prompt_rows import prompt_made, version_made
@@ -65,7 +66,8 @@ def whole_estate() -> Thread:
     )
     page_made(thread, [json.dumps(_message(thread, number)).encode() for number in range(2)])
     batch = batch_made(state="running", taken_count=4)
-    thread_made(batch=batch, status="failed", error_code="timeout", fidelity="lossy")
+    failed = thread_made(batch=batch, status="failed", error_code="timeout", fidelity="lossy")
+    result_made(failed, "failed", error_code="timeout")
     thread_made(status="needs_review", error_code="source_grown")
     conversation_made(thread=thread, conversation_id="conv_" + "0a" * 24)
     OrphanConversation.objects.create(thread=thread, intended_at=now, reason="lost")
