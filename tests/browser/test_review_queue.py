@@ -74,7 +74,6 @@ def test_the_reviewer_works_through_the_queue_and_decides_a_group(
     page.locator("#text").blur()
     page.keyboard.press("a")
     expect(page.locator("#confirm-remigrate")).to_be_visible()
-    assert violations(page, "#nav-sidebar") == []
     page.locator("#confirm-remigrate").get_by_role("button", name="Re-migrate").click()
 
     # Deciding opens the next; its application continued it, so it is accepted with one key.
@@ -106,7 +105,6 @@ def test_the_reviewer_works_through_the_queue_and_decides_a_group(
     page.get_by_text("Decide all").first.click()
     page.get_by_role("link", name="Accept as is").click()
     expect(page.get_by_role("heading", name="Accept as is: 3 threads")).to_be_visible()
-    assert violations(page, "#nav-sidebar") == []
     page.get_by_label("Reason").select_option("application_continued")
     page.get_by_role("button", name="Accept these conversations").click()
     expect(page.get_by_text("was started")).to_be_visible()
