@@ -48,7 +48,9 @@ ACTS = ("backfill", "rollback", "preflight", "export")
 def violations(page: Page, seen: str = "") -> list[str]:
     """What axe finds wrong with a page, in the light and in the dark; ``seen``: a part that other pages have too."""
     page.evaluate("document.documentElement.classList.remove('dark')")
-    page.evaluate(AXE)
+    if not page.evaluate("Boolean(window.axe)"):
+        page.context.add_init_script(AXE)  # from the next page on: sent once
+        page.evaluate(AXE)
     found: list[str] = page.evaluate(RUN, [None, seen])
     page.evaluate("document.documentElement.classList.add('dark')")
     # What fades from one theme to the other is not there yet.

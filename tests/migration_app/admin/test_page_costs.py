@@ -21,7 +21,7 @@ CEILINGS: dict[str, tuple[int, int]] = {
     "auth_user": (7, 5),
     "migration_app_assistant": (7, 7),
     "migration_app_auditevent": (6, 3),
-    "migration_app_batch": (10, 20),
+    "migration_app_batch": (7, 10),
     "migration_app_conversation": (6, 5),
     "migration_app_formerconversation": (6, 4),
     "migration_app_orphanconversation": (9, 4),
@@ -32,12 +32,12 @@ CEILINGS: dict[str, tuple[int, int]] = {
     "migration_app_sourceobject": (6, 5),
     "migration_app_targetmodel": (13, 2),
     "migration_app_thread": (6, 14),
-    "migration_app_trial": (6, 16),
+    "migration_app_trial": (6, 15),
 }
 
 # Most queries of the pages that belong to no row.
 OTHERS = {
-    "index": 40,
+    "index": 32,
     "password_change": 2,
     "migration_app_sourceimport_upload": 2,
     "migration_app_reconciliation_start": 5,
