@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from django.db import DatabaseError, connection, transaction
+from django.db import Error, connection, transaction
 from django.utils import timezone
 
 from migration_app.statements import statements_of
@@ -83,7 +83,7 @@ class ApiHealthLog:
             return
         try:
             _write(seen)
-        except DatabaseError as error:
+        except Error as error:
             logger.warning("how the APIs answered was not written: %s", type(error).__name__)
 
 

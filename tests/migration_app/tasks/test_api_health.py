@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import DatabaseError
+from django.db import InterfaceError
 
 from migration_app.gateways.connection import target_connection
 from migration_app.gateways.errors import GatewayError
@@ -52,7 +52,7 @@ def test_a_refused_key_is_an_answer_that_accepts_nothing() -> None:
 
 def test_a_database_that_refuses_the_figures_costs_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuses(*_args: Any) -> None:
-        raise DatabaseError("no")
+        raise InterfaceError("the connection is closed")
 
     monkeypatch.setattr(api_health, "_write", refuses)
     log = ApiHealthLog()
