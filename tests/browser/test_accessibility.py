@@ -25,7 +25,7 @@ RUN = r"""async ([only, seen]) => {
     const { violations } = await axe.run(seen ? { exclude: [seen] } : document, options);
     const html = (nodes) => nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ");
     // What a mouse alone can press has no place in the order of Tab.
-    const pressed = [...document.querySelectorAll("[x-on\\\\:click], [data-dialog], [data-copy]")];
+    const pressed = [...document.querySelectorAll("[x-on\\:click], [data-dialog], [data-copy]")];
     const mouseOnly = pressed.filter((one) => !one.matches("a[href], button, input, select, summary"));
     const nodes = mouseOnly.map((one) => ({ html: one.outerHTML }));
     if (nodes.length) violations.push({ id: "mouse only", nodes });
