@@ -66,18 +66,18 @@ def sample_text(preflight: Preflight) -> str:
 
 def preflight_command(selection: Mapping[str, Any], kind: str, policies: Policies) -> str:
     """The command that counts this selection without a limit; ids are named by their number of rows only."""
-    text = ["manage.py", "preflight"]
+    arguments = ["manage.py", "preflight"]
     filters = selection.get("filters") or {}
     for name, value in filters.items():
-        text += ["--filter", f"{name}={value}"]
+        arguments += ["--filter", f"{name}={value}"]
     if not filters:
-        text.append("--all")
+        arguments.append("--all")
     if selection.get("search"):
-        text.append(f"--search={selection['search']}")
+        arguments.append(f"--search={selection['search']}")
     if kind == Batch.Kind.RETRY:
-        text.append("--retry")
+        arguments.append("--retry")
     defaults = policies_as_dict(Policies())
     for name, choice in policies_as_dict(policies).items():
         if choice != defaults[name]:
-            text += ["--policy", f"{name}={choice}"]
-    return shlex.join(text)
+            arguments += ["--policy", f"{name}={choice}"]
+    return shlex.join(arguments)

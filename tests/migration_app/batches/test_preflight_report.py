@@ -48,6 +48,6 @@ def test_figures_that_are_not_those_of_the_policies_chosen_say_so(monkeypatch: p
 
 
 def test_words_of_a_search_are_quoted_for_the_shell() -> None:
-    selection = selection_of_filters({}, search="x; rm -rf ~")
+    selection = {"filters": {}, "search": "x; rm -rf ~"}
     command = preflight_command(selection, "backfill", Policies())
     assert command == "manage.py preflight --all '--search=x; rm -rf ~'"
