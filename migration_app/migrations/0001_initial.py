@@ -8,8 +8,10 @@ from __future__ import annotations
 import django.contrib.postgres.fields
 import django.contrib.postgres.indexes
 import django.db.models.deletion
+import django.db.models.functions.text
 from django.conf import settings
 from django.db import migrations, models
+from django.contrib.postgres.operations import TrigramExtension
 
 from migration_app.counters import counter_triggers, counter_triggers_drop
 
@@ -71,7 +73,7 @@ def _guards_away() -> str:
     )
 
 
-# The counters of threads and of runs, as ``counters`` declares them; a test compares what is installed with it.
+# The counters of threads, of runs and of results, as ``counters`` declares them; a test compares what is installed with it.
 THREAD_KEYS = {
     "batch_pk": "batch_id",
     "status": "status",
@@ -101,10 +103,45 @@ RUN_MEASURES = {
     "completion_tokens": "coalesce(completion_tokens, 0)",
     "total_tokens": "coalesce(total_tokens, 0)",
 }
+RESULT_KEYS = {"batch_pk": "batch_id", "result": "result", "error_code": "error_code"}
+RESULT_MEASURES = {"results": "1", "messages": "messages", "retries": "retries"}
 _THREADS = ("migration_app_thread", "migration_app_tally")
 _RUNS = ("migration_app_run", "migration_app_runtally")
+_RESULTS = ("migration_app_batchresult", "migration_app_batchtally")
 
-_COUNTERS = ("tallychange", "tally", "runtallychange", "runtally")
+# What decides about a thread ends its assignment when it is handed out: accept as is, re-migrate, roll back. A retry and
+# an exclusion take the thread out of review at once. A verification may bring it back, to the same person.
+KEEP_CASES = """
+CREATE FUNCTION console_keep_review_case() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.status <> 'needs_review' THEN
+        DELETE FROM migration_app_reviewcase WHERE thread_id = NEW.id;
+        DELETE FROM migration_app_reviewreading WHERE thread_id = NEW.id;
+        RETURN NULL;
+    END IF;
+    INSERT INTO migration_app_reviewcase AS c (thread_id, code, pending_work, assistant_id, batch_id, user_ref, entered_at)
+    VALUES (NEW.id, NEW.error_code, NEW.pending_work, NEW.assistant_id, NEW.batch_id, NEW.user_ref, now())
+    ON CONFLICT (thread_id) DO UPDATE
+    SET code = excluded.code, pending_work = excluded.pending_work, assistant_id = excluded.assistant_id,
+        batch_id = excluded.batch_id, user_ref = excluded.user_ref,
+        person_id = CASE WHEN excluded.pending_work IN ('accept', 'remigrate', 'rollback') THEN NULL ELSE c.person_id END,
+        assigned_at = CASE WHEN excluded.pending_work IN ('accept', 'remigrate', 'rollback') THEN NULL
+                      ELSE c.assigned_at END;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER console_review_enter AFTER INSERT ON migration_app_thread
+    FOR EACH ROW WHEN (NEW.status = 'needs_review') EXECUTE FUNCTION console_keep_review_case();
+CREATE TRIGGER console_review_case AFTER UPDATE ON migration_app_thread
+    FOR EACH ROW WHEN (OLD.status = 'needs_review' OR NEW.status = 'needs_review')
+    EXECUTE FUNCTION console_keep_review_case();
+"""
+KEEP_CASES_AWAY = """
+DROP TRIGGER console_review_case ON migration_app_thread;
+DROP TRIGGER console_review_enter ON migration_app_thread;
+DROP FUNCTION console_keep_review_case();
+"""
+
+_COUNTERS = ("tallychange", "tally", "runtallychange", "runtally", "batchtallychange", "batchtally")
 
 
 def _vacuum() -> str:
@@ -125,6 +162,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        TrigramExtension(),
         migrations.CreateModel(
             name='Assistant',
             fields=[
@@ -154,6 +192,22 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='BatchTallyChange',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('batch_pk', models.BigIntegerField()),
+                ('result', models.CharField(db_collation='C', max_length=16)),
+                ('error_code', models.CharField(db_collation='C', max_length=64)),
+                ('results', models.BigIntegerField()),
+                ('messages', models.BigIntegerField()),
+                ('retries', models.BigIntegerField()),
+            ],
+            options={
+                'abstract': False,
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
             name='Conversation',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -175,6 +229,73 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+            },
+        ),
+        migrations.CreateModel(
+            name='KeptSelection',
+            fields=[
+                ('key', models.CharField(db_collation='C', max_length=32, primary_key=True, serialize=False)),
+                ('model', models.CharField(max_length=64, verbose_name='model that the keys belong to')),
+                ('pks', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None)),
+                ('created_by_name', models.CharField(max_length=255)),
+                ('created_at', models.DateTimeField(auto_now_add=True, db_index=True)),
+            ],
+        ),
+        migrations.CreateModel(
+            name='MinuteSample',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('minute', models.DateTimeField(unique=True)),
+                ('taken_at', models.DateTimeField()),
+                ('verified', models.PositiveBigIntegerField()),
+                ('in_flight', models.PositiveBigIntegerField()),
+                ('waiting', models.PositiveBigIntegerField()),
+                ('attention', models.PositiveBigIntegerField()),
+                ('excluded', models.PositiveBigIntegerField()),
+                ('messages', models.PositiveBigIntegerField()),
+            ],
+            options={
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
+            name='Thread',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('thread_id', models.CharField(db_collation='C', max_length=255, verbose_name='thread id')),
+                ('user_ref', models.CharField(blank=True, db_collation='C', max_length=512, verbose_name='user reference')),
+                ('status', models.CharField(choices=[('registered', 'registered'), ('snapshotted', 'snapshotted'), ('blocked', 'blocked'), ('queued', 'queued'), ('backfilling', 'backfilling'), ('backfilled', 'backfilled'), ('verified', 'verified'), ('needs_review', 'needs review'), ('failed', 'failed'), ('source_missing', 'source missing'), ('excluded', 'excluded'), ('rolling_back', 'rolling back'), ('rolled_back', 'rolled back')], default='registered', max_length=16)),
+                ('fidelity', models.CharField(blank=True, choices=[('exact', 'exact'), ('transformed', 'transformed'), ('lossy', 'lossy'), ('blocked', 'blocked')], max_length=16)),
+                ('message_count', models.PositiveIntegerField(default=0)),
+                ('run_count', models.PositiveIntegerField(default=0)),
+                ('item_count', models.PositiveIntegerField(default=0)),
+                ('chunk_count', models.PositiveIntegerField(default=0)),
+                ('payload_bytes', models.PositiveBigIntegerField(default=0, verbose_name='bytes to send')),
+                ('plan_digest', models.CharField(blank=True, db_collation='C', db_default='', default='', max_length=64)),
+                ('finding_counts', models.JSONField(blank=True, default=dict)),
+                ('resources', models.TextField(blank=True, db_default='', default='')),
+                ('first_message_at', models.DateTimeField(blank=True, null=True)),
+                ('last_message_at', models.DateTimeField(blank=True, null=True)),
+                ('source_created_at', models.DateTimeField(blank=True, null=True)),
+                ('snapshot_at', models.DateTimeField(blank=True, null=True)),
+                ('snapshot_sequence', models.PositiveIntegerField(blank=True, null=True)),
+                ('error_code', models.CharField(blank=True, db_collation='C', max_length=64)),
+                ('error_text', models.TextField(blank=True)),
+                ('attempts', models.PositiveSmallIntegerField(default=0)),
+                ('restarts', models.PositiveSmallIntegerField(db_default=0, default=0)),
+                ('pending_work', models.CharField(blank=True, choices=[('snapshot', 'snapshot'), ('backfill', 'backfill'), ('verify', 'verify'), ('resources', 'check files'), ('rollback', 'roll back'), ('accept', 'accept as is'), ('remigrate', 're-migrate')], max_length=16)),
+                ('not_before', models.DateTimeField(blank=True, null=True)),
+                ('work_started_at', models.DateTimeField(blank=True, null=True)),
+                ('retries', models.PositiveIntegerField(db_default=0, default=0)),
+                ('lease_token', models.UUIDField(blank=True, null=True)),
+                ('lease_until', models.DateTimeField(blank=True, null=True)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('updated_at', models.DateTimeField(auto_now=True)),
+                ('assistant', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='threads', to='migration_app.assistant')),
+            ],
+            options={
+                'ordering': ['-id'],
+                'permissions': [('snapshot_thread', 'Can snapshot threads from a live source'), ('preflight_thread', 'Can preflight threads'), ('backfill_thread', 'Can backfill threads'), ('verify_thread', 'Can verify threads'), ('retry_thread', 'Can retry threads'), ('exclude_thread', 'Can exclude threads'), ('review_thread', 'Can decide about threads in review: accept them as is, or re-migrate them'), ('rollback_thread', 'Can roll threads back: delete what was sent to the target'), ('approve_rollback', 'Can approve a roll back that somebody else requested'), ('export_mapping', 'Can export the mapping')],
             },
         ),
         migrations.CreateModel(
@@ -237,6 +358,37 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='ApiHealth',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('api', models.CharField(choices=[('source', 'source'), ('target', 'target')], max_length=16)),
+                ('address', models.CharField(max_length=255)),
+                ('answered_at', models.DateTimeField(blank=True, null=True)),
+                ('accepted_at', models.DateTimeField(blank=True, null=True)),
+                ('failed_at', models.DateTimeField(blank=True, null=True)),
+                ('failed_code', models.CharField(blank=True, max_length=64)),
+            ],
+            options={
+                'default_permissions': (),
+                'constraints': [models.UniqueConstraint(fields=('api', 'address'), name='apihealth_unique')],
+            },
+        ),
+        migrations.CreateModel(
+            name='ApiMinute',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('api', models.CharField(choices=[('source', 'source'), ('target', 'target')], max_length=16)),
+                ('minute', models.DateTimeField()),
+                ('calls', models.PositiveIntegerField()),
+                ('throttled', models.PositiveIntegerField()),
+                ('failed', models.PositiveIntegerField()),
+            ],
+            options={
+                'default_permissions': (),
+                'constraints': [models.UniqueConstraint(fields=('minute', 'api'), name='apiminute_unique')],
+            },
+        ),
+        migrations.CreateModel(
             name='AuditEvent',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -266,6 +418,8 @@ class Migration(migrations.Migration):
                 ('kind', models.CharField(choices=[('snapshot', 'snapshot'), ('backfill', 'backfill'), ('verify', 'verify'), ('resources', 'check files'), ('retry', 'retry'), ('exclude', 'exclude'), ('rollback', 'roll back'), ('accept', 'accept as is'), ('remigrate', 're-migrate')], max_length=16)),
                 ('state', models.CharField(choices=[('waiting', 'waiting for approval'), ('preparing', 'preparing'), ('running', 'running'), ('paused', 'paused'), ('cancelling', 'cancelling'), ('cancelled', 'cancelled'), ('finished', 'finished'), ('failed', 'failed')], default='preparing', max_length=16)),
                 ('filter', models.JSONField()),
+                ('selection_key', models.CharField(blank=True, db_collation='C', db_default='', default='', max_length=64)),
+                ('start_token', models.CharField(blank=True, db_collation='C', max_length=96, null=True, unique=True)),
                 ('max_thread_pk', models.BigIntegerField()),
                 ('prepared_up_to', models.BigIntegerField(default=0)),
                 ('reason', models.TextField()),
@@ -279,6 +433,11 @@ class Migration(migrations.Migration):
                 ('approved_at', models.DateTimeField(blank=True, null=True)),
                 ('selected_count', models.PositiveIntegerField(default=0)),
                 ('taken_count', models.PositiveIntegerField(default=0)),
+                ('call_count', models.PositiveBigIntegerField(db_default=0, default=0)),
+                ('retry_count', models.PositiveBigIntegerField(db_default=0, default=0)),
+                ('throttled_count', models.PositiveBigIntegerField(db_default=0, default=0)),
+                ('estimated_calls', models.PositiveBigIntegerField(blank=True, null=True)),
+                ('estimated_seconds', models.PositiveBigIntegerField(blank=True, null=True)),
                 ('error_text', models.TextField(blank=True)),
                 ('created_by_name', models.CharField(max_length=255)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
@@ -290,6 +449,40 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name_plural': 'batches',
                 'ordering': ['-id'],
+            },
+        ),
+        migrations.CreateModel(
+            name='BatchMinute',
+            fields=[
+                ('pk', models.CompositePrimaryKey('batch_id', 'minute', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('minute', models.DateTimeField()),
+                ('seconds', models.FloatField(db_default=0, default=0)),
+                ('threads', models.PositiveIntegerField(db_default=0, default=0)),
+                ('messages', models.PositiveBigIntegerField(db_default=0, default=0)),
+                ('calls', models.PositiveIntegerField(db_default=0, default=0)),
+                ('retries', models.PositiveIntegerField(db_default=0, default=0)),
+                ('throttled', models.PositiveIntegerField(db_default=0, default=0)),
+                ('batch', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='minutes', to='migration_app.batch')),
+            ],
+            options={
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
+            name='BatchTally',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('batch_pk', models.BigIntegerField()),
+                ('result', models.CharField(db_collation='C', max_length=16)),
+                ('error_code', models.CharField(db_collation='C', max_length=64)),
+                ('results', models.BigIntegerField()),
+                ('messages', models.BigIntegerField()),
+                ('retries', models.BigIntegerField()),
+            ],
+            options={
+                'abstract': False,
+                'default_permissions': (),
+                'constraints': [models.UniqueConstraint(fields=('batch_pk', 'result', 'error_code'), name='batch_tally_unique')],
             },
         ),
         migrations.CreateModel(
@@ -459,7 +652,160 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+                'indexes': [models.Index(condition=models.Q(('status__in', ['missing', 'expired'])), fields=['id'], name='resource_gone')],
                 'constraints': [models.UniqueConstraint(fields=('kind', 'resource_id'), name='resource_unique')],
+            },
+        ),
+        migrations.CreateModel(
+            name='ReviewCase',
+            fields=[
+                ('thread', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='review_case', serialize=False, to='migration_app.thread')),
+                ('code', models.CharField(blank=True, db_collation='C', max_length=64)),
+                ('pending_work', models.CharField(blank=True, max_length=16)),
+                ('user_ref', models.CharField(blank=True, db_collation='C', max_length=512)),
+                ('entered_at', models.DateTimeField(verbose_name='in review since')),
+                ('assigned_at', models.DateTimeField(null=True)),
+            ],
+            options={
+                'ordering': ['entered_at', 'thread_id'],
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
+            name='ReviewReading',
+            fields=[
+                ('claim_token', models.UUIDField(blank=True, null=True)),
+                ('error_text', models.TextField(blank=True)),
+                ('created_by_name', models.CharField(max_length=255)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('started_at', models.DateTimeField(blank=True, null=True)),
+                ('heartbeat_at', models.DateTimeField(blank=True, null=True)),
+                ('finished_at', models.DateTimeField(blank=True, null=True)),
+                ('thread', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='review_reading', serialize=False, to='migration_app.thread')),
+                ('state', models.CharField(choices=[('queued', 'queued'), ('running', 'running'), ('finished', 'finished'), ('failed', 'failed')], max_length=16)),
+                ('conversation_id', models.CharField(blank=True, db_collation='C', max_length=255, verbose_name='conversation id')),
+                ('found', models.BooleanField(default=False)),
+                ('first_item', models.PositiveIntegerField(default=0)),
+                ('kept_count', models.PositiveIntegerField(default=0)),
+                ('item_count', models.PositiveIntegerField(default=0)),
+                ('payload', models.BinaryField(null=True)),
+                ('read_at', models.DateTimeField(null=True)),
+            ],
+            options={
+                'default_permissions': (),
+            },
+        ),
+        migrations.AddField(
+            model_name='thread',
+            name='batch',
+            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='threads', to='migration_app.batch'),
+        ),
+        migrations.CreateModel(
+            name='OrphanConversation',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('intended_at', models.DateTimeField()),
+                ('noticed_at', models.DateTimeField(auto_now_add=True)),
+                ('reason', models.TextField()),
+                ('metadata_keys', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), blank=True, default=list, size=None)),
+                ('request_id', models.CharField(blank=True, max_length=128)),
+                ('state', models.CharField(choices=[('open', 'open'), ('deleted', 'found and deleted'), ('accepted', 'accepted')], db_default='open', default='open', max_length=16)),
+                ('note', models.TextField(blank=True, db_default='', default='')),
+                ('closed_by_name', models.CharField(blank=True, db_default='', default='', max_length=255, verbose_name='closed by')),
+                ('closed_at', models.DateTimeField(blank=True, null=True)),
+                ('thread', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='orphans', to='migration_app.thread')),
+            ],
+            options={
+                'ordering': ['-id'],
+                'permissions': [('close_orphan', 'Can close entries of the orphan ledger')],
+            },
+        ),
+        migrations.CreateModel(
+            name='FormerConversation',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('conversation_id', models.CharField(db_collation='C', max_length=255, verbose_name='conversation id')),
+                ('outcome', models.CharField(choices=[('rolled_back', 'rolled back'), ('left', 'left at the target'), ('given_up', 'given up in doubt')], max_length=16)),
+                ('item_count', models.PositiveIntegerField(default=0)),
+                ('left_behind', models.TextField(blank=True)),
+                ('reason', models.TextField(blank=True)),
+                ('actor', models.CharField(max_length=255)),
+                ('created_at', models.DateTimeField(blank=True, null=True, verbose_name='created at the target')),
+                ('detached_at', models.DateTimeField(auto_now_add=True)),
+                ('item_ids', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), blank=True, db_default=models.Value('{}'), default=list, size=None)),
+                ('delete_after', models.DateTimeField(blank=True, null=True, verbose_name='to be deleted after')),
+                ('delete_tries', models.PositiveSmallIntegerField(db_default=0, default=0)),
+                ('deleted_at', models.DateTimeField(blank=True, null=True, verbose_name='found gone')),
+                ('thread', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='former_conversations', to='migration_app.thread')),
+            ],
+            options={
+                'ordering': ['-id'],
+            },
+        ),
+        migrations.CreateModel(
+            name='Discrepancy',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('check_name', models.CharField(max_length=32, verbose_name='check')),
+                ('code', models.CharField(db_collation='C', max_length=64)),
+                ('severity', models.CharField(choices=[('error', 'error'), ('warning', 'warning'), ('information', 'information')], max_length=16)),
+                ('subject', models.CharField(blank=True, max_length=300)),
+                ('claimed', models.TextField(blank=True)),
+                ('found', models.TextField(blank=True)),
+                ('noticed_at', models.DateTimeField(auto_now_add=True)),
+                ('reconciliation', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='discrepancies', to='migration_app.reconciliation')),
+                ('thread', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='discrepancies', to='migration_app.thread')),
+            ],
+            options={
+                'verbose_name_plural': 'discrepancies',
+                'ordering': ['id'],
+            },
+        ),
+        migrations.AddField(
+            model_name='conversation',
+            name='thread',
+            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='conversation', to='migration_app.thread'),
+        ),
+        migrations.CreateModel(
+            name='BatchResult',
+            fields=[
+                ('pk', models.CompositePrimaryKey('batch_id', 'thread_id', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('result', models.CharField(choices=[('verified', 'verified'), ('backfilled', 'backfilled'), ('snapshotted', 'snapshotted'), ('unchanged', 'unchanged'), ('checked', 'files checked'), ('accepted', 'accepted as is'), ('rolled_back', 'rolled back'), ('excluded', 'excluded'), ('included', 'included again'), ('failed', 'failed'), ('needs_review', 'needs review'), ('blocked', 'blocked'), ('source_missing', 'source missing'), ('cancelled', 'cancelled'), ('continued', 'continued in a later batch')], db_collation='C', max_length=16)),
+                ('error_code', models.CharField(blank=True, db_collation='C', db_default='', default='', max_length=64)),
+                ('retries', models.PositiveIntegerField(db_default=0, default=0)),
+                ('messages', models.PositiveIntegerField(db_default=0, default=0)),
+                ('started_at', models.DateTimeField(blank=True, null=True)),
+                ('finished_at', models.DateTimeField()),
+                ('continued_in', models.BigIntegerField(blank=True, null=True)),
+                ('batch', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='results', to='migration_app.batch')),
+                ('thread', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='results', to='migration_app.thread')),
+            ],
+            options={
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
+            name='Run',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('run_id', models.CharField(db_collation='C', max_length=255, verbose_name='run id')),
+                ('assistant_id', models.CharField(blank=True, db_collation='C', max_length=255, verbose_name='assistant id')),
+                ('status', models.CharField(db_collation='C', max_length=32)),
+                ('model', models.CharField(blank=True, db_collation='C', max_length=255)),
+                ('created_at', models.DateTimeField(blank=True, null=True)),
+                ('started_at', models.DateTimeField(blank=True, null=True)),
+                ('ended_at', models.DateTimeField(blank=True, null=True)),
+                ('prompt_tokens', models.PositiveIntegerField(blank=True, null=True)),
+                ('completion_tokens', models.PositiveIntegerField(blank=True, null=True)),
+                ('total_tokens', models.PositiveIntegerField(blank=True, null=True)),
+                ('error_code', models.CharField(blank=True, db_collation='C', max_length=64)),
+                ('incomplete_reason', models.CharField(blank=True, db_collation='C', max_length=64)),
+                ('tool_calls', models.JSONField(blank=True, default=dict)),
+                ('thread', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='migration_app.thread')),
+            ],
+            options={
+                'ordering': ['-id'],
+                'default_permissions': ('view',),
             },
         ),
         migrations.CreateModel(
@@ -480,6 +826,39 @@ class Migration(migrations.Migration):
                 'abstract': False,
                 'default_permissions': (),
                 'constraints': [models.UniqueConstraint(fields=('assistant_id', 'month', 'model', 'status'), name='run_tally_unique')],
+            },
+        ),
+        migrations.CreateModel(
+            name='SavedFilter',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('list_name', models.CharField(max_length=100, verbose_name='list')),
+                ('name', models.CharField(max_length=80)),
+                ('query', models.CharField(max_length=2000)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['name'],
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
+            name='ServerMessage',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.CharField(db_collation='C', max_length=64)),
+                ('item', models.PositiveIntegerField(default=0)),
+                ('status', models.PositiveSmallIntegerField(default=0, verbose_name='HTTP status')),
+                ('request_id', models.CharField(blank=True, max_length=128)),
+                ('text', models.TextField()),
+                ('said_at', models.DateTimeField()),
+                ('thread', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='server_messages', to='migration_app.thread')),
+            ],
+            options={
+                'ordering': ['thread_id', '-said_at', 'item'],
+                'permissions': [('erase_server_messages', 'Can erase server messages of threads')],
+                'default_permissions': (),
             },
         ),
         migrations.CreateModel(
@@ -525,6 +904,29 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+            },
+        ),
+        migrations.CreateModel(
+            name='SnapshotPage',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('sequence', models.PositiveIntegerField()),
+                ('kind', models.CharField(choices=[('archive', 'archive lines'), ('transcript', 'transcript lines'), ('transcript_csv', 'transcript rows'), ('live', 'live answers'), ('rejects', 'what imports rejected')], max_length=16)),
+                ('origin', models.CharField(db_collation='C', max_length=64)),
+                ('order', models.CharField(choices=[('asc', 'asc'), ('desc', 'desc'), ('unknown', 'unknown')], default='unknown', max_length=8)),
+                ('payload', models.BinaryField()),
+                ('sha256', models.CharField(db_collation='C', max_length=64)),
+                ('raw_bytes', models.PositiveBigIntegerField()),
+                ('document_count', models.PositiveIntegerField()),
+                ('redacted', models.BooleanField(default=False)),
+                ('request_id', models.CharField(blank=True, max_length=128)),
+                ('received_at', models.DateTimeField(auto_now_add=True)),
+                ('thread', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='pages', to='migration_app.thread')),
+                ('source_import', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='pages', to='migration_app.sourceimport')),
+            ],
+            options={
+                'ordering': ['thread_id', 'sequence'],
+                'permissions': [('view_content', 'Can view message content (audited)')],
             },
         ),
         migrations.CreateModel(
@@ -617,176 +1019,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='Thread',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('thread_id', models.CharField(db_collation='C', max_length=255, verbose_name='thread id')),
-                ('user_ref', models.CharField(blank=True, db_collation='C', max_length=512, verbose_name='user reference')),
-                ('status', models.CharField(choices=[('registered', 'registered'), ('snapshotted', 'snapshotted'), ('blocked', 'blocked'), ('queued', 'queued'), ('backfilling', 'backfilling'), ('backfilled', 'backfilled'), ('verified', 'verified'), ('needs_review', 'needs review'), ('failed', 'failed'), ('source_missing', 'source missing'), ('excluded', 'excluded'), ('rolled_back', 'rolled back')], default='registered', max_length=16)),
-                ('fidelity', models.CharField(blank=True, choices=[('exact', 'exact'), ('transformed', 'transformed'), ('lossy', 'lossy'), ('blocked', 'blocked')], max_length=16)),
-                ('message_count', models.PositiveIntegerField(default=0)),
-                ('run_count', models.PositiveIntegerField(default=0)),
-                ('item_count', models.PositiveIntegerField(default=0)),
-                ('chunk_count', models.PositiveIntegerField(default=0)),
-                ('payload_bytes', models.PositiveBigIntegerField(default=0, verbose_name='bytes to send')),
-                ('plan_digest', models.CharField(blank=True, db_collation='C', db_default='', default='', max_length=64)),
-                ('finding_counts', models.JSONField(blank=True, default=dict)),
-                ('resources', models.TextField(blank=True, db_default='', default='')),
-                ('first_message_at', models.DateTimeField(blank=True, null=True)),
-                ('last_message_at', models.DateTimeField(blank=True, null=True)),
-                ('source_created_at', models.DateTimeField(blank=True, null=True)),
-                ('snapshot_at', models.DateTimeField(blank=True, null=True)),
-                ('snapshot_sequence', models.PositiveIntegerField(blank=True, null=True)),
-                ('error_code', models.CharField(blank=True, db_collation='C', max_length=64)),
-                ('error_text', models.TextField(blank=True)),
-                ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('restarts', models.PositiveSmallIntegerField(db_default=0, default=0)),
-                ('pending_work', models.CharField(blank=True, choices=[('snapshot', 'snapshot'), ('backfill', 'backfill'), ('verify', 'verify'), ('resources', 'check files'), ('rollback', 'roll back'), ('accept', 'accept as is'), ('remigrate', 're-migrate')], max_length=16)),
-                ('not_before', models.DateTimeField(blank=True, null=True)),
-                ('lease_token', models.UUIDField(blank=True, null=True)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('assistant', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='threads', to='migration_app.assistant')),
-                ('batch', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='threads', to='migration_app.batch')),
-            ],
-            options={
-                'ordering': ['-id'],
-                'permissions': [('snapshot_thread', 'Can snapshot threads from a live source'), ('preflight_thread', 'Can preflight threads'), ('backfill_thread', 'Can backfill threads'), ('verify_thread', 'Can verify threads'), ('retry_thread', 'Can retry threads'), ('exclude_thread', 'Can exclude threads'), ('review_thread', 'Can decide about threads in review: accept them as is, or re-migrate them'), ('rollback_thread', 'Can roll threads back: delete what was sent to the target'), ('approve_rollback', 'Can approve a roll back that somebody else requested'), ('export_mapping', 'Can export the mapping')],
-            },
-        ),
-        migrations.CreateModel(
-            name='SnapshotPage',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sequence', models.PositiveIntegerField()),
-                ('kind', models.CharField(choices=[('archive', 'archive lines'), ('transcript', 'transcript lines'), ('transcript_csv', 'transcript rows'), ('live', 'live answers'), ('rejects', 'what imports rejected')], max_length=16)),
-                ('origin', models.CharField(db_collation='C', max_length=64)),
-                ('order', models.CharField(choices=[('asc', 'asc'), ('desc', 'desc'), ('unknown', 'unknown')], default='unknown', max_length=8)),
-                ('payload', models.BinaryField()),
-                ('sha256', models.CharField(db_collation='C', max_length=64)),
-                ('raw_bytes', models.PositiveBigIntegerField()),
-                ('document_count', models.PositiveIntegerField()),
-                ('redacted', models.BooleanField(default=False)),
-                ('request_id', models.CharField(blank=True, max_length=128)),
-                ('received_at', models.DateTimeField(auto_now_add=True)),
-                ('source_import', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='pages', to='migration_app.sourceimport')),
-                ('thread', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='pages', to='migration_app.thread')),
-            ],
-            options={
-                'ordering': ['thread_id', 'sequence'],
-                'permissions': [('view_content', 'Can view message content (audited)')],
-            },
-        ),
-        migrations.CreateModel(
-            name='ServerMessage',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(db_collation='C', max_length=64)),
-                ('item', models.PositiveIntegerField(default=0)),
-                ('status', models.PositiveSmallIntegerField(default=0, verbose_name='HTTP status')),
-                ('request_id', models.CharField(blank=True, max_length=128)),
-                ('text', models.TextField()),
-                ('said_at', models.DateTimeField()),
-                ('thread', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='server_messages', to='migration_app.thread')),
-            ],
-            options={
-                'ordering': ['thread_id', '-said_at', 'item'],
-                'permissions': [('erase_server_messages', 'Can erase server messages of threads')],
-                'default_permissions': (),
-            },
-        ),
-        migrations.CreateModel(
-            name='Run',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('run_id', models.CharField(db_collation='C', max_length=255, verbose_name='run id')),
-                ('assistant_id', models.CharField(blank=True, db_collation='C', max_length=255, verbose_name='assistant id')),
-                ('status', models.CharField(db_collation='C', max_length=32)),
-                ('model', models.CharField(blank=True, db_collation='C', max_length=255)),
-                ('created_at', models.DateTimeField(blank=True, null=True)),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('prompt_tokens', models.PositiveIntegerField(blank=True, null=True)),
-                ('completion_tokens', models.PositiveIntegerField(blank=True, null=True)),
-                ('total_tokens', models.PositiveIntegerField(blank=True, null=True)),
-                ('error_code', models.CharField(blank=True, db_collation='C', max_length=64)),
-                ('incomplete_reason', models.CharField(blank=True, db_collation='C', max_length=64)),
-                ('tool_calls', models.JSONField(blank=True, default=dict)),
-                ('thread', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='migration_app.thread')),
-            ],
-            options={
-                'ordering': ['-id'],
-                'default_permissions': ('view',),
-            },
-        ),
-        migrations.CreateModel(
-            name='OrphanConversation',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('intended_at', models.DateTimeField()),
-                ('noticed_at', models.DateTimeField(auto_now_add=True)),
-                ('reason', models.TextField()),
-                ('metadata_keys', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), blank=True, default=list, size=None)),
-                ('request_id', models.CharField(blank=True, max_length=128)),
-                ('state', models.CharField(choices=[('open', 'open'), ('deleted', 'found and deleted'), ('accepted', 'accepted')], db_default='open', default='open', max_length=16)),
-                ('note', models.TextField(blank=True, db_default='', default='')),
-                ('closed_by_name', models.CharField(blank=True, db_default='', default='', max_length=255, verbose_name='closed by')),
-                ('closed_at', models.DateTimeField(blank=True, null=True)),
-                ('thread', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='orphans', to='migration_app.thread')),
-            ],
-            options={
-                'ordering': ['-id'],
-                'permissions': [('close_orphan', 'Can close entries of the orphan ledger')],
-            },
-        ),
-        migrations.CreateModel(
-            name='FormerConversation',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('conversation_id', models.CharField(db_collation='C', max_length=255, verbose_name='conversation id')),
-                ('outcome', models.CharField(choices=[('rolled_back', 'rolled back'), ('left', 'left at the target'), ('given_up', 'given up in doubt')], max_length=16)),
-                ('item_count', models.PositiveIntegerField(default=0)),
-                ('left_behind', models.TextField(blank=True)),
-                ('reason', models.TextField(blank=True)),
-                ('actor', models.CharField(max_length=255)),
-                ('created_at', models.DateTimeField(blank=True, null=True, verbose_name='created at the target')),
-                ('detached_at', models.DateTimeField(auto_now_add=True)),
-                ('item_ids', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), blank=True, db_default=models.Value('{}'), default=list, size=None)),
-                ('delete_after', models.DateTimeField(blank=True, null=True, verbose_name='to be deleted after')),
-                ('delete_tries', models.PositiveSmallIntegerField(db_default=0, default=0)),
-                ('deleted_at', models.DateTimeField(blank=True, null=True, verbose_name='found gone')),
-                ('thread', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='former_conversations', to='migration_app.thread')),
-            ],
-            options={
-                'ordering': ['-id'],
-            },
-        ),
-        migrations.CreateModel(
-            name='Discrepancy',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('check_name', models.CharField(max_length=32, verbose_name='check')),
-                ('code', models.CharField(db_collation='C', max_length=64)),
-                ('severity', models.CharField(choices=[('error', 'error'), ('warning', 'warning'), ('information', 'information')], max_length=16)),
-                ('subject', models.CharField(blank=True, max_length=300)),
-                ('claimed', models.TextField(blank=True)),
-                ('found', models.TextField(blank=True)),
-                ('noticed_at', models.DateTimeField(auto_now_add=True)),
-                ('reconciliation', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='discrepancies', to='migration_app.reconciliation')),
-                ('thread', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='discrepancies', to='migration_app.thread')),
-            ],
-            options={
-                'verbose_name_plural': 'discrepancies',
-                'ordering': ['id'],
-            },
-        ),
-        migrations.AddField(
-            model_name='conversation',
-            name='thread',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='conversation', to='migration_app.thread'),
-        ),
-        migrations.CreateModel(
             name='Trial',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -811,6 +1043,7 @@ class Migration(migrations.Migration):
                 ('tokens_unknown', models.PositiveBigIntegerField(default=0)),
                 ('revealed_at', models.DateTimeField(blank=True, null=True)),
                 ('revealed_by_name', models.CharField(blank=True, max_length=255)),
+                ('unjudged_at_reveal', models.PositiveIntegerField(db_default=0, default=0)),
                 ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('version_a', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='trials_as_a', to='migration_app.promptversion')),
                 ('version_b', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='trials_as_b', to='migration_app.promptversion')),
@@ -887,9 +1120,17 @@ class Migration(migrations.Migration):
             model_name='batch',
             index=models.Index(condition=models.Q(('state__in', ['preparing', 'running', 'cancelling'])), fields=['id'], name='batch_at_work'),
         ),
+        migrations.AddIndex(
+            model_name='batch',
+            index=models.Index(fields=['selection_key'], name='batch_by_selection'),
+        ),
         migrations.AddConstraint(
             model_name='batch',
             constraint=models.CheckConstraint(condition=models.Q(('window__gte', 1), ('window__lte', 256)), name='batch_window_in_bounds'),
+        ),
+        migrations.AddIndex(
+            model_name='batchminute',
+            index=models.Index(fields=['minute'], name='batch_minute'),
         ),
         migrations.AddConstraint(
             model_name='chunk',
@@ -919,6 +1160,170 @@ class Migration(migrations.Migration):
             model_name='reconciliation',
             constraint=models.UniqueConstraint(condition=models.Q(('scheduled', True), ('state__in', ['queued', 'running'])), fields=('scheduled',), name='reconciliation_one_scheduled'),
         ),
+        migrations.AddField(
+            model_name='reviewcase',
+            name='assistant',
+            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='migration_app.assistant'),
+        ),
+        migrations.AddField(
+            model_name='reviewcase',
+            name='batch',
+            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='migration_app.batch'),
+        ),
+        migrations.AddField(
+            model_name='reviewcase',
+            name='person',
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='assigned to'),
+        ),
+        migrations.AddField(
+            model_name='reviewreading',
+            name='created_by',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
+        ),
+        migrations.AddIndex(
+            model_name='thread',
+            index=models.Index(fields=['status', 'id'], name='thread_status'),
+        ),
+        migrations.AddIndex(
+            model_name='thread',
+            index=models.Index(condition=models.Q(('assistant__isnull', False)), fields=['assistant', 'id'], name='thread_assistant'),
+        ),
+        migrations.AddIndex(
+            model_name='thread',
+            index=models.Index(condition=models.Q(('batch__isnull', False)), fields=['batch', 'id'], name='thread_batch'),
+        ),
+        migrations.AddIndex(
+            model_name='thread',
+            index=models.Index(condition=models.Q(('batch__isnull', False)), fields=['batch', 'status', 'id'], name='thread_batch_status'),
+        ),
+        migrations.AddIndex(
+            model_name='thread',
+            index=models.Index(condition=models.Q(('fidelity', ''), _negated=True), fields=['fidelity', 'id'], name='thread_fidelity'),
+        ),
+        migrations.AddIndex(
+            model_name='thread',
+            index=models.Index(condition=models.Q(('pending_work', ''), _negated=True), fields=['batch', 'id'], name='thread_pending'),
+        ),
+        migrations.AddIndex(
+            model_name='thread',
+            index=models.Index(condition=models.Q(('error_code', ''), _negated=True), fields=['error_code', 'id'], name='thread_error'),
+        ),
+        migrations.AddIndex(
+            model_name='thread',
+            index=models.Index(condition=models.Q(('user_ref', ''), _negated=True), fields=['user_ref'], name='thread_user_ref'),
+        ),
+        migrations.AddIndex(
+            model_name='thread',
+            index=models.Index(django.db.models.functions.text.Reverse('thread_id'), name='thread_id_reversed'),
+        ),
+        migrations.AddIndex(
+            model_name='thread',
+            index=django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Upper('user_ref'), name='gin_trgm_ops'), condition=models.Q(('user_ref', ''), _negated=True), name='thread_user_ref_parts'),
+        ),
+        migrations.AddIndex(
+            model_name='thread',
+            index=django.contrib.postgres.indexes.GinIndex(fields=['finding_counts'], name='thread_findings'),
+        ),
+        migrations.AddConstraint(
+            model_name='thread',
+            constraint=models.UniqueConstraint(fields=('thread_id',), name='thread_id_unique'),
+        ),
+        migrations.AddConstraint(
+            model_name='thread',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('lease_token__isnull', True), ('lease_until__isnull', True)), models.Q(('lease_token__isnull', False), ('lease_until__isnull', False)), _connector='OR'), name='thread_lease_whole'),
+        ),
+        migrations.AddConstraint(
+            model_name='thread',
+            constraint=models.CheckConstraint(condition=models.Q(('pending_work', ''), ('batch__isnull', False), _connector='OR'), name='thread_pending_work_has_batch'),
+        ),
+        migrations.AddConstraint(
+            model_name='thread',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['queued', 'backfilling']), _negated=True), ('pending_work', 'backfill'), _connector='OR'), name='thread_queued_is_pending'),
+        ),
+        migrations.AddConstraint(
+            model_name='thread',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'rolling_back'), _negated=True), ('pending_work', 'rollback'), _connector='OR'), name='thread_rolling_back_is_pending'),
+        ),
+        migrations.AddIndex(
+            model_name='orphanconversation',
+            index=models.Index(fields=['state', 'id'], name='orphan_state'),
+        ),
+        migrations.AddIndex(
+            model_name='formerconversation',
+            index=models.Index(fields=['conversation_id'], name='former_conversation_id'),
+        ),
+        migrations.AddIndex(
+            model_name='formerconversation',
+            index=models.Index(condition=models.Q(('delete_after__isnull', False)), fields=['delete_after'], name='former_to_delete'),
+        ),
+        migrations.AddIndex(
+            model_name='formerconversation',
+            index=models.Index(condition=models.Q(('delete_after__isnull', True), ('deleted_at__isnull', True), ('outcome', 'given_up')), fields=['id'], name='former_stays'),
+        ),
+        migrations.AddIndex(
+            model_name='discrepancy',
+            index=models.Index(fields=['reconciliation', 'severity', 'id'], name='discrepancy_severity'),
+        ),
+        migrations.AddIndex(
+            model_name='discrepancy',
+            index=models.Index(fields=['reconciliation', 'code', 'id'], name='discrepancy_code'),
+        ),
+        migrations.AddIndex(
+            model_name='conversation',
+            index=models.Index(fields=['state', 'id'], name='conversation_state'),
+        ),
+        migrations.AddConstraint(
+            model_name='conversation',
+            constraint=models.UniqueConstraint(condition=models.Q(('conversation_id', ''), _negated=True), fields=('conversation_id',), name='conversation_id_unique'),
+        ),
+        migrations.AddConstraint(
+            model_name='conversation',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('conversation_id', ''), ('state', 'creating')), models.Q(models.Q(('state', 'creating'), _negated=True), models.Q(('conversation_id', ''), _negated=True)), _connector='OR'), name='conversation_id_unless_creating'),
+        ),
+        migrations.AddConstraint(
+            model_name='conversation',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'verified'), _negated=True), ('verified_at__isnull', False), _connector='OR'), name='conversation_verified_has_time'),
+        ),
+        migrations.AddConstraint(
+            model_name='conversation',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'verified'), _negated=True), ('mapped_at__isnull', False), _connector='OR'), name='conversation_verified_is_mapped'),
+        ),
+        migrations.AddIndex(
+            model_name='batchresult',
+            index=models.Index(fields=['batch', 'result', 'thread'], name='batch_result_threads'),
+        ),
+        migrations.AddIndex(
+            model_name='batchresult',
+            index=models.Index(condition=models.Q(('error_code', ''), _negated=True), fields=['batch', 'error_code', 'thread'], name='batch_result_errors'),
+        ),
+        migrations.AddIndex(
+            model_name='run',
+            index=models.Index(fields=['assistant_id', 'id'], name='run_assistant'),
+        ),
+        migrations.AddIndex(
+            model_name='run',
+            index=models.Index(fields=['status', 'id'], name='run_status'),
+        ),
+        migrations.AddIndex(
+            model_name='run',
+            index=models.Index(condition=models.Q(('error_code', ''), _negated=True), fields=['error_code', 'id'], name='run_error'),
+        ),
+        migrations.AddIndex(
+            model_name='run',
+            index=django.contrib.postgres.indexes.HashIndex(fields=['run_id'], name='run_by_id'),
+        ),
+        migrations.AddConstraint(
+            model_name='run',
+            constraint=models.UniqueConstraint(fields=('thread', 'run_id'), name='run_unique'),
+        ),
+        migrations.AddConstraint(
+            model_name='savedfilter',
+            constraint=models.UniqueConstraint(fields=('user', 'list_name', 'name'), name='saved_filter_name_unique'),
+        ),
+        migrations.AddConstraint(
+            model_name='servermessage',
+            constraint=models.UniqueConstraint(fields=('thread', 'code', 'item'), name='servermessage_last_of_a_kind'),
+        ),
         migrations.AddIndex(
             model_name='sourcedeletion',
             index=models.Index(condition=models.Q(('searched', False)), fields=['id'], name='sourcedeletion_unsearched'),
@@ -926,6 +1331,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='sourcedeletion',
             constraint=models.UniqueConstraint(fields=('kind', 'object_id', 'thread_id'), name='sourcedeletion_unique'),
+        ),
+        migrations.AddConstraint(
+            model_name='snapshotpage',
+            constraint=models.UniqueConstraint(fields=('thread', 'sequence'), name='snapshotpage_sequence_unique'),
         ),
         migrations.AddConstraint(
             model_name='importpart',
@@ -967,126 +1376,6 @@ class Migration(migrations.Migration):
             model_name='assistant',
             constraint=models.CheckConstraint(condition=models.Q(('status', 'registered'), ('source__isnull', False), _connector='OR'), name='assistant_has_snapshot'),
         ),
-        migrations.AddIndex(
-            model_name='thread',
-            index=models.Index(fields=['status', 'id'], name='thread_status'),
-        ),
-        migrations.AddIndex(
-            model_name='thread',
-            index=models.Index(condition=models.Q(('assistant__isnull', False)), fields=['assistant', 'id'], name='thread_assistant'),
-        ),
-        migrations.AddIndex(
-            model_name='thread',
-            index=models.Index(condition=models.Q(('batch__isnull', False)), fields=['batch', 'id'], name='thread_batch'),
-        ),
-        migrations.AddIndex(
-            model_name='thread',
-            index=models.Index(condition=models.Q(('batch__isnull', False)), fields=['batch', 'status', 'id'], name='thread_batch_status'),
-        ),
-        migrations.AddIndex(
-            model_name='thread',
-            index=models.Index(condition=models.Q(('fidelity', ''), _negated=True), fields=['fidelity', 'id'], name='thread_fidelity'),
-        ),
-        migrations.AddIndex(
-            model_name='thread',
-            index=models.Index(condition=models.Q(('pending_work', ''), _negated=True), fields=['batch', 'id'], name='thread_pending'),
-        ),
-        migrations.AddIndex(
-            model_name='thread',
-            index=models.Index(condition=models.Q(('error_code', ''), _negated=True), fields=['error_code', 'id'], name='thread_error'),
-        ),
-        migrations.AddIndex(
-            model_name='thread',
-            index=models.Index(condition=models.Q(('user_ref', ''), _negated=True), fields=['user_ref'], name='thread_user_ref'),
-        ),
-        migrations.AddIndex(
-            model_name='thread',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['finding_counts'], name='thread_findings'),
-        ),
-        migrations.AddConstraint(
-            model_name='thread',
-            constraint=models.UniqueConstraint(fields=('thread_id',), name='thread_id_unique'),
-        ),
-        migrations.AddConstraint(
-            model_name='thread',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('lease_token__isnull', True), ('lease_until__isnull', True)), models.Q(('lease_token__isnull', False), ('lease_until__isnull', False)), _connector='OR'), name='thread_lease_whole'),
-        ),
-        migrations.AddConstraint(
-            model_name='thread',
-            constraint=models.CheckConstraint(condition=models.Q(('pending_work', ''), ('batch__isnull', False), _connector='OR'), name='thread_pending_work_has_batch'),
-        ),
-        migrations.AddConstraint(
-            model_name='thread',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['queued', 'backfilling']), _negated=True), ('pending_work', 'backfill'), _connector='OR'), name='thread_queued_is_pending'),
-        ),
-        migrations.AddConstraint(
-            model_name='snapshotpage',
-            constraint=models.UniqueConstraint(fields=('thread', 'sequence'), name='snapshotpage_sequence_unique'),
-        ),
-        migrations.AddConstraint(
-            model_name='servermessage',
-            constraint=models.UniqueConstraint(fields=('thread', 'code', 'item'), name='servermessage_last_of_a_kind'),
-        ),
-        migrations.AddIndex(
-            model_name='run',
-            index=models.Index(fields=['assistant_id', 'id'], name='run_assistant'),
-        ),
-        migrations.AddIndex(
-            model_name='run',
-            index=models.Index(fields=['status', 'id'], name='run_status'),
-        ),
-        migrations.AddIndex(
-            model_name='run',
-            index=models.Index(condition=models.Q(('error_code', ''), _negated=True), fields=['error_code', 'id'], name='run_error'),
-        ),
-        migrations.AddIndex(
-            model_name='run',
-            index=django.contrib.postgres.indexes.HashIndex(fields=['run_id'], name='run_by_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='run',
-            constraint=models.UniqueConstraint(fields=('thread', 'run_id'), name='run_unique'),
-        ),
-        migrations.AddIndex(
-            model_name='orphanconversation',
-            index=models.Index(fields=['state', 'id'], name='orphan_state'),
-        ),
-        migrations.AddIndex(
-            model_name='formerconversation',
-            index=models.Index(condition=models.Q(('delete_after__isnull', False)), fields=['delete_after'], name='former_to_delete'),
-        ),
-        migrations.AddIndex(
-            model_name='formerconversation',
-            index=models.Index(condition=models.Q(('delete_after__isnull', True), ('deleted_at__isnull', True), ('outcome', 'given_up')), fields=['id'], name='former_stays'),
-        ),
-        migrations.AddIndex(
-            model_name='discrepancy',
-            index=models.Index(fields=['reconciliation', 'severity', 'id'], name='discrepancy_severity'),
-        ),
-        migrations.AddIndex(
-            model_name='discrepancy',
-            index=models.Index(fields=['reconciliation', 'code', 'id'], name='discrepancy_code'),
-        ),
-        migrations.AddIndex(
-            model_name='conversation',
-            index=models.Index(fields=['state', 'id'], name='conversation_state'),
-        ),
-        migrations.AddConstraint(
-            model_name='conversation',
-            constraint=models.UniqueConstraint(condition=models.Q(('conversation_id', ''), _negated=True), fields=('conversation_id',), name='conversation_id_unique'),
-        ),
-        migrations.AddConstraint(
-            model_name='conversation',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('conversation_id', ''), ('state', 'creating')), models.Q(models.Q(('state', 'creating'), _negated=True), models.Q(('conversation_id', ''), _negated=True)), _connector='OR'), name='conversation_id_unless_creating'),
-        ),
-        migrations.AddConstraint(
-            model_name='conversation',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'verified'), _negated=True), ('verified_at__isnull', False), _connector='OR'), name='conversation_verified_has_time'),
-        ),
-        migrations.AddConstraint(
-            model_name='conversation',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'verified'), _negated=True), ('mapped_at__isnull', False), _connector='OR'), name='conversation_verified_is_mapped'),
-        ),
         migrations.AddConstraint(
             model_name='trialturn',
             constraint=models.UniqueConstraint(fields=('trial', 'position'), name='trialturn_position_unique'),
@@ -1095,9 +1384,31 @@ class Migration(migrations.Migration):
             model_name='trialresult',
             constraint=models.UniqueConstraint(fields=('turn', 'slot'), name='trialresult_slot_unique'),
         ),
+        migrations.AddIndex(
+            model_name='reviewcase',
+            index=models.Index(condition=models.Q(('pending_work', '')), fields=['code', 'entered_at', 'thread'], name='review_code'),
+        ),
+        migrations.AddIndex(
+            model_name='reviewcase',
+            index=models.Index(condition=models.Q(('pending_work', ''), ('assistant__isnull', False)), fields=['assistant', 'code', 'entered_at', 'thread'], name='review_assistant'),
+        ),
+        migrations.AddIndex(
+            model_name='reviewcase',
+            index=models.Index(condition=models.Q(('pending_work', ''), ('batch__isnull', False)), fields=['batch', 'code', 'entered_at', 'thread'], name='review_batch'),
+        ),
+        migrations.AddIndex(
+            model_name='reviewcase',
+            index=models.Index(condition=models.Q(('pending_work', ''), models.Q(('user_ref', ''), _negated=True)), fields=['user_ref', 'code', 'entered_at', 'thread'], name='review_user'),
+        ),
+        migrations.AddIndex(
+            model_name='reviewcase',
+            index=models.Index(condition=models.Q(('pending_work', ''), ('person__isnull', False)), fields=['person', 'code', 'entered_at', 'thread'], name='review_person'),
+        ),
         migrations.RunSQL(_vacuum(), migrations.RunSQL.noop),
         migrations.RunSQL(GUARD, GUARD_AWAY),
         migrations.RunSQL(_guards(), _guards_away()),
         migrations.RunSQL(counter_triggers(*_THREADS, THREAD_KEYS, THREAD_MEASURES), counter_triggers_drop(*_THREADS)),
         migrations.RunSQL(counter_triggers(*_RUNS, RUN_KEYS, RUN_MEASURES), counter_triggers_drop(*_RUNS)),
+        migrations.RunSQL(counter_triggers(*_RESULTS, RESULT_KEYS, RESULT_MEASURES), counter_triggers_drop(*_RESULTS)),
+        migrations.RunSQL(KEEP_CASES, KEEP_CASES_AWAY),
     ]
