@@ -23,6 +23,12 @@ FOUND_UP_TO = 500
 SHORTEST_PART = 4
 """Characters; a shorter part would match too much to be of use."""
 
+THREAD_IDS, CONVERSATION_IDS = "thread_", "conv_"
+"""What ids begin with; people leave it out."""
+
+SEARCHED = "Beginning or end of an id, or part of a user reference; from 4 characters"
+"""What is searched, for the lists' search boxes. The middle of an id is not."""
+
 _CUT = re.compile(r"\s*(?:…|\.\.\.|\*)\s*")
 _TOO_MANY = 20_000
 
@@ -52,7 +58,10 @@ def threads_exactly(text: str) -> Q:
 
 
 def threads_by_part(text: str) -> Parts:
-    """Threads by the beginning or end of an id, by ``beginning…end``, or by a part of the user's reference."""
+    """Threads by the beginning or end of an id, by ``beginning…end``, or by a part of the user's reference.
+
+    A beginning may be without its ``thread_`` or ``conv_``.
+    """
     if len(text) < SHORTEST_PART:
         return Parts([])
     head, *rest = _CUT.split(text, maxsplit=1)
@@ -86,10 +95,13 @@ def _backwards() -> QuerySet[Any]:
 
 
 def _by_one_part(text: str) -> Iterator[Parts]:
-    yield _first(Thread.objects.filter(thread_id__startswith=text).order_by("thread_id"), "pk")
+    for begins in _beginnings(text, THREAD_IDS):
+        yield _first(Thread.objects.filter(thread_id__startswith=begins).order_by("thread_id"), "pk")
     yield _first(_backwards().filter(backwards__startswith=text[::-1]).order_by("backwards"), "pk")
-    for named in _conversations():
-        yield _first(named.filter(conversation_id__startswith=text).order_by("conversation_id"), "thread_id")
+    for begins in _beginnings(text, CONVERSATION_IDS):
+        for named in _conversations():
+            rows = named.filter(conversation_id__startswith=begins).order_by("conversation_id")
+            yield _first(rows, "thread_id")
     yield _by_user(text)
 
 
@@ -97,11 +109,17 @@ def _by_both_ends(head: str, tail: str) -> Iterator[Parts]:
     """As lists show a long id. Its end is random and so names few threads, while all ids may begin alike."""
     if len(tail) >= SHORTEST_PART:
         rows = _backwards().filter(backwards__startswith=tail[::-1]).order_by("backwards")
-        yield _ending(rows.values_list("pk", "thread_id"), head, "")
+        yield _ending(rows.values_list("pk", "thread_id"), _beginnings(head, THREAD_IDS), "")
     if len(head) >= SHORTEST_PART:
-        for named in _conversations():
-            begun = named.filter(conversation_id__startswith=head).order_by("conversation_id")
-            yield _ending(begun.values_list("thread_id", "conversation_id"), "", tail)
+        for begins in _beginnings(head, CONVERSATION_IDS):
+            for named in _conversations():
+                begun = named.filter(conversation_id__startswith=begins).order_by("conversation_id")
+                yield _ending(begun.values_list("thread_id", "conversation_id"), ("",), tail)
+
+
+def _beginnings(text: str, prefix: str) -> tuple[str, ...]:
+    """The text as an id's beginning, and as one whose prefix was left out; one lookup along the index each."""
+    return (text,) if text.startswith((THREAD_IDS, CONVERSATION_IDS)) else (text, prefix + text)
 
 
 def _by_user(text: str) -> Parts:
@@ -120,8 +138,8 @@ def _first(rows: QuerySet[Any], key: str) -> Parts:
     return Parts(pks[:FOUND_UP_TO], len(pks) > FOUND_UP_TO)
 
 
-def _ending(rows: QuerySet[Any, tuple[int, str]], head: str, tail: str) -> Parts:
-    """Those of the first rows whose id begins and ends so."""
+def _ending(rows: QuerySet[Any, tuple[int, str]], heads: tuple[str, ...], tail: str) -> Parts:
+    """Those of the first rows whose id has one of the beginnings, and the end."""
     scanned = list(rows[: index_walks.SCANNED_AT_ONCE])
-    pks = [pk for pk, found in scanned if found.startswith(head) and found.endswith(tail)]
+    pks = [pk for pk, found in scanned if found.startswith(heads) and found.endswith(tail)]
     return Parts(pks[:FOUND_UP_TO], len(scanned) == index_walks.SCANNED_AT_ONCE or len(pks) > FOUND_UP_TO)

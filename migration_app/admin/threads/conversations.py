@@ -21,7 +21,7 @@ from migration_app.contracts import policies_from
 from migration_app.models import Chunk, Conversation, FormerConversation, Thread
 from migration_app.moments import moment_text
 from migration_app.threads.plans import policies_summary
-from migration_app.threads.search import FOUND_UP_TO, thread_search
+from migration_app.threads.search import FOUND_UP_TO, SEARCHED, thread_search
 
 M = TypeVar("M", bound=Model)
 
@@ -72,7 +72,7 @@ class ConversationAdmin(ReadOnlyAdmin[Conversation]):
     list_filter = (choice_filter("state", "state", list(Conversation.State.choices)),)
     list_select_related = ("thread",)
     search_fields = ("conversation_id",)
-    search_help_text = "Conversation, thread or user id, or 4 characters of one"
+    search_help_text = SEARCHED
     ordering = ("-id",)
     list_indexes = (("state",), ())
     list_sorts: ClassVar = {"show_state": ("state", "id")}
@@ -131,7 +131,7 @@ class FormerConversationAdmin(ReadOnlyAdmin[FormerConversation]):
     list_filter = (choice_filter("outcome", "outcome", list(FormerConversation.Outcome.choices)),)
     list_select_related = ("thread",)
     search_fields = ("conversation_id",)
-    search_help_text = "Conversation, thread or user id, or 4 characters of one"
+    search_help_text = SEARCHED
     ordering = ("-id",)
     fields = (
         "show_id",

@@ -29,7 +29,7 @@ from migration_app.threads.orphans import (
     orphan_metadata,
     orphan_reopen,
 )
-from migration_app.threads.search import FOUND_UP_TO, thread_search
+from migration_app.threads.search import FOUND_UP_TO, SEARCHED, thread_search
 
 CLOSE = "migration_app.close_orphan"
 CONTENT = "migration_app.view_content"
@@ -74,7 +74,7 @@ class OrphanConversationAdmin(RowPageAdmin[OrphanConversation]):
     act_refusals = (OrphanRefusedError,)
     list_filter = (choice_filter("state", "state", list(_S.choices)),)
     search_fields = ("thread__thread_id",)
-    search_help_text = "Thread, conversation or user id, or 4 characters of one"
+    search_help_text = SEARCHED
     ordering = ("-id",)
     list_indexes = (("state",), ())
     list_sorts: ClassVar = {"show_state": ("state", "id")}

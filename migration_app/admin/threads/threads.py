@@ -32,6 +32,7 @@ from migration_app.index_walks import Window
 from migration_app.models import Thread
 from migration_app.threads.search import (
     FOUND_UP_TO,
+    SEARCHED,
     SHORTEST_PART,
     search_text,
     threads_by_part,
@@ -71,7 +72,7 @@ class ThreadAdmin(RowPageAdmin[Thread]):
     )
     list_select_related = ("assistant", "conversation")
     search_fields = ("thread_id",)
-    search_help_text = "Thread, conversation or user id, or 4 characters of one"
+    search_help_text = SEARCHED
     ordering = ("-id",)
     list_indexes = THREAD_INDEXES
     list_sorts: ClassVar = {"show_id": ("thread_id",), "show_status": ("status", "id")}

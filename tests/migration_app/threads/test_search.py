@@ -55,6 +55,11 @@ def test_a_thread_is_found_by_its_ids_a_former_conversation_and_its_user(thread:
         "conv_0a1",
         "conv_9z8y",
         "conv_0a1…2c3d",
+        "abcdefG",
+        "abcd…IJ12",
+        "0a1b",
+        "9z8y7x6",
+        "0a1b…2c3d",
         "anna",
         "MEYER@",
     ],
@@ -69,7 +74,9 @@ def test_a_whole_id_or_user_finds_nothing_that_only_contains_it(thread: Thread) 
     assert same in found_by("bob@example.or")
 
 
-@pytest.mark.parametrize("text", ["%", "_bcd", "thr", "' OR", "'; --", "ab%ef", "thread_x…IJ12", "…", "*"])
+@pytest.mark.parametrize(
+    "text", ["%", "_bcd", "thr", "' OR", "'; --", "ab%ef", "thread_x…IJ12", "…", "*", "cdef"]
+)
 def test_patterns_short_parts_and_other_texts_find_nothing(thread: Thread, text: str) -> None:
     assert found_by(text) == []
 
@@ -123,7 +130,9 @@ def many(db: None) -> None:
         cursor.execute("ANALYZE")
 
 
-@pytest.mark.parametrize("text", ["thread_ab12", "7f3e9", "thread_ab…12cd", "conv_ab12", "e4da3b7f"])
+@pytest.mark.parametrize(
+    "text", ["thread_ab12", "7f3e9", "thread_ab…12cd", "conv_ab12", "e4da3b7f", "ab12…12cd"]
+)
 def test_a_search_reads_no_table_from_its_beginning(
     many: None, text: str, plans: Callable[[CaptureQueriesContext], str]
 ) -> None:
