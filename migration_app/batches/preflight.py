@@ -37,6 +37,8 @@ SNAPSHOT_FINDINGS: Mapping[str, Severity] = {
     "message_order_by_time": Severity.NOTE,
     "message_order_uncertain": Severity.TRANSFORMED,
     "object_conflict": Severity.LOSSY,
+    "object_rejected": Severity.LOSSY,
+    "object_states_disagree": Severity.LOSSY,
     "step_order_uncertain": Severity.TRANSFORMED,
     "transcript_contradicts": Severity.LOSSY,
 }
