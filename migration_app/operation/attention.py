@@ -28,6 +28,7 @@ from migration_app.models import (
     SourceObject,
     Thread,
 )
+from migration_app.operation.samples import part_of
 from migration_app.prompts.review import act_refusal
 from migration_app.readiness.checklist import models_in_use
 from migration_app.statements import statements_of
@@ -88,14 +89,14 @@ def versions_to_approve(actor: Actor) -> list[PromptVersion]:
 
 
 def thread_groups(lines: Sequence[TallyLine]) -> list[ThreadGroup]:
-    """Threads in review, failed, blocked or missing at the source, by reason; the most harmful and largest first.
+    """Threads in the estate's part *attention*, by status and reason; the most harmful and largest first.
 
     What is tried again waits for no person.
     """
-    order = (S.NEEDS_REVIEW, S.FAILED, S.BLOCKED, S.SOURCE_MISSING)
+    order = (S.NEEDS_REVIEW, S.FAILED, S.BLOCKED, S.BACKFILLED, S.SNAPSHOTTED, S.SOURCE_MISSING)
     counts: dict[tuple[str, str], int] = {}
     for line in lines:
-        if line.status in order and not line.pending_work:
+        if part_of(line) == "attention":
             key = (line.status, line.error_code)
             counts[key] = counts.get(key, 0) + line.threads
     groups = sorted(

@@ -20,7 +20,6 @@ _PARTS: Mapping[str, str] = {
     S.VERIFIED: "verified",
     S.BACKFILLING: "in_flight",
     S.BACKFILLED: "in_flight",
-    S.ROLLING_BACK: "in_flight",
     S.BLOCKED: "attention",
     S.FAILED: "attention",
     S.NEEDS_REVIEW: "attention",
@@ -29,7 +28,10 @@ _PARTS: Mapping[str, str] = {
     S.ROLLING_BACK: "excluded",
     S.ROLLED_BACK: "excluded",
 }
-"""Which part of the whole a status belongs to; the others wait."""
+"""Which part of the whole a status belongs to; the others wait. ``part_of`` says what else decides."""
+
+_UNFINISHED = frozenset({S.BACKFILLED, S.SNAPSHOTTED})
+"""Statuses in which a thread has an error only if its work ended before its time."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,13 +61,22 @@ class EstateParts:
         return self.in_flight + self.waiting
 
 
+def part_of(line: TallyLine) -> str:
+    """Which part of the whole these threads belong to: the name of a field of EstateParts."""
+    if line.pending_work:
+        part = _PARTS.get(line.status, "waiting")
+        is_retried = part in {"attention", "excluded"} and line.status != S.ROLLING_BACK
+        return "waiting" if is_retried else part
+    if line.status in _UNFINISHED:
+        return "attention" if line.error_code else "waiting"
+    return _PARTS.get(line.status, "waiting")
+
+
 def estate_parts(lines: Iterable[TallyLine]) -> EstateParts:
     """Add the counters up."""
     sums = dict.fromkeys((field.name for field in dataclasses.fields(EstateParts)), 0)
     for line in lines:
-        part = _PARTS.get(line.status, "waiting")
-        if part in {"attention", "excluded"} and line.pending_work and line.status != S.ROLLING_BACK:
-            part = "waiting"  # it is tried again
+        part = part_of(line)
         sums[part] += line.threads
         if line.pending_work:
             sums["queued"] += line.threads

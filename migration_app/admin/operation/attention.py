@@ -15,9 +15,11 @@ from django.utils import timezone
 from django.utils.http import urlencode
 
 from migration_app.admin.base.actors import actor_of
+from migration_app.admin.base.addresses import BACK
 from migration_app.admin.batches.acts import may_approve, may_control
 from migration_app.admin.operation.health import age_text
 from migration_app.admin.operation.progress import threads_url
+from migration_app.batches.kinds import BATCH_KINDS
 from migration_app.counters import TallyLine
 from migration_app.models import Batch, SourceImport, Thread
 from migration_app.operation import attention
@@ -31,8 +33,12 @@ _REASONS: Mapping[str, str] = {
     S.NEEDS_REVIEW: "in review",
     S.FAILED: "failed",
     S.BLOCKED: "blocked by a finding",
+    S.BACKFILLED: "backfilled and not verified",
+    S.SNAPSHOTTED: "sent in part",
     S.SOURCE_MISSING: "missing at the source",
 }
+_CONTINUED_BY: Mapping[str, str] = {S.BACKFILLED: Batch.Kind.VERIFY, S.SNAPSHOTTED: Batch.Kind.BACKFILL}
+"""The kind of batch that finishes what ended before its time."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,7 +60,7 @@ def needs_of(request: HttpRequest, lines: Sequence[TallyLine]) -> list[Need]:
     needs = [
         *_batches(request),
         *_approvals(request),
-        *_threads(lines),
+        *_threads(request, lines),
         *_imports(),
         *_prompts(),
         *_piles(request),
@@ -122,21 +128,32 @@ def _approvals(request: HttpRequest) -> Iterator[Need]:
         )
 
 
-def _threads(lines: Sequence[TallyLine]) -> Iterator[Need]:
+def _threads(request: HttpRequest, lines: Sequence[TallyLine]) -> Iterator[Need]:
     for group in attention.thread_groups(lines):
         noun = "thread" if group.threads == 1 else "threads"
-        filters = {"status": group.status, **({"error_code": group.error_code} if group.error_code else {})}
+        label, url = _thread_act(request, group)
         yield Need(
             harm="warning",
             count=f"{group.threads:,}",
             title=f"{noun} {_REASONS[group.status]}",
             detail=group.error_code.replace("_", " "),
             age=age_of(group.oldest),
-            label="Review" if group.status == S.NEEDS_REVIEW else "Show",
-            url=_review_url(group.error_code, filters)
-            if group.status == S.NEEDS_REVIEW
-            else threads_url(**filters),
+            label=label,
+            url=url,
         )
+
+
+def _thread_act(request: HttpRequest, group: attention.ThreadGroup) -> tuple[str, str]:
+    """The one thing to do about a group of threads, and its address."""
+    filters = {"status": group.status, **({"error_code": group.error_code} if group.error_code else {})}
+    if group.status == S.NEEDS_REVIEW:
+        return "Review", _review_url(group.error_code, filters)
+    kind = BATCH_KINDS.get(_CONTINUED_BY.get(group.status, ""))
+    if kind is None or not request.user.has_perm(kind.permission):
+        return "Show", threads_url(**filters)
+    chosen = {f"{name}__exact": value for name, value in filters.items()}
+    act = reverse("admin:migration_app_thread_act", args=[kind.name])
+    return kind.title, f"{act}?{urlencode({**chosen, BACK: reverse('admin:index')})}"
 
 
 def _review_url(code: str, filters: Mapping[str, str]) -> str:

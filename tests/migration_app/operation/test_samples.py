@@ -54,6 +54,16 @@ def test_every_thread_is_in_one_part() -> None:
     assert (parts.total, parts.left) == (12, 5)
 
 
+def test_only_pending_work_is_in_flight() -> None:
+    """A cancelled batch leaves threads backfilled: with an error these need somebody, without one they wait."""
+    thread_made(status="backfilled", pending_work="verify", batch=batch_made())
+    thread_made(status="backfilled", batch=batch_made(state="cancelled"), error_code="cancelled")
+    thread_made(status="snapshotted", batch=batch_made(state="cancelled"), error_code="cancelled")
+    thread_made(status="backfilled")
+    parts = estate_parts(tally_lines())
+    assert (parts.in_flight, parts.attention, parts.waiting) == (1, 2, 1)
+
+
 def test_a_minute_has_one_sample_however_many_workers_take_it() -> None:
     thread_made(status="verified")
     sample_take(NOON)

@@ -197,6 +197,20 @@ def test_what_needs_attention_is_listed_the_most_harmful_first(log_in: LogIn) ->
     ]
 
 
+def test_what_a_cancelled_batch_left_unfinished_has_one_action(log_in: LogIn) -> None:
+    cancelled = batch_made(state="cancelled")
+    thread = thread_made(status="backfilled", error_code="cancelled", batch=cancelled)
+    conversation_made(thread=thread, state="complete")
+    thread_made(status="snapshotted", error_code="cancelled", batch=cancelled)
+    operator = log_in("operator")
+    context = operator.get(LIVE).context
+    assert needs(context) == ["1 thread backfilled and not verified", "1 thread sent in part"]
+    assert actions(context) == ["Verify", "Backfill"]
+    for need in context["needs"]:
+        assert operator.get(need.url).status_code == 200
+    assert actions(log_in("viewer").get(LIVE).context) == ["Show", "Show"]
+
+
 def test_a_viewer_is_offered_no_act(log_in: LogIn) -> None:
     thread_made()
     batch_made(state="paused", held_text="5 threads in a row failed (unauthorized).")
