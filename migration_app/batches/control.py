@@ -152,7 +152,7 @@ def batch_change(
     return True
 
 
-def batch_approve(*, batch_pk: int, actor: Actor) -> None:
+def batch_approve(*, batch_pk: int, actor: Actor, reason: str = "") -> None:
     """Let a waiting batch start; the caller enqueues it, and has checked the permission *approve_rollback*.
 
     BatchRefusedError unless it waits, and for the person who requested it: two must have reviewed it.
@@ -166,7 +166,7 @@ def batch_approve(*, batch_pk: int, actor: Actor) -> None:
             S.PREPARING,
             actor=actor,
             verb="batch.approved",
-            reason=f"asked for by {batch.created_by_name}",
+            reason=f"asked for by {batch.created_by_name}{f'; {reason}' if reason else ''}",
             fields={
                 "approved_by_name": actor.name,
                 "approved_by_user_id": actor.user_id,

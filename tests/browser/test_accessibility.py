@@ -146,7 +146,7 @@ def test_a_phone_shows_pages_in_its_width(open_as: OpenAs, console: LiveServer) 
             wide.append((url, width))
     assert wide == []
     page.goto(f"{console.url}{reverse('admin:migration_app_batch_change', args=[batch.pk])}")
-    expect(page.get_by_role("button", name="Approve")).to_be_visible()
+    expect(page.get_by_role("link", name="Review and approve")).to_be_visible()
     page.get_by_role("button", name="Navigation").click()
     page.get_by_role("link", name="Batches").first.click()
     page.wait_for_url("**/batch/")

@@ -65,7 +65,8 @@ def test_one_person_asks_for_a_roll_back_another_approves_it_and_the_target_is_e
 
     second = open_as("superuser")
     second.goto(f"{console.url}/admin/migration_app/batch/{batch.pk}/change/")
-    second.get_by_role("button", name="Approve").click()
+    second.get_by_role("link", name="Review and approve").click()
+    second.get_by_role("button", name="Approve: roll back 2 threads").click()
     expect(second.get_by_text("is approved and starts")).to_be_visible()
     worked(batch)
     state = sandbox.control.state()

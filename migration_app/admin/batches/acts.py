@@ -11,11 +11,13 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.urls import reverse
 
 from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.acts import Act
 from migration_app.admin.base.forms import ConsoleForm, reason_field
 from migration_app.admin.base.people import people_text
+from migration_app.admin.batches.approval import ApproveForm, batch_selected
 from migration_app.admin.batches.confirm import APPROVE
 from migration_app.admin.batches.forms import ThrottleForm, throttle_of_batch
 from migration_app.batches.control import (
@@ -29,15 +31,13 @@ from migration_app.batches.control import (
     batch_pause,
     batch_resume,
 )
-from migration_app.batches.kinds import BATCH_KINDS, batch_eligible
+from migration_app.batches.kinds import BATCH_KINDS
 from migration_app.contracts import Actor
 from migration_app.engine.tasks import BATCH_TASK
 from migration_app.jobs import enqueue
 from migration_app.models import Batch
-from migration_app.threads.selections import SelectionError, selection_threads
 
 _STRICTEST = "migration_app.rollback_thread"
-_COUNTED_UP_TO = 10_000
 
 S = Batch.State
 
@@ -108,8 +108,8 @@ def _change(batch: Batch, actor: Actor, data: Mapping[str, Any]) -> str:
     return f"Batch {batch.pk} has another speed within a second." if changed else "Nothing was changed."
 
 
-def _approve(batch: Batch, actor: Actor, _data: Mapping[str, Any]) -> str:
-    batch_approve(batch_pk=batch.pk, actor=actor)
+def _approve(batch: Batch, actor: Actor, data: Mapping[str, Any]) -> str:
+    batch_approve(batch_pk=batch.pk, actor=actor, reason=data["reason"])
     enqueue(BATCH_TASK, batch.pk)
     return f"Batch {batch.pk} is approved and starts."
 
@@ -119,7 +119,7 @@ ACTS: Mapping[str, Act] = {
     "resume": Act(_resume, ResumeForm),
     "cancel": Act(_cancel, StopForm),
     "change": Act(_change, ThrottleForm),
-    "approve": Act(_approve, permissions=(APPROVE,)),
+    "approve": Act(_approve, ApproveForm, permissions=(APPROVE,)),
 }
 """Who may start such a batch may do each but approving (``may_control``)."""
 
@@ -140,14 +140,9 @@ def control_context(request: HttpRequest, batch: Batch, forms: Mapping[str, Cons
 
 
 def _approval_context(request: HttpRequest, batch: Batch) -> dict[str, Any]:
-    try:
-        takes = batch_eligible(batch.kind, selection_threads(batch.filter))
-        count = takes[: _COUNTED_UP_TO + 1].count()
-        threads = f"{count:,}" if count <= _COUNTED_UP_TO else f"more than {_COUNTED_UP_TO:,}"
-    except (SelectionError, KeyError, ValueError):
-        threads = "an unknown number of"
     return {
-        "approval_threads": threads,
+        "approve_url": reverse("admin:migration_app_batch_approve", args=[batch.pk]),
+        "selected": batch_selected(batch),
         "approval_limit": settings.APPROVAL_ABOVE_THREADS,
         "may_approve": may_approve(request, batch),
         "asked_it": asked_by(batch, actor_of(request)),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.http import (
     HttpRequest,
     HttpResponse,
+    HttpResponseRedirect,
 )
 from django.urls import URLPattern, path
 from django.utils.html import format_html
@@ -22,7 +23,14 @@ from migration_app.admin.base.model_admin import RowPageAdmin
 from migration_app.admin.base.paging import BoundedChangeList
 from migration_app.admin.base.selections import selection_summary
 from migration_app.admin.base.workers import workers_state
-from migration_app.admin.batches.acts import ACTS, control_context, may_control
+from migration_app.admin.batches.acts import ACTS, control_context, may_approve, may_control
+from migration_app.admin.batches.approval import (
+    ApproveForm,
+    approve_context,
+    selected_context,
+    selected_url,
+)
+from migration_app.admin.batches.confirm import APPROVE
 from migration_app.admin.batches.errors import error_rows
 from migration_app.admin.batches.outcome import (
     RETRYABLE,
@@ -119,10 +127,12 @@ class BatchAdmin(RowPageAdmin[Batch]):
     act_refusals = (BatchRefusedError,)
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the list of results."""
-        results = self.admin_site.admin_view(self.results_view)
+        """Add the list of results, and what the second person sees before a batch begins."""
+        view = self.admin_site.admin_view
         return [
-            path("<int:pk>/results/", results, name="migration_app_batch_results"),
+            path("<int:pk>/results/", view(self.results_view), name="migration_app_batch_results"),
+            path("<int:pk>/selected/", view(self.selected_view), name="migration_app_batch_selected"),
+            path("<int:pk>/approve/", view(self.approve_view), name="migration_app_batch_approve"),
             *super().get_urls(),
         ]
 
@@ -166,8 +176,49 @@ class BatchAdmin(RowPageAdmin[Batch]):
             **results_context(request, batch),
         )
 
+    def selected_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """List the threads that were chosen one by one."""
+        batch = self.row_for(request, pk)
+        return self.page(
+            request,
+            "batches/selected.html",
+            title=f"{batch}: selected threads",
+            obj=batch,
+            batch=batch,
+            batch_url=self.row_url(batch),
+            **selected_context(request, batch),
+        )
+
+    def approve_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Show what an approval does; one that this person can't give, or not any more, leads to the batch."""
+        batch = self.row_for(request, pk, APPROVE)
+        if batch.state != S.WAITING or not may_approve(request, batch):
+            return HttpResponseRedirect(self.row_url(batch))
+        return self._approve_page(request, batch, ApproveForm())
+
+    def _approve_page(self, request: HttpRequest, batch: Batch, form: ConsoleForm) -> HttpResponse:
+        try:
+            context = approve_context(batch, form)
+        except (SelectionError, KeyError, ValueError) as error:
+            messages.error(request, f"The batch's selection can't be read, so it can't be approved: {error}")
+            return HttpResponseRedirect(self.row_url(batch))
+        return self.page(
+            request,
+            "batches/approve.html",
+            title=f"Approve {batch}",
+            obj=batch,
+            batch=batch,
+            batch_url=self.row_url(batch),
+            act_url=self.act_urls(batch)["approve"],
+            http_status=400 if form.errors else 200,
+            **context,
+        )
+
     def row_page(self, request: HttpRequest, batch: Batch, /, **refused: ConsoleForm) -> HttpResponse:
-        """Show a batch."""
+        """Show a batch, or the confirmation of an approval that is to be corrected."""
+        if "approve" in refused and refused["approve"].errors:
+            return self._approve_page(request, batch, refused["approve"])
+        control = control_context(request, batch, refused)
         progress = batch_progress(batch)
         is_open = batch.state in OPEN_STATES
         may_retry = request.user.has_perm(BATCH_KINDS[Batch.Kind.RETRY].permission)
@@ -185,18 +236,25 @@ class BatchAdmin(RowPageAdmin[Batch]):
             bar=batch_bar(progress),
             percent=batch_percent(batch, progress),
             progress_text=batch_progress_text(batch, progress),
-            figures=batch_figures(batch, progress),
+            figures=batch_figures(batch, progress, selected=control.get("selected")),
             results=result_rows(batch, progress),
             errors=error_rows(batch, progress, may_retry=may_retry),
             retries=_retries(batch, progress) if may_retry and not is_open else [],
             selection_summary=_selection(batch),
             taken=f"{batch.taken_count:,}",
-            threads_url=batch_threads_url(batch),
+            threads_link=_threads_link(batch),
             act_urls=self.act_urls(batch),
             http_status=400 if refused else 200,
             **_policies(batch),
-            **control_context(request, batch, refused),
+            **control,
         )
+
+
+def _threads_link(batch: Batch) -> tuple[str, str]:
+    """Label and address of the batch's threads: before it begins those that it selects."""
+    if batch.state == S.WAITING:
+        return "Selected threads", selected_url(batch)
+    return "Its threads", batch_threads_url(batch)
 
 
 def _retries(batch: Batch, progress: Progress) -> list[dict[str, str]]:

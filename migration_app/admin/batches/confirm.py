@@ -94,15 +94,8 @@ def confirm_context(
         # If not all were checked, there may be some among the others.
         "may_start": bool(preflight.taken or not preflight.counted),
         "sample_text": sample_text(preflight) if preflight.sampled else "",
-        "figures": _figures(kind, preflight),
-        "left_out": [
-            {
-                "badge": thread_badge(status),
-                "count": f"{count:,}",
-                "why": kind.skip_reason(status),
-            }
-            for status, count in preflight.refused_by_status.items()
-        ],
+        "figures": preflight_figures(kind, preflight),
+        "left_out": left_out_rows(kind, preflight),
         "preflight": preflight,
         **_duplicates(action, selection),
         **_second_person(kind, preflight, actor),
@@ -209,7 +202,16 @@ def _at_least(preflight: Preflight, count: int) -> str:
     return f"{count:,}" if preflight.counted else f"at least {count:,}"
 
 
-def _figures(kind: BatchKind, preflight: Preflight) -> list[tuple[str, str]]:
+def left_out_rows(kind: BatchKind, preflight: Preflight) -> list[dict[str, Any]]:
+    """One row a status of which threads are skipped: how many, and why."""
+    return [
+        {"badge": thread_badge(status), "count": f"{count:,}", "why": kind.skip_reason(status)}
+        for status, count in preflight.refused_by_status.items()
+    ]
+
+
+def preflight_figures(kind: BatchKind, preflight: Preflight) -> list[tuple[str, str]]:
+    """What a batch would include, skip and send, as (label, value)."""
     totals, calls = preflight.totals, calls_of(kind, preflight)
     figures = [("Included", preflight.taken), ("Skipped", sum(preflight.refused_by_status.values()))]
     if kind.figures == "sends":

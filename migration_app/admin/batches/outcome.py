@@ -17,6 +17,7 @@ from migration_app.admin.base.addresses import BACK
 from migration_app.admin.base.badges import Badge, batch_badge, result_badge
 from migration_app.admin.base.bars import Bar, Segment, bar_of
 from migration_app.admin.base.durations import duration_text
+from migration_app.admin.batches.approval import Selected
 from migration_app.batches.cancel import taken_back
 from migration_app.batches.progress import Progress
 from migration_app.batches.rates import Rate, batch_rate, time_left
@@ -132,13 +133,17 @@ def _kind(result: str) -> str:
 # --- how fast -----------------------------------------------------------------------------------------
 
 
-def batch_figures(batch: Batch, progress: Progress) -> list[tuple[str, str, str]]:
-    """Numbers of the batch as (label, value, explanation)."""
+def batch_figures(
+    batch: Batch, progress: Progress, *, selected: Selected | None = None
+) -> list[tuple[str, str, str]]:
+    """Numbers of the batch as (label, value, explanation); ``selected``: what one that waits would take."""
     rate = batch_rate(batch)
     over = batch.finished_at is not None
     elapsed = batch_elapsed(batch)
     figures = [
-        ("Threads included", f"{batch.taken_count:,}", f"of {batch.selected_count:,} matched"),
+        ("Threads to include", selected.threads, f"of {selected.matched} matched")
+        if selected
+        else ("Threads included", f"{batch.taken_count:,}", f"of {batch.selected_count:,} matched"),
         ("Elapsed", duration_text(elapsed), _against_estimate(batch, elapsed)),
     ]
     if not over:

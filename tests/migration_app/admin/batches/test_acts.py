@@ -266,17 +266,74 @@ def test_a_cancelled_batch_says_who_and_what_became_of_its_threads(log_in: LogIn
     assert "30%" in page
 
 
-def test_the_approval_box_says_who_asked_why_and_for_how_many(
-    log_in: LogIn, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def waiting_roll_back(**fields: Any) -> Batch:
+    """A roll back that waits for approval, of 3 verified threads; one that is excluded matches too."""
+    pks = [thread.pk for thread in threads_made(3, status="verified", item_count=4)]
+    pks.append(thread_made(status="excluded").pk)
+    thread_made(status="verified")
+    made = {"filter": {"ids": pks}, "max_thread_pk": max(pks), "reason": "ticket 12", **fields}
+    return batch_made(kind="rollback", state="waiting", **made)
+
+
+def approve_page_url(batch: Batch) -> str:
+    return reverse("admin:migration_app_batch_approve", args=[batch.pk])
+
+
+def test_the_approval_box_says_who_asked_why_and_for_how_many(log_in: LogIn, settings: Settings) -> None:
     settings.APPROVAL_ABOVE_THREADS = 2
-    monkeypatch.setattr(acts, "batch_eligible", lambda _kind, threads: threads)
-    threads_made(3, status="verified", snapshot_at=timezone.now())
-    batch = batch_made(kind="rollback", state="waiting", reason="ticket 12")
-    page = page_of(log_in("admin"), batch)
-    assert "asked to roll back 3 threads; more than 2 need an approval" in page
+    batch = waiting_roll_back()
+    client = log_in("admin")
+    page = page_of(client, batch)
+    assert "3 threads</a>; more than 2 need an approval" in page
     assert "ticket 12" in page
-    assert act_url(batch, "approve") in page
+    assert approve_page_url(batch) in page
+    assert act_url(batch, "approve") not in page
+    assert client.get(page_url(batch)).context["figures"][0] == ("Threads to include", "3", "of 4 matched")
+
+
+def test_a_waiting_batch_leads_to_exactly_the_threads_that_it_selects(log_in: LogIn) -> None:
+    chosen, filtered = (
+        waiting_roll_back(),
+        waiting_roll_back(filter={"filters": {"status__exact": "excluded"}}),
+    )
+    client = log_in("admin")
+    text, url = client.get(page_url(chosen)).context["threads_link"]
+    rows = client.get(url).context["rows"]
+    assert text == "Selected threads"
+    assert [bool(row["skipped"]) for row in rows] == [True, False, False, False]
+    _, url = client.get(page_url(filtered)).context["threads_link"]
+    assert len(client.get(url).context["cl"].result_list) == 2
+    assert log_in("newcomer").get(url).status_code == 403
+
+
+def test_an_approval_is_confirmed_on_a_page_that_repeats_number_and_consequence(log_in: LogIn) -> None:
+    batch = waiting_roll_back()
+    client = log_in("admin")
+    page = client.get(approve_page_url(batch)).content.decode()
+    assert "Approve: roll back 3 threads" in page
+    assert "Deleted items can&#x27;t be restored." in page
+    assert "It was excluded" in page
+    batch.refresh_from_db()
+    assert batch.state == "waiting"
+    do(client, batch, "approve", reason="checked the list")
+    assert batch.state == "preparing"
+    assert AuditEvent.objects.get().reason.endswith("; checked the list")
+
+
+def test_a_reason_that_is_too_long_is_said_on_the_confirmation(log_in: LogIn) -> None:
+    batch = waiting_roll_back()
+    answer, said = do(log_in("admin"), batch, "approve", reason="x" * 3000)
+    assert (answer.status_code, batch.state) == (400, "waiting")
+    assert "approve-form" in said
+
+
+def test_who_may_not_approve_has_no_such_page(log_in: LogIn) -> None:
+    batch, own = waiting_roll_back(), waiting_roll_back(created_by_name="admin")
+    assert log_in("operator").get(approve_page_url(batch)).status_code == 403
+    client = log_in("admin")
+    assert client.get(approve_page_url(own))["Location"] == page_url(own)
+    unreadable = waiting_roll_back(filter={"filters": {"nonsense": "1"}})
+    assert client.get(approve_page_url(unreadable))["Location"] == page_url(unreadable)
 
 
 def test_who_approved_stands_on_the_page(log_in: LogIn) -> None:
