@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import math
+from collections.abc import Sequence
 
 from django.conf import settings
 from django.db import connection
@@ -59,8 +60,13 @@ def batch_beat(batch_pk: int, done: Done) -> None:
 def batch_rate(batch: Batch) -> Rate | None:
     """How fast the batch goes: by its last minutes, or by all of them once it is over. None: nobody was at it."""
     if batch.finished_at is None:
-        return _rate(RECENT, batch.pk)
-    return _rate(dt.timedelta(days=36_500), batch.pk)
+        return batches_rate([batch.pk])
+    return _rate(dt.timedelta(days=36_500), [batch.pk])
+
+
+def batches_rate(batch_pks: Sequence[int]) -> Rate | None:
+    """How fast these batches together went in their last minutes; None: nobody was at any of them."""
+    return _rate(RECENT, batch_pks)
 
 
 def estate_rate(window: dt.timedelta = RECENT) -> Rate | None:
@@ -96,9 +102,10 @@ def calls_a_minute() -> float | None:
     return min(rate.calls, float(limit)) if limit else rate.calls
 
 
-def _rate(window: dt.timedelta, batch_pk: int | None) -> Rate | None:
+def _rate(window: dt.timedelta, batch_pks: Sequence[int] | None) -> Rate | None:
+    batches = None if batch_pks is None else list(batch_pks)
     with connection.cursor() as cursor:
-        cursor.execute(_SQL["rate"], {"seconds": window.total_seconds(), "batch": batch_pk})
+        cursor.execute(_SQL["rate"], {"seconds": window.total_seconds(), "batches": batches})
         seconds, threads, messages, calls, _retries, throttled = cursor.fetchone()
     if seconds < _SHORTEST:
         return None

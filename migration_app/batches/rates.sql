@@ -22,6 +22,6 @@ FROM (
     SELECT minute, sum(seconds) AS seconds, sum(threads) AS threads, sum(messages) AS messages, sum(calls) AS calls,
            sum(retries) AS retries, sum(throttled) AS throttled
     FROM migration_app_batchminute
-    WHERE minute >= date_trunc('minute', now()) - make_interval(secs => %(seconds)s) AND (%(batch)s::bigint IS NULL OR batch_id = %(batch)s)
+    WHERE minute >= date_trunc('minute', now()) - make_interval(secs => %(seconds)s) AND (%(batches)s::bigint[] IS NULL OR batch_id = ANY(%(batches)s))
     GROUP BY minute
 ) AS minutes

@@ -36,7 +36,7 @@ _UNFINISHED = frozenset({S.BACKFILLED, S.SNAPSHOTTED})
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class EstateParts:
-    """The estate in threads, part by part. ``queued``: those of all parts that have work waiting for a worker.
+    """The estate in threads, part by part.
 
     ``messages``: of verified threads; ``messages_waiting``: of threads that wait or are in flight.
     """
@@ -46,7 +46,6 @@ class EstateParts:
     waiting: int = 0
     attention: int = 0
     excluded: int = 0
-    queued: int = 0
     messages: int = 0
     messages_waiting: int = 0
 
@@ -78,8 +77,6 @@ def estate_parts(lines: Iterable[TallyLine]) -> EstateParts:
     for line in lines:
         part = part_of(line)
         sums[part] += line.threads
-        if line.pending_work:
-            sums["queued"] += line.threads
         if part == "verified":
             sums["messages"] += line.messages
         elif part in {"in_flight", "waiting"}:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.http import HttpRequest
@@ -14,13 +15,14 @@ from migration_app.admin.batches.outcome import batch_percent, batch_progress_te
 from migration_app.admin.imports.imports import OPEN_STATES as IMPORT_OPEN_STATES
 from migration_app.admin.imports.imports import import_percent, import_progress_text
 from migration_app.admin.operation.attention import age_of, batch_title, batch_url
-from migration_app.admin.operation.health import age_text
+from migration_app.admin.operation.progress import left_text, rate_text
 from migration_app.batches.control import PAUSABLE
-from migration_app.batches.progress import Progress, batches_progress
-from migration_app.batches.rates import batch_rate, time_left
+from migration_app.batches.progress import Progress
+from migration_app.batches.rates import batch_rate
 from migration_app.models import Batch, SourceImport
 
 SHOWN = 6
+_READ = 100
 OPEN = (Batch.State.PREPARING, Batch.State.RUNNING, Batch.State.CANCELLING, Batch.State.PAUSED)
 
 
@@ -43,13 +45,14 @@ class ActiveRow:
 
 def open_batches() -> list[Batch]:
     """Batches that workers are to work on, and those that are paused; the newest first."""
-    return list(Batch.objects.filter(state__in=OPEN).order_by("-id")[: SHOWN + 1])
+    return list(Batch.objects.filter(state__in=OPEN).order_by("-id")[:_READ])
 
 
-def active_context(request: HttpRequest, batches: list[Batch]) -> dict[str, Any]:
-    """What the section shows."""
+def active_context(
+    request: HttpRequest, batches: Sequence[Batch], progress: Mapping[int, Progress]
+) -> dict[str, Any]:
+    """What the section shows of the open batches, whose progress is given by primary key."""
     shown = batches[:SHOWN]
-    progress = batches_progress(shown)
     imports = SourceImport.objects.filter(state__in=IMPORT_OPEN_STATES).order_by("-id")[:SHOWN]
     return {
         "active": [
@@ -92,10 +95,8 @@ def _speed(batch: Batch, progress: Progress) -> tuple[str, ...]:
     if batch.state != Batch.State.RUNNING:
         return ()
     rate = batch_rate(batch)
-    left = time_left(progress.pending, rate)
-    if rate is None or left is None:
-        return ("no rate yet",)
-    return (f"{rate.threads:,.0f} threads a minute", f"about {age_text(left.total_seconds())} left")
+    left = left_text(progress.pending, rate)
+    return (f"{rate_text(rate.threads)} threads a minute", f"time left: {left}") if rate else (left,)
 
 
 def _import_row(row: SourceImport) -> ActiveRow:

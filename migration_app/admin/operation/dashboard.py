@@ -26,9 +26,10 @@ from migration_app.admin.operation.active import active_context, open_batches
 from migration_app.admin.operation.activity import activity_rows
 from migration_app.admin.operation.attention import needs_of
 from migration_app.admin.operation.health import DISMISS, health_context
-from migration_app.admin.operation.progress import progress_context
+from migration_app.admin.operation.progress import progress_context, work_of
 from migration_app.audit.groups import ROLES, people_to_ask
 from migration_app.batches.control import BatchRefusedError
+from migration_app.batches.progress import batches_progress
 from migration_app.counters import tally_lines
 from migration_app.jobs import queue_state, worker_forget
 from migration_app.models import Assistant, Batch
@@ -51,6 +52,7 @@ def sections_context(request: HttpRequest) -> dict[str, Any]:
     lines = tally_lines()
     parts = estate_parts(lines)
     batches = open_batches()
+    progress = batches_progress(batches)
     queue = queue_state()
     return {
         "live": Live("dashboard", reverse("operation:live"), seconds=_SECONDS),
@@ -61,9 +63,9 @@ def sections_context(request: HttpRequest) -> dict[str, Any]:
             reverse("admin:migration_app_sourceimport_upload"), {BACK: reverse("admin:index")}
         ),
         **health_context(request, queue),
-        **progress_context(parts, lines, batches, queue),
+        **progress_context(parts, lines, work_of(batches, progress), queue),
         "needs": needs_of(request, lines),
-        **active_context(request, batches),
+        **active_context(request, batches, progress),
         "activity": activity_rows(),
     }
 

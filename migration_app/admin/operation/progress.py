@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +13,8 @@ from django.utils.http import urlencode
 
 from migration_app.admin.base.badges import fidelity_badge
 from migration_app.admin.operation.health import age_text
-from migration_app.batches.rates import Rate, estate_rate, time_left
+from migration_app.batches.progress import Progress
+from migration_app.batches.rates import Rate, batches_rate, time_left
 from migration_app.counters import TallyLine, tally_sums
 from migration_app.jobs import QueueState
 from migration_app.models import Batch, Thread
@@ -28,22 +30,50 @@ _PARTS: Sequence[tuple[str, str, str]] = (
 )
 """Parts of the whole, what they are called, and the one status that is all of it, if one is."""
 
+NO_RATE = "no rate yet"
+"""A batch runs, and was worked on for too short a time to say how fast."""
+
 _CHART_HEIGHT = 40
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Work:
+    """What the open batches do: their ``states``; of the running ones, threads to go and rate (None: none known)."""
+
+    states: frozenset[str]
+    pending: int
+    rate: Rate | None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether any batch runs. Only then there is a rate, and a time left."""
+        return Batch.State.RUNNING in self.states
+
+
+def work_of(batches: Sequence[Batch], progress: Mapping[int, Progress]) -> Work:
+    """Add up the open batches, whose progress is given by primary key."""
+    running = [batch.pk for batch in batches if batch.state == Batch.State.RUNNING]
+    return Work(
+        states=frozenset(batch.state for batch in batches),
+        pending=sum(progress[pk].pending for pk in running),
+        rate=batches_rate(running) if running else None,
+    )
+
+
 def progress_context(
-    parts: EstateParts, lines: Sequence[TallyLine], batches: Sequence[Batch], queue: QueueState | None
+    parts: EstateParts, lines: Sequence[TallyLine], work: Work, queue: QueueState | None
 ) -> dict[str, Any]:
-    """What the section shows; ``batches``: the open ones."""
-    rate = estate_rate()
+    """What the section shows."""
+    rate = work.rate
     return {
         "total": parts.total,
         "verified": parts.verified,
         "percent_text": percent_text(parts.verified, parts.total),
         "segments": _segments(parts),
-        "threads_rate": _rate_text(rate.threads if rate else None),
-        "messages_rate": _rate_text(rate.messages if rate else None),
-        "time_left": time_left_text(parts, rate, batches, queue),
+        "threads_rate": rate_text(rate.threads) if rate else "",
+        "messages_rate": rate_text(rate.messages) if rate else "",
+        "no_rate": NO_RATE if work.is_running else "no batch is running",
+        "time_left": time_left_text(parts, work, queue),
         "chart": chart_context(chart_bars(parts.verified)),
         "fidelities": _fidelities(lines),
     }
@@ -58,39 +88,55 @@ def percent_text(count: int, total: int) -> str:
     return f"{min(99, max(1, count * 100 // total))}%" if count * 100 >= total else "<1%"
 
 
-def time_left_text(
-    parts: EstateParts, rate: Rate | None, batches: Sequence[Batch], queue: QueueState | None
-) -> tuple[str, str]:
+def left_text(pending: int, rate: Rate | None) -> str:
+    """How long so many threads take at this rate, for one batch and for all: "about 3 min"."""
+    left = time_left(pending, rate)
+    if left is not None:
+        return f"about {age_text(left.total_seconds())}"
+    return NO_RATE if rate is None else "unknown"
+
+
+def time_left_text(parts: EstateParts, work: Work, queue: QueueState | None) -> tuple[str, str]:
     """When the work is done: in a few words, and what stands behind them. Says why it can't be known."""
-    if not parts.left:
-        done = not parts.attention
-        return (
-            ("done", "Nothing is left to do.")
-            if done
-            else ("done but for attention", "Only what needs attention is left.")
-        )
-    open_states = {batch.state for batch in batches}
+    states = Batch.State
+    if not parts.left and not work.states:
+        return _done_text(parts)
     if queue is None:
         return "unknown", "The queue can't be reached, so no work is in progress."
     if not any(worker.is_alive for worker in queue.workers):
         return "unknown", "No worker is alive, so no work is in progress."
-    if not open_states:
-        return "not started", f"{parts.left:,} threads are in no batch. Start one to know."
-    if open_states <= {Batch.State.PAUSED}:
+    if work.is_running:
+        return left_text(work.pending, work.rate), _running_text(parts, work)
+    if states.PREPARING in work.states:
+        return "not known yet", "The batch is still handing out its work."
+    if states.CANCELLING in work.states:
+        return "being cancelled", "Nothing is left to wait for but the cancel."
+    if states.PAUSED in work.states:
         return "paused", "Every open batch is paused. Resume one to know."
-    if rate is None:
-        return "not known yet", "No batch has been worked on for some seconds in the last 5 minutes."
-    todo = parts.queued or parts.left
-    left = time_left(todo, rate)
+    return "no batch open", f"{_threads_text(parts.left)} in no batch. Start one to know."
+
+
+def _done_text(parts: EstateParts) -> tuple[str, str]:
+    if parts.attention:
+        return "done but for attention", "Only what needs attention is left."
+    return "done", "Nothing is left to do."
+
+
+def _running_text(parts: EstateParts, work: Work) -> str:
+    """What stands behind the time left of the running batches."""
+    if work.rate is None:
+        return "The running batch was worked on for too short a time."
+    left = time_left(work.pending, work.rate)
     if left is None:
-        return "unknown", "No thread was finished in the last 5 minutes."
-    rest = parts.left - todo
-    more = f" {rest:,} more threads are in no batch." if rest > 0 else ""
-    at = _moment(timezone.now() + left)
-    return (
-        f"about {age_text(left.total_seconds())}",
-        f"Done at {at}, for the {todo:,} threads in batches.{more}",
-    )
+        return "No thread was finished in the last 5 minutes."
+    others = parts.left - work.pending
+    more = f" {_threads_text(others)} in no running batch." if others > 0 else ""
+    noun = "thread" if work.pending == 1 else "threads"
+    return f"Done at {_moment(timezone.now() + left)}, for {work.pending:,} {noun} in running batches.{more}"
+
+
+def _threads_text(count: int) -> str:
+    return "1 thread is" if count == 1 else f"{count:,} threads are"
 
 
 def chart_context(bars: Sequence[Bar]) -> dict[str, Any]:
@@ -148,9 +194,8 @@ def _segments(parts: EstateParts) -> list[dict[str, Any]]:
     ]
 
 
-def _rate_text(rate: float | None) -> str:
-    if rate is None:
-        return "–"
+def rate_text(rate: float) -> str:
+    """A rate a minute, with a decimal where it is small."""
     return f"{rate:,.0f}" if rate >= 10 or rate == 0 else f"{rate:.1f}"
 
 

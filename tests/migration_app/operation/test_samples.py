@@ -49,7 +49,7 @@ def test_every_thread_is_in_one_part() -> None:
     thread_made(status="rolling_back", pending_work="rollback", batch=batch)
     parts = estate_parts(tally_lines())
     assert parts == EstateParts(
-        verified=3, in_flight=1, waiting=4, attention=2, excluded=2, queued=5, messages=15, messages_waiting=0
+        verified=3, in_flight=1, waiting=4, attention=2, excluded=2, messages=15, messages_waiting=0
     )
     assert (parts.total, parts.left) == (12, 5)
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,12 +9,10 @@ from django.utils import timezone
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from migration_app.jobs import queue_named
 from migration_app.models import (
     ApiHealth,
     AuditEvent,
     Batch,
-    BatchMinute,
     FormerConversation,
     OrphanConversation,
     Prompt,
@@ -33,22 +30,9 @@ from tests.migration_app.admin.estate import (
     thread_made,
     threads_made,
 )
+from tests.migration_app.admin.operation.conftest import heard
 
 LIVE = "/admin/dashboard/live/"
-
-
-@pytest.fixture
-def redis() -> Iterator[Redis]:
-    connection = queue_named().connection
-    connection.delete(heartbeats._KEY)
-    yield connection
-    connection.delete(heartbeats._KEY)
-
-
-def heard(redis: Redis, name: str, *, ago: float = 0) -> None:
-    seconds, micros = redis.time()  # type: ignore[misc]  # redis-py types answers as if they were awaited
-    entry = {"host": "machine-1", "pid": 42, "doing": "batch-7", "at": seconds + micros / 1e6 - ago}
-    redis.hset(heartbeats._KEY, name, json.dumps(entry))
 
 
 def needs(context: Any) -> list[str]:
@@ -57,59 +41,6 @@ def needs(context: Any) -> list[str]:
 
 def actions(context: Any) -> list[str]:
     return [need.label for need in context["needs"]]
-
-
-# --- how far, and when it is done -----------------------------------------------------------------
-
-
-def test_the_parts_of_the_whole_are_counted_once_each(log_in: LogIn) -> None:
-    threads_made(3, status="verified")
-    thread_made(status="failed")
-    context = log_in("viewer").get("/admin/").context
-    counts = {part["name"]: part["count"] for part in context["segments"]}
-    assert counts == {"verified": 3, "in_flight": 0, "waiting": 0, "attention": 1, "excluded": 0}
-    assert (context["verified"], context["total"], context["percent_text"]) == (3, 4, "75%")
-
-
-def test_the_bar_says_in_words_what_its_colours_say(log_in: LogIn) -> None:
-    threads_made(2, status="verified")
-    thread_made(status="registered")
-    html = log_in("viewer").get(LIVE).content.decode()
-    assert 'aria-label="2 verified (66%), 0 in flight (0%), 1 waiting (33%)' in html
-
-
-def test_time_left_says_why_it_can_not_be_known(log_in: LogIn, redis: Redis) -> None:
-    client = log_in("viewer")
-
-    def time_left() -> tuple[str, str]:
-        text, reason = client.get(LIVE).context["time_left"]
-        return text, reason
-
-    batch = batch_made(state="paused", held_text="Paused by ada: lunch")
-    threads_made(4, status="queued", pending_work="backfill", batch=batch)
-    assert time_left() == ("unknown", "No worker is alive, so no work is in progress.")
-    heard(redis, "w1")
-    assert time_left() == ("paused", "Every open batch is paused. Resume one to know.")
-    Batch.objects.filter(pk=batch.pk).update(state="running")
-    assert time_left()[0] == "not known yet"
-    minute = timezone.now().replace(second=0, microsecond=0)
-    BatchMinute.objects.create(batch=batch, minute=minute, seconds=30)
-    assert time_left() == ("unknown", "No thread was finished in the last 5 minutes.")
-    BatchMinute.objects.update(threads=1)
-    assert time_left()[0] == "about 2 min"
-    assert time_left()[1].endswith("for the 4 threads in batches.")
-    Batch.objects.filter(pk=batch.pk).update(state="finished")
-    Thread.objects.filter(status="queued").update(status="registered", pending_work="")
-    assert time_left() == ("not started", "4 threads are in no batch. Start one to know.")
-    Thread.objects.filter(status="registered").update(status="failed")
-    assert time_left()[0] == "done but for attention"
-    Thread.objects.filter(status="failed").update(status="verified")
-    assert time_left() == ("done", "Nothing is left to do.")
-
-
-def test_an_empty_estate_offers_to_import(log_in: LogIn) -> None:
-    assert b"Import an archive" in log_in("operator").get("/admin/").content
-    assert b"Import an archive" not in log_in("viewer").get("/admin/").content
 
 
 # --- is it healthy --------------------------------------------------------------------------------
