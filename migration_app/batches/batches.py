@@ -50,7 +50,8 @@ def batch_create(
 
     ``settings["policies"]`` names policies and their choices; a batch that converts keeps every one of them.
     ``window``: threads in flight in each worker; ``requests_per_minute``: over all workers, None for no limit
-    but the target's. ``estimated_calls``: the preflight's, kept with the time that they take at today's rate.
+    but the target's. ``estimated_calls``: the preflight's, kept with the time that they take at today's rate or the
+    throttle.
     ``known``: the newest batch of this kind and selection that the person had seen, or 0; None where nobody saw a
     page. A roll back of many threads waits for a second person. Raises SelectionError, ValueError for a policy or
     choice that there is not and for a speed out of bounds, and StartedBeforeError if the same was started since
@@ -60,7 +61,11 @@ def batch_create(
     throttle_check(window=window, requests_per_minute=requests_per_minute)
     selected = selection_threads(selection)  # refuses what is not a selection
     kept, said = _settings(kind, settings or {})
-    duration = None if estimated_calls is None else estimated_duration(estimated_calls)
+    duration = (
+        None
+        if estimated_calls is None
+        else estimated_duration(estimated_calls, requests_per_minute=requests_per_minute)
+    )
     newest = Thread.objects.aggregate(newest=Max("pk"))["newest"] or 0
     try:
         with transaction.atomic():

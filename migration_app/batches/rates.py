@@ -83,23 +83,23 @@ def time_left(threads: int, rate: Rate | None) -> dt.timedelta | None:
     return dt.timedelta(seconds=math.ceil(threads / rate.threads * 60))
 
 
-def estimated_duration(calls: int) -> dt.timedelta | None:
-    """How long so many calls take at today's rate.
+def estimated_duration(calls: int, *, requests_per_minute: int | None = None) -> dt.timedelta | None:
+    """How long so many calls take at today's rate, or at the batch's own throttle where that is lower.
 
-    Today's rate is that of the last 24 hours' work; without any, the limit that the settings give the target. None
-    where there is neither: nobody can know.
+    Today's rate is that of the last 24 hours' work; without any, the lower of the batch's throttle and the limit that
+    the settings give the target. None where there is none of them: nobody can know.
     """
-    a_minute = calls_a_minute()
+    a_minute = calls_a_minute(requests_per_minute=requests_per_minute)
     return None if a_minute is None else dt.timedelta(seconds=math.ceil(calls / a_minute * 60))
 
 
-def calls_a_minute() -> float | None:
-    """Today's rate of calls; see ``estimated_duration``."""
+def calls_a_minute(*, requests_per_minute: int | None = None) -> float | None:
+    """Calls a minute that can be expected; see ``estimated_duration``."""
     rate = estate_rate(TODAY)
-    limit = settings.TARGET_REQUESTS_PER_MINUTE or None
-    if rate is None or rate.calls <= 0:
-        return float(limit) if limit else None
-    return min(rate.calls, float(limit)) if limit else rate.calls
+    known = [float(limit) for limit in (settings.TARGET_REQUESTS_PER_MINUTE, requests_per_minute) if limit]
+    if rate is not None and rate.calls > 0:
+        known.append(rate.calls)
+    return min(known, default=None)
 
 
 def _rate(window: dt.timedelta, batch_pks: Sequence[int] | None) -> Rate | None:

@@ -99,7 +99,7 @@ def confirm_context(
         "preflight": preflight,
         **_duplicates(action, selection),
         **_second_person(kind, preflight, actor),
-        **_time(kind, preflight),
+        **_time(kind, preflight, form.typed_rate),
         "policies": _policy_rows(preflight, form),
         "policies_summary": policies_summary(policies),
         "command": preflight_command(selection, kind.name, policies)
@@ -168,22 +168,34 @@ def _second_person(kind: BatchKind, preflight: Preflight, actor: Actor) -> dict[
     }
 
 
-def _time(kind: BatchKind, preflight: Preflight) -> dict[str, Any]:
-    """The calls, where all threads were counted, and how long they will take at today's rate; or that nobody knows."""
+def _time(kind: BatchKind, preflight: Preflight, throttle: int | None) -> dict[str, Any]:
+    """The calls, where all threads were counted, and how long they will take; or that nobody knows."""
     calls = calls_of(kind, preflight)
     if calls is None:
         return {}
-    rate, takes = calls_a_minute(), estimated_duration(calls)
-    if rate is None or takes is None:
+    expected, takes = (
+        calls_a_minute(requests_per_minute=throttle),
+        estimated_duration(calls, requests_per_minute=throttle),
+    )
+    if expected is None or takes is None:
         text = (
             "How long it will take is not known yet: no worker has made calls in the last 24 hours, and no limit is "
             "set (TARGET_REQUESTS_PER_MINUTE)."
         )
     else:
         about = "About" if preflight.counted else "At least"
-        source = "today's rate" if estate_rate(TODAY) else "the target's limit, for want of a rate of today,"
-        text = f"{about} {duration_text(takes)} at {source} of {rate:,.0f} calls a minute."
+        text = (
+            f"{about} {duration_text(takes)} at {_rate_source(throttle)} of {expected:,.0f} calls a minute."
+        )
     return {"duration": text, "calls": min(calls, _LONGEST_CALLS) if preflight.counted else None}
+
+
+def _rate_source(throttle: int | None) -> str:
+    """Which of the rates and limits is the lowest, for people."""
+    without = calls_a_minute()
+    if throttle is not None and (without is None or throttle < without):
+        return "the chosen throttle"
+    return "today's rate" if estate_rate(TODAY) else "the target's limit, for want of a rate of today,"
 
 
 def calls_of(kind: BatchKind, preflight: Preflight) -> int | None:

@@ -164,6 +164,19 @@ class ConfirmForm(ThrottleForm):
         return form
 
     @property
+    def typed_rate(self) -> int | None:
+        """The requests a minute as typed or as in the address; None if that is no rate."""
+        if "requests_per_minute" not in self.fields:
+            return None
+        text = str(self["requests_per_minute"].value() or "")
+        try:
+            rate = self.fields["requests_per_minute"].clean(text)
+            _ask(requests_per_minute=rate)
+        except forms.ValidationError:
+            return None
+        return int(rate) if rate else None
+
+    @property
     def address_names(self) -> list[str]:
         """Fields that an address may choose: all but what is typed, and boxes with a warning."""
         return [name for name in self.fields if name != "reason" and name not in self.option_names]

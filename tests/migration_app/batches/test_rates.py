@@ -96,6 +96,8 @@ def test_an_estimate_takes_today_s_rate_but_never_more_than_the_limit(settings: 
     assert estimated_duration(600) == dt.timedelta(minutes=3)
     settings.TARGET_REQUESTS_PER_MINUTE = 100
     assert estimated_duration(600) == dt.timedelta(minutes=6)
+    assert estimated_duration(600, requests_per_minute=60) == dt.timedelta(minutes=10)
+    assert estimated_duration(600, requests_per_minute=150) == dt.timedelta(minutes=6)
 
 
 def test_a_batch_keeps_the_estimate_that_it_was_started_with(settings: Any) -> None:

@@ -287,3 +287,19 @@ def test_a_batch_keeps_the_estimate_that_its_page_showed(log_in: LogIn, settings
     client.post(url, {"reason": "r", "calls": str(calls)})
     batch = Batch.objects.get()
     assert (calls, batch.estimated_calls, batch.estimated_seconds) == (66, 66, 66)
+
+
+def test_the_estimate_takes_the_throttle_that_was_typed_if_it_is_the_lowest(
+    log_in: LogIn, settings: Settings
+) -> None:
+    settings.TARGET_REQUESTS_PER_MINUTE = 60
+    thread_made(status="snapshotted", item_count=1041, chunk_count=53)
+    client, url = log_in("operator"), confirm_url("backfill")
+    shown = client.post(url, {"count": "1", "requests_per_minute": "6"}, follow=True)
+    assert shown.context["duration"] == "About 11 min at the chosen throttle of 6 calls a minute."
+    shown = client.post(url, {"count": "1", "requests_per_minute": "600"}, follow=True)
+    assert "at the target's limit" in shown.context["duration"]
+    shown = client.post(url, {"count": "1", "requests_per_minute": "-3"}, follow=True)
+    assert "at the target's limit" in shown.context["duration"]
+    client.post(url, {"reason": "r", "calls": "66", "requests_per_minute": "6"})
+    assert Batch.objects.get().estimated_seconds == 660
