@@ -83,6 +83,21 @@ def time_left(threads: int, rate: Rate | None) -> dt.timedelta | None:
     return dt.timedelta(seconds=math.ceil(threads / rate.threads * 60))
 
 
+def calls_time_left(batch: Batch, rate: Rate | None) -> dt.timedelta | None:
+    """How long the calls take that the batch's estimate has left, by the rate of calls, else by its throttle.
+
+    For a batch of which no thread is done yet. None where the estimate says nothing any more, or where nothing says how
+    fast they are.
+    """
+    left = (batch.estimated_calls or 0) - batch.call_count
+    known = [float(batch.requests_per_minute)] if batch.requests_per_minute else []
+    if rate is not None and rate.calls > 0:
+        known.append(rate.calls)
+    if left <= 0 or not known:
+        return None
+    return dt.timedelta(seconds=math.ceil(left / min(known) * 60))
+
+
 def estimated_duration(calls: int, *, requests_per_minute: int | None = None) -> dt.timedelta | None:
     """How long so many calls take at today's rate, or at the batch's own throttle where that is lower.
 

@@ -20,7 +20,7 @@ from migration_app.admin.base.durations import duration_text
 from migration_app.admin.batches.approval import Selected
 from migration_app.batches.cancel import taken_back
 from migration_app.batches.progress import Progress
-from migration_app.batches.rates import Rate, batch_rate, time_left
+from migration_app.batches.rates import Rate, batch_rate, calls_time_left, time_left
 from migration_app.models import Batch, BatchResult, Thread
 from migration_app.models.batch_result import GOOD_RESULTS
 
@@ -36,6 +36,10 @@ RETRYABLE = {
 """Statuses of threads that Retry takes, as its buttons name them."""
 
 _KINDS = {R.FAILED: "trouble", R.BLOCKED: "trouble", R.NEEDS_REVIEW: "review", R.SOURCE_MISSING: "review"}
+
+
+_HEARD_OF = dt.timedelta(seconds=30)
+"""A worker writes a heartbeat about every second; a slow chunk may hold it up."""
 
 
 def batch_threads_url(batch: Batch, **filters: str) -> str:
@@ -147,9 +151,7 @@ def batch_figures(
         ("Elapsed", duration_text(elapsed), _against_estimate(batch, elapsed)),
     ]
     if not over:
-        left = time_left(progress.pending, rate) if batch.state in {S.RUNNING, S.PAUSED} else None
-        why = _why_unknown(batch, rate) if left is None else "at this rate"
-        figures.append(("Time left", duration_text(left), why))
+        figures.append(("Time left", *_time_left(batch, progress, rate)))
     span = "on average" if over else "last 5 minutes"
     calls = f"of {batch.estimated_calls:,} estimated" if batch.estimated_calls is not None else ""
     throttled = _share(batch.throttled_count, batch.call_count)
@@ -178,6 +180,23 @@ def _against_estimate(batch: Batch, elapsed: dt.timedelta | None) -> str:
     if batch.estimated_seconds is None or elapsed is None:
         return ""
     return f"estimated: {duration_text(dt.timedelta(seconds=batch.estimated_seconds))}"
+
+
+def _time_left(batch: Batch, progress: Progress, rate: Rate | None) -> tuple[str, str]:
+    """The time left with what it rests on, or why it is not known."""
+    left = time_left(progress.pending, rate) if batch.state in {S.RUNNING, S.PAUSED} else None
+    if left is not None:
+        return duration_text(left), "at this rate"
+    if batch.state == S.RUNNING and not progress.done and _is_worked_on(batch):
+        left = calls_time_left(batch, rate)
+        why = "by the calls that are left" if left is not None else "just started: no rate yet"
+        return duration_text(left), why
+    return duration_text(None), _why_unknown(batch, rate)
+
+
+def _is_worked_on(batch: Batch) -> bool:
+    """Whether a worker was heard of at it just now."""
+    return batch.heartbeat_at is not None and timezone.now() - batch.heartbeat_at < _HEARD_OF
 
 
 def _why_unknown(batch: Batch, rate: Rate | None) -> str:

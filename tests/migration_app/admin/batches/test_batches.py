@@ -292,6 +292,36 @@ def test_a_batch_that_nobody_works_on_says_that_its_time_left_is_not_known(log_i
     assert figures(context_of(log_in, batch))["Time left"] == ("–", "no worker was at it lately")
 
 
+def test_a_batch_that_has_just_started_says_so_and_not_that_no_worker_is_at_it(log_in: LogIn) -> None:
+    batch = batch_made(state="running", started_at=NOW, heartbeat_at=timezone.now(), taken_count=1)
+    thread_made(batch=batch, status="queued", pending_work="backfill")
+    assert figures(context_of(log_in, batch))["Time left"] == ("–", "just started: no rate yet")
+
+
+def test_time_left_goes_by_the_calls_while_no_thread_is_done(log_in: LogIn) -> None:
+    batch = batch_made(
+        state="running",
+        started_at=NOW,
+        heartbeat_at=timezone.now(),
+        taken_count=1,
+        estimated_calls=130,
+        call_count=10,
+        requests_per_minute=20,
+    )
+    thread_made(batch=batch, status="queued", pending_work="backfill")
+    client = log_in("operator")
+    assert figures(client.get(page_url(batch)).context)["Time left"] == (
+        "6 min",
+        "by the calls that are left",
+    )
+    minute = timezone.now().replace(second=0, microsecond=0)
+    BatchMinute.objects.create(batch=batch, minute=minute, seconds=60, calls=10)
+    assert figures(client.get(page_url(batch)).context)["Time left"] == (
+        "12 min",
+        "by the calls that are left",
+    )
+
+
 def test_a_part_that_is_asked_for_by_itself_comes_without_the_frame(log_in: LogIn) -> None:
     batch = batch_made(state="running")
     page = log_in("operator").get(page_url(batch), headers={"HX-Request": "true"}).content.decode()
