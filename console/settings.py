@@ -82,6 +82,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "migration_app.admin.accounts.session_end.session_end_middleware",
     # Nothing before it reads a body: not even the check of the CSRF token, which comes with the view.
     "migration_app.admin.base.body_limit.BodyLimitMiddleware",
     "migration_app.admin.base.actors.acting_middleware",

@@ -12,13 +12,17 @@ from migration_app.contracts import Actor
 from migration_app.models import Batch, Prompt, PromptVersion, Reconciliation
 from migration_app.prompts.versions import version_create
 from tests.browser.conftest import OpenAs
-from tests.migration_app.admin.estate import assistant_made, batch_made
+from tests.migration_app.admin.estate import assistant_made, batch_made, thread_made
 
 pytestmark = pytest.mark.browser
 
 
+NOTHING_DONE = "nothing was started, decided or changed"
+
+
 def sign_in_again(page: Page, name: str = "operator") -> None:
     page.wait_for_selector("#login-form")
+    expect(page.get_by_text("Your session has ended.")).to_be_visible()
     page.fill("#id_username", name)
     page.fill("#id_password", "pw")
     page.click("#login-form button[type=submit]")
@@ -34,6 +38,7 @@ def test_what_was_typed_is_there_after_signing_in_again(open_as: OpenAs, console
         note="",
     )
     batch = batch_made(state="running")
+    in_review = thread_made(status="needs_review", error_code="difference")
     at = f"{console.url}/admin/migration_app"
     page = open_as("operator")
     page.on("dialog", lambda dialog: dialog.accept())
@@ -61,6 +66,17 @@ def test_what_was_typed_is_there_after_signing_in_again(open_as: OpenAs, console
     page.get_by_role("button", name="Ask for a review").click()
     sign_in_again(page)
     expect(page.get_by_label("Comment")).to_have_value("please have a look")
+
+    # A decision about a thread in review, for which nothing needs to be typed.
+    page.goto(f"{console.url}/admin/review/{in_review.pk}/")
+    Session.objects.all().delete()
+    page.locator("#decide").get_by_role("button", name="Retry").click()
+    expect(page.get_by_text(NOTHING_DONE)).to_be_visible()
+    sign_in_again(page)
+    expect(page.locator("#decide").get_by_text(NOTHING_DONE)).to_be_visible()
+    assert Batch.objects.count() == 1
+    page.reload()
+    expect(page.get_by_text(NOTHING_DONE)).to_have_count(0)
 
     # The start of a reconciliation, with boxes and choices.
     page.goto(f"{at}/reconciliation/start/")

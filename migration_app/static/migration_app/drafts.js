@@ -72,7 +72,7 @@
   function keep(form, { whole = false } = {}) {
     const values = placed(form).filter(([, field]) => whole || isChanged(field));
     const file = Boolean(form.querySelector("input[type=file]")?.files.length);
-    if (!values.length) {
+    if (!values.length && !whole) {
       forget(keyOf(form));
       return;
     }
@@ -95,16 +95,20 @@
     for (const [place, field] of placed(form)) {
       if (place in draft.fields && draft.fields[place] !== valueOf(field)) fill(field, draft.fields[place]);
     }
-    if (!quietly && fieldsOf(form).some(isChanged)) form.prepend(note(form, draft.file));
+    if (draft.refused || (!quietly && fieldsOf(form).some(isChanged))) form.prepend(note(form, draft));
     keep(form);
   }
 
-  function note(form, hadFile) {
+  function note(form, { file, refused }) {
     const box = document.createElement("div");
     box.className = "mc-note mc-note-info";
     box.setAttribute("role", "status");
     const text = document.createElement("div");
-    text.append(`Your unsaved input was restored.${hadFile ? " Choose the file again." : ""} `);
+    const why = refused
+      ? "Your session had ended before this form arrived: nothing was started, decided or changed. Check it, then send it again."
+      : "";
+    const what = fieldsOf(form).some(isChanged) ? "Your unsaved input was restored." : "";
+    text.append(`${[why, what, file ? "Choose the file again." : ""].filter(Boolean).join(" ")} `);
     const button = document.createElement("button");
     button.type = "button";
     button.className = "mc-copy";
@@ -156,11 +160,19 @@
     for (const form of root.querySelectorAll("form.mc-form[method=post], form[data-draft]")) attach(form, options);
   }
 
+  // Its page says so when it comes again, also where nothing was typed.
+  function markRefused(name) {
+    const draft = read(name);
+    if (draft) write(name, { ...draft, refused: true });
+  }
+
   // What was sent from this tab before this page came: it has arrived, unless this page says otherwise.
   function settle() {
     const sent = read(SENT);
     forget(SENT);
-    if (sent && !document.querySelector("#login-form, [data-not-arrived]")) forget(sent);
+    if (!sent) return;
+    if (document.getElementById("session-ended")) markRefused(sent);
+    else if (!document.querySelector("#login-form, [data-not-arrived]")) forget(sent);
   }
 
   function tidy() {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 
@@ -61,8 +62,18 @@ def test_signing_in_after_an_act_was_sent_too_late_leads_to_the_page_with_its_fo
     batch = batch_made(state="running")
     url = reverse("admin:migration_app_batch_act", args=[batch.pk, act])
     late: Any = log_in("anonymous").post(url, {"reason": "too late"})
-    assert late["Location"] == f"/admin/login/?next={url}"
+    assert late["Location"] == f"/admin/login/?next={url}&ended=form"
+    assert "nothing was started, decided or changed" in Client().get(late["Location"]).content.decode()
     page = reverse("admin:migration_app_batch_change", args=[batch.pk])
     assert log_in("operator").get(url)["Location"] == page
     batch.refresh_from_db()
     assert batch.state == "running"
+
+
+def test_a_page_after_the_session_has_ended_says_so_and_to_strangers_nothing_is_said(log_in: LogIn) -> None:
+    client = log_in("operator")
+    Session.objects.all().delete()
+    led: Any = client.get("/admin/")
+    assert led["Location"].endswith("&ended=page")
+    assert "Your session has ended" in client.get(led["Location"]).content.decode()
+    assert log_in("anonymous").get("/admin/")["Location"] == "/admin/login/?next=/admin/"

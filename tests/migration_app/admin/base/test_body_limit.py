@@ -216,7 +216,9 @@ def test_a_large_form_after_the_session_has_ended_leads_to_sign_in_and_back() ->
     client.cookies[django_settings.CSRF_COOKIE_NAME] = "x" * 32
     url = "/admin/migration_app/prompt/1/edit/?version=2"
     response = client.post(url, {"instructions": "x" * 100_000}, secure=True)
-    assert response["Location"] == "/admin/login/?next=/admin/migration_app/prompt/1/edit/%3Fversion%3D2"
+    assert response["Location"] == (
+        "/admin/login/?next=/admin/migration_app/prompt/1/edit/%3Fversion%3D2&ended=form"
+    )
 
 
 def test_the_permission_to_import_without_the_one_to_see_imports_uploads_nothing(log_in: LogIn) -> None:
