@@ -22,7 +22,7 @@ from migration_app.conversion.findings.findings import KINDS
 from migration_app.conversion.findings.policies import codes_of, codes_of_other_choices
 from migration_app.gateways.paging import ITEMS_PER_PAGE
 from migration_app.gateways.target import CONVERSATION_READS
-from migration_app.models import Thread
+from migration_app.models import Chunk, Thread
 from migration_app.snapshots.pages import load_source_threads
 from migration_app.threads.assessments import plan_measures
 from migration_app.threads.plans import plan_of
@@ -89,7 +89,8 @@ class Preflight:
     ``matching`` counts all that match, ``taken`` those that a batch would take, ``totals`` speak of those of
     them that would be sent (of all taken, for kinds that send nothing), ``blocked`` counts those that would
     stop at a finding, ``begun`` those that have a conversation already: they send only what is not there
-    yet, but are counted as from the start. ``refused_by_status`` counts what is left out.
+    yet, but are counted in ``totals`` as from the start; ``items_there`` of their items are there.
+    ``refused_by_status`` counts what is left out.
 
     ``converted`` threads had to be converted under ``policies``. Where that were too many, ``exact`` is False
     and all figures are those of the last assessments instead.
@@ -107,6 +108,7 @@ class Preflight:
     taken: int
     blocked: int
     begun: int
+    items_there: int
     totals: Totals
     refused_by_status: Mapping[str, int]
     by_fidelity: Mapping[str, int]
@@ -177,6 +179,7 @@ def preflight_threads(
         rest = _NONE if batch_kind.starts_over else ~fresh | ~Q(finding_counts__has_any_keys=deciding)
     converted = _convert(concerned if splitting else concerned.none(), chosen, size["threads"], progress)
     sent = going.filter(rest).exclude(_BLOCKED) if converting else taken
+    begun = sent.exclude(fresh) if converting and fresh else sent.none()
     by_fidelity = converted.by_fidelity + collections.Counter(_by(taken.filter(rest), "fidelity"))
     counted = _finding_counts(going if converting else taken)
     findings = _finding_counts(taken.filter(rest)) if splitting or going is not taken else counted
@@ -189,7 +192,8 @@ def preflight_threads(
         matching=sum(matching.values()),
         taken=sum(eligible.values()),
         blocked=by_fidelity.get(Fidelity.BLOCKED.value, 0) if converting else 0,
-        begun=sent.exclude(fresh).count() if converting and fresh else 0,
+        begun=(begun_count := begun.count()),
+        items_there=_items_there(begun) if begun_count else 0,
         totals=_added(selection_totals(sent), converted.totals),
         refused_by_status={status: count for status, count in refused.items() if count},
         by_fidelity=dict(by_fidelity),
@@ -202,6 +206,12 @@ def preflight_threads(
 def _by(threads: QuerySet[Thread], field: str) -> dict[str, int]:
     rows = threads.order_by().values_list(field).annotate(threads=Count("pk"))
     return dict(rows.values_list(field, "threads"))
+
+
+def _items_there(begun: QuerySet[Thread]) -> int:
+    """Items that the conversations of these threads surely hold: of chunks whose append was answered."""
+    chunks = Chunk.objects.filter(conversation__thread__in=begun.order_by(), state=Chunk.State.APPENDED)
+    return int(chunks.order_by().aggregate(items=Sum("item_count", default=0))["items"])
 
 
 def _deciding_codes(policies: Policies) -> list[str]:

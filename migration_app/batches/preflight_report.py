@@ -32,6 +32,13 @@ def preflight_rows(preflight: Preflight) -> Iterator[Row]:
     if preflight.effects:
         yield "total", "blocked", "stop at a finding, nothing is sent", preflight.blocked, ""
         yield "total", "begun", "have a conversation; counted as from the start", preflight.begun, ""
+        yield (
+            "total",
+            "items_there",
+            "are in these conversations already",
+            preflight.begun,
+            preflight.items_there,
+        )
     for field in dataclasses.fields(totals):
         if field.name != "threads":
             yield "total", field.name, "", totals.threads, getattr(totals, field.name)

@@ -225,20 +225,41 @@ def left_out_rows(kind: BatchKind, preflight: Preflight) -> list[dict[str, Any]]
 def preflight_figures(kind: BatchKind, preflight: Preflight) -> list[tuple[str, str]]:
     """What a batch would include, skip and send, as (label, value)."""
     totals, calls = preflight.totals, calls_of(kind, preflight)
-    figures = [("Included", preflight.taken), ("Skipped", sum(preflight.refused_by_status.values()))]
+    rows = [
+        ("Included", _at_least(preflight, preflight.taken)),
+        ("Skipped", _at_least(preflight, sum(preflight.refused_by_status.values()))),
+    ]
     if kind.figures == "sends":
         if preflight.blocked:
-            figures.append(("Will be blocked", preflight.blocked))
-        figures += [("Messages", totals.messages), ("Items", totals.items), ("Chunks", totals.chunks)]
+            rows.append(("Will be blocked", _at_least(preflight, preflight.blocked)))
+        rows += _sent_figures(preflight)
     elif kind.figures:
-        figures.append(("Items", totals.items))
+        rows.append(("Items", _at_least(preflight, totals.items)))
     if calls is not None:
-        label = {"reads": "API calls (reads)", "deletes": "API calls, about"}.get(kind.figures, "API calls")
-        figures.append((label, calls))
-    rows = [(label, _at_least(preflight, count)) for label, count in figures]
+        is_about = kind.figures == "deletes" or preflight.begun
+        label = "API calls (reads)" if kind.figures == "reads" else "API calls"
+        rows.append((f"{label}, about" if is_about else label, _at_least(preflight, calls)))
     if kind.figures == "sends":
-        rows.append(("To send", bytes_text(totals.payload_bytes)))
+        rows.append(("To send", _at_most(preflight, bytes_text(totals.payload_bytes))))
     return rows
+
+
+def _sent_figures(preflight: Preflight) -> list[tuple[str, str]]:
+    """What is sent. Of threads that have a conversation only the items that are not there yet can be counted."""
+    totals = preflight.totals
+    items = _at_most(preflight, _at_least(preflight, totals.items))
+    if preflight.begun and not preflight.sampled:
+        items = f"{max(0, totals.items - preflight.items_there):,}"
+    return [
+        ("Messages", _at_most(preflight, _at_least(preflight, totals.messages))),
+        ("Items", items),
+        ("Chunks", _at_most(preflight, _at_least(preflight, totals.chunks))),
+    ]
+
+
+def _at_most(preflight: Preflight, text: str) -> str:
+    """A figure that counts threads as from the start: the most that is sent where some have a conversation."""
+    return f"at most {text}" if preflight.begun and preflight.counted else text
 
 
 def _policy_rows(preflight: Preflight, form: ConfirmForm) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ from migration_app.contracts import policies_from, policy_choices
 from migration_app.conversion.findings.findings import KINDS
 from migration_app.engine.runner import batch_work
 from migration_app.gateways.connection import target_connection
-from migration_app.models import Conversation, Thread
+from migration_app.models import Chunk, Conversation, Thread
 from migration_app.tasks.connections import Connections
 from migration_app.threads.assessments import thread_assess
 from migration_app.threads.selections import selection_of_filters
@@ -177,11 +177,20 @@ def test_after_a_policy_has_blocked_threads_it_estimates_what_retry_sends_under_
 def test_a_thread_with_a_conversation_is_counted_under_the_policies_it_has() -> None:
     made = golden_thread("assistant_images")
     kept = preflight_of(ALL, "backfill")
-    Conversation.objects.create(
+    conversation = Conversation.objects.create(
         thread=made, state="open", conversation_id="conv_1", intended_at=timezone.now(), policies={}
     )
+    for sequence, state in enumerate(("appended", "sending")):
+        Chunk.objects.create(
+            conversation=conversation,
+            sequence=sequence,
+            first_item=sequence * 2,
+            item_count=2,
+            state=state,
+            source_ids=[],
+        )
     found = preflight_of(ALL, "backfill", policies_from({"assistant_images": "block"}))
-    assert (found.converted, found.begun, found.blocked) == (0, 1, 0)
+    assert (found.converted, found.begun, found.blocked, found.items_there) == (0, 1, 0, 2)
     assert found.totals == kept.totals
     assert [effect.threads for effect in found.effects] == [0] * len(policy_choices())
 

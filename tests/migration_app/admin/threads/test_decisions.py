@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from migration_app.admin.threads import confirm_pages
-from migration_app.models import AuditEvent, Batch, FormerConversation, Thread
+from migration_app.models import AuditEvent, Batch, Chunk, FormerConversation, Thread
 from migration_app.threads.selections import selection_of_pks
 from tests.migration_app.admin.addresses import confirm_url
 from tests.migration_app.admin.conftest import LogIn, MakeThread
@@ -115,6 +115,21 @@ def test_beginning_anew_counts_the_whole_thread_under_the_policies_chosen(
     assert '<span class="mc-soft">Items</span><b>2</b>' in html
     assert "have a conversation already" not in html
     assert "regardless of the old ones" in html
+
+
+def test_appending_what_the_source_has_beyond_counts_only_the_items_that_are_not_there_yet(
+    log_in: LogIn, make_thread: MakeThread
+) -> None:
+    counts = {"message_count": 3, "item_count": 3, "chunk_count": 1, "fidelity": "exact"}
+    thread = make_thread("hi", "hello", "more", status="needs_review", error_code="source_grown", **counts)
+    conversation = conversation_made(thread=thread, state="complete")
+    Chunk.objects.create(
+        conversation=conversation, sequence=0, first_item=0, item_count=2, source_ids=[], state="appended"
+    )
+    html = log_in("operator").get(page("backfill", thread)).content.decode()
+    assert '<span class="mc-soft">Items</span><b>1</b>' in html
+    assert '<span class="mc-soft">Messages</span><b>at most 3</b>' in html
+    assert "2 items are there" in html
 
 
 def test_a_roll_back_tells_how_much_is_to_be_deleted(log_in: LogIn) -> None:

@@ -61,7 +61,7 @@ def test_a_finding_stands_beside_the_message_it_speaks_of(log_in: LogIn, make_th
 
 
 def test_an_item_shows_the_chunk_it_went_in_and_the_id_it_got(log_in: LogIn, make_thread: MakeThread) -> None:
-    thread = make_thread("one", "two", "three")
+    thread = make_thread("one", "two", "three", item_count=3)
     conversation = conversation_made(thread=thread)
     for sequence, (first, ids) in enumerate([(0, ["msg_a", "msg_b"]), (2, [])]):
         Chunk.objects.create(
@@ -73,7 +73,9 @@ def test_an_item_shows_the_chunk_it_went_in_and_the_id_it_got(log_in: LogIn, mak
             source_ids=[],
             item_ids=ids,
         )
-    entries = log_in("operator").get(page_url(thread)).context["entries"].rows
+    response = log_in("operator").get(page_url(thread))
+    assert "3; 2 chunks in the conversation" in response.content.decode()
+    entries = response.context["entries"].rows
     assert [(item.chunk, item.item_id) for entry in entries for item in entry.items] == [
         (1, "msg_a"),
         (1, "msg_b"),
