@@ -19,6 +19,33 @@ from migration_app.models.batch_result import GOOD_RESULTS, TROUBLE_RESULTS
 R = BatchResult.Result
 
 
+STILL_COUNTED_UP_TO = 500
+"""Threads that needed somebody, of which a page asks what they are now, at most."""
+
+_STILL = """
+SELECT found.batch_id, count(*), count(*) FILTER (WHERE t.status = ANY(%(trouble)s)),
+       count(*) FILTER (WHERE t.status = ANY(%(failed)s))
+FROM unnest(%(batches)s::bigint[]) AS batch, LATERAL (
+    SELECT batch_id, thread_id FROM migration_app_batchresult
+    WHERE batch_id = batch AND result = ANY(%(trouble)s) LIMIT %(most)s
+) AS found JOIN migration_app_thread AS t ON t.id = found.thread_id
+GROUP BY found.batch_id
+"""
+_FAILED = [R.FAILED, R.BLOCKED]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StillTrouble:
+    """What threads that needed somebody are now: so many were ``asked``, ``trouble`` of them still need somebody.
+
+    ``failed``: those of them that failed or are blocked; the others are for a review.
+    """
+
+    asked: int
+    trouble: int
+    failed: int
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class ResultLine:
     """How many threads of a batch ended alike; only results that need somebody have an error code."""
@@ -35,13 +62,15 @@ class Progress:
     """How far a batch is. ``taken``: threads that it took; ``pending``: those whose work is not over.
 
     ``results``: what became of the others, which stays true when they move on to later batches. ``by_status``: the
-    present statuses of those threads that no later batch has taken.
+    present statuses of those threads that no later batch has taken. ``still``: of a finished batch, what the threads
+    that needed somebody are now; None where there were none.
     """
 
     taken: int
     pending: int
     by_status: Mapping[str, int]
     results: Sequence[ResultLine] = ()
+    still: StillTrouble | None = None
 
     @property
     def done(self) -> int:
@@ -83,8 +112,9 @@ class Progress:
 
 
 def batch_progress(batch: Batch) -> Progress:
-    """How far a batch is: two queries, whatever the number of its threads."""
+    """How far a batch is: three queries at most, whatever the number of its threads."""
     lines = tally_lines(batch_pk=batch.pk)
+    results = batches_results([batch.pk]).get(batch.pk, ())
     by_status: collections.Counter[str] = collections.Counter()
     for line in lines:
         by_status[line.status] += line.threads
@@ -92,20 +122,45 @@ def batch_progress(batch: Batch) -> Progress:
         taken=batch.taken_count,
         pending=sum(line.threads for line in lines if line.pending_work),
         by_status=dict(by_status),
-        results=batches_results([batch.pk]).get(batch.pk, ()),
+        results=results,
+        still=_still_trouble([batch], {batch.pk: results}).get(batch.pk),
     )
 
 
 def batches_progress(batches: Sequence[Batch]) -> dict[int, Progress]:
-    """How far several batches are, by one query: what has no result yet is pending. Without the present statuses."""
+    """How far several batches are, by two queries: what has no result yet is pending. Without the present statuses."""
     found = batches_results(batch.pk for batch in batches)
-    return {batch.pk: _progress_of(batch, found.get(batch.pk, ())) for batch in batches}
+    still = _still_trouble(batches, found)
+    return {batch.pk: _progress_of(batch, found.get(batch.pk, ()), still.get(batch.pk)) for batch in batches}
 
 
-def _progress_of(batch: Batch, results: Sequence[ResultLine]) -> Progress:
+def _still_trouble(
+    batches: Sequence[Batch], results: Mapping[int, Sequence[ResultLine]]
+) -> dict[int, StillTrouble]:
+    """What the threads that needed somebody are now, of finished batches that had some: one query, bounded for each."""
+    pks = [
+        batch.pk
+        for batch in batches
+        if batch.state == Batch.State.FINISHED
+        and any(line.result in TROUBLE_RESULTS for line in results.get(batch.pk, ()))
+    ]
+    if not pks:
+        return {}
+    params = {
+        "batches": pks,
+        "trouble": list(TROUBLE_RESULTS),
+        "failed": _FAILED,
+        "most": STILL_COUNTED_UP_TO,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_STILL, params)
+        return {pk: StillTrouble(*counts) for pk, *counts in cursor.fetchall()}
+
+
+def _progress_of(batch: Batch, results: Sequence[ResultLine], still: StillTrouble | None) -> Progress:
     over = batch.finished_at is not None
     pending = 0 if over else max(0, batch.taken_count - sum(line.threads for line in results))
-    return Progress(taken=batch.taken_count, pending=pending, by_status={}, results=results)
+    return Progress(taken=batch.taken_count, pending=pending, by_status={}, results=results, still=still)
 
 
 def batches_results(batch_pks: Iterable[int]) -> dict[int, list[ResultLine]]:

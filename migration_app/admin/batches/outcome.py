@@ -114,12 +114,26 @@ def batch_outcome(batch: Batch, progress: Progress) -> Badge:
     if batch.state != S.FINISHED:
         return batch_badge(batch.state)
     if progress.trouble:
-        failed = any(_KINDS.get(R(line.result)) == "trouble" for line in progress.results)
-        need = "needs" if progress.trouble == 1 else "need"
-        return Badge(f"finished, {progress.trouble:,} {need} attention", "danger" if failed else "warning")
+        return _attention_badge(progress)
     if not batch.taken_count:
         return Badge("finished, nothing to do")
     return batch_badge(batch.state)
+
+
+def _attention_badge(progress: Progress) -> Badge:
+    """How many threads needed somebody, and how many still do: these decide the colour."""
+    needed, still = progress.trouble, progress.still
+    if still is None or still.trouble == needed:
+        failed = any(_KINDS.get(R(line.result)) == "trouble" for line in progress.results)
+        colour = "danger" if (still.failed if still else failed) else "warning"
+        return Badge(f"finished, {needed:,} {'needs' if needed == 1 else 'need'} attention", colour)
+    past = f"finished, {needed:,} needed attention"
+    all_asked = still.asked >= needed
+    if not still.trouble:
+        return Badge(past, "success" if all_asked else "warning")
+    least = "" if all_asked else "at least "
+    does = "does" if still.trouble == 1 else "do"
+    return Badge(f"{past}, {least}{still.trouble:,} still {does}", "danger" if still.failed else "warning")
 
 
 def batch_bar(progress: Progress) -> Bar:

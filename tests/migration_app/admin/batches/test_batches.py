@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from migration_app.admin.batches import results
+from migration_app.batches import progress
 from migration_app.contracts import Policies, policies_as_dict
 from migration_app.models import AuditEvent, Batch, BatchMinute, Thread
 from tests.migration_app.admin.conftest import HOSTILE, LogIn
@@ -169,6 +170,31 @@ def test_green_means_that_all_is_well_on_the_page_and_in_the_list(
     outcome = client.get(page_url(batch)).context["outcome"]
     assert (outcome.text, outcome.type) == (text, colour)
     assert text in client.get(LIST).content.decode()
+
+
+def test_attention_goes_down_as_threads_are_settled_and_the_rest_decides_the_colour(
+    log_in: LogIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = finished(("failed", "timeout"), ("failed", "timeout"), ("needs_review", "difference"))
+    client = log_in("viewer")
+
+    def outcome() -> tuple[str, str]:
+        badge = client.get(page_url(batch)).context["outcome"]
+        assert badge.text in client.get(LIST).content.decode()
+        return badge.text, badge.type
+
+    Thread.objects.filter(pk=Thread.objects.filter(status="failed").first().pk).update(status="verified")  # type: ignore[union-attr]
+    assert outcome() == ("finished, 3 needed attention, 2 still do", "danger")
+    Thread.objects.filter(status="failed").update(
+        batch=batch_made(), status="queued", pending_work="backfill"
+    )
+    assert outcome() == ("finished, 3 needed attention, 1 still does", "warning")
+    Thread.objects.update(status="verified")
+    assert outcome() == ("finished, 3 needed attention", "success")
+    monkeypatch.setattr(progress, "STILL_COUNTED_UP_TO", 2)
+    assert outcome() == ("finished, 3 needed attention", "warning")
+    Thread.objects.update(status="failed")
+    assert outcome() == ("finished, 3 needed attention, at least 2 still do", "danger")
 
 
 def test_the_outcome_stays_when_a_later_batch_takes_the_threads(log_in: LogIn) -> None:
