@@ -8,6 +8,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from django.db import connection
 from django.db.models import Q
@@ -146,7 +147,7 @@ def _still_trouble(
     ]
     if not pks:
         return {}
-    params = {
+    params: dict[str, Any] = {
         "batches": pks,
         "trouble": list(TROUBLE_RESULTS),
         "failed": _FAILED,
