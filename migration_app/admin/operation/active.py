@@ -10,20 +10,28 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from migration_app.admin.base.badges import Badge, batch_badge, progress_badge
+from migration_app.admin.base.people import people_text
 from migration_app.admin.batches.acts import StopForm, may_control
+from migration_app.admin.batches.confirm import APPROVE
 from migration_app.admin.batches.outcome import batch_percent, batch_progress_text
 from migration_app.admin.imports.imports import OPEN_STATES as IMPORT_OPEN_STATES
 from migration_app.admin.imports.imports import import_percent, import_progress_text
 from migration_app.admin.operation.attention import age_of, batch_title, batch_url
 from migration_app.admin.operation.progress import left_text, rate_text
-from migration_app.batches.control import PAUSABLE
+from migration_app.batches.control import PAUSABLE, asked_by
 from migration_app.batches.progress import Progress
 from migration_app.batches.rates import batch_rate
 from migration_app.models import Batch, SourceImport
 
 SHOWN = 6
 _READ = 100
-OPEN = (Batch.State.PREPARING, Batch.State.RUNNING, Batch.State.CANCELLING, Batch.State.PAUSED)
+OPEN = (
+    Batch.State.WAITING,
+    Batch.State.PREPARING,
+    Batch.State.RUNNING,
+    Batch.State.CANCELLING,
+    Batch.State.PAUSED,
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,7 +52,7 @@ class ActiveRow:
 
 
 def open_batches() -> list[Batch]:
-    """Batches that workers are to work on, and those that are paused; the newest first."""
+    """Batches that are not over: worked on, paused, or waiting for approval; the newest first."""
     return list(Batch.objects.filter(state__in=OPEN).order_by("-id")[:_READ])
 
 
@@ -82,7 +90,10 @@ def _batch_row(request: HttpRequest, batch: Batch, progress: Progress) -> Active
 
 
 def _facts(batch: Batch, progress: Progress) -> tuple[str, ...]:
-    """Rate, time left, errors and retries, each in a few words."""
+    """Rate, time left, errors and retries, each in a few words; of one that waits, who may approve it."""
+    if batch.state == Batch.State.WAITING:
+        names = people_text(APPROVE, may=lambda person: not asked_by(batch, person))
+        return (f"may approve: {names}" if names else "nobody else may approve it yet",)
     return (
         *_speed(batch, progress),
         f"{progress.trouble:,} with errors",

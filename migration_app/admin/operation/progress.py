@@ -113,6 +113,8 @@ def time_left_text(parts: EstateParts, work: Work, queue: QueueState | None) -> 
         return "being cancelled", "Nothing is left to wait for but the cancel."
     if states.PAUSED in work.states:
         return "paused", "Every open batch is paused. Resume one to know."
+    if states.WAITING in work.states:
+        return "waiting for approval", "No batch runs before a second person has approved it."
     return "no batch open", f"{_threads_text(parts.left)} in no batch. Start one to know."
 
 

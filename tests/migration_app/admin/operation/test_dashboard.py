@@ -212,6 +212,20 @@ def test_open_batches_are_shown_with_their_state(log_in: LogIn) -> None:
     assert not active[f"batch-{running.pk}"].resume_url
 
 
+def test_a_batch_that_waits_for_approval_is_open_and_says_who_may_approve(log_in: LogIn) -> None:
+    thread_made()
+    log_in("admin")
+    asked = User.objects.create_user("grace", is_superuser=True, is_staff=True)
+    batch_made(kind="rollback", state="waiting", created_by=asked, created_by_name="grace")
+    viewer = log_in("viewer")
+    page = viewer.get(LIVE)
+    row = page.context["active"][0]
+    assert (row.badge.text, row.facts) == ("waiting", ("may approve: admin",))
+    assert "No batch or import is open." not in page.content.decode()
+    User.objects.filter(username="admin").delete()
+    assert viewer.get(LIVE).context["active"][0].facts == ("nobody else may approve it yet",)
+
+
 def test_a_batch_has_one_line_of_activity_and_a_thread_none(log_in: LogIn) -> None:
     batch = batch_made(state="finished", taken_count=200)
 

@@ -85,7 +85,12 @@ def test_rate_and_time_left_are_those_of_the_running_batch_as_its_card_says(
 
 @pytest.mark.parametrize(
     ("state", "words"),
-    [("preparing", "not known yet"), ("cancelling", "being cancelled"), ("paused", "paused")],
+    [
+        ("preparing", "not known yet"),
+        ("cancelling", "being cancelled"),
+        ("paused", "paused"),
+        ("waiting", "waiting for approval"),
+    ],
 )
 def test_a_batch_that_does_not_run_has_no_time_left(
     state: str, words: str, log_in: LogIn, redis: Redis
