@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from django.conf import settings
-from django.db.models import Sum
+from django.db.models import F, Sum
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
@@ -27,22 +27,31 @@ _ORDER: Sequence[State] = ("bad", "warning", "idle", "good")
 _NEEDED = "target"
 _FRESH = dt.timedelta(minutes=15)
 _RECOVERED_AFTER = dt.timedelta(seconds=5)
+_REMEMBERED = dt.timedelta(minutes=10)
+"""How long trouble that is over stays visible: long enough to decide whether to resume."""
+_SOME_FAILED, _IN_CALLS = 3, 20
+"""Passing failures are trouble from so many in a minute, if they are one in so many calls."""
+_SAID_IN_SECONDS = 120
 _THROTTLE_WINDOW = dt.timedelta(minutes=5)
 _MANY_THROTTLED = 20
 _OLD_RECONCILIATION = dt.timedelta(days=7)
 
 _FAILED = {
-    "unauthorized": "refuses the key",
-    "forbidden": "refuses what the key does",
-    "quota_exhausted": "reports a used-up quota",
-    "not_configured": "is not configured where the workers run",
-    "redirected": "redirects to another address",
-    "create_unknown": "has no conversations at this address",
-    "unreachable": "can't be reached",
-    "timeout": "does not answer in time",
-    "server_error": "answers with server errors",
-    "connection_lost": "breaks connections",
+    "unauthorized": ("refuses the key", "refused the key"),
+    "forbidden": ("refuses what the key does", "refused what the key does"),
+    "quota_exhausted": ("reports a used-up quota", "reported a used-up quota"),
+    "not_configured": (
+        "is not configured where the workers run",
+        "was not configured where the workers run",
+    ),
+    "redirected": ("redirects to another address", "redirected to another address"),
+    "create_unknown": ("has no conversations at this address", "had no conversations at this address"),
+    "unreachable": ("can't be reached", "could not be reached"),
+    "timeout": ("does not answer in time", "did not answer in time"),
+    "server_error": ("answers with server errors", "answered with server errors"),
+    "connection_lost": ("breaks connections", "broke connections"),
 }
+"""What an API does, and what it did."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -190,9 +199,11 @@ def _answers(row: ApiHealth) -> tuple[State, str, str]:
     detail = f"{row.address}: last asked {last.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC."
     if _fails(row):
         at = row.failed_at or last
-        text = _FAILED.get(row.failed_code, f"fails ({row.failed_code})")
+        text = _FAILED.get(row.failed_code, (f"fails ({row.failed_code})",))[0]
         since = "" if timezone.now() - at < _FRESH else f" (last asked {at.astimezone(dt.UTC):%H:%M} UTC)"
         return "bad", text + since, detail
+    if _failed_lately(row):
+        return "warning", _recovered_text(row), f"{detail} Watch it for some minutes before you rely on it."
     if timezone.now() - last >= _FRESH:
         return (
             "idle",
@@ -210,6 +221,25 @@ def _fails(row: ApiHealth) -> bool:
         return True
     patience = dt.timedelta() if row.failed_code in LASTING else _RECOVERED_AFTER
     return row.failed_at - row.accepted_at > patience
+
+
+def _failed_lately(row: ApiHealth) -> bool:
+    """Whether an API that answers now was in trouble some minutes ago: more than single calls failed."""
+    now = timezone.now()
+    if row.failed_at is None or now - row.failed_at >= _REMEMBERED:
+        return False
+    if row.failed_code in LASTING:
+        return True
+    minutes = ApiMinute.objects.filter(api=row.api, minute__gt=now - _REMEMBERED - dt.timedelta(minutes=1))
+    return minutes.filter(failed__gte=_SOME_FAILED, calls__lte=F("failed") * _IN_CALLS).exists()
+
+
+def _recovered_text(row: ApiHealth) -> str:
+    """What was wrong, how long ago, and that it is over."""
+    seconds = (timezone.now() - (row.failed_at or timezone.now())).total_seconds()
+    ago = f"{seconds:.0f} s" if seconds < _SAID_IN_SECONDS else f"{seconds / 60:.0f} min"
+    text = _FAILED.get(row.failed_code, ("", f"failed ({row.failed_code})"))[1]
+    return f"{text} {ago} ago, {'accepted' if row.failed_code in LASTING else 'answers'} since"
 
 
 def _repeats(row: TargetBehaviour | None) -> str:

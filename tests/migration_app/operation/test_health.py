@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any
 
 import pytest
@@ -72,6 +73,37 @@ def test_one_failed_call_between_good_ones_is_no_trouble() -> None:
         failed_at=ago(seconds=1),
         failed_code="timeout",
     )
+    assert target_signal().state == "good"
+
+
+def recovered(code: str, *, failed: int, calls: int) -> None:
+    target(
+        accepted_at=ago(seconds=1), answered_at=ago(seconds=1), failed_at=ago(seconds=32), failed_code=code
+    )
+    ApiMinute.objects.create(api="target", minute=ago(minutes=1), calls=calls, throttled=0, failed=failed)
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("unauthorized", "refused the key 32 s ago, accepted since"),
+        ("unreachable", "could not be reached 32 s ago, answers since"),
+        ("unreadable_answer", "failed (unreadable_answer) 32 s ago, answers since"),
+    ],
+)
+def test_trouble_that_is_over_stays_visible_for_some_minutes(code: str, text: str) -> None:
+    recovered(code, failed=5, calls=50)
+    signal = target_signal()
+    assert (signal.state, re.sub(r"\d+ s ago", "32 s ago", signal.text)) == ("warning", text)
+    ApiHealth.objects.update(failed_at=ago(minutes=5))
+    assert target_signal().text == text.replace("32 s", "5 min")
+    ApiHealth.objects.update(failed_at=ago(minutes=11))
+    assert target_signal().state == "good"
+
+
+@pytest.mark.parametrize(("failed", "calls"), [(2, 4), (5, 1_000)])
+def test_few_failures_among_many_answers_are_no_trouble(failed: int, calls: int) -> None:
+    recovered("server_error", failed=failed, calls=calls)
     assert target_signal().state == "good"
 
 
