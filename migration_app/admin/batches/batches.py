@@ -42,6 +42,7 @@ from migration_app.admin.batches.outcome import (
     batch_progress_text,
     batch_threads_url,
     result_rows,
+    results_url,
     retry_url,
 )
 from migration_app.admin.batches.results import results_context
@@ -251,9 +252,11 @@ class BatchAdmin(RowPageAdmin[Batch]):
 
 
 def _threads_link(batch: Batch) -> tuple[str, str]:
-    """Label and address of the batch's threads: before it begins those that it selects."""
+    """Label and address of the batch's threads: before it begins those that it selects, then what became of them."""
     if batch.state == S.WAITING:
         return "Selected threads", selected_url(batch)
+    if batch.state not in OPEN_STATES:  # later batches may have taken its threads since
+        return "All results", results_url(batch)
     return "Its threads", batch_threads_url(batch)
 
 

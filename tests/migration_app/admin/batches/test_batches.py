@@ -280,6 +280,15 @@ def figures(context: Any) -> dict[str, tuple[str, str]]:
     return {label: (value, note) for label, value, note in context["figures"]}
 
 
+def test_the_threads_of_a_batch_that_is_over_are_its_results(log_in: LogIn) -> None:
+    batch, open_batch = finished(("failed", "timeout")), batch_made(state="running")
+    Thread.objects.update(batch=open_batch)
+    client = log_in("viewer")
+    text, url = client.get(page_url(batch)).context["threads_link"]
+    assert (text, len(client.get(url).context["rows"])) == ("All results", 1)
+    assert client.get(page_url(open_batch)).context["threads_link"][0] == "Its threads"
+
+
 def test_a_running_batch_tells_rate_time_left_retries_and_refusals(log_in: LogIn) -> None:
     batch = batch_made(
         state="running",
