@@ -32,6 +32,7 @@ from migration_app.admin.batches.approval import (
 )
 from migration_app.admin.batches.confirm import APPROVE
 from migration_app.admin.batches.errors import error_rows
+from migration_app.admin.batches.history import history_context
 from migration_app.admin.batches.outcome import (
     RETRYABLE,
     batch_bar,
@@ -247,6 +248,7 @@ class BatchAdmin(RowPageAdmin[Batch]):
             act_urls=self.act_urls(batch),
             http_status=400 if refused else 200,
             **_policies(batch),
+            **history_context(request, batch),
             **control,
         )
 

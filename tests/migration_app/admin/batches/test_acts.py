@@ -9,6 +9,8 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from migration_app.admin.batches import acts
+from migration_app.batches.control import batch_hold
+from migration_app.contracts import Actor
 from migration_app.models import AuditEvent, Batch
 from tests.migration_app.admin.conftest import HOSTILE, LogIn
 from tests.migration_app.admin.estate import batch_made, result_made, thread_made, threads_made
@@ -251,6 +253,34 @@ def test_what_the_breaker_said_stands_on_the_page_for_everybody(log_in: LogIn) -
     text = "Five threads in a row were refused: unauthorized. Set another key for the workers, then resume."
     batch = batch_made(state="paused", held_text=text)
     assert text in page_of(log_in("viewer"), batch)
+
+
+def test_the_history_has_the_last_five_events_and_leads_to_the_trail_of_this_batch(log_in: LogIn) -> None:
+    batch, other = batch_made(state="running", started_at=timezone.now()), batch_made(state="paused")
+    batch_hold(batch_pk=batch.pk, actor=Actor("worker"), reason="refused")
+    client = log_in("operator")
+    do(client, other, "resume")
+    do(client, batch, "resume", reason="a new key")
+    for number in range(2, 6):
+        do(client, batch, "change", window=str(number))
+    context = client.get(page_url(batch)).context
+    said = [(row["text"], row["by"]) for row in context["history"]]
+    assert said == [("Throttle or priority changed", "operator")] * 4 + [("Resumed", "operator")]
+    trail = client.get(context["trail_url"]).context["cl"].result_list
+    assert {event.batch_pk for event in trail} == {batch.pk}
+    AuditEvent.objects.create(actor="ada", verb="batch.held", subject_kind="batch", subject_id=str(other.pk))
+    (first, _) = client.get(page_url(other)).context["history"]
+    assert (first["text"], first["by"]) == ("Paused by itself", "")
+
+
+def test_what_paused_a_batch_stays_on_its_page_after_the_resume(log_in: LogIn) -> None:
+    batch = batch_made(state="running", started_at=timezone.now())
+    batch_hold(batch_pk=batch.pk, actor=Actor("worker"), reason="Five threads were refused: unauthorized.")
+    client = log_in("operator")
+    do(client, batch, "resume", reason="a new key")
+    page = page_of(client, batch)
+    assert "Five threads were refused: unauthorized." in page
+    assert "a new key" in page
 
 
 def test_a_cancelled_batch_says_who_and_what_became_of_its_threads(log_in: LogIn) -> None:
