@@ -203,11 +203,11 @@ def calls_of(kind: BatchKind, preflight: Preflight) -> int | None:
     totals = preflight.totals
     # All calls but creating the conversations and appending to them.
     reads = totals.calls - totals.threads - totals.chunks
-    # A roll back makes the same reads, one of them in confirming; then a delete an item, and three calls that delete
-    # the conversation and confirm it all.
-    return {"sends": totals.calls, "reads": reads, "deletes": reads + totals.items + 3 * totals.threads}.get(
-        kind.figures
-    )
+    # A roll back makes the same reads, one of them in confirming; then a delete and a read for each item, and four
+    # calls a thread: that its items can be asked for, that the first deletes were done, that the list is empty, and
+    # the conversation's own delete.
+    deletes = reads + 2 * totals.items + 4 * totals.threads
+    return {"sends": totals.calls, "reads": reads, "deletes": deletes}.get(kind.figures)
 
 
 def _at_least(preflight: Preflight, count: int) -> str:

@@ -136,7 +136,7 @@ def test_a_roll_back_tells_how_much_is_to_be_deleted(log_in: LogIn) -> None:
     thread = thread_made(status="verified", item_count=250, chunk_count=13, snapshot_at=timezone.now())
     html = log_in("admin").get(page("rollback", thread)).content.decode()
     assert '<span class="mc-soft">Items</span><b>250</b>' in html
-    assert '<span class="mc-soft">API calls, about</span><b>257</b>' in html
+    assert '<span class="mc-soft">API calls, about</span><b>508</b>' in html
 
 
 def test_the_page_of_a_thread_in_review_leads_to_its_review_where_it_is_decided(log_in: LogIn) -> None:

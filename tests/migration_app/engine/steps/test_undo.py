@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from migration_app.admin.batches.confirm import calls_of
 from migration_app.batches.batches import batch_create
 from migration_app.batches.cancel import batch_take_back
 from migration_app.batches.control import batch_approve, batch_cancel
+from migration_app.batches.kinds import BATCH_KINDS
+from migration_app.batches.preflight import preflight_of
 from migration_app.contracts import Actor
 from migration_app.engine.steps.undo import thread_rollback
 from migration_app.gateways.errors import GatewayError
@@ -110,6 +113,18 @@ def test_items_go_first_then_the_conversation_and_a_record_of_it_stays(
     deletes = [r.path for r in sandbox.control.requests() if r.method == "DELETE"]
     assert len(deletes) == 46
     assert deletes[-1].endswith(conversation_id)
+
+
+@pytest.mark.parametrize("messages", [2, 45])
+def test_a_roll_back_makes_as_many_calls_as_its_page_estimated(
+    messages: int, make_thread: MakeThread, sandbox: RunningSandbox
+) -> None:
+    thread = make_thread(messages=messages)
+    sent(thread)
+    estimated = calls_of(BATCH_KINDS["rollback"], preflight_of(selection_of_pks([thread.pk]), "rollback"))
+    before = sum(sandbox.control.state().requests.values())
+    rolled_back(thread)
+    assert sum(sandbox.control.state().requests.values()) - before == estimated
 
 
 def test_the_audit_trail_says_who_why_and_which_conversation(
