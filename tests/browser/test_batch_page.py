@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
@@ -98,6 +99,21 @@ def test_a_cancelled_batch_is_followed_to_its_end(open_as: OpenAs, console: Live
     Batch.objects.filter(pk=batch.pk).update(state="cancelled", settings=counted)
     expect(page.get_by_text("work removed from 4, 1 of them partly sent.")).to_be_visible()
     expect(page.get_by_role("button", name="Cancel batch")).to_have_count(0)
+
+
+def test_a_batch_that_ends_takes_its_buttons_away_also_while_somebody_types(
+    open_as: OpenAs, console: LiveServer
+) -> None:
+    batch = running()
+    page = open_as("operator")
+    show(page, console, batch)
+    page.get_by_label("Reason to pause or cancel").fill("too slow")
+    Thread.objects.filter(batch=batch).update(status="verified", pending_work="")
+    Batch.objects.filter(pk=batch.pk).update(state="finished", finished_at=timezone.now())
+    expect(page.get_by_role("button", name="Pause")).to_be_hidden()
+    expect(page.get_by_role("button", name="Cancel batch")).to_be_hidden()
+    expect(page.locator("#batch-about")).to_contain_text("Finished", timeout=10_000)
+    expect(page.locator("#batch-about")).to_contain_text("Throttle")
 
 
 def test_a_second_person_approves_what_the_first_one_cannot(

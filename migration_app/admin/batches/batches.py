@@ -232,6 +232,7 @@ class BatchAdmin(RowPageAdmin[Batch]):
             batch=batch,
             is_open=is_open,
             live_status=Live("batch-status", self.row_url(batch), is_open=is_open, seconds=2),
+            live_about=Live("batch-about", self.row_url(batch), is_open=is_open, seconds=5),
             live_control=Live("batch-control", self.row_url(batch), is_open=is_open, seconds=3),
             workers=workers_state() if batch.state in _NEEDS_WORKERS else None,
             outcome=batch_outcome(batch, progress),
