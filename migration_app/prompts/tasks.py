@@ -34,7 +34,7 @@ class ConversionsTask(TaskKind):
 class AssistantChecksTask(TaskKind):
     """Check every assistant that was asked for at the live source."""
 
-    name = "assistant-checks"
+    name = "assistant_checks"
 
     def waiting(self) -> list[int]:
         """Whether one was asked for."""

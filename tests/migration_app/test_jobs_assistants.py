@@ -49,7 +49,7 @@ def test_an_assistant_that_the_source_has_no_more_is_said_to_be_gone(
         "missing",
         "The source has no such assistant any more.",
     )
-    assert AuditEvent.objects.get(verb="assistant.checked").job_id.startswith("assistant-checks-0-")
+    assert AuditEvent.objects.get(verb="assistant.checked").job_id.startswith("assistant_checks-0-")
 
 
 def test_checks_and_conversions_that_the_queue_lost_are_found_in_the_database(

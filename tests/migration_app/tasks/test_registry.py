@@ -13,7 +13,7 @@ def test_every_kind_stands_under_its_name() -> None:
         "batch",
         "import",
         "conversions",
-        "assistant-checks",
+        "assistant_checks",
         "reconcile",
         "trial",
         "readiness",

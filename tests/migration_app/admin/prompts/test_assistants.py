@@ -156,7 +156,7 @@ def test_an_assistant_is_fetched_again_where_a_source_is_configured(
     assert (assistant.source_check, assistant.source_check_asked_by_name, calls) == (
         "asked",
         "operator",
-        ["assistant-checks"],
+        ["assistant_checks"],
     )
 
 
