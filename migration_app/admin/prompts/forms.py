@@ -204,8 +204,9 @@ class EditForm(ConsoleForm):
         return sum(len(texts) for field, texts in self.errors.items() if field in self.fields)
 
 
-def comment_label(needed: Sequence[bool]) -> str:
-    """The label of a comment beside these acts: whether each needs one."""
-    if not any(needed):
-        return "Comment"
-    return "Comment (needed to reject)" if len(needed) > 1 else "Comment (needed)"
+def say_what_is_needed(form: ConsoleForm, needed: Sequence[bool]) -> None:
+    """Say beside these acts, in the label and to the browser, whether each needs a comment."""
+    comment = form["comment"]
+    if any(needed):
+        comment.label = "Comment (needed to reject)" if len(needed) > 1 else "Comment (needed)"
+        comment.field.widget.attrs["required"] = True

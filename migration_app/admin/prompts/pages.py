@@ -17,7 +17,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from migration_app.admin.base.actors import actor_of
-from migration_app.admin.base.badges import Badge, fidelity_badge, prompt_badge
+from migration_app.admin.base.badges import FIDELITY, Badge, fidelity_badge, prompt_badge
 from migration_app.admin.base.people import people_text
 from migration_app.admin.base.rendering import SHOWN_CHARACTERS, pretty_json
 from migration_app.conversion.prompts.diff import tool_names
@@ -201,6 +201,24 @@ def conversion_before(version: PromptVersion) -> PromptVersion | None:
         .order_by("-number")
         .first()
     )
+
+
+def worse_grade(first: str, second: str) -> str:
+    """The worse of two grades; empty stands for none."""
+    return max(first, second, key=("", *FIDELITY).index)
+
+
+def version_grades(version: PromptVersion, conversion: PromptVersion | None) -> list[Badge]:
+    """The grade of a version; of one that goes back to a conversion that one's, then what itself adds."""
+    own = fidelity_badge(version.fidelity)
+    before = fidelity_badge(conversion.fidelity) if conversion else None
+    if own is None or conversion is None or before is None:
+        return [own] if own else []
+    adds = f"adds: {own.text}" if version.findings else "adds no findings"
+    return [
+        dataclasses.replace(before, text=f"conversion, v{conversion.number}: {before.text}"),
+        Badge(f"v{version.number} {adds}", own.type if version.findings else ""),
+    ]
 
 
 def spec_parts(version: PromptVersion) -> dict[str, Any]:

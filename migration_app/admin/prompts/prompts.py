@@ -32,7 +32,7 @@ from migration_app.admin.prompts.acts import (
 )
 from migration_app.admin.prompts.assistants import finding_rows
 from migration_app.admin.prompts.files import prompt_file_urls, zip_response
-from migration_app.admin.prompts.forms import DashboardForm, ReviewForm, comment_label
+from migration_app.admin.prompts.forms import DashboardForm, ReviewForm, say_what_is_needed
 from migration_app.admin.prompts.pages import (
     conversion_before,
     dashboard_text,
@@ -40,8 +40,10 @@ from migration_app.admin.prompts.pages import (
     spec_parts,
     steps_of,
     version_badge,
+    version_grades,
     version_rows,
     versions_of,
+    worse_grade,
 )
 from migration_app.audit.trail import audit_record
 from migration_app.models import AuditEvent, Prompt, PromptVersion
@@ -117,6 +119,9 @@ class PromptAdmin(RowPageAdmin[Prompt]):
             newest_number=Subquery(newest.values("number")[:1]),
             newest_state=Subquery(newest.values("state")[:1]),
             newest_fidelity=Subquery(newest.values("fidelity")[:1]),
+            conversion_fidelity=Subquery(
+                newest.filter(origin=PromptVersion.Origin.CONVERTED).values("fidelity")[:1]
+            ),
             active_number=Subquery(active.values("number")[:1]),
         )
 
@@ -157,8 +162,9 @@ class PromptAdmin(RowPageAdmin[Prompt]):
 
     @admin.display(description="fidelity")
     def show_fidelity(self, prompt: Prompt) -> str:
-        """Coloured grade of the newest version."""
-        return badge_html(fidelity_badge(getattr(prompt, "newest_fidelity", None) or ""))
+        """Coloured grade of the newest version, or of the conversion that it goes back to if that is worse."""
+        grades = [getattr(prompt, name, None) or "" for name in ("newest_fidelity", "conversion_fidelity")]
+        return badge_html(fidelity_badge(worse_grade(*grades)))
 
     @admin.display(description="assistant since")
     def show_drift(self, prompt: Prompt) -> str:
@@ -284,9 +290,7 @@ class PromptAdmin(RowPageAdmin[Prompt]):
         step = next_step(request, prompt, shown) if shown else None
         noted = {name: getattr(prompt, name) for name in ("dashboard_prompt_id", "dashboard_prompt_version")}
         review_form = refused.get("review") or ReviewForm()
-        review_form.fields["comment"].label = comment_label(
-            [act.needs_comment for act in step.allowed] if step else []
-        )
+        say_what_is_needed(review_form, [act.needs_comment for act in step.allowed] if step else [])
         return self.page(
             request,
             "prompts/prompt.html",
@@ -300,7 +304,7 @@ class PromptAdmin(RowPageAdmin[Prompt]):
             newest=versions[0] if versions else None,
             active=active,
             state=prompt_badge(shown.state) if shown else None,
-            fidelity=fidelity_badge(shown.fidelity) if shown else None,
+            fidelities=version_grades(shown, conversion) if shown else [],
             steps=steps_of(shown) if shown else [],
             step=step,
             drift=prompt_drift(prompt, versions[0] if versions else None),

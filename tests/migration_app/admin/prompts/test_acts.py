@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -226,3 +227,19 @@ def test_a_version_is_compared_with_todays_assistant(log_in: LogIn, prompt: Prom
     assert b"The assistant has changed" in shown.content
     listed = client.get(reverse("admin:migration_app_prompt_changelist"), {"waiting": "drift"})
     assert [row.slug for row in listed.context["cl"].result_list] == ["kitchen-desk"]
+
+
+def test_the_need_of_a_comment_to_reject_is_said_and_held_by_the_browser_also_after_a_refusal(
+    log_in: LogIn, prompt: Prompt
+) -> None:
+    act(log_in("operator"), prompt, "submit")
+    admin = log_in("admin")
+    refused = admin.post(url_of(prompt, "1/reject/"), {"comment": ""})
+    for page in (admin.get(url_of(prompt, "change/")), refused):
+        html = page.content.decode()
+        field = re.search(r'<textarea[^>]*name="comment"[^>]*>', html)
+        assert "Comment (needed to reject)" in html
+        assert field is not None
+        assert " required" in field[0]
+        assert html.count("formnovalidate") == 1
+    assert state_of(prompt) == "in_review"

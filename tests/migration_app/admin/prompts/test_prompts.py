@@ -146,6 +146,28 @@ def test_an_edited_version_shows_the_findings_of_its_conversion_too(log_in: LogI
     page = log_in("viewer").get(url_of(prompt))
     assert page.context["conversion"].number == 2
     assert len(page.context["conversion_findings"]) == 1
+    grade = prompt.versions.get(number=2).fidelity
+    assert [badge.text for badge in page.context["fidelities"]] == [
+        f"conversion, v2: {grade}",
+        "v3 adds no findings",
+    ]
+
+
+def test_the_list_shows_the_worse_grade_of_an_edit_and_its_conversion(log_in: LogIn) -> None:
+    prompt = Prompt.objects.create(slug="desk", assistant=assistant_made())
+    for number, (origin, fidelity) in enumerate([("converted", "lossy"), ("edited", "exact")], start=1):
+        PromptVersion.objects.create(
+            prompt=prompt,
+            number=number,
+            spec_json="{}",
+            sha256=f"{number}" * 64,
+            fidelity=fidelity,
+            author_name="ada",
+            origin=origin,
+        )
+    page = log_in("viewer").get("/admin/migration_app/prompt/").content.decode()
+    assert 'mc-badge-warning">lossy' in page
+    assert ">exact<" not in page
 
 
 @pytest.mark.parametrize(("day", "text"), [(29, "in 1 day"), (30, "today"), (31, "have ended")])
