@@ -260,6 +260,21 @@ KIND_TEMPLATES: Mapping[str, str] = {
 """The standard reason of each action, where it is not the one that the reason for the review recommends."""
 
 
+FITTING_TEMPLATES: Mapping[str, tuple[str, ...]] = {
+    K.BACKFILL: ("growth_wanted", "target_recovered", "checked"),
+    K.VERIFY: ("compared_again", "doubt_settled", "target_recovered", "cause_removed", "checked"),
+    K.RETRY: ("cause_removed", "target_recovered", "doubt_settled", "rollback_finished", "checked"),
+    K.ACCEPT: ("application_continued", "growth_not_needed", "checked"),
+    K.REMIGRATE: (
+        *("difference_confirmed", "conversation_lost", "plan_outdated", "deletion_followed"),
+        *("growth_wanted", "doubt_settled", "checked"),
+    ),
+    K.ROLLBACK: ("not_to_stay", "rollback_finished", "deletion_followed", "not_needed", "checked"),
+    K.EXCLUDE: ("not_needed", "growth_not_needed", "checked"),
+}
+"""The standard reasons that make sense for each action."""
+
+
 def reason_text(template: str, text: str) -> str:
     """The reason as the audit trail keeps it: the standard one, then what was typed."""
     return " ".join(part for part in (TEMPLATES.get(template, ""), text.strip()) if part)

@@ -68,6 +68,8 @@ def test_the_reviewer_works_through_the_queue_and_decides_a_group(
     page.keyboard.press("?")
     expect(page.locator("#keys")).to_be_visible()
     page.keyboard.press("Escape")
+    page.keyboard.press("b")
+    expect(page.locator("#key-refused")).to_contain_text("Roll back: you may not do this")
     page.locator("#text").fill("jjj a b")
     expect(page.locator("#place")).to_have_text("1 of 5")
     page.locator("#text").fill("")

@@ -5,12 +5,13 @@ They are on every page, so each is one cheap question, and asked only for those 
 
 from __future__ import annotations
 
+from django.db.models import Q
 from django.http import HttpRequest
 
 from migration_app.admin.base.actors import actor_of
 from migration_app.admin.batches.acts import may_approve, may_control
 from migration_app.admin.operation.attention import APPROVE_PROMPT
-from migration_app.counters import tally_lines, tally_sums
+from migration_app.counters import tally_lines
 from migration_app.index_walks import counted_up_to, walk
 from migration_app.models import OrphanConversation, Thread
 from migration_app.operation.attention import batches_held, batches_waiting, versions_to_approve
@@ -31,11 +32,11 @@ def prompts_badge(request: HttpRequest) -> str:
 
 
 def review_badge(request: HttpRequest) -> str:
-    """Threads in review."""
+    """Threads in review that wait for a decision: one that is decided counts no longer, before its work is done."""
     if not request.user.has_perm("migration_app.review_thread"):
         return ""
-    status = Thread.Status.NEEDS_REVIEW
-    return _shown(tally_sums(tally_lines(), lambda line: line.status).get(status, 0))
+    waiting = tally_lines(Q(status=Thread.Status.NEEDS_REVIEW, pending_work=""))
+    return _shown(sum(line.threads for line in waiting))
 
 
 def orphans_badge(request: HttpRequest) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,7 +21,7 @@ from migration_app.admin.base.forms import (
 from migration_app.models import Assistant
 from migration_app.review.assignments import reviewers
 from migration_app.review.queue import NOBODY, QueueFilter
-from migration_app.review.reasons import TEMPLATES, reason_text
+from migration_app.review.reasons import FITTING_TEMPLATES, TEMPLATES, reason_text
 
 ME = "me"
 _LARGEST = 2**63 - 1
@@ -88,7 +89,10 @@ class FilterForm(ConsoleForm):
 
 
 class DecisionForm(ConsoleForm):
-    """Why: a standard reason, and more in one's own words. ``confirmed``: the page asked whether this is meant."""
+    """Why: a standard reason that fits one of the ``kinds`` of action, and more in one's own words.
+
+    ``confirmed``: the page asked whether this is meant.
+    """
 
     template = forms.ChoiceField(label="Reason", required=False, widget=Select())
     text = text_field(
@@ -97,17 +101,24 @@ class DecisionForm(ConsoleForm):
     confirmed = forms.BooleanField(required=False)
 
     def __init__(
-        self, data: QueryDict | None = None, *, standard: str, dangerous: bool = False, **options: Any
+        self,
+        data: QueryDict | None = None,
+        *,
+        standard: str,
+        kinds: Iterable[str] = tuple(FITTING_TEMPLATES),
+        dangerous: bool = False,
+        **options: Any,
     ) -> None:
         super().__init__(data, **options)
         self._standard, self._dangerous = standard, dangerous
+        fitting = dict.fromkeys(name for kind in kinds for name in FITTING_TEMPLATES[kind])
         self.fields["template"] = forms.ChoiceField(
             label="Reason",
             required=False,
             widget=Select(),
             choices=[
                 ("", "The action's standard reason"),
-                *TEMPLATES.items(),
+                *((name, TEMPLATES[name]) for name in fitting),
                 ("none", "No standard reason"),
             ],
         )

@@ -278,7 +278,7 @@ def decide_group_view(request: HttpRequest, kind: str) -> HttpResponse:
         raise PermissionDenied
     action, reason = BATCH_KINDS[kind], reason_of(chosen.code)
     standard = reason.template if kind == reason.actions[0] else KIND_TEMPLATES[kind]
-    decision = DecisionForm(request.POST or None, standard=standard)
+    decision = DecisionForm(request.POST or None, standard=standard, kinds=[kind])
     back = reverse("review_queue") + form.query()
     if request.method == "POST" and decision.is_valid():
         batch = group_decide(

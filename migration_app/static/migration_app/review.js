@@ -8,8 +8,12 @@
   }
 
   function buttonFor(page, key) {
-    const found = [...page.querySelectorAll("[data-key]")].find((button) => button.dataset.key.split(" ").includes(key));
-    return found && !found.disabled ? found : null;
+    return [...page.querySelectorAll("[data-key]")].find((button) => button.dataset.key.split(" ").includes(key));
+  }
+
+  function refuse(page, button) {
+    const said = page.querySelector("#key-refused");
+    if (said) said.textContent = button.dataset.refused || "";
   }
 
   function open(id) {
@@ -48,7 +52,8 @@
       const button = buttonFor(page, event.key);
       if (!button) return;
       event.preventDefault();
-      button.click();
+      if (button.disabled) refuse(page, button);
+      else button.click();
     });
     // A decision is sent once: a second press would be about the next thread.
     for (const form of page.querySelectorAll("form[method=post]")) {

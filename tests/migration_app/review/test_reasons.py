@@ -12,6 +12,7 @@ from migration_app.models import Batch
 from migration_app.reconciliation.review import _error_code
 from migration_app.review.reasons import (
     CONSEQUENCES,
+    FITTING_TEMPLATES,
     KIND_TEMPLATES,
     REASONS,
     TEMPLATES,
@@ -71,9 +72,10 @@ def test_every_row_says_what_each_of_its_actions_leads_to() -> None:
         named = {*reason.actions, *reason.when.values(), *reason.consequences}
         assert named <= set(reason.actions), reason.code
         assert all(kind in BATCH_KINDS and reason.consequence(kind) for kind in reason.actions)
-        assert reason.template in TEMPLATES
+        assert reason.template in FITTING_TEMPLATES[reason.actions[0]], reason.code
     assert CONSEQUENCES.keys() == KIND_TEMPLATES.keys()
-    assert set(KIND_TEMPLATES.values()) <= TEMPLATES.keys()
+    assert all(template in FITTING_TEMPLATES[kind] for kind, template in KIND_TEMPLATES.items())
+    assert {name for fitting in FITTING_TEMPLATES.values() for name in fitting} == TEMPLATES.keys()
 
 
 def test_accept_as_is_is_not_offered_where_nothing_could_be_accepted() -> None:

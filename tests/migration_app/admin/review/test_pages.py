@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
+from migration_app.admin.operation.sidebar import review_badge
 from migration_app.models import AuditEvent, Batch, ReviewCase, ReviewReading, Thread
 from tests.migration_app.admin.conftest import HOSTILE, LogIn, MakeThread
 from tests.migration_app.admin.review.conftest import page_url
@@ -161,6 +162,45 @@ def test_deciding_starts_a_batch_and_opens_the_next(log_in: LogIn, differing: Ca
     assert Thread.objects.get(pk=first.pk).pending_work == "accept"
     response = client.post(reverse("review_decide", args=[second.pk, "accept"]) + "?code=difference")
     assert response["Location"] == QUEUE
+
+
+def test_a_decision_lowers_the_badge_at_once(log_in: LogIn, differing: Callable[..., Thread]) -> None:
+    first, _second = (differing("one", "two", "three", "more") for _ in range(2))
+    client = log_in("operator")
+    assert review_badge(client.get(QUEUE).wsgi_request) == "2"
+    client.post(reverse("review_decide", args=[first.pk, "accept"]) + "?code=difference")
+    assert review_badge(client.get(QUEUE).wsgi_request) == "1"
+
+
+def test_only_reasons_that_fit_what_can_be_decided_are_offered(
+    log_in: LogIn, differing: Callable[..., Thread]
+) -> None:
+    thread, client = differing("one", "two", "three", "more", code="conversation_continued"), log_in("admin")
+    case = client.get(page_url(thread)).context["decision"]
+    assert "growth_wanted" in dict(case.fields["template"].choices)  # for Re-migrate
+    assert "conversation_lost" in dict(case.fields["template"].choices)
+    assert "cause_removed" in dict(case.fields["template"].choices)  # for Verify
+    url = reverse("review_decide_group", args=["accept"]) + "?code=conversation_continued"
+    group = client.get(url).context["decision"]
+    assert [name for name, _text in group.fields["template"].choices] == [
+        "",
+        "application_continued",
+        "growth_not_needed",
+        "checked",
+        "none",
+    ]
+    assert client.post(url, {"template": "conversation_lost"}).status_code == 400
+
+
+def test_keys_of_actions_that_a_person_may_not_take_are_not_listed_and_say_so(
+    log_in: LogIn, differing: Callable[..., Thread]
+) -> None:
+    thread = differing("one", "two", "three", "more")
+    listed = "<dt><kbd>b</kbd></dt>"
+    page = log_in("operator").get(page_url(thread)).content.decode()
+    assert listed not in page
+    assert 'disabled data-key="b" data-refused="Roll back: you may not do this.' in page
+    assert listed in log_in("admin").get(page_url(thread)).content.decode()
 
 
 def test_what_changes_the_mapping_or_deletes_must_be_confirmed(
