@@ -26,7 +26,7 @@ SHORTEST_PART = 4
 THREAD_IDS, CONVERSATION_IDS = "thread_", "conv_"
 """What ids begin with; people leave it out."""
 
-SEARCHED = "Beginning or end of an id, or part of a user reference; from 4 characters"
+SEARCHED = "Start or end of an id, or part of a user reference; 4+ characters"
 """What is searched, for the lists' search boxes. The middle of an id is not."""
 
 _CUT = re.compile(r"\s*(?:…|\.\.\.|\*)\s*")

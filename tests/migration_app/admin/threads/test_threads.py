@@ -453,3 +453,12 @@ def test_the_mapping_is_streamed_and_its_export_audited(log_in: LogIn) -> None:
     assert [row.split(",")[:2] for row in rows[1:]] == [["thread_m", "conv_m"]]
     event = AuditEvent.objects.get()
     assert (event.verb, event.actor, event.reason) == ("mapping.exported", "operator", "audit")
+
+
+def test_the_bar_of_actions_says_how_many_all_are_and_the_box_that_ticks_the_page_has_a_label(
+    log_in: LogIn,
+) -> None:
+    threads_made(60, status="snapshotted")
+    html = log_in("operator").get(LIST).content.decode()
+    assert "All 60 threads selected" in html
+    assert '<span class="mc-tick-label">Select all rows of this page</span></label>' in html
