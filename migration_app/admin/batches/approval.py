@@ -32,7 +32,7 @@ _UNREADABLE = (SelectionError, KeyError, ValueError, TypeError)
 class ApproveForm(ConsoleForm):
     """An optional reason of the second person."""
 
-    reason = reason_field(required=False)
+    reason = reason_field(label="Reason (optional)", required=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -350,6 +350,12 @@ def test_an_approval_is_confirmed_on_a_page_that_repeats_number_and_consequence(
     assert AuditEvent.objects.get().reason.endswith("; checked the list")
 
 
+def test_the_confirmation_of_deleting_what_is_not_ours_does_not_say_that_it_stays(log_in: LogIn) -> None:
+    page = log_in("admin").get(approve_page_url(waiting_roll_back(settings={"foreign_too": True})))
+    assert "it is lost for good" in page.content.decode()
+    assert "are not touched" not in page.content.decode()
+
+
 def test_a_reason_that_is_too_long_is_said_on_the_confirmation(log_in: LogIn) -> None:
     batch = waiting_roll_back()
     answer, said = do(log_in("admin"), batch, "approve", reason="x" * 3000)
