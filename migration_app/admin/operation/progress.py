@@ -15,6 +15,7 @@ from migration_app.admin.base.badges import fidelity_badge
 from migration_app.admin.operation.health import age_text
 from migration_app.batches.progress import Progress
 from migration_app.batches.rates import Rate, batches_rate, time_left
+from migration_app.contracts import Fidelity
 from migration_app.counters import TallyLine, tally_sums
 from migration_app.jobs import QueueState
 from migration_app.models import Batch, Thread
@@ -65,11 +66,12 @@ def progress_context(
 ) -> dict[str, Any]:
     """What the section shows."""
     rate = work.rate
+    segments = _segments(parts)
     return {
         "total": parts.total,
         "verified": parts.verified,
-        "percent_text": percent_text(parts.verified, parts.total),
-        "segments": _segments(parts),
+        "percent_text": segments[0]["percent"],
+        "segments": segments,
         "threads_rate": rate_text(rate.threads) if rate else "",
         "messages_rate": rate_text(rate.messages) if rate else "",
         "no_rate": NO_RATE if work.is_running else "no batch is running",
@@ -79,13 +81,26 @@ def progress_context(
     }
 
 
-def percent_text(count: int, total: int) -> str:
-    """A share for people: never 0% of something, never 100% of less than all."""
-    if not count or not total:
-        return "0%"
-    if count == total:
-        return "100%"
-    return f"{min(99, max(1, count * 100 // total))}%" if count * 100 >= total else "<1%"
+def shares(counts: Mapping[str, int]) -> dict[str, str]:
+    """Each part's share of the sum, for people, in whole percents that add up to 100.
+
+    What does not add up after rounding down goes to the largest remainders. Never 0% of something, and never 100% of
+    less than all: such parts are "<1%" and 99%, and the sum is then what it is.
+    """
+    total = sum(counts.values())
+    if not total:
+        return dict.fromkeys(counts, "0%")
+    percents = {name: count * 100 // total for name, count in counts.items()}
+    by_remainder = sorted(counts, key=lambda name: -(counts[name] * 100 % total))
+    for name in by_remainder[: 100 - sum(percents.values())]:
+        percents[name] += 1
+    return {name: _share_text(count, total, percents[name]) for name, count in counts.items()}
+
+
+def _share_text(count: int, total: int, percent: int) -> str:
+    if 0 < count * 100 < total:
+        return "<1%"
+    return f"{percent if count == total else min(99, percent)}%"
 
 
 def left_text(pending: int, rate: Rate | None) -> str:
@@ -183,13 +198,14 @@ def _moment(moment: dt.datetime) -> str:
 
 def _segments(parts: EstateParts) -> list[dict[str, Any]]:
     values: Mapping[str, int] = {name: getattr(parts, name) for name, _label, _status in _PARTS}
+    percents = shares(values)
     return [
         {
             "name": name,
             "label": label,
             "count": values[name],
             "width": round(values[name] * 100 / parts.total, 3) if parts.total else 0,
-            "percent": percent_text(values[name], parts.total),
+            "percent": percents[name],
             "url": threads_url(status=status) if status else "",
         }
         for name, label, status in _PARTS
@@ -208,14 +224,15 @@ def threads_url(**filters: str) -> str:
 
 
 def _fidelities(lines: Sequence[TallyLine]) -> list[dict[str, Any]]:
-    counts = tally_sums(lines, lambda line: line.fidelity)
-    graded = sum(count for grade, count in counts.items() if grade)
+    sums = tally_sums(lines, lambda line: line.fidelity)
+    counts = {grade.value: sums.get(grade.value, 0) for grade in Fidelity}
+    percents = shares(counts)
     return [
         {
             "badge": fidelity_badge(grade),
-            "count": counts.get(grade, 0),
-            "percent": percent_text(counts.get(grade, 0), graded),
+            "count": count,
+            "percent": percents[grade],
             "url": threads_url(fidelity=grade),
         }
-        for grade in ("exact", "transformed", "lossy", "blocked")
+        for grade, count in counts.items()
     ]

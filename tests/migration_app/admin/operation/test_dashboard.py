@@ -134,7 +134,9 @@ def test_what_a_cancelled_batch_left_unfinished_has_one_action(log_in: LogIn) ->
     conversation_made(thread=thread, state="complete")
     thread_made(status="snapshotted", error_code="cancelled", batch=cancelled)
     operator = log_in("operator")
-    context = operator.get(LIVE).context
+    page = operator.get(LIVE)
+    context = page.context
+    assert "2 things" in page.content.decode()
     assert needs(context) == ["1 thread backfilled and not verified", "1 thread sent in part"]
     assert actions(context) == ["Verify", "Backfill"]
     for need in context["needs"]:

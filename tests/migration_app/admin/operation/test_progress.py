@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 from redis import Redis
 
+from migration_app.admin.operation.progress import shares
 from migration_app.models import Batch, BatchMinute, Thread
 from tests.migration_app.admin.conftest import LogIn
 from tests.migration_app.admin.estate import batch_made, thread_made, threads_made
@@ -27,7 +28,22 @@ def test_the_bar_says_in_words_what_its_colours_say(log_in: LogIn) -> None:
     threads_made(2, status="verified")
     thread_made(status="registered")
     html = log_in("viewer").get(LIVE).content.decode()
-    assert 'aria-label="2 verified (66%), 0 in flight (0%), 1 waiting (33%)' in html
+    assert 'aria-label="2 verified (67%), 0 in flight (0%), 1 waiting (33%)' in html
+
+
+@pytest.mark.parametrize(
+    ("counts", "texts"),
+    [
+        ([0, 0], ["0%", "0%"]),
+        ([7, 0], ["100%", "0%"]),
+        ([2, 1], ["67%", "33%"]),
+        ([1, 1, 1], ["34%", "33%", "33%"]),
+        ([3_100, 2_900, 3], ["52%", "48%", "<1%"]),
+        ([9_999, 1], ["99%", "<1%"]),
+    ],
+)
+def test_shares_add_up(counts: list[int], texts: list[str]) -> None:
+    assert list(shares({str(number): count for number, count in enumerate(counts)}).values()) == texts
 
 
 def test_time_left_says_why_it_can_not_be_known(log_in: LogIn, redis: Redis) -> None:
