@@ -10,7 +10,7 @@ from pytest_django.live_server_helper import LiveServer
 from migration_app.models import Batch, Reconciliation
 from tests.browser.conftest import OpenAs
 from tests.browser.test_accessibility import violations
-from tests.migration_app.admin.estate import batch_made, threads_made
+from tests.migration_app.admin.estate import batch_made, import_made, threads_made
 
 pytestmark = pytest.mark.browser
 
@@ -45,6 +45,19 @@ def test_an_operator_pauses_a_batch_in_place_while_the_page_stays_live(open_as: 
     page.locator("#active").get_by_role("button", name="Pause").click()
     expect(page.get_by_text(f"Batch {batch.pk} is paused.")).to_be_visible()
     expect(page.locator("#active").get_by_role("button", name="Resume")).to_be_visible()
+
+
+def test_eleven_things_that_need_attention_are_seen_without_scrolling_a_list(
+    open_as: OpenAs, console: LiveServer
+) -> None:
+    for number in range(8):
+        threads_made(1, status="failed", error_code=f"code_{number}")
+    for _ in range(3):
+        import_made(state="finished", finished_at=timezone.now(), reject_count=3)
+    page = open_as("viewer")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    expect(page.locator("#needs > li")).to_have_count(11)
+    assert page.locator("#needs").evaluate("list => list.scrollHeight - list.clientHeight") == 0
 
 
 def test_a_page_that_gets_no_answer_says_since_when_and_recovers(open_as: OpenAs, batch: Batch) -> None:
