@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +43,15 @@ SLOW_MODULES = (
     *("engine/test_faults", "engine/test_kills", "engine/test_doubts", "mutation/test_mutants"),
     *("admin/test_hostile_addresses", "imports/test_other_talks", "imports/test_holding", "test_memory"),
 )
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C where the shell that started the tests in the background has them ignore it.
+
+    What tests start would ignore it too, and some of that is to end by it.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
