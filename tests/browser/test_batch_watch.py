@@ -70,7 +70,7 @@ def _both_are_kept(page: Page, console: LiveServer, batch: Batch, failed: Thread
     """The list, the first batch's page and its results still say what failed in it."""
     page.goto(f"{console.url}/admin/migration_app/batch/")
     row = page.locator("#result_list tr", has_text=f"{batch.pk}: backfill")
-    expect(row).to_contain_text("finished, 1 needs attention")
+    expect(row).to_contain_text("finished, 1 needed attention")
     expect(row).to_contain_text("3 verified, 1 failed")
     row.get_by_role("link").first.click()
     page.locator("[data-result=failed]").click()

@@ -184,7 +184,7 @@ def test_an_operator_chooses_policies_counts_again_and_starts_under_them(
     expect(page.get_by_text("Will be blocked")).to_be_visible()
     assert not Batch.objects.exists()
     page.get_by_label("Images under the assistant").select_option("developer_note")
-    page.get_by_role("button", name="Recalculate").click()
+    page.get_by_role("button", name="Recalculate", exact=True).click()
     expect(page.get_by_text("Will be blocked")).to_have_count(0)
     expect(page.get_by_label("Reason")).to_have_value("ticket 12")
     page.get_by_role("button", name="Start backfill").click()

@@ -63,7 +63,7 @@ def test_an_operator_starts_the_backfill_from_its_preflight(
 
     # Other policies have an address of their own: Back and Forward go between them.
     page.locator("#policy-attachments").select_option("note")
-    page.get_by_role("button", name="Recalculate").click()
+    page.get_by_role("button", name="Recalculate", exact=True).click()
     page.wait_for_url(re.compile("policy-attachments=note"))
     page.go_back()
     assert page.url == preflight
