@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from migration_app.jobs import queue_named
 from migration_app.models.guards import GUARDED
+from migration_app.operation.heartbeats import HEARTBEAT_THREAD
 from tests.sandbox import RunningSandbox, running_sandbox
 
 # What migrations and `post_migrate` put there, and no test changes for good.
@@ -67,6 +69,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if path.with_suffix("").as_posix().endswith(SLOW_MODULES):
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: not any(map(item.get_closest_marker, ("e2e", "slow"))))
+
+
+@pytest.fixture(autouse=True)
+def no_heartbeat_left() -> Iterator[None]:
+    """A worker within a test ends with it (``tests.workers``): it would be alive to all later tests of this process."""
+    yield
+    assert not [thread for thread in threading.enumerate() if thread.name == HEARTBEAT_THREAD]
 
 
 @pytest.fixture(scope="session")

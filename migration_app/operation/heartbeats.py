@@ -23,6 +23,9 @@ BEAT_SECONDS = 3.0
 DEAD_AFTER_SECONDS = 10.0
 """Three beats missed."""
 FORGOTTEN_AFTER_SECONDS = 6 * 3600
+HEARTBEAT_THREAD = "heartbeat"
+"""The name of the thread that beats."""
+
 _KEY = "migration:workers"
 
 
@@ -73,7 +76,7 @@ class Heartbeat:
     def start(self) -> None:
         """Begin to beat; does nothing where it has begun."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._beat_on, name="heartbeat", daemon=True)
+            self._thread = threading.Thread(target=self._beat_on, name=HEARTBEAT_THREAD, daemon=True)
             self._thread.start()
 
     def does(self, doing: str) -> None:

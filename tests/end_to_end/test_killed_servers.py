@@ -32,6 +32,7 @@ from tests.chaos.invariants import estate_troubles, unheld_conversations
 from tests.chaos.killable import Servers, Workers, own_servers
 from tests.migration_app.engine.conftest import make_thread
 from tests.sandbox import RunningSandbox
+from tests.workers import worker_here
 
 __all__ = ["make_thread"]  # fixtures, used by name
 
@@ -180,15 +181,16 @@ def test_workers_whose_clocks_are_hours_wrong_neither_lose_nor_take_each_others_
 def test_a_wall_clock_that_is_set_back_does_not_keep_a_worker_from_looking_around(
     transactional_db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    worker = worker_module.ConsoleWorker(["default"], connection=django_rq.get_queue("default").connection)
-    looks = [worker.should_run_maintenance_tasks]
-    worker.run_maintenance_tasks()
-    looks.append(worker.should_run_maintenance_tasks)
-    ahead = timezone.now() + dt.timedelta(hours=7)  # as if the clock had been set back since
-    monkeypatch.setattr(worker, "last_cleaned_at", ahead)
-    later = time.monotonic() + worker_module.SWEEP_SECONDS
-    monkeypatch.setattr(time, "monotonic", lambda: later)
-    looks.append(worker.should_run_maintenance_tasks)
+    with worker_here(["default"], connection=django_rq.get_queue("default").connection) as worker:
+        looks = [worker.should_run_maintenance_tasks]
+        worker.run_maintenance_tasks()
+        looks.append(worker.should_run_maintenance_tasks)
+        ahead = timezone.now() + dt.timedelta(hours=7)  # as if the clock had been set back since
+        monkeypatch.setattr(worker, "last_cleaned_at", ahead)
+        later = time.monotonic() + worker_module.SWEEP_SECONDS
+        with monkeypatch.context() as patch:
+            patch.setattr(time, "monotonic", lambda: later)
+            looks.append(worker.should_run_maintenance_tasks)
     assert looks == [True, False, True]
 
 

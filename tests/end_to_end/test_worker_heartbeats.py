@@ -10,7 +10,7 @@ import pytest
 from migration_app.batches.batches import batch_create
 from migration_app.contracts import Actor
 from migration_app.engine.tasks import BATCH_TASK
-from migration_app.jobs import enqueue, queue_named, queue_state
+from migration_app.jobs import enqueue, queue_state
 from migration_app.models import Thread
 from migration_app.operation import heartbeats
 from migration_app.operation.health import workers_signal
@@ -22,12 +22,6 @@ from tests.sandbox import RunningSandbox
 
 __all__ = ["make_thread", "worker", "worker_environment"]  # fixtures, used by name
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def nobody_known() -> None:
-    """Workers that other tests have killed are listed for hours."""
-    queue_named().connection.flushdb()
 
 
 def known() -> list[WorkerHeartbeat]:

@@ -48,6 +48,7 @@ from tests.migration_app.engine.conftest import (
 )
 from tests.prepared import batch_prepare
 from tests.sandbox import RunningSandbox
+from tests.workers import worker_here
 
 __all__ = ["make_thread"]  # a fixture, used by name
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -475,9 +476,8 @@ def test_a_worker_that_is_busy_checks_for_work_too(queue: Any, monkeypatch: pyte
     looked: list[bool] = []
     monkeypatch.setattr(Worker, "maintain_heartbeats", lambda _self, _job: None)
     monkeypatch.setattr(worker_module, "sweep", lambda: looked.append(True))
-    worker_module.ConsoleWorker(["default"], connection=queue.connection).maintain_heartbeats(
-        Job(connection=queue.connection)
-    )
+    with worker_here(["default"], connection=queue.connection) as worker:
+        worker.maintain_heartbeats(Job(connection=queue.connection))
     assert looked == [True]
 
 
@@ -489,7 +489,8 @@ def test_a_worker_outlives_a_database_or_queue_that_is_away(
         raise error
 
     monkeypatch.setattr(worker_module, "sweep", broken)
-    worker_module.ConsoleWorker(["default"], connection=queue.connection).run_maintenance_tasks()
+    with worker_here(["default"], connection=queue.connection) as worker:
+        worker.run_maintenance_tasks()
     assert "checking again in 20 s" in caplog.text
 
 

@@ -15,7 +15,6 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from migration_app.audit.accounts import accounts_unaudited
-from migration_app.jobs import queue_named
 from migration_app.models import Thread
 from tests.migration_app.admin.estate import page_made, thread_made
 
@@ -37,12 +36,6 @@ def plain_http(settings: Settings) -> None:
 def no_static_files(settings: Settings) -> None:
     """Each client would look for every static file first: a quarter of these tests' time."""
     settings.WHITENOISE_AUTOREFRESH = True
-
-
-@pytest.fixture(autouse=True)
-def no_workers() -> None:
-    """Workers that other tests have killed are listed for hours."""
-    queue_named().connection.flushdb()
 
 
 @pytest.fixture(autouse=True)
