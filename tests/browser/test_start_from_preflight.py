@@ -107,7 +107,7 @@ def test_an_operator_starts_the_backfill_from_its_preflight(
     assert urlsplit(second.url).path == f"/admin/migration_app/batch/{batch.pk}/change/"
     assert Batch.objects.count() == 1
 
-    # Whoever comes later is told on the page itself; the input that has arrived is not offered again.
+    # A person who comes later reads it on the page itself; the input that has arrived is not offered again.
     page.goto(confirm)
     expect(page.get_by_text("A batch for the same threads is open")).to_be_visible()
     expect(page.get_by_label("Reason")).to_have_value("")

@@ -168,26 +168,22 @@ class BatchAdmin(RowPageAdmin[Batch]):
     def results_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """List what became of the batch's threads."""
         batch = self.row_for(request, pk)
-        return self.page(
+        return self._page_of(
             request,
+            batch,
             "batches/results.html",
             title=f"{batch}: results",
-            obj=batch,
-            batch=batch,
-            batch_url=self.row_url(batch),
             **results_context(request, batch),
         )
 
     def selected_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """List the threads that were chosen one by one."""
         batch = self.row_for(request, pk)
-        return self.page(
+        return self._page_of(
             request,
+            batch,
             "batches/selected.html",
             title=f"{batch}: selected threads",
-            obj=batch,
-            batch=batch,
-            batch_url=self.row_url(batch),
             **selected_context(request, batch),
         )
 
@@ -204,15 +200,27 @@ class BatchAdmin(RowPageAdmin[Batch]):
         except (SelectionError, KeyError, ValueError) as error:
             messages.error(request, f"The batch's selection can't be read, so it can't be approved: {error}")
             return HttpResponseRedirect(self.row_url(batch))
-        return self.page(
+        return self._page_of(
             request,
+            batch,
             "batches/approve.html",
             title=f"Approve {batch}",
+            act_url=self.act_urls(batch)["approve"],
+            http_status=400 if form.errors else 200,
+            **context,
+        )
+
+    def _page_of(
+        self, request: HttpRequest, batch: Batch, template: str, *, title: str, **context: Any
+    ) -> HttpResponse:
+        """Show a page beside the batch's own, which leads back to that."""
+        return self.page(
+            request,
+            template,
+            title=title,
             obj=batch,
             batch=batch,
             batch_url=self.row_url(batch),
-            act_url=self.act_urls(batch)["approve"],
-            http_status=400 if form.errors else 200,
             **context,
         )
 
