@@ -18,6 +18,7 @@ from migration_app.jobs import queue_named
 from migration_app.models.guards import GUARDED
 from migration_app.operation.heartbeats import HEARTBEAT_THREAD
 from tests.sandbox import RunningSandbox, running_sandbox
+from tests.workers import signal_handlers
 
 # What migrations and `post_migrate` put there, and no test changes for good.
 REFERENCE_TABLES = {
@@ -72,10 +73,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def no_heartbeat_left() -> Iterator[None]:
-    """A worker within a test ends with it (``tests.workers``): it would be alive to all later tests of this process."""
+def no_worker_left() -> Iterator[None]:
+    """A worker within a test ends with it (``tests.workers``).
+
+    Otherwise its heartbeat is alive, and its way to stop is called, in all later tests of this process.
+    """
+    before = signal_handlers()
     yield
     assert not [thread for thread in threading.enumerate() if thread.name == HEARTBEAT_THREAD]
+    assert signal_handlers() == before
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ from django_rq.settings import get_queues_list
 from playwright.sync_api import Browser, expect
 from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
-from rq import SimpleWorker
 
 from migration_app.models import AuditEvent, Prompt
 from tests.browser.conftest import OpenAs, Watched
@@ -25,6 +24,7 @@ from tests.migration_app.admin.estate import (
     import_made,
     object_made,
 )
+from tests.workers import work_off
 
 pytestmark = pytest.mark.browser
 
@@ -38,7 +38,7 @@ def queue() -> Any:
     found.connection.flushdb()
     found.enqueue("builtins.len", [1])
     found.enqueue("builtins.len", 1)
-    SimpleWorker([found], connection=found.connection).work(burst=True)
+    work_off(found)
     found.enqueue("builtins.len", [2], job_id="waiting")
     yield found
     found.connection.flushdb()

@@ -8,7 +8,6 @@ from typing import Any, Protocol, TypeVar
 
 import django_rq
 import pytest
-from rq import SimpleWorker
 
 from migration_app.engine import behaviour
 from migration_app.gateways.connection import Connection, source_connection, target_connection
@@ -38,11 +37,6 @@ def queue(sandbox: RunningSandbox) -> Iterator[Any]:
     found.connection.flushdb()
     yield found
     found.connection.flushdb()
-
-
-def work_off(queue: Any) -> None:
-    """Do the jobs that are in the queue, in this process."""
-    SimpleWorker([queue], connection=queue.connection).work(burst=True, logging_level="ERROR")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from django.core.management import call_command
 from django.db import OperationalError, transaction
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from rq import SimpleWorker, Worker
+from rq import Worker
 from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.worker import WorkerStatus
@@ -40,6 +40,7 @@ from migration_app.prompts.assistants import conversions_request
 from migration_app.prompts.tasks import CONVERSIONS_TASK
 from migration_app.tasks.turns import Turn
 from migration_app.threads.selections import selection_of_filters
+from tests import workers
 from tests.migration_app.engine.conftest import (
     assert_conversation_holds_exactly_the_thread,
     claim,
@@ -69,8 +70,7 @@ def urgent_queue() -> Any:
 
 
 def work_off(queue: Any) -> None:
-    queues = [urgent_queue(), queue]
-    SimpleWorker(queues, connection=queue.connection).work(burst=True, logging_level="ERROR")
+    workers.work_off(urgent_queue(), queue)
 
 
 def started(*, urgent: bool = False, kind: str = "backfill") -> Batch:

@@ -15,8 +15,8 @@ from migration_app.prompts.assistant_checks import checks_request
 from migration_app.prompts.assistants import conversions_request
 from migration_app.prompts.tasks import ASSISTANT_CHECKS_TASK
 from tests.factories import AssistantFactory, SourceObjectFactory
-from tests.migration_app.conftest import work_off
 from tests.sandbox import RunningSandbox
+from tests.workers import work_off
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("queue")]
 

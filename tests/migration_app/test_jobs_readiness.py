@@ -13,7 +13,7 @@ from migration_app.contracts import Actor
 from migration_app.models import AuditEvent, ReadinessCheck, TargetModel
 from migration_app.readiness.checks import CHECKS, check_request
 from migration_app.readiness.tasks import READINESS_TASK
-from tests.migration_app.conftest import work_off
+from tests.workers import work_off
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("queue")]
 

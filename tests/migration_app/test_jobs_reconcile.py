@@ -15,9 +15,9 @@ from migration_app.reconciliation.records import reconciliation_create
 from migration_app.reconciliation.review import review_ask
 from migration_app.reconciliation.tasks import RECONCILIATION_TASK
 from tests.factories import BatchFactory
-from tests.migration_app.conftest import work_off
 from tests.migration_app.copied import ACTOR, copied_thread, delete_conversation
 from tests.sandbox import RunningSandbox
+from tests.workers import work_off
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("queue")]
 

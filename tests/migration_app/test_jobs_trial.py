@@ -9,9 +9,9 @@ import pytest
 from migration_app import jobs
 from migration_app.models import AuditEvent, Trial
 from migration_app.trials.tasks import TRIAL_TASK
-from tests.migration_app.conftest import work_off
 from tests.migration_app.trials.estate import nothing_left, plain_thread, trial_made
 from tests.sandbox import RunningSandbox
+from tests.workers import work_off
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("queue")]
 

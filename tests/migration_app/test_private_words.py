@@ -16,7 +16,6 @@ import django_rq
 import pytest
 from django.db import connection
 from pytest_django.fixtures import Settings
-from rq import SimpleWorker
 
 from migration_app import jobs
 from migration_app.batches.batches import batch_create
@@ -35,6 +34,7 @@ from migration_app.trials.tasks import TRIAL_TASK
 from tests.migration_app.engine.conftest import ACTOR, expire_leases, message, objects_of
 from tests.migration_app.trials.estate import thread_stored, trial_made
 from tests.sandbox import RunningSandbox
+from tests.workers import work_off
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MARKER = "zanzibarnights"
@@ -78,7 +78,7 @@ def work(queue: Any, kind: str = "") -> None:
         Thread.objects.exclude(not_before=None).update(not_before=dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
         expire_leases()
         jobs.sweep()
-        SimpleWorker([queue], connection=queue.connection).work(burst=True, logging_level="DEBUG")
+        work_off(queue, logging_level="DEBUG")
 
 
 def sweep_up(queue: Any) -> None:

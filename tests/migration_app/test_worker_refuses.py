@@ -22,6 +22,7 @@ from migration_app import jobs
 from migration_app.engine.tasks import BATCH_TASK
 from migration_app.models import Batch
 from migration_app.worker import ConsoleJob, ConsoleWorker
+from tests import workers
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -73,7 +74,7 @@ def named(function: str, *args: Any, instance: Any = None, **kwargs: Any) -> byt
 
 
 def work_off(queue: Any) -> None:
-    InProcessWorker([queue], connection=queue.connection).work(burst=True, logging_level="ERROR")
+    workers.work_off(queue, worker_class=InProcessWorker)
 
 
 def test_a_pickle_in_a_jobs_hash_is_never_read(queue: Any, trace: Path) -> None:

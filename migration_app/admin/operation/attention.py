@@ -185,49 +185,56 @@ def _prompts() -> Iterator[Need]:
         noun = "prompt uses" if prompts == 1 else "prompts use"
         title = f"{noun} {model or 'no model'}"
         yield Need("warning", f"{prompts:,}", title, problem, "", "Readiness", url)
-    gone = attention.resources_gone()
-    if gone.count:
-        noun = "file or vector store is" if gone.count == 1 else "files or vector stores are"
-        yield Need(
-            "warning", _count(gone), f"{noun} gone at the target", "", age_of(gone.oldest), "Readiness", url
-        )
+    yield from _pile(
+        attention.resources_gone(),
+        ("file or vector store is gone at the target", "files or vector stores are gone at the target"),
+        harm="warning",
+        detail="",
+        label="Readiness",
+        url=url,
+    )
 
 
 def _piles(request: HttpRequest) -> Iterator[Need]:
-    conflicts = attention.conflicts()
-    if conflicts.count:
-        noun = "conflict" if conflicts.count == 1 else "conflicts"
+    changelist = "admin:migration_app_{}_changelist"
+    may_close = request.user.has_perm("migration_app.close_orphan")
+    yield from _pile(
+        attention.conflicts(),
+        ("conflict between imports", "conflicts between imports"),
+        harm="warning",
+        detail="Two versions of an assistant, file or vector store",
+        url=f"{reverse(changelist.format('sourceobject'))}?state__exact=conflict",
+    )
+    yield from _pile(
+        attention.orphans(),
+        ("unconfirmed create", "unconfirmed creates"),
+        harm="info",
+        detail="An empty conversation may exist at the target",
+        label="Close" if may_close else "Show",
+        url=reverse(changelist.format("orphanconversation")),
+    )
+    yield from _pile(
+        attention.conversations_left(),
+        ("conversation given up and left at the target", "conversations given up and left at the target"),
+        harm="info",
+        detail="The target does not delete them",
+        url=f"{reverse(changelist.format('formerconversation'))}?outcome__exact=given_up",
+    )
+
+
+def _pile(
+    pile: attention.Pile, titles: tuple[str, str], *, harm: str, detail: str, url: str, label: str = "Show"
+) -> Iterator[Need]:
+    """One need for what has piled up, if anything has. ``titles``: for one of it, and for more."""
+    if pile.count:
         yield Need(
-            harm="warning",
-            count=_count(conflicts),
-            title=f"{noun} between imports",
-            detail="Two versions of an assistant, file or vector store",
-            age=age_of(conflicts.oldest),
-            label="Show",
-            url=f"{reverse('admin:migration_app_sourceobject_changelist')}?state__exact=conflict",
-        )
-    orphans = attention.orphans()
-    if orphans.count:
-        yield Need(
-            harm="info",
-            count=_count(orphans),
-            title="unconfirmed create" if orphans.count == 1 else "unconfirmed creates",
-            detail="An empty conversation may exist at the target",
-            age=age_of(orphans.oldest),
-            label="Close" if request.user.has_perm("migration_app.close_orphan") else "Show",
-            url=reverse("admin:migration_app_orphanconversation_changelist"),
-        )
-    left = attention.conversations_left()
-    if left.count:
-        noun = "conversation" if left.count == 1 else "conversations"
-        yield Need(
-            harm="info",
-            count=_count(left),
-            title=f"{noun} given up and left at the target",
-            detail="The target does not delete them",
-            age=age_of(left.oldest),
-            label="Show",
-            url=f"{reverse('admin:migration_app_formerconversation_changelist')}?outcome__exact=given_up",
+            harm=harm,
+            count=_count(pile),
+            title=titles[pile.count > 1],
+            detail=detail,
+            age=age_of(pile.oldest),
+            label=label,
+            url=url,
         )
 
 
