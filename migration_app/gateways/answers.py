@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-import httpx2
+import aiohttp
 
 from migration_app.contracts import JsonObject
 from migration_app.gateways.errors import answer_too_large, unreadable_answer
@@ -25,12 +25,12 @@ _ZLIB_OR_GZIP = zlib.MAX_WBITS | 32
 DEFAULT_MAX_BYTES = 64 << 20
 
 
-async def answer_body(response: httpx2.Response, *, max_bytes: int, request_id: str) -> bytes:
+async def answer_body(response: aiohttp.ClientResponse, *, max_bytes: int, request_id: str) -> bytes:
     """Read the body of a streamed response, uncompressed. Raises GatewayError if it is too large or can't be read.
 
     Raises what the transport raises when the connection breaks, and EOFError if a compressed body is incomplete.
     """
-    encoding = response.headers.get("content-encoding", "").strip().lower()
+    encoding = ",".join(response.headers.getall("Content-Encoding", ())).strip().lower()
     if encoding in _PLAIN:
         if _told_length(response) > max_bytes:
             raise answer_too_large(max_bytes, request_id)
@@ -55,9 +55,9 @@ def decoded(body: bytes, *, request_id: str) -> JsonObject:
     return value
 
 
-async def _plain(response: httpx2.Response, max_bytes: int, request_id: str) -> bytes:
+async def _plain(response: aiohttp.ClientResponse, max_bytes: int, request_id: str) -> bytes:
     parts, size = [], 0
-    async for part in response.aiter_raw():
+    async for part in response.content.iter_any():
         size += len(part)
         if size > max_bytes:
             raise answer_too_large(max_bytes, request_id)
@@ -65,10 +65,10 @@ async def _plain(response: httpx2.Response, max_bytes: int, request_id: str) -> 
     return b"".join(parts)
 
 
-async def _unfolded(response: httpx2.Response, max_bytes: int, request_id: str) -> bytes:
+async def _unfolded(response: aiohttp.ClientResponse, max_bytes: int, request_id: str) -> bytes:
     parts, size = [], 0
     unfolding = None
-    async for folded in response.aiter_raw():
+    async for folded in response.content.iter_any():
         rest = folded
         while rest:
             if (
@@ -86,8 +86,8 @@ async def _unfolded(response: httpx2.Response, max_bytes: int, request_id: str) 
     return b"".join(parts)
 
 
-def _told_length(response: httpx2.Response) -> int:
-    text = response.headers.get("content-length", "")
+def _told_length(response: aiohttp.ClientResponse) -> int:
+    text = response.headers.get("Content-Length", "")
     return int(text) if text.isascii() and text.isdigit() else 0
 
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 import asyncio
 import copy
 import dataclasses
-import functools
 import json
 import os
-import ssl
 import zlib
 from collections.abc import Callable, Mapping
 from types import MappingProxyType, TracebackType
@@ -32,8 +30,8 @@ from migration_app.gateways.errors import (
     from_response,
     from_transport,
     request_id_of,
-    too_slow,
 )
+from migration_app.gateways.transport import Transport, proxy_before, sdk_http_client
 
 _OPENAI = "https://api.openai.com/v1"
 _READ_PAUSES = (0.25, 1.0)
@@ -44,11 +42,8 @@ _REFUSED_TRIES = 10
 """How often one call waits for 429 before its error is raised."""
 _WHOLE_CALL = 4
 """A call may take this many times the timeout, which is only the longest wait for data: a trickling answer ends too."""
-# Shorter than servers keep an idle connection (2 s and more): a request on a connection that the server is just closing
-# gets no answer, and a create without an answer is an orphan.
-_KEEP_IDLE_SECONDS = 1.5
-_BROKEN = (httpx2.HTTPError, httpx2.InvalidURL, aiohttp.ClientError, zlib.error, EOFError)
-"""What transport and decompression raise when an answer is incomplete."""
+_BROKEN = (aiohttp.ClientError, OSError, zlib.error, EOFError)
+"""What transport, timeouts and decompression raise when an answer is incomplete."""
 
 Query = dict[str, str | int | list[str]]
 _NO_QUERY: Mapping[str, str | int | list[str]] = MappingProxyType({})
@@ -107,7 +102,7 @@ class Connection:
     def __init__(
         self,
         client: openai.AsyncOpenAI,
-        transport: httpx2.AsyncClient,
+        transport: Transport,
         headers: Mapping[str, str | openai.Omit],
         *,
         timeout_seconds: float,
@@ -127,16 +122,21 @@ class Connection:
         self._not_again = {"unreadable_answer", "answer_too_large", "stopped"} | (
             {"rate_limited"} if limiter else set()
         )
-        # Address, key and headers are the SDK's, taken once. Its request loop rebuilds them for every call, which
-        # costs more than sending it (measured); its retries are not wanted, and its errors carry less than the answer.
+        # Address, key and headers are the SDK's. Its request loop rebuilds them for every call, which costs more than
+        # sending it (measured); its retries are not wanted, and its errors carry less than the answer.
         self._base_url = str(client.base_url).rstrip("/")
         self._query = tuple((name, str(value)) for name, value in client.default_query.items())
-        merged = {**client.default_headers, **client.auth_headers, **headers}
-        kept = {name: value for name, value in merged.items() if isinstance(value, str)}
-        self._headers = httpx2.Headers({**kept, "Accept-Encoding": ENCODINGS_ASKED})
+        self._own_headers = headers
+        self._take_headers()
+
+    def _take_headers(self) -> None:
+        """Take the SDK's headers, with the key that it has now."""
+        self._key = self._client.api_key
+        merged = {**self._client.default_headers, **self._client.auth_headers, **self._own_headers}
+        kept = httpx2.Headers({name: value for name, value in merged.items() if isinstance(value, str)})
+        self._headers = {**kept, "accept-encoding": ENCODINGS_ASKED}
         # Cached answers prove nothing.
-        self._headers_of_reads = httpx2.Headers({**self._headers, "Cache-Control": "no-cache"})
-        self._extensions = {"timeout": httpx2.Timeout(timeout_seconds).as_dict()}
+        self._headers_of_reads = {**self._headers, "cache-control": "no-cache"}
 
     async def __aenter__(self) -> Self:
         return self
@@ -158,6 +158,7 @@ class Connection:
 
     async def close(self) -> None:
         """Close the connection pool."""
+        await self._transport.close()
         await self._client.close()
 
     async def get(self, path: str, query: Mapping[str, str | int | list[str]] | None = None) -> Answer:
@@ -188,8 +189,8 @@ class Connection:
             return (await self._call("DELETE", self._url(path))).request_id
         except GatewayError as error:
             if error.code == "unreachable":
-                # The transport sends a DELETE a second time by itself when a kept connection breaks (RFC 9112
-                # 9.3.1 allows it): that the second could not connect says nothing of the first.
+                # aiohttp sends a DELETE a second time by itself when a kept connection breaks: that the second could
+                # not connect says nothing of the first.
                 error.outcome = Outcome.UNKNOWN
             raise
 
@@ -218,31 +219,29 @@ class Connection:
         return await self._send(method, url, content)
 
     async def _send(self, method: str, url: str, content: bytes | None) -> _Received:
-        headers = self._headers_of_reads if method == "GET" else self._headers
-        request = httpx2.Request(method, url, headers=headers, content=content, extensions=self._extensions)
+        if self._client.api_key != self._key:
+            self._take_headers()
         if self._fence is not None and method != "GET" and not self._fence():
             raise LeaseUncertainError
         self.counts.calls += 1
         try:
             async with asyncio.timeout(self._whole_call_seconds):
-                response, body = await self._exchange(request)
-        except TimeoutError:
-            raise self._observed(too_slow()) from None
-        except (*_BROKEN, OSError) as error:
+                status, headers, body = await self._exchange(method, url, content)
+        except _BROKEN as error:
             # Their texts quote the answer, so none of them may get further than here.
             raise self._observed(from_transport(error)) from None
         except GatewayError as error:
             raise self._observed(error) from None
-        self.counts.throttled += response.status_code == 429
-        refused = None if response.is_success else from_response(response, body)
+        self.counts.throttled += status == 429
+        refused = None if 200 <= status < 300 else from_response(status, headers, body)
         if self._observer is not None:
-            self._observer(response.status_code, refused.code if refused is not None else "")
+            self._observer(status, refused.code if refused is not None else "")
         # An exhausted quota is no matter of pace: waiting does not help.
         if self._limiter is not None and (refused is None or refused.code != "quota_exhausted"):
-            self._limiter.answered(response.status_code, response.headers)
+            self._limiter.answered(status, headers)
         if refused is not None:
             raise refused
-        return _Received(body, request_id_of(response.headers))
+        return _Received(body, request_id_of(headers))
 
     def _observed(self, error: GatewayError) -> GatewayError:
         """Tell of a call without a whole answer."""
@@ -250,21 +249,21 @@ class Connection:
             self._observer(error.status, error.code)
         return error
 
-    async def _exchange(self, request: httpx2.Request) -> tuple[httpx2.Response, bytes]:
-        """Send, and read the answer to its end, or until it is too large."""
-        # A redirect is never followed: key and body would go to an unknown address.
-        response = await self._transport.send(request, stream=True, follow_redirects=False)
-        try:
-            body = await answer_body(
-                response, max_bytes=self._max_bytes, request_id=request_id_of(response.headers)
-            )
-        except GatewayError:
-            if response.is_success:
-                raise
-            body = b""  # a refusal's status says what it means
-        finally:
-            await response.aclose()
-        return response, body
+    async def _exchange(
+        self, method: str, url: str, content: bytes | None
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Send, and read the answer to its end, or until it is too large: its status, headers and body."""
+        headers = self._headers_of_reads if method == "GET" else self._headers
+        async with self._transport.request(method, url, headers=headers, content=content) as response:
+            try:
+                body = await answer_body(
+                    response, max_bytes=self._max_bytes, request_id=request_id_of(response.headers)
+                )
+            except GatewayError:
+                if 200 <= response.status < 300:
+                    raise
+                body = b""  # a refusal's status says what it means
+        return response.status, response.headers, body
 
 
 def encoded(body: JsonObject) -> bytes:
@@ -363,15 +362,7 @@ def _connect(
 ) -> Connection:
     if not base_url.startswith(("http://", "https://")):
         raise NotConfiguredError(f"The base URL {base_url!r} must begin with http:// or https://.")
-    limits = httpx2.Limits(
-        max_connections=max_connections,
-        max_keepalive_connections=max_connections,
-        keepalive_expiry=_KEEP_IDLE_SECONDS,
-    )
-    # aiohttp: the cheapest of the SDK's transports when many calls are in flight (measured).
-    transport = openai.DefaultAioHttpClient(
-        limits=limits, timeout=timeout_seconds, follow_redirects=False, verify=_trusted_certificates()
-    )
+    http_client = sdk_http_client()
     try:
         client = openai.AsyncOpenAI(
             api_key=api_key,
@@ -379,22 +370,22 @@ def _connect(
             timeout=timeout_seconds,
             max_retries=0,
             default_query=dict(query),
-            http_client=transport,
+            http_client=http_client,
         )
     except httpx2.InvalidURL as error:
         raise NotConfiguredError(f"The base URL {base_url!r} is not an address: {error}.") from None
+    if client.base_url.userinfo:
+        raise NotConfiguredError("The base URL must hold no user name and no password: they would be shown.")
     return Connection(
         client,
-        transport,
+        Transport(
+            proxy=proxy_before(client.base_url, http_client),
+            timeout_seconds=timeout_seconds,
+            max_connections=max_connections,
+        ),
         headers,
         timeout_seconds=timeout_seconds,
         max_bytes=max_bytes,
         limiter=limiter,
         observer=observer,
     )
-
-
-@functools.cache
-def _trusted_certificates() -> ssl.SSLContext:
-    """Whom connections trust (SSL_CERT_FILE and SSL_CERT_DIR are heard); read once: it takes longer than a call."""
-    return httpx2.create_ssl_context()

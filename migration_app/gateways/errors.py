@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator, Mapping
 
 import aiohttp
-import httpx2
 
 from migration_app.gateways.error_codes import KNOWN_CODES
 
@@ -28,10 +27,7 @@ _NEVER_LEFT = (
     aiohttp.ClientHttpProxyError,  # the proxy refused to connect further
     aiohttp.ConnectionTimeoutError,  # waiting for a free connection, or for a new one
     aiohttp.InvalidURL,
-    httpx2.UnsupportedProtocol,
 )
-
-
 _QUOTA_CODES = frozenset({"insufficient_quota", "billing_not_active", "billing_hard_limit_reached"})
 """The vendor's codes for an exhausted quota, with 429, 403 or 400."""
 _REFUSED = {
@@ -150,8 +146,6 @@ def answer_too_large(max_bytes: int, request_id: str) -> GatewayError:
 
 def from_transport(cause: BaseException | None) -> GatewayError:
     """Classify a broken connection. Only a request that never left certainly did nothing."""
-    # The transport's own exceptions decide, never what the SDK's adapter makes of them: that turns every lost
-    # connection, also one that broke after the request, into httpx2.ConnectTimeout (SDK 3.54).
     chain = tuple(_causes(cause))
     if any(isinstance(error, _NEVER_LEFT) for error in chain):
         return GatewayError(
@@ -160,7 +154,7 @@ def from_transport(cause: BaseException | None) -> GatewayError:
             outcome=Outcome.NOTHING,
             permanent=False,
         )
-    if any(isinstance(error, TimeoutError | httpx2.ReadTimeout | httpx2.WriteTimeout) for error in chain):
+    if any(isinstance(error, TimeoutError) for error in chain):
         return too_slow()
     return GatewayError(
         "connection_lost",
@@ -183,11 +177,11 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__
 
 
-def from_response(response: httpx2.Response, body: bytes) -> GatewayError:
+def from_response(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
     """Classify an answer without success. Sources: FACTS of the two APIs, RFC 9110 for the rest."""
     error = _error_object(body)
-    status, summary, api_code = response.status_code, _server_message(error), _api_code(error)
-    request_id = request_id_of(response.headers)
+    summary, api_code = _server_message(error), _api_code(error)
+    request_id = request_id_of(headers)
 
     def made(code: str, text: str, *, permanent: bool, outcome: Outcome = Outcome.NOTHING) -> GatewayError:
         return GatewayError(
@@ -195,7 +189,7 @@ def from_response(response: httpx2.Response, body: bytes) -> GatewayError:
             text,
             outcome=outcome,
             permanent=permanent,
-            retry_after=retry_after_seconds(response.headers),
+            retry_after=retry_after_seconds(headers),
             request_id=request_id,
             status=status,
             said=summary,

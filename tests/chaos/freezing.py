@@ -66,11 +66,11 @@ def arm(freezes: Sequence[Freeze]) -> None:
     commits = importlib.import_module("migration_app.engine.commits").Commits
     connection = importlib.import_module("migration_app.gateways.connection").Connection
     limiter = importlib.import_module("migration_app.gateways.limits.limits").Limiter
-    transport = importlib.import_module("httpx2").AsyncClient
+    transport = importlib.import_module("aiohttp").ClientSession
     _around(commits, "write", freezer, "before_write", "after_write")
     _around(limiter, "acquire", freezer, "at_limit", None)
     _around(connection, "_send", freezer, "before_send", "after_answer")
-    _around(transport, "send", freezer, "in_transport", None)
+    _around(transport, "_request", freezer, "in_transport", None)
 
 
 def _around(owner: Any, name: str, freezer: Freezer, before: str, after: str | None) -> None:

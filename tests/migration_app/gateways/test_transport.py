@@ -2,108 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import dataclasses
 import gzip
 import socket
-import struct
-import threading
 import zlib
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from migration_app.gateways.connection import Connection, source_connection, target_connection
-from migration_app.gateways.errors import GatewayError, Outcome
+from migration_app.gateways.errors import GatewayError, NotConfiguredError, Outcome
 from migration_app.gateways.target import conversation_create, conversation_delete, conversation_is_there
 from tests.migration_app.conftest import Run
+from tests.migration_app.gateways.peers import OK, Peer, Script, Server
 
-OK = b'HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n{"id": "conv_1"}'
 REFUSED = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 7\r\nContent-Length: 2\r\n\r\n{}"
 PRIVATE = b"words of a user"
-
-
-@dataclasses.dataclass
-class Peer:
-    """The server's end of one connection."""
-
-    socket: socket.socket
-    seen: list[bytes]
-
-    def request(self) -> None:
-        """Read one request to its end, and note its first line."""
-        data = b""
-        while b"\r\n\r\n" not in data:
-            data += self._more()
-        head, _, body = data.partition(b"\r\n\r\n")
-        self.seen.append(head.split(b"\r\n")[0])
-        lengths = [line.split(b":")[1] for line in head.lower().split(b"\r\n") if b"content-length" in line]
-        missing = int(lengths[0]) - len(body) if lengths else 0
-        while missing > 0:
-            missing -= len(self._more())
-
-    def answer(self, data: bytes = OK) -> None:
-        """Read one request, and send this."""
-        self.request()
-        self.socket.sendall(data)
-
-    def reset(self) -> None:
-        """Make closing the connection a reset."""
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-    def wait(self) -> None:
-        """Wait until the client has gone."""
-        while self.socket.recv(65536):
-            pass
-
-    def _more(self) -> bytes:
-        data = self.socket.recv(65536)
-        if not data:
-            raise ConnectionError
-        return data
-
-
-Script = Callable[[Peer], None]
-
-
-@dataclasses.dataclass
-class Server:
-    """``scripts`` are played one per connection, the last one again and again; ``seen`` are first lines."""
-
-    address: str
-    scripts: list[Script]
-    seen: list[bytes]
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        made = Server(f"127.0.0.1:{listener.getsockname()[1]}", [], [])
-
-        def play(script: Script, connection: socket.socket) -> None:
-            with connection, contextlib.suppress(OSError):
-                script(Peer(connection, made.seen))
-
-        def accept() -> None:
-            with contextlib.suppress(OSError):  # the listener was closed: the test is over
-                while True:
-                    connection, _ = listener.accept()
-                    script = made.scripts.pop(0) if len(made.scripts) > 1 else made.scripts[0]
-                    threading.Thread(target=play, args=(script, connection), daemon=True).start()
-
-        threading.Thread(target=accept, daemon=True).start()
-        yield made
-        listener.shutdown(socket.SHUT_RDWR)
-
-
-@pytest.fixture
-def connection(server: Server, monkeypatch: pytest.MonkeyPatch, run: Run) -> Iterator[Connection]:
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
-    monkeypatch.setenv("OPENAI_BASE_URL", f"http://{server.address}/v1")
-    made = target_connection(timeout_seconds=0.3)
-    yield made
-    run(made.close())
 
 
 def closed(peer: Peer) -> None:
@@ -238,7 +154,9 @@ def test_a_delete_that_could_not_connect_may_have_acted(monkeypatch: pytest.Monk
     run(gone.close())
 
 
-@pytest.mark.parametrize("base_url", ["http://127.0.0.1:9/v1", "http://nowhere.invalid/v1"])
+@pytest.mark.parametrize(
+    "base_url", ["http://127.0.0.1:9/v1", "http://[::1]:9/v1", "http://nowhere.invalid/v1"]
+)
 def test_a_create_that_never_left_did_nothing(
     monkeypatch: pytest.MonkeyPatch, run: Run, base_url: str
 ) -> None:
@@ -307,6 +225,17 @@ def test_no_redirect_is_followed(
     assert caught.value.outcome is Outcome.NOTHING
     assert len(server.seen) == 1
     assert "elsewhere" not in caught.value.text
+
+
+@pytest.mark.parametrize("location", ["http://[::1/elsewhere", "ftp:elsewhere", "//", ""])
+def test_a_redirect_to_nowhere_is_a_redirect(
+    server: Server, connection: Connection, run: Run, location: str
+) -> None:
+    head = f"HTTP/1.1 307 Moved\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode()
+    server.scripts = [lambda peer: peer.answer(head)]
+    with pytest.raises(GatewayError) as caught:
+        run(conversation_create(connection, metadata={}))
+    assert (caught.value.code, caught.value.outcome) == ("redirected", Outcome.NOTHING)
 
 
 def test_a_redirecting_source_never_sees_the_key_elsewhere(
@@ -487,19 +416,85 @@ def test_reads_ask_for_what_is_there_now_and_for_no_compression_but_gzip(
     assert b"accept-encoding: gzip\r\n" in heads[0]
 
 
-def test_a_proxy_from_the_environment_is_used(
+def heads_of(server: Server, answer: bytes = OK) -> list[bytes]:
+    """What the server's requests begin with; each gets this answer."""
+    heads: list[bytes] = []
+
+    def script(peer: Peer) -> None:
+        while head := peer.socket.recv(65536, socket.MSG_PEEK):
+            heads.append(head)
+            peer.answer(answer)
+
+    server.scripts = [script]
+    return heads
+
+
+def test_no_cookie_is_kept(server: Server, monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+    heads = heads_of(server, OK.replace(b"\r\n\r\n", b"\r\nSet-Cookie: place=7; Path=/\r\n\r\n"))
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    monkeypatch.setenv("OPENAI_BASE_URL", f"http://{server.address.replace('127.0.0.1', 'localhost')}/v1")
+
+    async def read_twice() -> None:
+        async with target_connection(timeout_seconds=2) as made:
+            await made.get("/models")
+            await made.get("/models")
+
+    run(read_twice())
+    assert len(heads) == 2
+    assert b"cookie" not in heads[1].lower()
+
+
+def test_a_key_that_the_sdk_renews_is_the_next_call_s(
+    server: Server, connection: Connection, run: Run
+) -> None:
+    heads = heads_of(server)
+    run(connection.get("/models"))
+    connection._client.api_key = "sk-renewed"
+    run(connection.get("/models"))
+    run(connection.fenced(lambda: True).post("/conversations", {}))
+    keys = [head.lower().split(b"authorization: ")[1].split(b"\r\n")[0] for head in heads]
+    assert keys == [b"bearer sk-test", b"bearer sk-renewed", b"bearer sk-renewed"]
+
+
+def test_addresses_reach_the_server_as_they_are_written(
+    server: Server, connection: Connection, run: Run
+) -> None:
+    heads = heads_of(server)
+    assert run(conversation_is_there(connection, conversation_id="a/b ü%2F?#"))
+    run(connection.get("/models", {"include[]": "x", "include": ["a[*].b", "c"]}))
+    lines = [head.split(b"\r\n")[0] for head in heads]
+    assert lines == [
+        b"GET /v1/conversations/a%2Fb%20%C3%BC%252F%3F%23 HTTP/1.1",
+        b"GET /v1/models?include[]=x&include[]=a[%2A].b&include[]=c HTTP/1.1",
+    ]
+
+
+def test_a_call_that_got_no_free_connection_did_nothing(
     server: Server, monkeypatch: pytest.MonkeyPatch, run: Run
 ) -> None:
-    server.scripts = [lambda peer: peer.answer()]
+    server.scripts = [dripping]
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
-    monkeypatch.setenv("OPENAI_BASE_URL", "http://nowhere.invalid/v1")
-    monkeypatch.setenv("HTTP_PROXY", f"http://{server.address}")
-    monkeypatch.delenv("NO_PROXY", raising=False)
-    monkeypatch.delenv("no_proxy", raising=False)
-    proxied = target_connection(timeout_seconds=1)
-    run(conversation_create(proxied, metadata={}))
-    run(proxied.close())
-    assert server.seen == [b"POST http://nowhere.invalid/v1/conversations HTTP/1.1"]
+    monkeypatch.setenv("OPENAI_BASE_URL", f"http://{server.address}/v1")
+
+    async def create_two() -> list[object]:
+        async with target_connection(timeout_seconds=0.3, max_connections=1) as made:
+            calls = (conversation_create(made, metadata={}) for _ in range(2))
+            return list(await asyncio.gather(*calls, return_exceptions=True))
+
+    failures = [error for error in run(create_two()) if isinstance(error, GatewayError)]
+    assert {(error.code, error.outcome) for error in failures} == {
+        ("timeout", Outcome.UNKNOWN),
+        ("unreachable", Outcome.NOTHING),
+    }
+    assert len(server.seen) == 1
+
+
+def test_a_key_in_the_address_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://me:secret@api.example/v1")
+    with pytest.raises(NotConfiguredError, match="user name") as caught:
+        target_connection(timeout_seconds=1)
+    assert "secret" not in caught.value.text
 
 
 class Recorder:
