@@ -13,7 +13,7 @@ help:
 	@echo "make test-fast      the inner loop: without tests that start processes, and other slow tests"
 	@echo "make black-box      real workers against targets that misbehave, judged by the targets' state (half an hour)"
 	@echo "make check          lint, types, import contract, migrations, deployment check, coverage and every test"
-	@echo "make bench          the console's costs, as ratios in one run (ARGS=--quick: two minutes; docs/performance.md)"
+	@echo "make bench          the console's costs, as ratios in one run (ARGS=--quick: some minutes; docs/performance.md)"
 	@echo "make wheels         download every package into wheels/: after that, also in a copy of it, no network is needed"
 	@echo "make mutants        small mistakes in a copy of the code: which ones does no test detect? (ARGS='--seed N --count N --rooms …')"
 	@echo "make requirements   compile requirements/*.in (ARGS=--upgrade renews every pin, ARGS='--upgrade-package NAME' one)"

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
+
+Side = Literal["at least", "at most"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -17,7 +19,7 @@ class Goal:
 
     what: str
     bound: float
-    side: Literal["at least", "at most"]
+    side: Side
 
     def met_by(self, value: float) -> bool:
         """Whether the value reaches the goal."""
@@ -39,10 +41,7 @@ class Figure:
 
     def text(self) -> str:
         """Median and, behind it, lowest and highest round."""
-        if len(self.values) == 1:
-            return f"{_number(self.median)}{self.unit}"
-        low, high = _number(min(self.values)), _number(max(self.values))
-        return f"{_number(self.median)}{self.unit} ({low}–{high})"
+        return values_text(self.values, self.unit)
 
     def verdict(self) -> str:
         """The goal and whether the median meets it; empty without one."""
@@ -55,16 +54,31 @@ class Figure:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Table:
-    """One part of what is printed. Cells are figures or plain words."""
+    """One part of what is printed. Cells are figures or plain text; the first of each row names it."""
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Figure | str, ...], ...]
     notes: tuple[str, ...] = ()
 
+    def figures(self) -> Iterator[tuple[str, str, Figure]]:
+        """Every figure, with the names of its row (the row's first cell) and its column."""
+        for row in self.rows:
+            for column, cell in zip(self.columns, row, strict=True):
+                if isinstance(cell, Figure):
+                    yield str(row[0]), column, cell
+
     def goals(self) -> list[Figure]:
         """The figures that have a goal."""
-        return [cell for row in self.rows for cell in row if isinstance(cell, Figure) and cell.goal]
+        return [figure for _row, _column, figure in self.figures() if figure.goal]
+
+
+def values_text(values: Sequence[float], unit: str) -> str:
+    """Median and, behind it, lowest and highest; one value alone."""
+    middle = f"{_number(statistics.median(values))}{unit}"
+    if len(values) == 1:
+        return middle
+    return f"{middle} ({_number(min(values))}–{_number(max(values))})"
 
 
 def ratios(over: Sequence[float], under: Sequence[float]) -> tuple[float, ...]:

@@ -9,7 +9,7 @@ import os
 import sys
 import urllib.request
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 
@@ -21,18 +21,35 @@ class WrongWorkError(Exception):
     """A side did not do the work that it was measured by: the figures would mean nothing."""
 
 
+class Case(NamedTuple):
+    """What a section varies: messages a thread, latency in milliseconds, calls in flight (0: the run's window)."""
+
+    messages: int
+    latency: int
+    window: int = 0
+
+    def name(self) -> str:
+        """Name its row."""
+        flight = f", {self.window} in flight" if self.window else ""
+        return f"{self.messages} messages, {self.latency} ms{flight}"
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Scale:
-    """How much is measured: rounds, threads in flight, and a factor on the threads a round.
+    """How much is measured: rounds, calls in flight, and a factor on the threads a round.
 
-    ``cases``: messages a thread and latency in milliseconds, instead of a section's own.
+    ``cases``: instead of a section's own.
     """
 
     rounds: int = 5
     window: int = 64
     size: float = 1.0
     quick: bool = False
-    cases: tuple[tuple[int, int], ...] = ()
+    cases: tuple[Case, ...] = ()
+
+    def window_of(self, case: Case) -> int:
+        """Calls in flight in this case."""
+        return case.window or self.window
 
 
 @dataclasses.dataclass(slots=True)
@@ -82,8 +99,8 @@ class Place:
 @contextlib.contextmanager
 def place(environment: Mapping[str, str]) -> Iterator[Place]:
     """Start the three processes, each with its own interpreter, and end them."""
-    with Child("bench.server") as server:
+    with Child("bench.threads.server") as server:
         url = f"http://127.0.0.1:{int(server.line())}"
         env = {**environment, "OPENAI_BASE_URL": f"{url}/v1", "SOURCE_BASE_URL": f"{url}/v1"}
-        with Child("bench.guide", env) as guide, Child("bench.console", env) as console:
+        with Child("bench.threads.guide", env) as guide, Child("bench.threads.console", env) as console:
             yield Place(env, url, guide, console, console.ask("about")["postmaster"])

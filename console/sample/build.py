@@ -25,7 +25,7 @@ LISTED: Final = 20
 HOUR: Final = 3600
 
 
-def _everyday(index: int, days_apart: float) -> Scene:
+def everyday(index: int, days_apart: float) -> Scene:
     """One of the ordinary threads: 1 to 10 turns, a few unanswered, two in five without runs and steps."""
     key = f"everyday-{index}"
     assistant = pick(("desk", "desk", "desk", "trips", "ledger", "kueche"), key, "assistant")
@@ -60,9 +60,9 @@ def _everyday(index: int, days_apart: float) -> Scene:
 def scenes() -> tuple[Scene, ...]:
     """The 200 threads in order of their start, from May 2024 (one from February) to August 2026."""
     quirky = (*quirky_messages(), *quirky_runs(), *quirky_endings())
-    everyday = THREADS - len(quirky)
+    ordinary = THREADS - len(quirky)
     days = (moment("2026-08-15") - moment("2024-05-02")) / 86_400
-    plans = (*quirky, *(_everyday(index, days / everyday) for index in range(everyday)))
+    plans = (*quirky, *(everyday(index, days / ordinary) for index in range(ordinary)))
     return tuple(sorted(plans, key=lambda scene: scene.started))
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from bench.figures import Figure, Goal, ratios
-from bench.workers import most_within
+from bench.threads.workers import most_within
 
 
 def test_a_figure_shows_its_median_and_its_spread() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 from django.core.management import call_command
 from django.db import connection
 
-from bench import console
 from bench.children import answer_commands
+from bench.threads import console
 from migration_app.batches.control import batch_resume
 from migration_app.models import Batch, Conversation, OrphanConversation, Thread
 from tests.chaos.invariants import estate_troubles, verified_troubles

@@ -20,7 +20,7 @@ from django.db import connection, connections
 from django.utils import timezone
 from pytest_django.plugin import DjangoDbBlocker
 
-from bench import console
+from bench.threads import console
 from migration_app import jobs
 from migration_app import worker as worker_module
 from migration_app.batches.batches import batch_create

@@ -1,7 +1,6 @@
 r"""Files against `psql \copy`, the fastest plain way in and out of PostgreSQL: export, id import, snapshot pages.
 
-`measure` needs the environment of bench.servers (a migrated database of the bench's own). Both sides of a ratio do the
-same work on the same server in interleaved rounds. Must not import Django.
+Both sides of a ratio do the same work on the same server in interleaved rounds. Must not import Django.
 """
 
 from __future__ import annotations
@@ -16,36 +15,52 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlencode
 
 import psutil
 
 from bench.children import Child
+from bench.figures import Figure, Goal, Table, ratios
+from bench.place import Place, Scale
 from console.devservers.processes import wheel_directory
 from migration_app.statements import statements_of
 
-Line = tuple[str, float, str]
-_SQL = statements_of("bench.files")
-_ROUNDS = 5
+Row = tuple[Figure | str, ...]
+_SQL = statements_of("bench.files.plain_ways")
+_ROWS = 1_000_000
+_QUICK_ROWS = 100_000
 _MB = 1_000_000
 _BLOCK = 1 << 18
 _PAGES = 1000
 
+_EXPORT = Goal("mapping export through the web server vs. psql \\copy", 1.0, "at most")
+_EXPORT_MEMORY = Goal("memory of the web server over a mapping export", 1, "at most")
+_IDS = Goal(
+    "id import, validated and audited, vs. psql \\copy + ON CONFLICT without audit rows", 1.1, "at most"
+)
 
-def measure(rows: int) -> list[Line]:
-    """Name, ratio (console ÷ psql; below 1 is faster) and a note with both sides, one each measurement."""
+
+def measure(place: Place, scale: Scale) -> Table:
+    """Mapping export, id import and snapshot writing, each against the plainest way to do it, in turns."""
+    rows = round((_QUICK_ROWS if scale.quick else _ROWS) * scale.size)
+    os.environ.update(place.environment)  # its own processes are started from here
     psql = _psql()
     with (
         tempfile.TemporaryDirectory(prefix="console-bench-") as folder,
-        Child("bench.files_console", _web_environment()) as console,
+        Child("bench.files.console", _web_environment()) as console,
     ):
-        return [
-            *_exports(console, psql, Path(folder), rows),
-            *_imports(console, psql, Path(folder), rows),
-            *_pages(console),
+        lines = [
+            *_exports(console, psql, Path(folder), rows, scale.rounds),
+            *_imports(console, psql, Path(folder), rows, scale.rounds),
+            *_pages(console, scale.rounds),
         ]
+    return Table("Files (console ÷ plain way)", ("what", "ratio", "goal", "both sides"), tuple(lines))
+
+
+def _line(name: str, figure: Figure, note: str) -> Row:
+    return name, figure, figure.verdict(), note
 
 
 def _psql() -> str:
@@ -80,7 +95,7 @@ def _run_psql(psql: str, script: str) -> float:
 # --- export ---------------------------------------------------------------------------------------
 
 
-def _exports(console: Child, psql: str, folder: Path, rows: int) -> list[Line]:
+def _exports(console: Child, psql: str, folder: Path, rows: int, rounds: int) -> list[Row]:
     console.ask("clear")
     console.ask("fill", rows=rows)
     asked = console.ask("export_request")
@@ -92,7 +107,7 @@ def _exports(console: Child, psql: str, folder: Path, rows: int) -> list[Line]:
     by_web, by_psql = folder / "web.csv", folder / "psql.csv"
     with _web_server() as (port, process):
         _export(port, asked, by_web)  # the first request builds the urls and templates
-        for _ in range(_ROUNDS):
+        for _ in range(rounds):
             before = _memory(process)
             seconds, most = _export(port, asked, by_web, process)
             ours.append(seconds)
@@ -105,15 +120,15 @@ def _exports(console: Child, psql: str, folder: Path, rows: int) -> list[Line]:
     size = by_web.stat().st_size
     web, plain = statistics.median(ours), statistics.median(theirs)
     return [
-        (
+        _line(
             "mapping export through gunicorn ÷ psql \\copy",
-            web / plain,
+            Figure(ratios(ours, theirs), goal=_EXPORT),
             f"{rows:,} rows, {size / _MB:.0f} MB: {web:.2f} s against {plain:.2f} s",
         ),
-        (
-            "memory that the web server grew by, MB",
-            max(grown) / _MB,
-            "largest of all rounds, from request to the last byte",
+        _line(
+            "memory that the web server grew by",
+            _grown(grown, _EXPORT_MEMORY),
+            "from request to the last byte",
         ),
     ]
 
@@ -182,7 +197,7 @@ def _export(
 # --- import ---------------------------------------------------------------------------------------
 
 
-def _imports(console: Child, psql: str, folder: Path, rows: int) -> list[Line]:
+def _imports(console: Child, psql: str, folder: Path, rows: int, rounds: int) -> list[Row]:
     path = folder / "ids.csv"
     with path.open("w") as file:
         file.write("thread_id,user_ref,assistant_id\n")
@@ -195,7 +210,7 @@ def _imports(console: Child, psql: str, folder: Path, rows: int) -> list[Line]:
     plain: list[float] = []
     audited: list[float] = []
     grown: list[int] = []
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         console.ask("clear")
         done = console.ask("import_ids", path=str(path))
         if done["counts"]["threads_new"] != rows:
@@ -210,37 +225,41 @@ def _imports(console: Child, psql: str, folder: Path, rows: int) -> list[Line]:
             seconds.append(_run_psql(psql, _SQL["by_hand"].format(path=path, insert=insert)))
     here, by_hand, with_audit = (statistics.median(seconds) for seconds in (ours, plain, audited))
     return [
-        (
+        _line(
             "id import, validated and audited ÷ psql \\copy + INSERT … ON CONFLICT of the same rows",
-            here / with_audit,
+            Figure(ratios(ours, audited)),
             f"{rows:,} lines: {here:.2f} s against {with_audit:.2f} s (threads and an audit row each, nothing checked)",
         ),
-        (
+        _line(
             "the same ÷ psql without any audit row",
-            here / by_hand,
+            Figure(ratios(ours, plain), goal=_IDS),
             f"{here:.2f} s against {by_hand:.2f} s",
         ),
-        ("memory that the id import grew by, MB", max(grown) / _MB, "largest of all rounds"),
+        _line("memory that the id import grew by", _grown(grown), "from its first line to its end"),
     ]
+
+
+def _grown(sizes: Sequence[int], goal: Goal | None = None) -> Figure:
+    return Figure(tuple(size / _MB for size in sizes), unit=" MB", goal=goal)
 
 
 # --- snapshot pages -------------------------------------------------------------------------------
 
 
-def _pages(console: Child) -> list[Line]:
+def _pages(console: Child, rounds: int) -> list[Row]:
     console.ask("clear")
     seconds: dict[str, list[float]] = {"copy": [], "orm": []}
     size = 0
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         for way, taken in seconds.items():
             done = console.ask("documents_pages", pages=_PAGES, way=way)
             taken.append(done["wall"])
             size = done["bytes"]
     copy, orm = (statistics.median(seconds[way]) for way in ("copy", "orm"))
     return [
-        (
+        _line(
             "snapshot pages by COPY ÷ by the ORM",
-            copy / orm,
+            Figure(ratios(seconds["copy"], seconds["orm"])),
             (
                 f"{size / _MB:.0f} MB of messages in {_PAGES:,} pages, packed, hashed and compressed: "
                 f"{size / copy / _MB:.0f} MB/s against {size / orm / _MB:.0f} MB/s"

@@ -22,7 +22,7 @@ def results(place: Place, scale: Scale) -> Table:
     threads = round((_QUICK_THREADS if scale.quick else _THREADS) * scale.size)
     kept: list[dict[str, float]] = []
     plain: list[dict[str, float]] = []
-    with Child("bench.journal_console", place.environment) as child:
+    with Child("bench.threads.journal_console", place.environment) as child:
         for turn in range(1 + scale.rounds):
             batch: int = child.ask("claimed", threads=threads)["batch"]
             took = child.ask("write", batch=batch, first=bool(turn % 2))

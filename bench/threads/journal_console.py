@@ -1,6 +1,6 @@
 """The console's side of the journal's benchmark: threads written from their claim to their end, without any call.
 
-python -m bench.journal_console       commands as lines of JSON, see bench.children
+python -m bench.threads.journal_console       commands as lines of JSON, see bench.children
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The console's side of the file benchmarks: what is imported and exported, measured inside the application.
 
-python -m bench.files_console       commands as lines of JSON, see bench.children
+python -m bench.files.console       commands as lines of JSON, see bench.children
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
 from django.db import connection  # noqa: E402
 from django.http import HttpRequest  # noqa: E402
 
-from bench import console  # noqa: E402
 from bench.children import answer_commands  # noqa: E402
+from bench.threads import console  # noqa: E402
 from migration_app.archive.sequence import payload_compress, payload_sha256, sequence_pack  # noqa: E402
 from migration_app.contracts import Actor  # noqa: E402
 from migration_app.imports.imports import import_create, import_read  # noqa: E402
@@ -33,7 +33,7 @@ from migration_app.threads.mapping import mapping_statement  # noqa: E402
 from migration_app.threads.selections import selection_of_filters  # noqa: E402
 
 ACTOR = Actor("bench")
-_SQL = statements_of("bench.files_console")
+_SQL = statements_of("bench.files.console")
 
 
 def fill(*, rows: int) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def export_request() -> dict[str, Any]:
 def import_ids(*, path: str) -> dict[str, Any]:
     """Import a file of thread ids as the command does, and say what came of it and what it took."""
     file = Path(path)
-    memory = _Memory()
+    memory = Memory()
     start = time.perf_counter()
     with file.open("rb") as stream, memory:
         source_import = import_create(
@@ -84,19 +84,19 @@ def import_ids(*, path: str) -> dict[str, Any]:
             actor=ACTOR,
             reason="bench",
         )
-        import_read(source_import=source_import, stream=stream, actor=ACTOR, reject_sink=_ignore)
+        import_read(source_import=source_import, stream=stream, actor=ACTOR, reject_sink=ignore)
     seconds = time.perf_counter() - start
     return {"wall": seconds, "memory": memory.grown, "counts": source_import.counts}
 
 
-def _ignore(_reject: object) -> None:
-    return
+def ignore(_reject: object) -> None:
+    """Take a reject, and keep nothing of it."""
 
 
-class _Memory:
+class Memory:
     """The most that this process grew while the block ran, in bytes, sampled every 5 ms."""
 
-    def __enter__(self) -> _Memory:
+    def __enter__(self) -> Memory:
         self._process = psutil.Process()
         self._before = self._most = self._process.memory_info().rss
         self._ended = threading.Event()

@@ -1,6 +1,6 @@
-"""One side of bench.admin_pages: fills a database with an estate, and asks the admin's pages, timing each.
+"""One side of bench.pages.admin: fills a database with an estate, and asks the admin's pages, timing each.
 
-python -m bench.admin_pages_console       commands as lines of JSON, see bench.children
+python -m bench.pages.console       commands as lines of JSON, see bench.children
 """
 
 from __future__ import annotations
@@ -21,22 +21,24 @@ from django.http import HttpResponse  # noqa: E402
 from django.test import Client  # noqa: E402
 
 from bench.children import answer_commands  # noqa: E402
-from migration_app.counters import counters_fold  # noqa: E402
+from migration_app.counters import COUNTERS  # noqa: E402
 from migration_app.models import (  # noqa: E402
     Assistant,
     AuditEvent,
     Batch,
     BatchResult,
     Conversation,
+    ReviewCase,
+    Run,
     SourceObject,
     Thread,
 )
 from migration_app.statements import statements_of  # noqa: E402
 
-_SQL = statements_of("bench.admin_pages_console")
+_SQL = statements_of("bench.pages.console")
 _THREADS_OF_AN_ASSISTANT = 500
 _BATCHES = 200
-_TABLES = (Thread, Conversation, BatchResult, AuditEvent, SourceObject)
+_TABLES = (Thread, ReviewCase, Conversation, BatchResult, Run, AuditEvent, SourceObject)
 
 
 # Below /admin/: each page's name, and its address with what the estate has.
@@ -83,6 +85,26 @@ PAGES = {
     "conversations: open, page 100": "migration_app/conversation/?state__exact=open&p=100",
     "conversations: verified, last page": "migration_app/conversation/?state__exact=verified&p=-1",
     "conversations: search: thread id": "migration_app/conversation/?q={thread_id}",
+    "runs: first page": "migration_app/run/",
+    "runs: page 100": "migration_app/run/?p=100",
+    "runs: last page": "migration_app/run/?p=-1",
+    "runs: completed, last page": "migration_app/run/?status__exact=completed&p=-1",
+    "runs: failed": "migration_app/run/?status__exact=failed",
+    "runs: error code": "migration_app/run/?error_code__exact=server_error",
+    "runs: assistant": "migration_app/run/?assistant_id__exact=asst_7",
+    "runs: assistant and status": "migration_app/run/?assistant_id__exact=asst_7&status__exact=failed",
+    "runs: of a thread": "migration_app/run/?thread_id__exact={thread}",
+    "runs: search: run id": "migration_app/run/?q={run_id}",
+    "runs: what the filters offer": "migration_app/run/list/filters/",
+    "runs: tokens by month": "migration_app/run/totals/",
+    "runs: tokens by month, an assistant": "migration_app/run/totals/?assistant=asst_7",
+    "review queue": "review/",
+    "review queue: a reason": "review/?code=source_grown",
+    "review queue: a reason, further on": "review/?code=source_grown&after={case}",
+    "review queue: nobody's": "review/?who=nobody",
+    "review queue: assistant": "review/?assistant=asst_7",
+    "review queue: batch": "review/?batch={batch}",
+    "one thread in review": "review/{case}/",
     "audit: first page": "migration_app/auditevent/",
     "audit: page 100": "migration_app/auditevent/?p=100",
     "audit: last page": "migration_app/auditevent/?p=-1",
@@ -101,6 +123,7 @@ PAGES = {
     "batches: running": "migration_app/batch/?state__exact=running",
     "assistants: first page": "migration_app/assistant/",
     "one thread": "migration_app/thread/{thread}/change/",
+    "one run": "migration_app/run/{run}/change/",
     "one conversation": "migration_app/conversation/{conversation}/change/",
     "largest batch: page": "migration_app/batch/{batch}/change/",
     "largest batch: all results": "migration_app/batch/{batch}/results/",
@@ -156,11 +179,14 @@ def fill(threads: int) -> int:
         indexes = cursor.fetchall()
         for name, _definition in indexes:
             cursor.execute(f'DROP INDEX "{name}"')
-        for name in ("threads", "conversations", "results", "audit", "objects"):
+        cursor.execute("SET session_replication_role = replica")  # no triggers: all is counted once, below
+        for name in ("threads", "reviews", "conversations", "results", "runs", "audit", "objects"):
             cursor.execute(_SQL[name], {"threads": threads})
+        cursor.execute("RESET session_replication_role")
         for _name, definition in indexes:
             cursor.execute(definition)
-        counters_fold()
+        for counter in COUNTERS:
+            counter.rebuild()
         cursor.execute("VACUUM ANALYZE")
         cursor.execute("CHECKPOINT")
     return 4 * threads
@@ -189,7 +215,11 @@ def _made() -> dict[str, Callable[[], Any]]:
     middle = Thread.objects.filter(status="verified").order_by("pk")[1000]
     batch, newest = Batch.objects.order_by("pk")[0], Batch.objects.order_by("-pk")[0]
     conversation = Conversation.objects.get(thread=middle)
+    run = Run.objects.filter(thread=middle).order_by("pk")[0]
     named = {
+        "case": ReviewCase.objects.filter(code="source_grown").order_by("-entered_at")[500].pk,
+        "run": run.pk,
+        "run_id": run.run_id,
         "assistant": Assistant.objects.order_by("pk")[7].pk,
         "batch": batch.pk,
         "newest": newest.pk,

@@ -1,12 +1,13 @@
 """The console's side: seeds threads, runs batches through the engine, and says what they cost.
 
-python -m bench.console       commands as lines of JSON, see bench.children
+python -m bench.threads.console       commands as lines of JSON, see bench.children
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import django
@@ -17,9 +18,9 @@ import django_rq  # noqa: E402 - models can only be imported after the set-up
 from django.db import connection  # noqa: E402
 from django.db.models import Count, Sum  # noqa: E402
 
-from bench import estate  # noqa: E402
 from bench.children import answer_commands  # noqa: E402
 from bench.measure import Spending, postmaster_of  # noqa: E402
+from bench.threads import estate  # noqa: E402
 from migration_app import jobs  # noqa: E402
 from migration_app.archive.sequence import payload_compress, payload_sha256, sequence_pack  # noqa: E402
 from migration_app.batches.batches import batch_create  # noqa: E402
@@ -27,6 +28,7 @@ from migration_app.contracts import Actor  # noqa: E402
 from migration_app.engine.tasks import BATCH_TASK  # noqa: E402
 from migration_app.models import Batch, Conversation, SnapshotPage, Thread  # noqa: E402
 from migration_app.models.guards import GUARDED  # noqa: E402
+from migration_app.snapshots.page_writing import snapshot_pages_write  # noqa: E402
 from migration_app.threads.assessments import threads_assess  # noqa: E402
 from migration_app.threads.selections import selection_of_filters  # noqa: E402
 
@@ -43,46 +45,82 @@ _CROWD = """
 S = Thread.Status
 
 
-def seed(*, messages: int, first: int, count: int, snapshots: bool) -> dict[str, Any]:
-    """Register threads, numbered from ``first``; with ``snapshots`` they hold them, as after an import."""
-    threads = Thread.objects.bulk_create(
-        (Thread(thread_id=thread_id) for thread_id in estate.thread_ids(messages, first, count)),
-        batch_size=1000,
-    )
-    if snapshots:
-        SnapshotPage.objects.bulk_create(
-            (page for thread in threads for page in _pages(thread, messages)), batch_size=500
-        )
-        threads_assess(thread_pks=[thread.pk for thread in threads], actor=ACTOR, reason="bench")
+def seed(*, messages: int, first: int, count: int, snapshots: bool, repeated: bool = False) -> dict[str, Any]:
+    """Register threads, numbered from ``first``; with ``snapshots`` they hold them, as after an import.
+
+    ``repeated``: the tables are empty; where as many threads of that size were made before, they come back, whatever
+    their number.
+    """
+    kept = f"bench_{messages}_{count}"
+    if not repeated or not _bring_back(kept):
+        _make(messages=messages, first=first, count=count, snapshots=snapshots)
+        if repeated:
+            _keep(kept)
     with connection.cursor() as cursor:  # else autovacuum comes in the middle of some round
         cursor.execute("VACUUM ANALYZE migration_app_thread, migration_app_snapshotpage")
     return {}
 
 
-def _pages(thread: Thread, messages: int) -> list[SnapshotPage]:
+def _make(*, messages: int, first: int, count: int, snapshots: bool) -> None:
+    threads = Thread.objects.bulk_create(
+        (Thread(thread_id=thread_id) for thread_id in estate.thread_ids(messages, first, count)),
+        batch_size=1000,
+    )
+    if snapshots:
+        snapshot_pages_write(page for thread in threads for page in _pages(thread, messages))
+        threads_assess(thread_pks=[thread.pk for thread in threads], actor=ACTOR, reason="bench")
+
+
+def _pages(thread: Thread, messages: int) -> Iterator[SnapshotPage]:
     """The pages that a live snapshot stores: the thread, then lists of at most 100 messages."""
-    documents = [estate.thread_document(thread.thread_id)]
+    for sequence, document in enumerate(_documents(thread.thread_id, messages)):
+        packed = sequence_pack([document])
+        yield SnapshotPage(
+            thread=thread,
+            sequence=sequence,
+            kind=SnapshotPage.Kind.LIVE,
+            origin="live-bench",
+            order="asc",
+            payload=payload_compress(packed),
+            sha256=payload_sha256(packed),
+            raw_bytes=len(packed),
+            document_count=1,
+        )
+
+
+def _documents(thread_id: str, messages: int) -> Iterator[bytes]:
+    yield estate.thread_document(thread_id)
     after = ""
     for end in range(_PAGE, messages + _PAGE, _PAGE):
-        documents.append(estate.message_page(thread.thread_id, after=after, limit=_PAGE))
+        yield estate.message_page(thread_id, after=after, limit=_PAGE)
         after = f"_{end - 1}"
-    pages = []
-    for sequence, document in enumerate(documents):
-        packed = sequence_pack([document])
-        pages.append(
-            SnapshotPage(
-                thread=thread,
-                sequence=sequence,
-                kind=SnapshotPage.Kind.LIVE,
-                origin="live-bench",
-                order="asc",
-                payload=payload_compress(packed),
-                sha256=payload_sha256(packed),
-                raw_bytes=len(packed),
-                document_count=1,
-            )
-        )
-    return pages
+
+
+def _keep(name: str) -> None:
+    """Copy every row of the console's tables into a schema of this name."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE SCHEMA {name}")
+        for table in _tables():
+            cursor.execute(f"CREATE TABLE {name}.{table} AS TABLE {table}")
+
+
+def _bring_back(name: str) -> bool:
+    """Fill the empty tables from that schema; False where there is none."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", [name])
+        tables = [row[0] for row in cursor.fetchall()]
+        # As it was, counters included: no trigger counts it again.
+        cursor.execute("SET session_replication_role = replica")
+        for table in tables:
+            cursor.execute(f"INSERT INTO {table} SELECT * FROM {name}.{table}")  # noqa: S608 - our own names
+        cursor.execute("RESET session_replication_role")
+    return bool(tables)
+
+
+def _tables() -> list[str]:
+    """The console's tables in this database."""
+    names = connection.introspection.django_table_names(only_existing=True)
+    return [name for name in names if name.startswith("migration_app_")]
 
 
 def work(*, kinds: list[str], window: int) -> dict[str, Any]:
@@ -124,6 +162,12 @@ def wait(*, batch: int, seconds: float) -> dict[str, Any]:
     return {"wall": taken / dt.timedelta(seconds=1), "verified": _verified()}
 
 
+def stored() -> dict[str, int]:
+    """Threads that have a snapshot, and the messages in it."""
+    threads = Thread.objects.filter(status=S.SNAPSHOTTED)
+    return threads.aggregate(threads=Count("pk"), messages=Sum("message_count", default=0))
+
+
 def workers() -> dict[str, Any]:
     """How many workers are ready."""
     return {"alive": jobs.workers_alive()}
@@ -144,9 +188,7 @@ def clear() -> dict[str, Any]:
         guarded = [model._meta.db_table for model in GUARDED]  # noqa: SLF001 - Django documents it
         for table in guarded:
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER console_keep_truncate")
-        names = connection.introspection.django_table_names(only_existing=True)
-        tables = ", ".join(name for name in names if name.startswith("migration_app_"))
-        cursor.execute(f"TRUNCATE {tables} CASCADE")
+        cursor.execute(f"TRUNCATE {', '.join(_tables())} CASCADE")
         for table in guarded:
             cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER console_keep_truncate")
     return {}
@@ -173,6 +215,7 @@ if __name__ == "__main__":
             "work": work,
             "enqueue": enqueue,
             "wait": wait,
+            "stored": stored,
             "workers": workers,
             "clear": clear,
             "crowd": crowd,

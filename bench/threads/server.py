@@ -1,6 +1,6 @@
 """The server that both sides are measured against: both APIs' few endpoints, a set latency, nothing else.
 
-    python -m bench.server        prints its port; POST /bench/reset {"latency": seconds} empties it
+    python -m bench.threads.server        prints its port; POST /bench/reset {"latency": seconds} empties it
 
 Bare asyncio: through a framework a request would cost as much as the client spends on it. It trusts its callers: no
 validation, no keys. The shapes are those of console.sandbox, which is the stand-in that tests use.
@@ -16,18 +16,19 @@ from collections.abc import Callable
 from typing import cast
 from urllib.parse import parse_qsl
 
-from bench import estate
+from bench.threads import estate
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 Query = dict[str, str]
 
 
 class World:
-    """What the server holds: conversations as lists of (id, JSON), and what it was asked."""
+    """What the server holds: conversations as lists of (id, JSON), where each item stands, and what it was asked."""
 
     def __init__(self, latency: float = 0.0) -> None:
         self.latency = latency
         self.conversations: dict[str, list[tuple[str, bytes]]] = {}
+        self.places: dict[str, dict[str, int]] = {}
         self.metadata: dict[str, dict[str, str]] = {}
         self.arrivals: list[float] = []
         self.cpu_before = time.process_time()
@@ -81,6 +82,7 @@ def _conversation_create(world: World, body: bytes) -> bytes:
     conversation_id = f"conv_{world.next_number():048x}"
     asked = json.loads(body or b"{}")
     world.conversations[conversation_id] = []
+    world.places[conversation_id] = {}
     world.metadata[conversation_id] = asked.get("metadata") or {}
     if items := asked.get("items"):
         _store(world, conversation_id, items)
@@ -106,7 +108,7 @@ def _items_append(world: World, conversation_id: str, body: bytes) -> bytes | No
 
 def _store(world: World, conversation_id: str, items: list[dict[str, object]]) -> list[tuple[str, bytes]]:
     """Keep items as the real service gives them back (recorded: strings become parts, a status is added)."""
-    added = []
+    added: list[tuple[str, bytes]] = []
     for item in items:
         item_id = str(item.get("id") or f"msg_{world.next_number():048x}")
         content = item.get("content")
@@ -118,6 +120,7 @@ def _store(world: World, conversation_id: str, items: list[dict[str, object]]) -
                     part.setdefault("annotations", [])
                     part.setdefault("logprobs", [])
         stored = {"id": item_id, "type": "message", "status": "completed", **item}
+        world.places[conversation_id][item_id] = len(world.conversations[conversation_id]) + len(added)
         added.append((item_id, _encode(stored).encode()))
     world.conversations[conversation_id] += added
     return added
@@ -127,11 +130,13 @@ def _items_list(world: World, conversation_id: str, query: Query) -> bytes | Non
     held = world.conversations.get(conversation_id)
     if held is None:
         return None
+    limit = int(query.get("limit", "20"))
+    after = query.get("after")
+    at = world.places[conversation_id][after] if after else None
     if query.get("order", "desc") == "desc":
-        held = held[::-1]
-    first, limit = 0, int(query.get("limit", "20"))
-    if after := query.get("after"):
-        first = next(place for place, (item_id, _) in enumerate(held, 1) if item_id == after)
+        end = len(held) if at is None else at
+        return _list(held[max(0, end - limit) : end][::-1], has_more=end > limit)
+    first = 0 if at is None else at + 1
     return _list(held[first : first + limit], has_more=first + limit < len(held))
 
 

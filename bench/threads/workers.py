@@ -13,17 +13,16 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from bench.backfill import console_round
 from bench.figures import Figure, Goal, Table, ratios
 from bench.measure import family_cpu
-from bench.place import Place, Scale, WrongWorkError
+from bench.place import Case, Place, Scale, WrongWorkError
+from bench.threads.backfill import console_round, threads_a_round
 
 _QUEUES = ("default",)
 _PATIENCE_SECONDS = 600.0
 _START_SECONDS = 60.0
 
-_RQ_CASE = (40, 20)
-_RQ_THREADS = 640
+_RQ_CASE = Case(40, 20)
 
 _LIMIT_MESSAGES = 10
 _LIMIT_CALLS = 3
@@ -68,11 +67,11 @@ def overhead(place: Place, scale: Scale) -> Table:
         bare = console_round(place, _RQ_CASE, scale, live=False)
         pairs.append((bare, _worker_round(place, scale)))
         place.say(f"queue: round {len(pairs)} done")
-    count = max(1, round(scale.size * _RQ_THREADS))
+    count = threads_a_round(_RQ_CASE, scale)
     walls = ratios([wall for _, (wall, _) in pairs], [bare.wall * count for bare, _ in pairs])
     cpus = ratios([cpu for _, (_, cpu) in pairs], [bare.cpu * count for bare, _ in pairs])
     return Table(
-        f"What RQ adds: {count} threads of {_RQ_CASE[0]} messages, {_RQ_CASE[1]} ms, one worker",
+        f"What RQ adds: {count} threads of {_RQ_CASE.name()}, one worker",
         ("worker vs. a bare call", "median", "goal"),
         (
             ("time from enqueueing to the batch's end", Figure(walls), ""),
@@ -86,8 +85,8 @@ def overhead(place: Place, scale: Scale) -> Table:
 
 def _worker_round(place: Place, scale: Scale) -> tuple[float, float]:
     """Wall and CPU seconds of one batch by one worker."""
-    messages, latency = _RQ_CASE
-    count = max(1, round(scale.size * _RQ_THREADS))
+    messages, latency, _window = _RQ_CASE
+    count = threads_a_round(_RQ_CASE, scale)
     place.console.ask("clear")
     place.console.ask("seed", messages=messages, first=place.numbers(count), count=count, snapshots=True)
     place.server_reset(latency / 1000)

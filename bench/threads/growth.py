@@ -8,9 +8,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from bench.backfill import Round, console_round
 from bench.figures import Figure, Table, ratios
-from bench.place import Place, Scale
+from bench.place import Case, Place, Scale
+from bench.threads.backfill import Round, console_round
 
 _ROUNDS = 3
 _OTHERS = 200_000
@@ -64,18 +64,16 @@ def measure(place: Place, scale: Scale) -> Table:
 
 
 def _round(place: Place, scale: Scale) -> Mapping[str, Round]:
-    plain = dataclasses.replace(scale, window=64)
-    longer = dataclasses.replace(plain, size=scale.size * _LONGER)
+    plain = dataclasses.replace(scale, window=64, size=scale.size / 2)
+    longer = dataclasses.replace(plain, size=plain.size * _LONGER)
     found = {
-        "plain": console_round(place, (40, _FEW_MS), plain),
-        "short": console_round(place, (10, _FEW_MS), plain),
-        "long": console_round(place, (400, _FEW_MS), plain),
-        "batch": console_round(place, (40, _FEW_MS), longer),
-        "crowd": console_round(place, (40, _FEW_MS), plain, others=round(_OTHERS * scale.size)),
-        "slow": console_round(place, (40, _MANY_MS), plain),
+        "plain": console_round(place, Case(40, _FEW_MS), plain),
+        "short": console_round(place, Case(10, _FEW_MS), plain),
+        "long": console_round(place, Case(400, _FEW_MS), plain),
+        "batch": console_round(place, Case(40, _FEW_MS), longer),
+        "crowd": console_round(place, Case(40, _FEW_MS), plain, others=round(_OTHERS * scale.size)),
+        "slow": console_round(place, Case(40, _MANY_MS), plain),
     }
     for window in _WINDOWS:
-        # As many waves as with the others, so that filling and emptying the window weighs alike.
-        sized = dataclasses.replace(scale, window=window, size=scale.size * min(window / 64, 2))
-        found[f"window {window}"] = console_round(place, (40, _MANY_MS), sized)
+        found[f"window {window}"] = console_round(place, Case(40, _MANY_MS, window), plain)
     return found

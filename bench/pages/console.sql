@@ -12,7 +12,8 @@ SELECT 'thread_' || lpad(n::text, 8, '0'), 'user-' || n / 3, first_assistant + n
             WHEN n %% 3 = 0 THEN '{"message_empty": 1}' ELSE '{}' END::jsonb,
        CASE WHEN status = 'failed' THEN (ARRAY['timeout', 'server_error', 'bad_request'])[1 + n %% 3]
             WHEN status = 'blocked' THEN 'blocked_by_findings'
-            WHEN status = 'needs_review' THEN 'source_grown' ELSE '' END, '', 0,
+            WHEN status = 'needs_review' THEN (ARRAY['source_grown', 'difference', 'plan_changed'])[1 + n %% 3]
+            ELSE '' END, '', 0,
        CASE WHEN status NOT IN ('registered', 'snapshotted') THEN first_batch + (n %% 200) * (n %% 2) END,
        CASE WHEN status = 'queued' THEN 'backfill' ELSE '' END,
        now(), now(), CASE WHEN status <> 'registered' THEN now() END, ''
@@ -25,6 +26,13 @@ FROM (
                 WHEN n %% 20 = 18 THEN 'needs_review' ELSE 'queued' END AS status
     FROM generate_series(1, %(threads)s) AS n
 ) AS drawn
+
+-- reviews --
+-- What the trigger on threads would have written: those in review, oldest first, over the last two weeks.
+INSERT INTO migration_app_reviewcase (thread_id, code, pending_work, assistant_id, batch_id, user_ref, entered_at)
+SELECT id, error_code, pending_work, assistant_id, batch_id, user_ref,
+       now() - (%(threads)s - row_number() OVER (ORDER BY id)) * (interval '14 days' / %(threads)s)
+FROM migration_app_thread WHERE status = 'needs_review' ORDER BY id
 
 -- conversations --
 -- A conversation a thread.
@@ -43,6 +51,27 @@ INSERT INTO migration_app_batchresult
 SELECT batch_id, id, CASE WHEN status = 'queued' THEN 'continued' ELSE status END,
        CASE WHEN status IN ('failed', 'blocked', 'needs_review') THEN error_code ELSE '' END, 0, message_count, now(), now()
 FROM migration_app_thread WHERE batch_id IS NOT NULL AND pending_work = '' ORDER BY batch_id, id
+
+-- runs --
+-- Two runs a thread over two years, a few of them failed, expired, or without numbers.
+INSERT INTO migration_app_run
+    (thread_id, run_id, assistant_id, status, model, created_at, started_at, ended_at, prompt_tokens,
+     completion_tokens, total_tokens, error_code, incomplete_reason, tool_calls)
+SELECT id, 'run_' || lpad(n::text, 12, '0'), 'asst_' || id %% (%(threads)s / 500), status,
+       (ARRAY['gpt-4o', 'gpt-4o', 'gpt-4o-mini', 'gpt-4.1'])[1 + id %% 4], at, at + interval '1 second',
+       at + interval '9 seconds', tokens, tokens / 4, tokens + tokens / 4,
+       CASE WHEN status = 'failed' THEN (ARRAY['rate_limit_exceeded', 'server_error'])[1 + n %% 2] ELSE '' END,
+       CASE WHEN status = 'incomplete' THEN 'max_completion_tokens' ELSE '' END,
+       CASE WHEN n %% 3 = 0 THEN '{"function": 2}' WHEN n %% 7 = 0 THEN '{"file_search": 1}' ELSE '{}' END::jsonb
+FROM (
+    SELECT id, n, timestamptz '2024-11-01' + n * (interval '730 days' / (2 * %(threads)s)) AS at,
+           CASE WHEN n %% 50 = 1 THEN 'failed' WHEN n %% 80 = 3 THEN 'expired' WHEN n %% 90 = 4 THEN 'incomplete'
+                ELSE 'completed' END AS status,
+           CASE WHEN n %% 80 <> 3 THEN 400 + n %% 3000 END AS tokens
+    FROM (SELECT id, 2 * row_number() OVER (ORDER BY id) - 1 + second AS n
+          FROM migration_app_thread, generate_series(0, 1) AS second) AS numbered
+) AS drawn
+ORDER BY n
 
 -- audit --
 -- Four rows of the audit trail a thread.

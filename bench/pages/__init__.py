@@ -1,0 +1,1 @@
+"""Pages of the admin at two sizes of the estate."""
