@@ -57,6 +57,8 @@ ROOMS = (
 )
 TRIED_THROUGH = {"archive": ("imports",), "threads": ("engine",), "batches": ("engine",)}
 """Rooms whose work shows in the tests of another one too."""
+_OF_CONSTANTS = "tests/docs/test_limits.py"
+"""Compares constants of every room with the documents."""
 _ROOT = Path(__file__).resolve().parents[2]
 _LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv*", "__pycache__", ".*_cache", ".hypothesis", "htmlcov", "build"
@@ -228,7 +230,7 @@ class Reach:
         if not reached:  # or only a process of its own does, whose lines are not measured
             folder = root / "tests" / "migration_app" / room
             reached = {str(file.relative_to(root)) for file in folder.rglob("test_*.py")}
-            reached.update(namesakes(root, mutant.path))
+            reached.update([_OF_CONSTANTS, *namesakes(root, mutant.path)])
         mirrored = mirror_of(mutant.path)
         failing = set(self.failing.get(room, ()))
         return sorted(reached - failing, key=lambda test: (not test.startswith(mirrored), test))

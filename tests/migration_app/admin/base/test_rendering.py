@@ -56,3 +56,27 @@ def test_who_may_not_see_content_sees_how_long_it_is() -> None:
 def test_each_kind_of_item_is_shown_with_its_content(item: JsonObject, label: str, text: str | None) -> None:
     (part,) = item_parts(item, Sight(content=True))
     assert (part.label, part.text) == (label, text)
+
+
+CALL = {"type": "function", "function": {"name": "ship", "arguments": '{"to": "x"}', "output": "done"}}
+CODE = {"type": "code_interpreter", "code_interpreter": {"input": "1 + 1"}}
+
+
+@pytest.mark.parametrize("call", [CALL, CODE])
+def test_what_calls_hold_is_shown_as_code(call: JsonObject) -> None:
+    step = {"step_details": {"type": "tool_calls", "tool_calls": [call]}}
+    assert all(part.code for part in step_parts(step, Sight(content=True)))
+
+
+@pytest.mark.parametrize(
+    ("item", "code"),
+    [
+        ({"type": "function_call", "name": "ship", "arguments": "{}"}, True),
+        ({"type": "function_call_output", "output": "done"}, True),
+        ({"type": "message", "content": "hello"}, False),
+        ({"type": "message", "content": [{"type": "output_text", "text": "hello"}]}, False),
+    ],
+)
+def test_calls_are_shown_as_code_and_messages_as_text(item: JsonObject, code: bool) -> None:
+    (part,) = item_parts(item, Sight(content=True))
+    assert part.code == code

@@ -8,6 +8,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from migration_app.admin.base.badges import batch_badge
 from migration_app.admin.batches import results
 from migration_app.batches import progress
 from migration_app.contracts import Policies, policies_as_dict
@@ -170,6 +171,18 @@ def test_green_means_that_all_is_well_on_the_page_and_in_the_list(
     outcome = client.get(page_url(batch)).context["outcome"]
     assert (outcome.text, outcome.type) == (text, colour)
     assert text in client.get(LIST).content.decode()
+
+
+@pytest.mark.parametrize("state", sorted({*Batch.State.values} - {"finished"}))
+def test_a_batch_that_is_not_finished_is_shown_by_its_state_whatever_became_of_its_threads(
+    log_in: LogIn, state: str
+) -> None:
+    troubled = finished(("failed", "timeout"))
+    empty = finished()
+    Batch.objects.update(state=state, finished_at=None)
+    client = log_in("viewer")
+    for batch in (troubled, empty):
+        assert client.get(page_url(batch)).context["outcome"].text == batch_badge(state).text
 
 
 def test_attention_goes_down_as_threads_are_settled_and_the_rest_decides_the_colour(

@@ -117,7 +117,13 @@ def test_what_needs_attention_is_listed_the_most_harmful_first(log_in: LogIn) ->
         FormerConversation.objects.create(
             thread=thread, conversation_id=f"conv_{number}", outcome="given_up", actor="w", **fields
         )
-    listed = needs(log_in("viewer").get(LIVE).context)
+    context = log_in("viewer").get(LIVE).context
+    listed = needs(context)
+    assert [need.detail for need in context["needs"]][:3] == [
+        "5 threads in a row failed (unauthorized).",
+        "items differ",
+        "rate limited",
+    ]
     assert listed[0].endswith("paused itself")
     assert listed[1:3] == ["1 thread in review", "2 threads failed"]
     assert listed[3].startswith("3 lines rejected by import")
@@ -326,3 +332,17 @@ def test_badges_count_what_this_person_may_act_on(log_in: LogIn) -> None:
     assert badges("operator") == 2
     html = log_in("admin").get("/admin/migration_app/run/").content.decode()
     assert '<span class="mc-count" title="waiting for you">2' in html
+
+
+def test_open_unconfirmed_creates_are_counted_for_those_who_may_close_them(log_in: LogIn) -> None:
+    for state in ("open", "open", "open", "deleted"):
+        conversation = conversation_made()
+        OrphanConversation.objects.create(
+            thread=conversation.thread, intended_at=conversation.intended_at, reason="lost", state=state
+        )
+
+    def page(role: str) -> str:
+        return str(log_in(role).get("/admin/migration_app/run/").content.decode())
+
+    assert '<span class="mc-count" title="waiting for you">3' in page("admin")
+    assert 'class="mc-count"' not in page("viewer")

@@ -188,6 +188,7 @@ def test_who_was_overtaken_is_told_keeps_the_input_and_may_save_on_top(log_in: L
         prompt=prompt, spec=SPEC | {"model": "gpt-4.1"}, origin="edited", author=Actor("bo"), note="newer"
     )
     response = client.post(url_of(prompt, "edit/"), form)
+    assert response.status_code == 400
     assert b"made version 2" in response.content
     assert response.context["form"]["instructions"].value() == "Mine."
     assert prompt.versions.count() == 2

@@ -230,6 +230,17 @@ def test_the_sides_stand_by_the_turn_and_are_named_once_revealed(log_in: LogIn) 
     assert 'name="verdict"' not in shown
 
 
+@pytest.mark.parametrize(
+    ("tokens", "shown"), [((None, None), "not recorded"), ((1_500, None), "1,500 / 0"), ((0, 7), "0 / 7")]
+)
+def test_tokens_of_the_old_answer_are_shown_as_far_as_they_were_recorded(
+    tokens: tuple[int | None, int | None], shown: str, log_in: LogIn
+) -> None:
+    trial = ended()
+    TrialTurn.objects.update(old_tokens_in=tokens[0], old_tokens_out=tokens[1])
+    assert shown in text_of(log_in("operator").get(turn_url(trial)))
+
+
 def test_verdicts_are_downloaded_without_content_once_they_may_be(log_in: LogIn) -> None:
     trial = ended(ab=True)
     client = log_in("operator")
