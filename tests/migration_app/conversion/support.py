@@ -80,10 +80,25 @@ def codes(findings: Sequence[Finding]) -> list[str]:
 
 
 @functools.cache
+def description() -> JsonObject:
+    """The components of the official description, by name."""
+    definitions: JsonObject = json.loads(DESCRIPTION.read_text(encoding="utf-8"))["$defs"]
+    return definitions
+
+
+@functools.cache
 def validator(definition: str) -> jsonschema.Draft202012Validator:
     """A validator of one component of the official description, or of one of its request bodies."""
-    description = json.loads(DESCRIPTION.read_text(encoding="utf-8"))
-    return jsonschema.Draft202012Validator({"$defs": description["$defs"], "$ref": f"#/$defs/{definition}"})
+    return jsonschema.Draft202012Validator({"$defs": description(), "$ref": f"#/$defs/{definition}"})
+
+
+def described_properties(name: str) -> JsonObject:
+    """All properties of a component, also those of the components that it is made of."""
+    component = description()[name.rpartition("/")[2]]
+    found: JsonObject = dict(component.get("properties", {}))
+    for part in component.get("allOf", ()):
+        found |= described_properties(part["$ref"]) if "$ref" in part else part.get("properties", {})
+    return found
 
 
 @functools.cache

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
 from migration_app.gateways.connection import CallCounts, Connection, source_connection, target_connection
-from migration_app.gateways.errors import GatewayError, NotConfiguredError, Outcome
+from migration_app.gateways.errors import GatewayError, NotConfiguredError, Outcome, from_response
 from migration_app.gateways.target import conversation_create, conversation_is_there
 from tests.migration_app.conftest import Run
 from tests.sandbox import RunningSandbox
@@ -118,3 +121,109 @@ def test_no_error_text_holds_the_key(sandbox: RunningSandbox, target: Connection
     with pytest.raises(GatewayError) as caught:
         run(conversation_create(target, metadata={}))
     assert "sk-test-target" not in f"{caught.value} {caught.value.text} {caught.value.__cause__!r}"
+
+
+# --- what an answer means -------------------------------------------------------------------------
+
+
+def meaning(status: int, body: Any = None, headers: dict[str, str] | None = None) -> GatewayError:
+    content = body if isinstance(body, bytes) else json.dumps(body or {}).encode()
+    return from_response(status, headers or {}, content)
+
+
+@pytest.mark.parametrize(
+    ("status", "api_code", "code", "permanent", "may_have_acted"),
+    [
+        (301, "", "redirected", True, False),
+        (399, "", "redirected", True, False),
+        (400, "", "refused", True, False),
+        (401, "", "unauthorized", True, False),
+        (402, "", "quota_exhausted", True, False),
+        (403, "", "forbidden", True, False),
+        (404, "", "not_found", True, False),
+        (407, "", "forbidden", True, False),
+        (408, "", "server_error", False, True),
+        (409, "", "conflict", False, False),
+        (410, "", "not_found", True, False),
+        (429, "", "rate_limited", False, False),
+        (500, "", "server_error", False, True),
+        (511, "", "forbidden", True, False),
+        (400, "conversation_locked", "conversation_locked", False, False),
+        *(
+            (status, api_code, "quota_exhausted", True, False)
+            for status in (400, 403, 429)
+            for api_code in ("insufficient_quota", "billing_not_active", "billing_hard_limit_reached")
+        ),
+        (400, "made_up_by_a_server", "refused", True, False),
+    ],
+)
+def test_each_status_has_its_meaning(
+    status: int, api_code: str, code: str, permanent: bool, may_have_acted: bool
+) -> None:
+    error = meaning(status, {"error": {"code": api_code}})
+    assert (error.code, error.permanent, error.status) == (code, permanent, status)
+    assert (error.outcome is Outcome.UNKNOWN) == may_have_acted
+    assert str(status) in error.text or code == "conversation_locked"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"error": {"message": "No such model."}}, "No such model."),
+        ({"error": {"detail": "No such model."}}, "No such model."),
+        ({"detail": "No such model."}, "No such model."),
+        ({"error": "No such model."}, "No such model."),
+        ({"error": {"message": "No.", "code": "invalid_value"}}, "No."),
+        ({"error": {"message": "No.", "code": "odd"}}, "(odd) No."),
+        ({"error": {"message": "No.", "code": "x" * 70}}, f"({'x' * 64}) No."),
+        ({"error": {"message": "No.", "code": 7}}, "No."),
+        ({"error": {"message": {"why": "No."}}}, ""),
+        ({"error": {"detail": [{"msg": "No."}]}}, ""),
+        ({"error": []}, ""),
+        ({}, ""),
+        (b"<html>\n  Bad\x00 gateway </html>", "<html> Bad gateway </html>"),
+        (b"x" * 300, "x" * 300),
+        (b"x" * 301, "x" * 300 + "…"),
+    ],
+)
+def test_what_the_server_said_is_kept_apart_and_bounded(body: Any, said: str) -> None:
+    error = meaning(400, body)
+    assert error.said == said
+    assert "No" not in error.text
+    assert "gateway" not in error.text
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "0"}, 0),
+        ({"retry-after": "7"}, 7),
+        ({"retry-after": "86399"}, 86_399),
+        ({"retry-after": "86400"}, None),
+        ({"retry-after": "-1"}, None),
+        ({"retry-after-ms": "1500"}, 1.5),
+        ({"retry-after-ms": "1500", "retry-after": "7"}, 1.5),
+        ({"retry-after-ms": "x", "retry-after": "7"}, 7),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0),
+        ({"retry-after": "Wed, 21 Oct 2065 07:28:00 GMT"}, 86_400),
+    ],
+)
+def test_seconds_to_wait_are_read_from_either_header(headers: dict[str, str], seconds: float | None) -> None:
+    assert meaning(429, headers=headers).retry_after == seconds
+
+
+@pytest.mark.parametrize(
+    ("header", "kept"),
+    [
+        ("req_0aZ9", "req_0aZ9"),
+        ("8c1d2e3f-aaaa-4bbb-8ccc-0123456789ab", "8c1d2e3f-aaaa-4bbb-8ccc-0123456789ab"),
+        ("chat-0123abcd", "chat-0123abcd"),
+        ("8c1d2e3f-FRA", "8c1d2e3f-FRA"),
+        ("my secret question", ""),
+        ("", ""),
+    ],
+)
+def test_a_request_id_is_kept_only_if_it_looks_like_one(header: str, kept: str) -> None:
+    assert meaning(500, headers={"x-request-id": header}).request_id == kept

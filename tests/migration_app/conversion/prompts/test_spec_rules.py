@@ -10,7 +10,7 @@ from migration_app.conversion.prompts.assistants import convert_assistant
 from migration_app.conversion.prompts.model_rules import refuses_reasoning, refuses_sampling
 from migration_app.conversion.prompts.spec_rules import spec_problems
 from migration_app.conversion.prompts.specs import prompt_findings, spec_text, spec_variables
-from tests.migration_app.conversion.support import codes, validator
+from tests.migration_app.conversion.support import codes, described_properties, description, validator
 
 FUNCTION = {"type": "function", "name": "tide", "parameters": {"type": "object"}, "strict": True}
 MANY_FILES = {"type": "code_interpreter", "container": {"type": "auto", "file_ids": ["file-1"] * 51}}
@@ -110,6 +110,148 @@ def test_what_the_target_refuses_is_said_with_its_place(
 ) -> None:
     found = problems(**changes)
     assert any(at == place and shown in text for at, text in found), found
+
+
+# --- what the description allows ------------------------------------------------------------------
+
+ARGUMENTS = described_properties("root_create_response")
+OF_EACH_CALL = {
+    *("input", "conversation", "previous_response_id", "stream", "stream_options", "background"),
+    *("user", "safety_identifier"),
+}
+TOOLS = {
+    kind: set(tool["required"]) - {"type"}
+    for ref in description()["Tool"]["anyOf"]
+    for tool in [description()[ref["$ref"].rpartition("/")[2]]]
+    for kind in tool["properties"]["type"]["enum"]
+}
+
+
+def choices(name: str) -> list[str]:
+    component = description()[name]
+    return [choice for part in component.get("anyOf", [component]) for choice in part.get("enum", ())]
+
+
+@pytest.mark.parametrize("name", sorted(ARGUMENTS))
+def test_every_argument_of_the_description_is_known_and_those_of_a_call_are_refused(name: str) -> None:
+    texts = [text for _place, text in problems(**{name: {}})]
+    assert not any("no such argument" in text for text in texts)
+    assert any("belongs to each call" in text for text in texts) == (name in OF_EACH_CALL)
+
+
+@pytest.mark.parametrize("kind", sorted(TOOLS))
+def test_every_tool_of_the_description_is_known_by_what_it_must_name(kind: str) -> None:
+    missing = {place for place, text in problems(tools=[{"type": kind}]) if text == "it is missing"}
+    assert missing == {f"tools[0].{name}" for name in TOOLS[kind]}
+
+
+@pytest.mark.parametrize("effort", choices("ReasoningEffort"))
+def test_every_effort_of_the_description_is_taken(effort: str) -> None:
+    assert problems(model="harbour-deployment", reasoning={"effort": effort}) == []
+
+
+@pytest.mark.parametrize("included", choices("IncludeEnum"))
+def test_everything_that_may_be_included_is_taken(included: str) -> None:
+    assert problems(include=[included]) == []
+
+
+@pytest.mark.parametrize("ranker", choices("RankerVersionType"))
+def test_every_ranker_of_the_description_is_taken(ranker: str) -> None:
+    search = {"type": "file_search", "vector_store_ids": ["vs_1"], "ranking_options": {"ranker": ranker}}
+    assert problems(tools=[search]) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"truncation": value} for value in ("auto", "disabled")),
+        *({"prompt_cache_retention": value} for value in ("in_memory", "24h")),
+        *({"text": {"verbosity": value}} for value in ("low", "medium", "high")),
+        *({"text": {"format": {"type": value}}} for value in ("text", "json_object")),
+        *({"reasoning": {"summary": value}} for value in ("auto", "concise", "detailed")),
+        *({"tool_choice": value} for value in ("none", "auto", "required")),
+    ],
+)
+def test_every_other_choice_is_taken_by_the_rules_and_by_the_description(changes: dict[str, Any]) -> None:
+    assert problems(**changes) == []
+    validator("root_create_response").validate(WHOLE | changes)
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "most"),
+    [
+        ("temperature", 0, 2),
+        ("top_p", 0, 1),
+        ("top_logprobs", 0, 20),
+        ("max_output_tokens", 16, None),
+        ("max_tool_calls", 1, None),
+    ],
+)
+def test_a_number_may_be_its_bound_and_no_further(name: str, least: int, most: int | None) -> None:
+    assert problems(**{name: least}) == []
+    assert [place for place, _text in problems(**{name: least - 1})] == [name]
+    assert problems(**{name: most or 1_000_000}) == []
+    if most is not None:
+        assert [place for place, _text in problems(**{name: most + 1})] == [name]
+
+
+@pytest.mark.parametrize(
+    ("options", "place"),
+    [
+        ({"max_num_results": 0}, "max_num_results"),
+        ({"max_num_results": 51}, "max_num_results"),
+        ({"ranking_options": {"score_threshold": 1.1}}, "ranking_options.score_threshold"),
+        ({"ranking_options": {"score_threshold": -0.1}}, "ranking_options.score_threshold"),
+        ({"ranking_options": {"ranker": "best"}}, "ranking_options.ranker"),
+        ({"filters": []}, "filters"),
+        ({"max_num_results": 1}, None),
+        ({"max_num_results": 50}, None),
+        ({"ranking_options": {"score_threshold": 0}}, None),
+        ({"ranking_options": {"score_threshold": 1}}, None),
+    ],
+)
+def test_a_search_keeps_to_its_bounds(options: dict[str, Any], place: str | None) -> None:
+    search = {"type": "file_search", "vector_store_ids": ["vs_1"], **options}
+    assert [at for at, _text in problems(tools=[search])] == ([f"tools[0].{place}"] if place else [])
+
+
+@pytest.mark.parametrize(
+    ("tool", "place"),
+    [
+        (FUNCTION | {"parameters": []}, "parameters"),
+        (FUNCTION | {"strict": "yes"}, "strict"),
+        (FUNCTION | {"description": ""}, "description"),
+        ({"type": "mcp", "server_label": 5}, "server_label"),
+        ({"type": "mcp", "server_label": "x", "server_url": ""}, "server_url"),
+        ({"type": "mcp", "server_label": "x", "connector_id": 5}, "connector_id"),
+        ({"type": "code_interpreter", "container": {"type": "own"}}, "container.type"),
+        ({"type": "code_interpreter", "container": {}}, "container.type"),
+        (
+            {"type": "code_interpreter", "container": {"type": "auto", "file_ids": [5]}},
+            "container.file_ids[0]",
+        ),
+    ],
+)
+def test_a_field_of_a_tool_is_what_it_must_be(tool: dict[str, Any], place: str) -> None:
+    assert [at for at, _text in problems(tools=[tool])] == [f"tools[0].{place}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ({"verbosity": "loud"}, "text.verbosity"),
+        ({"format": {}}, "text.format.type"),
+        ({"format": {"type": "json_schema", "schema": {}}}, "text.format.name"),
+        ({"format": {"type": "json_schema", "name": "a", "schema": []}}, "text.format.schema"),
+        ({"format": {"type": "json_schema", "name": "a", "schema": {}, "strict": 1}}, "text.format.strict"),
+        (
+            {"format": {"type": "json_schema", "name": "a", "schema": {}, "description": 1}},
+            "text.format.description",
+        ),
+    ],
+)
+def test_a_format_is_what_it_must_be(text: dict[str, Any], place: str) -> None:
+    assert [at for at, _text in problems(text=text)] == [place]
 
 
 @pytest.mark.parametrize(
