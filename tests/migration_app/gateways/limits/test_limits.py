@@ -371,17 +371,29 @@ def test_headers_hold_all_workers_before_the_target_refuses(make: Make, run: Run
     assert not is_free(run, other)
 
 
+NEARLY_USED_UP = {
+    "x-ratelimit-limit-requests": "500",
+    "x-ratelimit-remaining-requests": "10",
+    "x-ratelimit-reset-requests": "30s",
+}
+
+
+def test_headers_slow_the_worker_that_read_them_at_once(make: Make, run: Run) -> None:
+    limiter = make(batch=1)
+
+    async def answer() -> float | None:
+        limiter.answered(200, NEARLY_USED_UP)
+        return limiter.rate
+
+    assert run(answer()) == pytest.approx(20)
+
+
 def test_headers_of_a_target_that_is_nearly_used_up_slow_all_workers(make: Make, run: Run) -> None:
     told, other = make(batch=1), make(batch=2)
-    headers = {
-        "x-ratelimit-limit-requests": "500",
-        "x-ratelimit-remaining-requests": "10",
-        "x-ratelimit-reset-requests": "30s",
-    }
 
     async def answer() -> None:
         await met(told, other)
-        told.answered(200, headers)
+        told.answered(200, NEARLY_USED_UP)
         await asyncio.sleep(0.1)
         await other.look()
 

@@ -45,6 +45,11 @@ def test_a_burst_is_a_small_part_of_a_second() -> None:
     assert group_size(6000) <= bucket(6000).burst
 
 
+@pytest.mark.parametrize(("per_minute", "burst"), [(1, 1), (49, 1), (50, 2), (800, 2), (6000, 15)])
+def test_two_come_at_once_from_where_the_margin_covers_it(per_minute: int, burst: int) -> None:
+    assert bucket(per_minute).burst == burst
+
+
 def test_a_batch_alone_has_no_share_to_keep_to() -> None:
     assert fair_share(600, [hungry("1"), hungry("1")], "1") is None
 
@@ -67,6 +72,10 @@ def test_urgent_work_that_waits_gets_nine_tenths() -> None:
     demands = [hungry("1"), hungry("2"), hungry("3", urgent=True)]
     assert fair_share(600, demands, "3") == pytest.approx(540)
     assert fair_share(600, demands, "1") == pytest.approx(30)
+
+
+def test_batches_that_are_all_urgent_share_as_others_do() -> None:
+    assert fair_share(600, [hungry("1", urgent=True), hungry("2", urgent=True)], "1") == 300
 
 
 def test_urgent_work_that_uses_little_is_left_room() -> None:
