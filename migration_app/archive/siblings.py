@@ -97,6 +97,8 @@ _NAMED = 20
 
 def opened(value: JsonObject) -> JsonObject:
     """The same with parts decoded that are JSON text of an object or a list; itself if there are none."""
+    if _TEXTS.isdisjoint(value):
+        return value
     read: JsonObject = {}
     for name in _TEXTS & value.keys():
         part = value[name]

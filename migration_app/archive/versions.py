@@ -26,6 +26,7 @@ _CHANGING: dict[str, frozenset[str]] = {
         {"status", "file_counts", "usage_bytes", "bytes", "last_active_at", "last_used_at", "expires_at"}
     ),
 }
+_CONTAINERS = (dict, list)  # a tuple: a union would be made at every question
 # Which of two states is the later one. A store goes back to in_progress when a file is added: time before status.
 _CLOCKS = ("last_active_at", "last_used_at")
 _FINISHED = 9
@@ -67,6 +68,21 @@ def pruned(value: JsonObject | list[Any], depth: int = 0) -> Any:
                 kept[name] = slim
         return kept
     return [pruned(part, depth + 1) if isinstance(part, dict | list) else part for part in value]
+
+
+def depth_check(value: JsonObject) -> None:
+    """Raise NestedTooDeeplyError where ``digest_of`` would."""
+    level: list[Any] = [value]
+    for _depth in range(MAX_JSON_DEPTH + 1):
+        level = [
+            part
+            for container in level
+            for part in (container.values() if isinstance(container, dict) else container)
+            if isinstance(part, _CONTAINERS)
+        ]
+        if not level:
+            return
+    raise NestedTooDeeplyError(f"The object is nested more than {MAX_JSON_DEPTH} levels deep.")
 
 
 def digest_of(value: JsonObject) -> bytes:
@@ -161,7 +177,7 @@ def _clock(value: JsonObject) -> float:
 class KnownObjects:
     """The stored objects of a thread, to find what another document adds.
 
-    Large states go to a file (``spill``); a digest of each occurrence stays in memory.
+    Large states go to a file (``spill``); of what is seen more than once, a digest of each occurrence stays in memory.
     """
 
     def __init__(self) -> None:
@@ -170,24 +186,23 @@ class KnownObjects:
             dict
         )  # by id: number of a value
         self._latest: dict[int, int] = {}  # by the first one's: number of the value that replaced it
-        self._sights: set[bytes] = set()
+        self._repeated: set[int] = set()
+        self._sights: set[bytes] = set()  # of those that were seen more than once
 
     def grow(self, weight: int) -> None:
         """Say how many bytes of JSON come, or came."""
         self._values.grow(weight)
 
-    def see(self, kind: SourceKind, object_id: str, value: JsonObject, digest: bytes = b"") -> Verdict:
-        """Add an object, and return how it relates: SAME if it adds nothing. Raises NestedTooDeeplyError.
+    def see(self, kind: SourceKind, object_id: str, value: JsonObject) -> Verdict:
+        """Add an object, and return how it relates: SAME if it adds nothing.
 
-        ``digest`` is that of ``value`` where the caller has it already.
+        Raises NestedTooDeeplyError, of one that is new too only where ``depth_check`` is asked before.
         """
-        digest = digest or digest_of(value)
         first = self._first[kind].get(object_id)
         if first is None:
-            first = self._first[kind][object_id] = self._values.append(value)
-            self._sights.add(_sight(first, digest))
+            self._first[kind][object_id] = self._values.append(value)
             return Verdict.NEW
-        sight = _sight(first, digest)
+        sight = self._sight(first, value)
         if sight in self._sights:
             return Verdict.SAME
         self._sights.add(sight)
@@ -197,17 +212,21 @@ class KnownObjects:
             self._latest[first] = self._values.append(latest)
         return verdict
 
-    def would_contradict(self, kind: SourceKind, object_id: str, value: JsonObject, digest: bytes) -> bool:
+    def would_contradict(self, kind: SourceKind, object_id: str, value: JsonObject) -> bool:
         """Whether ``see`` would find a conflict. Adds nothing."""
         first = self._first[kind].get(object_id)
-        if first is None or _sight(first, digest) in self._sights:
+        if first is None or self._sight(first, value) in self._sights:
             return False
         known = self._values[self._latest.get(first, first)]
         return merged(kind, known, value)[1] is Verdict.CONFLICT
 
-
-def _sight(number: int, digest: bytes) -> bytes:
-    return number.to_bytes(6) + digest
+    def _sight(self, first: int, value: JsonObject) -> bytes:
+        """An occurrence of a known object. Most are seen once, and then nothing needs their digest."""
+        number = first.to_bytes(6)
+        if first not in self._repeated:
+            self._repeated.add(first)
+            self._sights.add(number + digest_of(self._values[first]))
+        return number + digest_of(value)
 
 
 def rank_of(kind: SourceKind, value: JsonObject) -> int:

@@ -36,7 +36,7 @@ from migration_app.archive.order.seen_lists import list_marks
 from migration_app.archive.order.unfinished import LIST_CONTINUES
 from migration_app.archive.redact import redacted_document
 from migration_app.archive.transcripts import TranscriptLines, is_transcript
-from migration_app.archive.versions import NestedTooDeeplyError, digest_of
+from migration_app.archive.versions import NestedTooDeeplyError
 from migration_app.contracts import Actor, ListingOrder
 from migration_app.imports.documents import TOO_DEEP, OtherLists, document_parts
 from migration_app.imports.news import ThreadEntry, ThreadNews
@@ -314,9 +314,13 @@ class _Intake:
             Found("message", message["id"], thread["id"], message, is_counted=not has_id),
         )
         raw = row.raw if row.raw.endswith(b"\n") else row.raw + b"\n"
-        seen = tuple((found, digest_of(found.value)) for found in objects)
         entry = ThreadEntry(
-            K.TRANSCRIPT_CSV, raw, redacted=False, objects=seen, line_number=row.line_number, places={place}
+            K.TRANSCRIPT_CSV,
+            raw,
+            redacted=False,
+            objects=objects,
+            line_number=row.line_number,
+            places={place},
         )
         self._add(thread["id"], entry)
         self._buffered += 1
@@ -332,7 +336,7 @@ class _Intake:
                 found.value
                 for entry in news.entries
                 if entry.kind == K.ARCHIVE
-                for found, _digest in entry.objects
+                for found in entry.objects
                 if found.kind == "message"
             )
             rising, falling = direction_evidence(listed)

@@ -12,7 +12,7 @@ from migration_app.archive.expanded import SourceObject as Found
 from migration_app.archive.objects import expand, is_last_page
 from migration_app.archive.order.seen_lists import list_marks
 from migration_app.archive.transcripts import TranscriptLines
-from migration_app.archive.versions import NestedTooDeeplyError, digest_of
+from migration_app.archive.versions import NestedTooDeeplyError, depth_check
 from migration_app.contracts import JsonObject
 from migration_app.imports.news import ThreadEntry
 
@@ -25,23 +25,23 @@ _EMPTY_PAGE = (
 
 @dataclasses.dataclass(slots=True)
 class ThreadPart:
-    """What a document holds of one thread: objects with their digests, and unfinished empty lists."""
+    """What a document holds of one thread: objects, and unfinished empty lists."""
 
-    objects: list[tuple[Found, bytes]] = dataclasses.field(default_factory=list)
+    objects: list[Found] = dataclasses.field(default_factory=list)
     empty: list[EmptyPage] = dataclasses.field(default_factory=list)
 
     @property
     def continues(self) -> bool:
         """Whether one of its lists has_more."""
         return bool(self.empty) or any(
-            found.page is not None and bool(found.page.continues) for found, _digest in self.objects
+            found.page is not None and bool(found.page.continues) for found in self.objects
         )
 
     def entry(
         self, kind: str, raw: bytes, *, redacted: bool, line_number: int, places: Collection[int]
     ) -> ThreadEntry:
         """What is to be stored of it; ``places`` are those of a transcript's messages that are taken."""
-        sights: list[Found | EmptyPage] = [*(found for found, _digest in self.objects), *self.empty]
+        sights: list[Found | EmptyPage] = [*self.objects, *self.empty]
         return ThreadEntry(
             kind,
             raw,
@@ -56,9 +56,7 @@ class ThreadPart:
     def written(self, thread_id: str) -> bytes:
         """A document of its own, in which every list says what it said."""
         parts: list[JsonObject] = []
-        for _key, group in itertools.groupby(
-            (found for found, _digest in self.objects), lambda one: id(one.page)
-        ):
+        for _key, group in itertools.groupby(self.objects, lambda one: id(one.page)):
             found = list(group)
             page, values = found[0].page, [one.value for one in found]
             if page is None:
@@ -101,7 +99,7 @@ class DocumentParts:
         ((thread_id, part),) = self.by_thread.items()
         if not part.continues:
             return None
-        return thread_id, part.objects[-1][0] if part.objects else part.empty[-1]
+        return thread_id, part.objects[-1] if part.objects else part.empty[-1]
 
     def refuse_too_deep(self, found: Found) -> None:
         """Leave an object out that is nested too deeply; a list of nothing else may still have has_more."""
@@ -114,7 +112,7 @@ class DocumentParts:
         """Report unfinished lists without usable objects."""
         for found in self.too_deep:
             part = self.by_thread.setdefault(found.thread_id, ThreadPart())
-            if not any(one.page is found.page and one.kind == found.kind for one, _digest in part.objects):
+            if not any(one.page is found.page and one.kind == found.kind for one in part.objects):
                 part.empty.append(EmptyPage(found.kind, found.thread_id, ""))
 
 
@@ -159,19 +157,20 @@ def document_parts(value: JsonObject, lines: TranscriptLines, line_number: int) 
                 parts.by_thread.setdefault(found.thread_id, ThreadPart()).empty.append(found)
             else:
                 parts.refused.append(Refused(_EMPTY_PAGE))
-        elif (digest := _digest(found)) is None:
+        elif _is_too_deep(found):
             parts.refuse_too_deep(found)
         elif found.thread_id:
-            parts.by_thread.setdefault(found.thread_id, ThreadPart()).objects.append((found, digest))
+            parts.by_thread.setdefault(found.thread_id, ThreadPart()).objects.append(found)
         else:
             parts.loose.append(found)
     parts.close()
     return parts
 
 
-def _digest(found: Found) -> bytes | None:
-    """The digest of an object; None if it is nested too deeply to have one."""
+def _is_too_deep(found: Found) -> bool:
+    """Whether an object is nested too deeply to be compared with others."""
     try:
-        return digest_of(found.value)
-    except (NestedTooDeeplyError, RecursionError):
-        return None
+        depth_check(found.value)
+    except NestedTooDeeplyError:
+        return True
+    return False

@@ -81,7 +81,7 @@ class Joints:
 
     def kept(self, entry: ThreadEntry, *, is_new: bool) -> Iterator[ThreadEntry]:
         """What is to be stored when this document comes: itself, the one before it, both or neither."""
-        for found, _digest in entry.objects:
+        for found in entry.objects:
             self._known.note_end(found)
         one = _single(entry)
         if one is None:
@@ -126,5 +126,5 @@ def _single(entry: ThreadEntry) -> SourceObject | None:
     """The object of a document that holds nothing else."""
     if len(entry.objects) != 1 or entry.kind != SnapshotPage.Kind.ARCHIVE:
         return None
-    ((found, _digest),) = entry.objects
+    (found,) = entry.objects
     return found if found.page is None and found.kind in LISTED else None

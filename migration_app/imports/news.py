@@ -23,7 +23,7 @@ class ThreadEntry:
     kind: str
     raw: bytes
     redacted: bool
-    objects: tuple[tuple[SourceObject, bytes], ...] = ()  # each with its digest
+    objects: tuple[SourceObject, ...] = ()
     lists: frozenset[bytes] = frozenset()
     """Digests of its lists (``list_marks``)."""
     continues: bool = False
@@ -50,16 +50,12 @@ class ThreadNews:
     @property
     def message_ids(self) -> set[str]:
         """Ids of the messages that came."""
-        return {
-            found.id for entry in self.entries for found, _digest in entry.objects if found.kind == "message"
-        }
+        return {found.id for entry in self.entries for found in entry.objects if found.kind == "message"}
 
     @property
     def user_ref(self) -> str:
         """The first reference to a user that came with the thread."""
-        named = (
-            found.user_ref for entry in self.entries for found, _digest in entry.objects if found.user_ref
-        )
+        named = (found.user_ref for entry in self.entries for found in entry.objects if found.user_ref)
         return storable_text(next(named, ""), 512)
 
 

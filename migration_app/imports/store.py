@@ -221,7 +221,7 @@ class _GroupStore:
 
     def _known(self, thread: Thread, news: ThreadNews, pages: Iterable[SnapshotPage]) -> _Known:
         """Read a thread's pages, one after the other, for the objects that the buffer speaks of."""
-        wanted = {(found.kind, found.id) for entry in news.entries for found, _digest in entry.objects}
+        wanted = {(found.kind, found.id) for entry in news.entries for found in entry.objects}
         has_lists = any(entry.lists for entry in news.entries)
         known, ids = _Known(), MessageIds()
         for page in pages:
@@ -247,10 +247,9 @@ class _GroupStore:
                 known.joints.see(found, page.origin, is_wanted=is_wanted)
                 if not is_wanted:
                     continue
-                digest = digest_of(found.value)
-                verdict = known.objects.see(found.kind, found.id, found.value, digest)
+                verdict = known.objects.see(found.kind, found.id, found.value)
                 if is_earlier and verdict is not Verdict.SAME:
-                    known.earlier[found.kind, found.id, digest] = verdict
+                    known.earlier[_sight(found)] = verdict
         return known
 
     def _pages(
@@ -304,14 +303,14 @@ class _GroupStore:
         """
         says_more = not entry.lists <= known.lists
         known.lists |= entry.lists
-        for found, digest in entry.objects:
-            verdict = known.objects.see(found.kind, found.id, found.value, digest)
+        for found in entry.objects:
+            verdict = known.objects.see(found.kind, found.id, found.value)
             says_more |= verdict is not Verdict.SAME
             if found.is_counted and entry.kind == SnapshotPage.Kind.TRANSCRIPT_CSV:
                 # Rows without ids are counted where they are stored: one that is known from elsewhere counts too.
                 says_more |= found.id not in known.row_ids
                 known.row_ids.add(found.id)
-            counted = known.earlier.pop((found.kind, found.id, digest), verdict)
+            counted = known.earlier.pop(_sight(found), verdict) if known.earlier else verdict
             if (
                 found.kind != "thread"
                 or entry.kind == SnapshotPage.Kind.ARCHIVE
@@ -324,7 +323,7 @@ class _GroupStore:
 
     def _fitting(self, entry: ThreadEntry, known: _Known, fresh: _Fresh) -> ThreadEntry | None:
         """The document without what contradicts the known transcript, which is rejected; None if nothing is left."""
-        said = [sighted for sighted in entry.objects if of_talk(entry.kind, sighted[0])]
+        said = [sighted for sighted in entry.objects if of_talk(entry.kind, sighted)]
         if not said:
             return entry
         count = len(known.talk)
@@ -334,16 +333,16 @@ class _GroupStore:
             place = talk_differs(known.talk, known.objects, said)
         if place is None:
             return entry
-        thread_id = said[0][0].thread_id
+        thread_id = said[0].thread_id
         reason = other_talk(thread_id, count, place)
         self.stored.rejects.append(Reject(entry.line_number, reason, entry.raw[:REJECT_BYTES]))
-        values = [found.value for found, _digest in said]
+        values = [found.value for found in said]
         mark = other_mark(self.talks, values, reason, thread_id, entry.line_number)
         self._mark(mark.without_first(0 if len(said) == 1 else place), known, fresh)
         rest = tuple(sighted for sighted in entry.objects if sighted not in said)
         if entry.kind != SnapshotPage.Kind.ARCHIVE or not rest:
             return None
-        raw = documents_written([found.value for found, _digest in rest])
+        raw = documents_written([found.value for found in rest])
         return dataclasses.replace(entry, raw=raw, objects=rest, lists=frozenset())
 
     def _mark(self, mark: Mark, known: _Known, fresh: _Fresh) -> None:
@@ -373,6 +372,10 @@ class _GroupStore:
                 reason=reason,
             )
         )
+
+
+def _sight(found: SourceObject) -> _Sight:
+    return found.kind, found.id, digest_of(found.value)
 
 
 def registered_reason(source_import: SourceImport) -> str:

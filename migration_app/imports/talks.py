@@ -17,9 +17,6 @@ K = SnapshotPage.Kind
 TALKS = frozenset({K.TRANSCRIPT, K.TRANSCRIPT_CSV})
 """Kinds of pages whose messages are a talk in its order."""
 
-Sighted = tuple[SourceObject, bytes]
-"""An object with its digest."""
-
 
 @dataclasses.dataclass(slots=True)
 class Talks:
@@ -39,24 +36,24 @@ def of_talk(kind: str, found: SourceObject) -> bool:
     return found.kind == "message" and (kind in TALKS or found.is_counted)
 
 
-def row_differs(talks: Talks, talk: KnownTalk, objects: KnownObjects, row: Sighted) -> int | None:
+def row_differs(talks: Talks, talk: KnownTalk, objects: KnownObjects, found: SourceObject) -> int | None:
     """The place of a row that makes its thread's rows a different transcript, None if it continues."""
-    (found, digest), reading = row, talks.readings[row[0].thread_id]
+    reading = talks.readings[found.thread_id]
     if talk.is_known_before(reading, found.id) and objects.would_contradict(
-        found.kind, found.id, found.value, digest
+        found.kind, found.id, found.value
     ):
         reading.is_other = True
     return None if talk.continues(reading, found.id) else reading.passed
 
 
-def talk_differs(talk: KnownTalk, objects: KnownObjects, said: list[Sighted]) -> int | None:
+def talk_differs(talk: KnownTalk, objects: KnownObjects, said: list[SourceObject]) -> int | None:
     """The same of a whole transcript."""
 
     def contradicts(place: int) -> bool:
-        found, digest = said[place]
-        return objects.would_contradict(found.kind, found.id, found.value, digest)
+        found = said[place]
+        return objects.would_contradict(found.kind, found.id, found.value)
 
-    return talk.differs_at([found.id for found, _digest in said], contradicts)
+    return talk.differs_at([found.id for found in said], contradicts)
 
 
 def other_mark(talks: Talks, values: list[JsonObject], reason: str, thread_id: str, line_number: int) -> Mark:

@@ -13,7 +13,7 @@ from migration_app.archive.files.reader import decode_document
 from migration_app.archive.objects import expand
 from migration_app.archive.order.unfinished import LIST_CONTINUES
 from migration_app.archive.redact import redacted_document
-from migration_app.archive.versions import KnownObjects, Verdict
+from migration_app.archive.versions import KnownObjects, Verdict, depth_check
 from migration_app.contracts import Actor, JsonObject, ListingOrder
 from migration_app.models import BatchResult, SnapshotPage, Thread
 from migration_app.snapshots.deletions import deletions_are_kept, deletions_put
@@ -107,6 +107,7 @@ def _says_more(
         if isinstance(found, Refused):
             says_more = True
         elif isinstance(found, SourceObject) and found.thread_id == thread.thread_id:
+            depth_check(found.value)
             verdict = known.see(found.kind, found.id, found.value)
             says_more |= is_open or verdict is not Verdict.SAME
             if messages is not None and found.kind == "message" and verdict is Verdict.NEW:

@@ -3,7 +3,7 @@
 Memory does not grow with the file: one line, or one element of an array, at a time, and that bounded: by its bytes,
 and by the number of its values (decoded, ``{}`` takes twenty times the memory of its bytes). What
 can't be read becomes a reject with its line number, its reason and the beginning of its bytes, and
-reading continues after it. Standard library only.
+reading continues after it. Knows neither Django nor the network.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from migration_app.archive.files.streams import (
     nobody_watches,
     too_long_reason,
 )
-from migration_app.archive.json_text import DECODER, json_read
+from migration_app.archive.json_text import DECODER, document_read, json_read
 from migration_app.archive.siblings import opened
 from migration_app.contracts import JsonObject
 
@@ -77,7 +77,7 @@ def decode_document(raw: bytes, *, max_bytes: int | None = None) -> JsonObject:
     """
     _values_check(raw, max_bytes)
     try:
-        value: Any = json_read(raw.decode())
+        value: Any = document_read(raw)
         if isinstance(value, str) and value.lstrip()[:1] in {"{", "["}:
             _values_check(value.encode(errors="surrogatepass"), max_bytes)
             value = json_read(value)
