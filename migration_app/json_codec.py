@@ -1,6 +1,6 @@
 """JSON by orjson where that reads exactly what the standard library does; everything else by the standard library.
 
-orjson takes the last of repeated names in silence, makes floats of integers beyond 64 bits, and refuses lone
+orjson takes the last of repeated names without a word, makes floats of integers beyond 64 bits, and refuses lone
 surrogates, NaN and deep nesting, all of which real archives hold. So a text that it may have read differently is left
 to ``json``: a few passes over its bytes tell. Knows neither Django nor the network.
 """

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from migration_app.archive.list_pages import ListPage
 from migration_app.contracts import JsonObject, SourceKind
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class SourceObject:
+class SourceObject(NamedTuple):
     """An API object with its id. ``thread_id`` is empty for assistants, files and vector stores.
 
     ``page`` is the list that holds it: the same one, by identity, for all objects of a list. ``is_counted``: a

@@ -90,6 +90,11 @@ def is_last_page(value: JsonObject) -> bool:
     return value.get("data") == [] and has_more_of(value) is False
 
 
+def complete_object(value: JsonObject) -> SourceObject | None:
+    """The one object of a document that holds nothing else, as ``expand`` yields it; None for any other document."""
+    return _whole(value, "", None)
+
+
 def expand(
     value: JsonObject, *, thread_id: str = "", lines: TranscriptLines | None = None, line_number: int = 0
 ) -> Iterable[Expanded]:
@@ -130,7 +135,7 @@ def _whole(value: Any, run_id: str, page: ListPage | None) -> SourceObject | Non
         return None
     if says_more(value):
         return None
-    return SourceObject(kind, str(object_id), str(thread_id), value, page=page)
+    return SourceObject(kind, str(object_id), str(thread_id), value, "", page)
 
 
 def _expand_slowly(value: Any, place: Surroundings) -> Iterator[Expanded]:

@@ -19,6 +19,8 @@ _LAST_SECOND = 253_402_300_799.0  # 9999-12-31T23:59:59Z, the last that datetime
 
 def seconds_of(value: object) -> float | None:
     """Seconds since 1970 (UTC), None if ``value`` is no time."""
+    if type(value) is int and 0 < value < _MILLISECONDS_FROM:
+        return float(value)  # nearly all
     if isinstance(value, str):
         return _seconds_of_text(value.strip())
     if isinstance(value, bool) or not isinstance(value, int | float):

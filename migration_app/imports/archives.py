@@ -30,7 +30,7 @@ from migration_app.archive.files.shape import Replayed, file_shape
 from migration_app.archive.files.streams import REJECT_BYTES, ArchiveUnreadableError, ByteReader
 from migration_app.archive.identified import KINDS
 from migration_app.archive.ids import MessageIds, id_fault, storable_text
-from migration_app.archive.objects import is_last_page
+from migration_app.archive.objects import complete_object, is_last_page
 from migration_app.archive.order.ordering import direction_evidence
 from migration_app.archive.order.seen_lists import list_marks
 from migration_app.archive.order.unfinished import LIST_CONTINUES
@@ -38,7 +38,7 @@ from migration_app.archive.redact import redacted_document
 from migration_app.archive.transcripts import TranscriptLines, is_transcript
 from migration_app.archive.versions import NestedTooDeeplyError
 from migration_app.contracts import Actor, ListingOrder
-from migration_app.imports.documents import TOO_DEEP, OtherLists, document_parts
+from migration_app.imports.documents import TOO_DEEP, OtherLists, document_parts, is_shallow
 from migration_app.imports.news import ThreadEntry, ThreadNews
 from migration_app.imports.store import newest_page_pk, registered_reason, threads_store
 from migration_app.imports.talks import Talks
@@ -144,6 +144,7 @@ class _Intake:
     def documents(self, stream: ByteReader) -> None:
         """Read JSON documents."""
         limit = settings.IMPORT_MAX_DOCUMENT_MB << 20
+        self._tally.counts.update(skipped=0, deletions=0)
         for document in read_documents(stream, max_document_bytes=limit, watch=self._tally.step):
             if isinstance(document, Reject):
                 self._unread(document)
@@ -261,8 +262,13 @@ class _Intake:
 
     def _document(self, document: Document) -> None:
         raw, value, redacted = redacted_document(document.raw, document.value)
-        parts = document_parts(value, self._lines, document.line_number)
         self._tally.document()
+        shallow = is_shallow(document.raw)
+        found = complete_object(value) if shallow else None
+        if found is not None:
+            self._single(ThreadEntry(K.ARCHIVE, raw, redacted, (found,), line_number=document.line_number))
+            return
+        parts = document_parts(value, self._lines, document.line_number, is_shallow=shallow)
         self._tally.counts["skipped"] += parts.skipped
         self._tally.counts["deletions"] += len(parts.deletions)
         self._deletions += parts.deletions
@@ -280,7 +286,7 @@ class _Intake:
             self._add(thread_id, entry)
         if is_last_page(value) and self._before is not None:
             thread_id, last = self._before
-            last = last if isinstance(last, EmptyPage) else dataclasses.replace(last, page=None)
+            last = last if isinstance(last, EmptyPage) else last._replace(page=None)
             lists = list_marks((last, LastPage()))
             self._add(thread_id, ThreadEntry(K.ARCHIVE, raw, redacted, (), lists))
         self._other_lists.see(value, parts)
@@ -291,6 +297,13 @@ class _Intake:
                 loose_object(found, raw if alone and found.value == value else None, redacted=redacted)
             )
             self._size += len(self._loose[-1].raw)
+        self._buffered += 1
+
+    def _single(self, entry: ThreadEntry) -> None:
+        """Add a document of one complete object of a thread, as nearly all are: it has no lists and no refusals."""
+        self._add(entry.objects[0].thread_id, entry)
+        self._other_lists.pass_by()
+        self._before = None
         self._buffered += 1
 
     def _row(self, row: Row, ids: MessageIds) -> None:
@@ -326,7 +339,10 @@ class _Intake:
         self._buffered += 1
 
     def _add(self, thread_id: str, entry: ThreadEntry) -> None:
-        self._news.setdefault(thread_id, ThreadNews(thread_id)).add(entry)
+        news = self._news.get(thread_id)
+        if news is None:
+            news = self._news[thread_id] = ThreadNews(thread_id)
+        news.add(entry)
         self._size += len(entry.raw)
 
     def _direction(self) -> ListingOrder:

@@ -13,8 +13,10 @@ from migration_app.archive.objects import expand, is_last_page
 from migration_app.archive.order.seen_lists import list_marks
 from migration_app.archive.transcripts import TranscriptLines
 from migration_app.archive.versions import NestedTooDeeplyError, depth_check
-from migration_app.contracts import JsonObject
+from migration_app.contracts import MAX_JSON_DEPTH, JsonObject
 from migration_app.imports.news import ThreadEntry
+
+_ESCAPED_BRACKETS = (b"\\u005", b"\\u007")
 
 TOO_DEEP = "The object is nested too deeply to be an API object."
 _EMPTY_PAGE = (
@@ -133,14 +135,27 @@ class OtherLists:
             (self._going_on if other.continues else self._ended).add(other.kind)
             self._last = other.kind
 
+    def pass_by(self) -> None:
+        """Skip a document that holds no list."""
+        self._last = ""
+
     @property
     def left_open(self) -> int:
         """How many kinds lack the end of their list."""
         return len(self._going_on - self._ended)
 
 
-def document_parts(value: JsonObject, lines: TranscriptLines, line_number: int) -> DocumentParts:
-    """Sort out a document."""
+def is_shallow(raw: bytes) -> bool:
+    """Whether nothing in a document can be nested too deeply: too few brackets, and none written as escapes."""
+    if raw.count(b"{") + raw.count(b"[") > MAX_JSON_DEPTH:
+        return False
+    return b"\\u00" not in raw or not any(escaped in raw for escaped in _ESCAPED_BRACKETS)
+
+
+def document_parts(
+    value: JsonObject, lines: TranscriptLines, line_number: int, *, is_shallow: bool = False
+) -> DocumentParts:
+    """Sort out a document; ``is_shallow``: see the function of that name."""
     parts = DocumentParts()
     for found in expand(value, lines=lines, line_number=line_number):
         if isinstance(found, Skipped):
@@ -157,7 +172,7 @@ def document_parts(value: JsonObject, lines: TranscriptLines, line_number: int) 
                 parts.by_thread.setdefault(found.thread_id, ThreadPart()).empty.append(found)
             else:
                 parts.refused.append(Refused(_EMPTY_PAGE))
-        elif _is_too_deep(found):
+        elif not is_shallow and _is_too_deep(found):
             parts.refuse_too_deep(found)
         elif found.thread_id:
             parts.by_thread.setdefault(found.thread_id, ThreadPart()).objects.append(found)

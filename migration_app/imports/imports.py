@@ -20,6 +20,7 @@ from django.db.models.functions import Now
 from migration_app.archive.files.streams import ArchiveUnreadableError, ByteReader
 from migration_app.archive.ids import storable_text
 from migration_app.audit.trail import audit_record
+from migration_app.collecting import seldom_collecting
 from migration_app.contracts import Actor
 from migration_app.imports.archives import archive_import
 from migration_app.imports.disk import AGAIN_TEXT, DiskFullError, disk_full_text
@@ -254,7 +255,7 @@ def import_read(
     """
     with Hold(IMPORTS, source_import, stop=stop).running() as hold:
         try:
-            with token_kept(source_import):
+            with token_kept(source_import), seldom_collecting():
                 _read(hold, stream, actor, reject_sink, progress)
         except ArchiveUnreadableError as error:
             _end_without_parts(source_import, _S.FAILED, actor=actor, error_text=str(error))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 from migration_app.archive.expanded import SourceObject
 from migration_app.archive.ids import storable_text
@@ -12,8 +13,7 @@ from migration_app.archive.marks import Mark
 from migration_app.contracts import JsonObject
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ThreadEntry:
+class ThreadEntry(NamedTuple):
     """One document, or row, as far as it is about one thread; or the mark of what was rejected of it.
 
     ``said``: ids of the messages of a whole transcript that was rejected. ``places``: those of a transcript's messages

@@ -343,7 +343,7 @@ class _GroupStore:
         if entry.kind != SnapshotPage.Kind.ARCHIVE or not rest:
             return None
         raw = documents_written([found.value for found in rest])
-        return dataclasses.replace(entry, raw=raw, objects=rest, lists=frozenset())
+        return entry._replace(raw=raw, objects=rest, lists=frozenset())
 
     def _mark(self, mark: Mark, known: _Known, fresh: _Fresh) -> None:
         """Keep with the thread that something of it was rejected."""

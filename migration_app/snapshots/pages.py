@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from migration_app.archive.files.reader import decode_document
 from migration_app.archive.ids import MessageIds
 from migration_app.archive.order.assemble import PageContent, assemble_thread, page_objects
+from migration_app.archive.redact import ESCAPED_LETTERS
 from migration_app.archive.sequence import (
     payload_compress,
     payload_decompress,
@@ -107,7 +108,9 @@ def page_content(page: SnapshotPage) -> PageContent:
 def may_name(payload: bytes, *fields: bytes) -> bool:
     """Whether a page may hold one of these fields: a quick test without false negatives."""
     # JSON may have an ASCII name as it is, or with \\u00.. in it.
-    return any(field in payload for field in (*fields, b"\\u00"))
+    if b"\\u00" in payload:
+        fields = (*fields, *ESCAPED_LETTERS)
+    return any(field in payload for field in fields)
 
 
 def known_objects(thread: Thread, pages: Iterable[SnapshotPage]) -> KnownObjects:

@@ -73,7 +73,7 @@ def test_what_orjson_reads_otherwise_is_left_to_the_standard_library(text: str) 
 )
 def test_what_is_no_json_is_refused_with_the_standard_librarys_reason(raw: bytes) -> None:
     def refusal(read: Callable[[], object]) -> str:
-        with pytest.raises(ValueError, match=".") as refused:
+        with pytest.raises(ValueError, match=r".") as refused:
             read()
         return repr(refused.value)
 

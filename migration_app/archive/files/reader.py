@@ -14,7 +14,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from migration_app.archive.files.elements import array_elements
 from migration_app.archive.files.streams import (
@@ -47,8 +47,7 @@ class DocumentTooLargeError(DocumentUnreadableError):
     """Decoded, these bytes would take more memory than a document may."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """One JSON document: its first line, its bytes as in the file, and its decoded value."""
 
     line_number: int
@@ -102,6 +101,8 @@ def _values_check(raw: bytes, max_bytes: int | None) -> None:
     if max_bytes is None:
         return
     limit = max_bytes // _BYTES_A_VALUE
+    if len(raw) <= limit:
+        return
     # Counted without regard to strings first: that is fast, and enough for nearly all.
     if raw.count(b",") + raw.count(b"{") + raw.count(b"[") <= limit:
         return

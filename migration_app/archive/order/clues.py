@@ -16,18 +16,16 @@ _ENDS = ("completed_at", "failed_at", "cancelled_at", "expired_at")
 def listed(kind: SourceKind, value: JsonObject, number: int) -> Listed:
     """The fields of a message, run or step that its order depends on; ``number`` says where it is stored."""
     run_id = value.get("run_id")
-    created = _created_by(value) if kind == "step" else ""
-    ends = (seconds_of(value.get(name)) for name in _ENDS) if kind == "step" else ()
-    return Listed(
-        id=value["id"],
-        time=seconds_of(value.get("created_at")),
-        number=number,
-        run_id=run_id if isinstance(run_id, str) else "",
-        opens=value.get("role") == "user" if kind == "message" else not created,
-        ended=next((end for end in ends if end is not None), None),
-        creates=created,
-        completed=value.get("status") == "completed",
-    )
+    run_id = run_id if isinstance(run_id, str) else ""
+    time = seconds_of(value.get("created_at"))
+    completed = value.get("status") == "completed"
+    if kind != "step":
+        opens = kind != "message" or value.get("role") == "user"
+        return Listed(value["id"], time, number, run_id, opens, completed=completed)
+    created = _created_by(value)
+    ends = (seconds_of(value.get(name)) for name in _ENDS)
+    ended = next((end for end in ends if end is not None), None)
+    return Listed(value["id"], time, number, run_id, not created, ended, created, completed)
 
 
 def message_clues(
