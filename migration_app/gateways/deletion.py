@@ -7,11 +7,11 @@ Django, models or services.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from migration_app.contracts import JsonObject
 from migration_app.gateways.connection import Connection
-from migration_app.gateways.errors import GatewayError, Outcome
+from migration_app.gateways.errors import GatewayError, LeaseUncertainError, Outcome
 from migration_app.gateways.target import (
     NO_SUCH_METHOD,
     conversation_delete,
@@ -35,21 +35,40 @@ def not_deleted(text: str) -> GatewayError:
     return GatewayError("not_deleted", text, outcome=Outcome.UNKNOWN, permanent=True)
 
 
-async def items_delete(connection: Connection, *, conversation_id: str, item_ids: Sequence[str]) -> None:
-    """Delete items, a few at once. Raises GatewayError when those on their way have ended.
+async def items_delete(
+    connection: Connection,
+    *,
+    conversation_id: str,
+    item_ids: Sequence[str],
+    between: Callable[[], None] = lambda: None,
+) -> None:
+    """Delete items, a few at once. Raises GatewayError when those on their way have ended; no other is sent then.
 
-    ``not_deleted``, before any of them is deleted, if one has no id.
+    ``not_deleted``, before any of them is deleted, if one has no id. ``between`` is called before each, and may
+    raise. LeaseUncertainError precedes what others raised.
     """
     if not all(map(is_id, item_ids)):
         raise not_deleted("The target lists items without ids, so they can't be deleted.")
-    for start in range(0, len(item_ids), AT_ONCE):
-        deletes = (
-            item_delete(connection, conversation_id=conversation_id, item_id=found)
-            for found in item_ids[start : start + AT_ONCE]
-        )
-        for outcome in await asyncio.gather(*deletes, return_exceptions=True):
-            if isinstance(outcome, BaseException):
-                raise outcome
+    waiting = iter(item_ids)
+    failed = False
+
+    async def delete_next_ones() -> None:
+        nonlocal failed
+        try:
+            for found in waiting:
+                if failed:
+                    return
+                between()
+                await item_delete(connection, conversation_id=conversation_id, item_id=found)
+        except BaseException:
+            failed = True
+            raise
+
+    several = (delete_next_ones() for _ in range(min(AT_ONCE, len(item_ids))))
+    outcomes = await asyncio.gather(*several, return_exceptions=True)
+    failures = [outcome for outcome in outcomes if outcome is not None]
+    if failures:
+        raise next((error for error in failures if isinstance(error, LeaseUncertainError)), failures[0])
 
 
 async def conversation_remove(connection: Connection, *, conversation_id: str) -> str:

@@ -2,7 +2,7 @@
 
     look:    GET  …/items                                        →  what is ours, as listed now
     begin:   conversation "deleting", thread "rolling back"  ┐
-    chunk:   row "deleting" with listed and recorded ids     ┘   →  DELETE …/items/{id}, one by one    (per chunk)
+    chunk:   row "deleting" with listed and recorded ids     ┘   →  DELETE …/items/{id}, at once       (per chunk)
                                                                     GET …/items/{id}: each of them gone
     empty:   last chunk's row gone   →  GET …/items: nothing     →  DELETE /conversations/{id}
     end:     GET /conversations/{id}: gone                       →  rows gone, former conversation, "rolled back"
@@ -117,9 +117,7 @@ async def _delete_items(work: Work, conversation: Conversation, ownership: Owner
         await work.write()
         if can_ask is None and found.item_ids:
             can_ask = await _is_item_there(work, conversation, found.item_ids[0]) is True
-        for item_id in wanted:
-            work.step()
-            await _delete_item(work, conversation, item_id)
+        await _delete(work, conversation, wanted)
         if number == 0 and wanted:
             # A server that says yes and deletes nothing is found out here, not after a thousand chunks.
             await _gone_or_error(work, conversation, set(wanted))
@@ -179,16 +177,20 @@ async def _delete_rest(
     while page := await _gone_or_error(work, conversation, deleted):
         if not foreign_too:
             raise _continued(conversation, Ownership(listed=len(page), foreign=len(page)))
-        deleted = set()
-        for item in page:
-            work.step()
-            await _delete_item(work, conversation, str(item.get("id", "")))
-            deleted.add(str(item.get("id", "")))
+        item_ids = [str(item.get("id", "")) for item in page]
+        await _delete(work, conversation, item_ids)
+        deleted = set(item_ids)
 
 
-async def _delete_item(work: Work, conversation: Conversation, item_id: str) -> None:
+async def _delete(work: Work, conversation: Conversation, item_ids: Sequence[str]) -> None:
+    """Delete items, several at once. A stop is heard before each of them; those on their way end first."""
     try:
-        await items_delete(work.connection, conversation_id=conversation.conversation_id, item_ids=[item_id])
+        await items_delete(
+            work.connection,
+            conversation_id=conversation.conversation_id,
+            item_ids=item_ids,
+            between=work.step,
+        )
     except GatewayError as error:
         if error.code == "not_deleted":
             raise NeedsReviewError("not_deleted", error.text) from None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from migration_app.gateways.connection import Connection
-from migration_app.gateways.deletion import conversation_purge, conversation_remove, items_delete
-from migration_app.gateways.errors import GatewayError
+from migration_app.gateways.deletion import AT_ONCE, conversation_purge, conversation_remove, items_delete
+from migration_app.gateways.errors import GatewayError, LeaseUncertainError
 from tests.migration_app.conftest import Run
 from tests.migration_app.gateways.test_target import filled
 from tests.sandbox import RunningSandbox
@@ -75,3 +75,67 @@ def test_where_a_conversation_cant_be_asked_for_its_list_tells_that_it_is_gone(
 
 def test_one_that_is_gone_already_leaves_nothing_to_do(target: Connection, run: Run) -> None:
     assert run(conversation_purge(target, conversation_id="conv_gone", recorded=["msg_1"])) == ""
+
+
+def test_deletes_are_sent_several_at_once_but_not_all(
+    target: Connection, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversation_id, item_ids = filled(run, target, 30)
+    under_way: list[int] = [0]
+    delete = Connection.delete
+
+    async def counted(self: Connection, path: str) -> str:
+        under_way.append(under_way[-1] + 1)
+        try:
+            return await delete(self, path)
+        finally:
+            under_way.append(under_way[-1] - 1)
+
+    monkeypatch.setattr(Connection, "delete", counted)
+    run(items_delete(target, conversation_id=conversation_id, item_ids=item_ids))
+    assert max(under_way) == AT_ONCE
+
+
+def test_after_a_refused_delete_no_other_is_sent(
+    target: Connection, run: Run, sandbox: RunningSandbox
+) -> None:
+    conversation_id, item_ids = filled(run, target, 30)
+    sandbox.control.add_faults("error_500:DELETE .*/items/:after=4:times=1")
+    with pytest.raises(GatewayError) as found:
+        run(items_delete(target, conversation_id=conversation_id, item_ids=item_ids))
+    assert found.value.code == "server_error"
+    deletes = [request for request in sandbox.control.requests() if request.method == "DELETE"]
+    assert 5 <= len(deletes) <= 5 + AT_ONCE
+    # All that were on their way have ended.
+    assert sandbox.control.state().stored_items == 30 - len(deletes) + 1
+
+
+def test_a_lease_that_is_no_longer_certain_stops_all_deletes(
+    target: Connection, run: Run, sandbox: RunningSandbox
+) -> None:
+    conversation_id, item_ids = filled(run, target, 30)
+    certain = iter([True] * 4)
+    fenced = target.fenced(lambda: next(certain, False))
+    sandbox.control.add_faults("error_500:DELETE .*/items/:times=1")
+    with pytest.raises(LeaseUncertainError):
+        run(items_delete(fenced, conversation_id=conversation_id, item_ids=item_ids))
+    assert sandbox.control.state().stored_items >= 26
+
+
+def test_whoever_says_stop_between_two_deletes_is_heard(
+    target: Connection, run: Run, sandbox: RunningSandbox
+) -> None:
+    conversation_id, item_ids = filled(run, target, 30)
+    steps = iter([None] * 11)
+
+    def between() -> None:
+        if next(steps, "stop") == "stop":
+            raise StopHeardError
+
+    with pytest.raises(StopHeardError):
+        run(items_delete(target, conversation_id=conversation_id, item_ids=item_ids, between=between))
+    assert sandbox.control.state().stored_items == 30 - 11
+
+
+class StopHeardError(Exception):
+    """Told to stop."""
