@@ -7,8 +7,9 @@ last sequence that reads it, even if the process is killed. Imports only ``contr
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import io
+import itertools
 import json
 import os
 import tempfile
@@ -27,6 +28,7 @@ worker may hold a hundred threads."""
 
 # Read and written at once. Elements are mostly read in their order, or in the reverse of it.
 _BLOCK = 1 << 16
+_NUMBERS_A_BLOCK = 4096
 # A slice of so many elements is decoded at once.
 _SHORT = 256
 
@@ -85,12 +87,90 @@ FINDING_BYTES = 512
 """Approximate size of a finding in bytes."""
 
 
-@dataclasses.dataclass(slots=True)
-class _Window:
-    """The part of a file that was read last."""
+class TemporaryFile:
+    """A file without a name: it is gone with its last user, even if the process is killed."""
 
-    start: int = 0
-    block: bytes = b""
+    def __init__(self, descriptor: int | None = None) -> None:
+        """``descriptor``: of such a file, which is closed with this object; else a new one is made."""
+        self.descriptor = _new_file() if descriptor is None else descriptor
+        weakref.finalize(self, os.close, self.descriptor)
+
+    def write(self, data: bytes | bytearray | array[int], position: int) -> None:
+        """Write there. Raises TemporarySpaceError."""
+        with _trouble_named(), memoryview(data).cast("B") as rest:
+            written = 0
+            while written < len(rest):
+                written += os.pwrite(self.descriptor, rest[written:], position + written)
+
+    def read(self, size: int, position: int) -> bytes:
+        """Read from there. Raises TemporarySpaceError."""
+        with _trouble_named():
+            return os.pread(self.descriptor, size, position)
+
+
+def _new_file() -> int:
+    with _trouble_named(), tempfile.TemporaryFile(buffering=0) as file:
+        return os.dup(file.fileno())
+
+
+class Numbers(Sequence[int]):
+    """Whole numbers, one behind the other: the last few thousand in memory, those before in a file."""
+
+    def __init__(self, values: Iterable[int] = ()) -> None:
+        self._file: TemporaryFile | None = None
+        self._written = 0
+        self._tail = array("Q")
+        self._block: tuple[int, array[int]] = (0, array("Q"))  # from the file: where it begins, and itself
+        for value in values:
+            self.append(value)
+
+    def append(self, value: int) -> None:
+        """Append a number."""
+        self._tail.append(value)
+        if len(self._tail) == _NUMBERS_A_BLOCK:
+            self._file = self._file or TemporaryFile()
+            self._file.write(self._tail, self._written * self._tail.itemsize)
+            self._written += len(self._tail)
+            self._tail = array("Q")
+
+    def __len__(self) -> int:
+        return self._written + len(self._tail)
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[int]: ...
+    def __getitem__(self, index: int | slice) -> int | Sequence[int]:
+        if isinstance(index, slice):
+            return Numbers(map(self._at, range(*index.indices(len(self)))))
+        return self._at(range(len(self))[index])
+
+    def __iter__(self) -> Iterator[int]:
+        return map(self._at, range(len(self)))
+
+    def _at(self, place: int) -> int:
+        if place >= self._written or self._file is None:
+            return self._tail[place - self._written]
+        start, block = self._block
+        if not start <= place < start + len(block):
+            start = place - place % _NUMBERS_A_BLOCK
+            block = array("Q")
+            block.frombytes(self._file.read(_NUMBERS_A_BLOCK * block.itemsize, start * block.itemsize))
+            self._block = (start, block)
+        return block[place - start]
+
+
+def _numbers(values: Iterable[int]) -> Sequence[int]:
+    """These numbers; as a range if each is one more than that before it, as those of most threads are."""
+    numbers = Numbers()
+    first = following = -1
+    for value in values:
+        if not len(numbers):
+            first = following = value
+        elif following >= 0:
+            following = following + 1 if value == following + 1 else -1
+        numbers.append(value)
+    return range(first, following + 1) if following >= 0 else numbers
 
 
 class _Log:
@@ -100,62 +180,53 @@ class _Log:
     """
 
     def __init__(self) -> None:
-        self._file: io.FileIO | None = None
-        self._ends = array("Q")
+        self._file: TemporaryFile | None = None
+        self._ends = Numbers((0,))
         self._tail = bytearray()
         self._written = 0
 
     def __len__(self) -> int:
-        return len(self._ends)
+        return len(self._ends) - 1
 
     def append(self, record: bytes) -> int:
         """Append a record; returns its number, counted from 0."""
         self._tail += record
         self._ends.append(self._written + len(self._tail))
         if len(self._tail) >= _BLOCK:
-            self._write()
-        return len(self._ends) - 1
+            self._file = self._file or TemporaryFile()
+            self._file.write(self._tail, self._written)
+            self._written += len(self._tail)
+            self._tail = bytearray()
+        return len(self) - 1
 
     def read(self, number: int, window: _Window) -> bytes:
         """A record's bytes, from the window, which is moved if necessary."""
-        start, end = self._ends[number - 1] if number else 0, self._ends[number]
+        start, end = self._ends[number], self._ends[number + 1]
         if self._file is None or start >= self._written:
             return bytes(self._tail[start - self._written : end - self._written])
         first, block = window.start, window.block
         if start < first or end > first + len(block):
             first = start - start % _BLOCK
             size = min(end + -end % _BLOCK, self._written) - first
-            try:
-                block = os.pread(self._file.fileno(), size, first)
-            except OSError as error:
-                raise TemporarySpaceError(error.errno, _trouble(error)) from error
+            block = self._file.read(size, first)
             window.start, window.block = first, block
         return block[start - first : end - first]
 
-    def _write(self) -> None:
-        if self._file is None:
-            self._file = _temporary_file()
-            weakref.finalize(self, self._file.close)
-        rest = memoryview(self._tail)
-        try:
-            while rest:
-                rest = rest[self._file.write(rest) :]
-        except OSError as error:
-            raise TemporarySpaceError(error.errno, _trouble(error)) from error
-        finally:
-            rest.release()
-        self._written += len(self._tail)
-        self._tail = bytearray()
+
+@dataclasses.dataclass(slots=True)
+class _Window:
+    """The part of a file that was read last."""
+
+    start: int = 0
+    block: bytes = b""
 
 
-def _temporary_file() -> io.FileIO:
+@contextlib.contextmanager
+def _trouble_named() -> Iterator[None]:
     try:
-        # Unbuffered: a failed write raises here, not when the file is closed.
-        file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by the log's finalizer
+        yield
     except OSError as error:
         raise TemporarySpaceError(error.errno, _trouble(error)) from error
-    assert isinstance(file, io.FileIO)  # noqa: S101 - what buffering=0 gives; the stubs do not say so
-    return file
 
 
 def _trouble(error: OSError) -> str:
@@ -173,9 +244,11 @@ def _trouble(error: OSError) -> str:
 class Spilled(Sequence[T]):
     """Elements in a temporary file, decoded on each access; a short slice is a tuple."""
 
-    def __init__(self, log: _Log, codec: Codec[T], numbers: Sequence[int]) -> None:
+    def __init__(
+        self, log: _Log, codec: Codec[T], numbers: Sequence[int], window: _Window | None = None
+    ) -> None:
         self._log, self._codec, self._numbers = log, codec, numbers
-        self._window = _Window()
+        self._window = window or _Window()
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -201,16 +274,15 @@ class Spilled(Sequence[T]):
 
     def replaced(self, changes: Mapping[int, T]) -> Spilled[T]:
         """Another sequence with these elements at their positions."""
-        numbers = array("Q", self._numbers)
-        for position, value in changes.items():
-            numbers[position] = self._log.append(self._codec.encode(value))
+        added = {at: self._log.append(self._codec.encode(value)) for at, value in changes.items()}
+        numbers = _numbers(added.get(at, number) for at, number in enumerate(self._numbers))
         return Spilled(self._log, self._codec, numbers)
 
     def selected(self, positions: Iterable[int], more: Iterable[T] = ()) -> Spilled[T]:
         """Another sequence of the elements at these positions, with ``more`` behind them."""
-        numbers = array("Q", (self._numbers[position] for position in positions))
-        numbers.extend(self._log.append(self._codec.encode(value)) for value in more)
-        return Spilled(self._log, self._codec, numbers)
+        kept = (self._numbers[position] for position in positions)
+        added = (self._log.append(self._codec.encode(value)) for value in more)
+        return Spilled(self._log, self._codec, _numbers(itertools.chain(kept, added)))
 
 
 class Gathering(Generic[T]):
@@ -254,12 +326,15 @@ class Gathering(Generic[T]):
         self._values.append(value)
         return len(self._values) - 1
 
-    def sequence(self, numbers: Iterable[int] | None = None) -> Sequence[T]:
-        """All elements, or those with these numbers in this order: a tuple, or ``Spilled``."""
+    def sequence(self, numbers: Iterable[int] | None = None, *, is_one_of_many: bool = False) -> Sequence[T]:
+        """All elements, or those with these numbers in this order: a tuple, or ``Spilled``.
+
+        Each sequence holds the part of the file that it read last; ``is_one_of_many``: they share one.
+        """
         if self._log is None:
             return tuple(self._values if numbers is None else map(self._values.__getitem__, numbers))
-        chosen = range(len(self._log)) if numbers is None else array("Q", numbers)
-        return Spilled(self._log, self._codec, chosen)
+        chosen = range(len(self._log)) if numbers is None else _numbers(numbers)
+        return Spilled(self._log, self._codec, chosen, self._window if is_one_of_many else None)
 
 
 def is_spilled(*sequences: Sequence[object]) -> bool:

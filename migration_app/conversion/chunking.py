@@ -9,6 +9,7 @@ Imports only ``contracts`` and this package.
 from __future__ import annotations
 
 import bisect
+import itertools
 from array import array
 from collections.abc import Iterator, Sequence
 
@@ -49,12 +50,12 @@ def _cut(
 ) -> tuple[tuple[range, ...], int]:
     chunks: list[range] = []
     begin = end = start
-    groups, sums, own_ids = _groups(items, start)
+    starts, sums, own_ids = _groups(items, start)
 
     def fits(first: int, last: int) -> bool:
         return last - first <= limit and sums[last - start] - sums[first - start] <= max_bytes
 
-    for group in groups:
+    for group in itertools.starmap(range, itertools.pairwise(starts)):
         if fits(begin, group.stop):
             end = group.stop
             continue
@@ -76,7 +77,7 @@ def _cut(
             continue
         # At the nearest cut that includes an id: if that does not fit, or takes the last one, none will.
         latest = start + own_ids.rfind(1, before.start - start, before.stop - start)
-        cut = groups[max(0, bisect.bisect(groups, latest, key=lambda group: group.start) - 1)].start
+        cut = starts[max(0, bisect.bisect(starts, latest) - 1)]
         if before.start < cut <= latest and fits(cut, chunk.stop) and has_own_id(before.start, cut):
             chunks[number - 1 : number + 1] = [range(before.start, cut), range(cut, chunk.stop)]
     return tuple(chunks), sums[-1]
@@ -87,24 +88,21 @@ def item_bytes(planned: PlannedItem) -> int:
     return len(planned.body) + 1
 
 
-def _groups(items: Sequence[PlannedItem], start: int) -> tuple[list[range], array[int], bytearray]:
-    """The groups from ``start`` on, the bytes of all items before each one and of all, and which carry our ids."""
-    groups: list[range] = []
-    sums = array("Q", [0])
+def _groups(items: Sequence[PlannedItem], start: int) -> tuple[array[int], array[int], bytearray]:
+    """Where groups begin from ``start`` on, and the end; the bytes of all items before each; which carry our ids."""
+    starts, sums = array("Q"), array("Q", [0])
     own_ids = bytearray()
-    total, begin, current = 0, start, None
+    total, current = 0, None
     for index in range(start, len(items)):
         planned = items[index]
         total += item_bytes(planned)
         sums.append(total)
         own_ids.append(bool(own_id_prefix(planned.item)))
         if planned.group != current:
-            if index > begin:
-                groups.append(range(begin, index))
-            begin, current = index, planned.group
-    if begin < len(items):
-        groups.append(range(begin, len(items)))
-    return groups, sums, own_ids
+            starts.append(index)
+            current = planned.group
+    starts.append(max(start, len(items)))
+    return starts, sums, own_ids
 
 
 def _pairs(items: Sequence[PlannedItem], group: range, limit: int) -> Iterator[range]:

@@ -96,7 +96,7 @@ def _order(source: SourceThread) -> _Order:
         recorded = frozenset(call_id for step in source.steps for call_id in call_ids_of(step)) - {""}
     waiting = [position for position in asking if waiting_calls(source.runs[position], recorded)]
     if not waiting and not source.steps:
-        only_messages = Timeline(((),) * (len(source.messages) + 1), frozenset(), frozenset())
+        only_messages = Timeline({}, frozenset(), frozenset())
         return _Order(only_messages, waiting, recorded)
     # A waiting run counts as its own last step: without a time, it takes that of the step before it.
     last_steps = [
@@ -110,8 +110,8 @@ def _places(
 ) -> Iterator[tuple[Literal["message", "step", "run"], int, bool]]:
     """The fields of each ``Place``, in order."""
     steps, uncertain = len(source.steps), order.timeline.uncertain
-    for slot, positions in enumerate(order.timeline.slots):
-        for position in positions:
+    for slot in range(len(source.messages) + 1):
+        for position in order.timeline.slots.get(slot, ()):
             if position < steps:
                 yield "step", position, position in uncertain
             else:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import pathlib
 import tempfile
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +20,7 @@ from migration_app.spill import (
     ITEMS,
     JSON,
     Gathering,
+    Numbers,
     Spilled,
     TemporarySpaceError,
     is_spilled,
@@ -165,9 +168,37 @@ def test_the_file_is_closed_with_its_last_reader() -> None:
     assert isinstance(found, Spilled)
     file = found._log._file
     assert file is not None
+    alive, descriptor = weakref.ref(file), file.descriptor
     part = found[:1000]
-    del found
-    assert not file.closed
+    del found, file
+    assert os.fstat(descriptor).st_size > 0
     assert part[0] == VALUES[0]
     del part
-    assert file.closed
+    assert alive() is None
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
+
+
+def test_numbers_are_the_same_in_memory_and_in_a_file() -> None:
+    values = [number * number for number in range(10_000)]
+    found = Numbers(values)
+    assert list(found) == values
+    assert (len(found), found[0], found[4095], found[4096], found[-1]) == (
+        10_000,
+        0,
+        4095**2,
+        4096**2,
+        9999**2,
+    )
+    assert list(found[::-1]) == values[::-1]
+    assert list(found[4000:9000:7]) == values[4000:9000:7]
+    with pytest.raises(IndexError):
+        found[10_000]
+
+
+@pytest.mark.parametrize("numbers", [[5, 6, 7, 8], [5, 6, 8, 9], [8, 7, 6], [3], [], [5, 6, 5, 6]])
+def test_a_sequence_has_the_elements_of_its_numbers_in_their_order(numbers: list[int]) -> None:
+    gathering = Gathering(JSON, spill=True)
+    for value in VALUES:
+        gathering.append(value)
+    assert list(gathering.sequence(numbers)) == [VALUES[number] for number in numbers]

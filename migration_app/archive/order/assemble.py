@@ -33,6 +33,7 @@ from migration_app.archive.order.findings import (
     sorted_finding,
     step_order_finding,
 )
+from migration_app.archive.order.known import KnownListed
 from migration_app.archive.order.listed import Clues, Listed
 from migration_app.archive.order.losses import object_rejected, states_disagree
 from migration_app.archive.order.ordering import Listing, Ordered, listings_merged
@@ -121,14 +122,15 @@ def _document_sights(thread_id: str, page: PageContent) -> Iterator[Sight]:
 
 
 def assemble_thread(
-    thread_id: str, pages: Iterable[PageContent], files: Mapping[str, JsonObject]
+    thread_id: str, pages: Iterable[PageContent], files: Mapping[str, JsonObject], *, spill: bool = False
 ) -> SourceThread:
     """The thread assembled from its pages: one object per id, oldest first, with findings for decisions.
 
     ``pages`` come in the order in which they were stored, and are released one by one: a large
-    thread's objects go to a file (``spill``). ``files`` are file objects known in the console.
+    thread's objects go to a file (``spill``), with ``spill`` those of any. ``files`` are file objects known in the
+    console.
     """
-    sights = _Sights()
+    sights = _Sights(spill=spill)
     ids = MessageIds()
     for page in pages:
         sights.turn_to(page)
@@ -139,8 +141,8 @@ def assemble_thread(
     parts = _by_run(lists.listings("step", known), [run.id for run in runs.objects])
     sights.contradiction = _transcript_settled(thread_id, sights, runs.objects, parts)
     pages_of = {kind: lists.pages(kind, known) for kind in LISTED}
-    messages = _messages_ordered(lists, known["message"], runs.objects, parts)
-    steps = _steps_ordered(parts, known, messages.objects, by_run(pages_of["step"]))
+    messages = _messages_ordered(sights, known["message"], runs.objects, parts)
+    steps = _steps_ordered(parts, sights.all["run"], messages.objects, by_run(pages_of["step"]))
     findings = Gathering(FINDINGS, spill=sights.values.is_spilled)
     for finding in sights.findings():
         findings.append(finding, FINDING_BYTES)
@@ -176,11 +178,12 @@ def assemble_thread(
 class _Sights:
     """Contents of the pages: the latest state of each object, and of earlier ones only what the order needs."""
 
-    def __init__(self) -> None:
-        self.values: Gathering[JsonObject] = Gathering(JSON)
+    def __init__(self, *, spill: bool) -> None:
+        self.values: Gathering[JsonObject] = Gathering(JSON, spill=spill)
         self.thread: JsonObject | None = None
         self.conflicts: dict[tuple[SourceKind, str], None] = {}
-        self.known: dict[SourceKind, dict[str, Listed]] = {kind: {} for kind in LISTED}
+        self.all = {kind: KnownListed() for kind in LISTED}
+        self.known: dict[SourceKind, Mapping[int, Listed]] = dict(self.all)
         self.lists = SeenLists()
         self.tellers = Tellers()
         self.contradiction: Finding | None = None
@@ -203,8 +206,10 @@ class _Sights:
         """Add a part of a page."""
         if isinstance(found, SourceObject):
             self._see(found)
-        elif isinstance(found, EmptyPage | LastPage):
-            self.lists.see(found)
+        elif isinstance(found, EmptyPage):
+            self.lists.see_empty(found)
+        elif isinstance(found, LastPage):
+            self.lists.see_end()
         elif isinstance(found, Deletion):
             self.deleted.add((found.kind, found.id))
         elif isinstance(found, Filled):
@@ -225,12 +230,15 @@ class _Sights:
 
     def deleted_messages(self) -> frozenset[str]:
         """Ids of the messages that are known and were deleted."""
-        known = self.known["message"]
-        return frozenset(name for kind, name in self.deleted if kind == "message" and name in known)
+        messages, known = self.all["message"], self.known["message"]
+        return frozenset(
+            name for kind, name in self.deleted if kind == "message" and messages.number_of(name) in known
+        )
 
     def latest(self, kind: SourceKind, object_id: str) -> JsonObject | None:
         """The latest state of an object; None if none is known."""
-        known = self.known.get(kind, {}).get(object_id)
+        number = self.all[kind].number_of(object_id) if kind in self.all else None
+        known = None if number is None else self.known[kind].get(number)
         return None if known is None else self.values[known.number]
 
     def _see(self, found: SourceObject) -> None:
@@ -241,20 +249,20 @@ class _Sights:
                 self.thread, verdict, _none = merged_states("thread", self.thread, found.value)
                 self._note(verdict, found)
         elif found.kind in LISTED:
-            known = self.known[found.kind]
-            before = known.get(found.id)
-            if before is None:
-                known[found.id] = self._kept(found.kind, found.value)
+            known = self.all[found.kind]
+            number = known.number_of(found.id)
+            if number is None:
+                number = known.add(self._kept(found.kind, found.value))
                 self.marks.came(found.kind, found.value, self._origin)
             else:
-                value = self.values[before.number]
+                value = self.values[known[number].number]
                 latest, verdict, disagreements = merged_states(found.kind, value, found.value)
                 self._note(verdict, found, disagreements)
                 if latest is not value:
-                    known[found.id] = self._kept(found.kind, latest)
-            self.lists.see(found)
+                    known.replace(number, self._kept(found.kind, latest))
+            self.lists.see(found, number)
             if found.kind == "message":
-                self.tellers.see(found, is_transcript=self._is_transcript)
+                self.tellers.see(found, number, is_transcript=self._is_transcript)
 
     def sequence(self, objects: Sequence[Listed]) -> Sequence[JsonObject]:
         """The objects themselves, in this order."""
@@ -279,36 +287,42 @@ def _transcript_settled(
     told = sights.tellers.only_told()
     if not told:
         return None
-    known = sights.known["message"]
-    archived = {name: found for name, found in known.items() if name not in told}
+    known = dict(sights.known["message"])
+    archived = {number: found for number, found in known.items() if number not in told}
     talk = _messages_ordered(
-        sights.lists, {name: found for name, found in known.items() if name in told}, runs, parts
+        sights, {number: found for number, found in known.items() if number in told}, runs, parts
     )
     result = covered(
         talk.objects,
-        _messages_ordered(sights.lists, archived, runs, parts),
+        _messages_ordered(sights, archived, runs, parts),
         lambda found: text_of(sights.values[found.number]),
     )
+    sights.known["message"] = known
     if result.differs_at is None:
-        known.update({**result.same, **result.behind})
+        settled, own = {**result.same, **result.behind}, sights.all["message"]
+        known.update({number: settled[own[number].id] for number in told})
         return None
-    for name in told:
-        del known[name]
+    for number in told:
+        del known[number]
     return transcript_contradicts(thread_id, len(told), result.differs_at)
 
 
 def _messages_ordered(
-    lists: SeenLists,
-    known: Mapping[str, Listed],
+    sights: _Sights,
+    known: Mapping[int, Listed],
     runs: Sequence[Listed],
     parts: Mapping[str, Sequence[Listing]],
 ) -> Ordered:
     """These messages, oldest first."""
-    messages: Mapping[SourceKind, Mapping[str, Listed]] = {"message": known}
-    return listings_merged(
-        lists.listings("message", messages),
-        lambda: message_clues(known, runs, parts, _cut_out(lists.pages("message", messages))),
-    )
+    messages: Mapping[SourceKind, Mapping[int, Listed]] = {"message": known}
+
+    def clues() -> Clues:
+        # Steps name messages by their own ids, also those that are known as another one.
+        own = sights.all["message"]
+        named = {own[number].id: found for number, found in known.items()}
+        return message_clues(named, runs, parts, _cut_out(sights.lists.pages("message", messages)))
+
+    return listings_merged(sights.lists.listings("message", messages), clues)
 
 
 def _by_run(listings: Sequence[Listing], run_ids: Sequence[str]) -> dict[str, list[Listing]]:
@@ -327,7 +341,7 @@ def _by_run(listings: Sequence[Listing], run_ids: Sequence[str]) -> dict[str, li
 
 def _steps_ordered(
     parts: Mapping[str, Sequence[Listing]],
-    known: Mapping[SourceKind, Mapping[str, Listed]],
+    runs: KnownListed,
     messages: Sequence[Listed],
     pages: Mapping[str, Sequence[SeenPage]],
 ) -> dict[str, Ordered]:
@@ -338,7 +352,9 @@ def _steps_ordered(
     places = {found.id: place for place, found in enumerate(messages) if found.id in created}
 
     def clues(run_id: str) -> Clues:
-        return step_clues(known["run"].get(run_id), parts[run_id], places, _cut_out(pages.get(run_id, ())))
+        number = runs.number_of(run_id)
+        run = None if number is None else runs[number]
+        return step_clues(run, parts[run_id], places, _cut_out(pages.get(run_id, ())))
 
     return {
         run_id: listings_merged(own, functools.partial(clues, run_id)) if own else Ordered(())

@@ -23,36 +23,38 @@ Words = Callable[[Listed], bytes]
 
 
 class Tellers:
-    """Which messages of a thread come from a transcript, and which from the API. Ids only."""
+    """Which messages of a thread come from a transcript, and which from the API. Numbers only."""
 
     def __init__(self) -> None:
-        self._rows: set[str] = set()
-        self._counted: dict[str, ListPage | None] = {}
-        self._archived: set[str] = set()
+        self._rows: set[int] = set()
+        self._counted: dict[int, ListPage | None] = {}
+        self._archived = bytearray()  # by number: whether the API has it
         self._named: dict[int, ListPage] = {}  # lists that hold messages with ids, by identity
 
-    def see(self, found: SourceObject, *, is_transcript: bool) -> None:
+    def see(self, found: SourceObject, number: int, *, is_transcript: bool) -> None:
         """Add one occurrence of a message."""
+        if number >= len(self._archived):
+            self._archived.extend(bytes(max(64, number)))
         if is_transcript:
-            self._rows.add(found.id)
+            self._rows.add(number)
         elif found.is_counted:
-            self._counted[found.id] = found.page
+            self._counted[number] = found.page
         else:
-            self._archived.add(found.id)
+            self._archived[number] = True
             if found.page is not None:
                 self._named[id(found.page)] = found.page
 
-    def only_told(self) -> set[str]:
+    def only_told(self) -> set[int]:
         """The messages that only a transcript has, if API messages are known too; else none.
 
         A message without an id may also be in a list of others with ids: that is one list, and no transcript.
         A transcript with the API's message ids is matched by these.
         """
         talk = self._rows | {
-            name for name, page in self._counted.items() if page is None or id(page) not in self._named
+            number for number, page in self._counted.items() if page is None or id(page) not in self._named
         }
-        archived = self._archived | (self._counted.keys() - talk)
-        return set() if not archived or talk & archived else talk
+        is_archived = any(self._archived) or bool(self._counted.keys() - talk)
+        return set() if not is_archived or any(self._archived[number] for number in talk) else talk
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 The API lists newest first, its timestamps have whole seconds, and several objects may share one: within a
 second only the list's order decides, reversed if the list is newest first. So an order is never a plain sort.
-Standard library only.
+Imports only ``spill`` and this package.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from migration_app.archive.order.listed import NO_CLUES, Clues, Listed
 from migration_app.archive.order.ties import lists_directed, ties_settled
 from migration_app.archive.times import seconds_of
 from migration_app.contracts import JsonObject, ListingOrder
+from migration_app.spill import is_spilled
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -117,6 +118,8 @@ def listings_merged(listings: Sequence[Listing], clues_of: Callable[[], Clues] =
     single = listings[0] if len(listings) == 1 else None
     if single is not None and listing_direction(single) in {"asc", "desc"}:
         return listing_ordered(single)
+    if is_spilled(*(listing.objects for listing in listings)):
+        listings = _in_memory(listings)
     clues = clues_of()
     hard, open_lists = chains_of(listings)
     lists = lists_directed([*hard, *clues.chains], open_lists, clues)
@@ -131,6 +134,21 @@ def listings_merged(listings: Sequence[Listing], clues_of: Callable[[], Clues] =
             merged = list(ordered.objects)
     objects, uncertain = ties_settled(merged, _levels(merged), lists, clues)
     return Ordered(objects, sorted_by_time, uncertain)
+
+
+def _in_memory(listings: Sequence[Listing]) -> list[Listing]:
+    """The same listings, each object decoded once: what follows compares them many times."""
+    known: dict[str, Listed] = {}
+
+    def decoded(objects: Sequence[Listed]) -> list[Listed]:
+        return [known.setdefault(found.id, found) for found in objects]
+
+    return [
+        dataclasses.replace(
+            listing, objects=decoded(listing.objects), pages=[decoded(page) for page in listing.pages]
+        )
+        for listing in listings
+    ]
 
 
 def chains_of(listings: Sequence[Listing]) -> tuple[list[Sequence[Listed]], list[Sequence[Listed]]]:

@@ -1,28 +1,46 @@
 """The lists that a thread's pages show: by origin, and each list page by itself.
 
-Standard library and contracts only.
+Imports only ``contracts`` and this package.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from migration_app.archive.expanded import EmptyPage, LastPage, SourceObject
 from migration_app.archive.list_pages import ListPage
+from migration_app.archive.order.known import KnownListed
 from migration_app.archive.order.listed import Listed
 from migration_app.archive.order.ordering import Listing, times_evidence
 from migration_app.archive.order.unfinished import SeenPage
 from migration_app.contracts import ListingOrder, SourceKind
 
 LISTED: tuple[SourceKind, ...] = ("message", "run", "step")
-_Known = Mapping[SourceKind, Mapping[str, Listed]]
+_Known = Mapping[SourceKind, Mapping[int, Listed]]
+
+
+class _Numbers:
+    """The numbers of objects, in order, each once."""
+
+    def __init__(self) -> None:
+        self.ordered = array("I")
+        self._seen = bytearray()
+
+    def add(self, number: int) -> None:
+        """Add an object unless it is there."""
+        if number >= len(self._seen):
+            self._seen.extend(bytes(max(64, number)))
+        if not self._seen[number]:
+            self._seen[number] = True
+            self.ordered.append(number)
 
 
 @dataclasses.dataclass(slots=True)
 class _Origin:
-    """One import, or one live snapshot. ``loose``: ids of objects outside of lists.
+    """One import, or one live snapshot: numbers of its objects. ``loose``: of those outside of lists.
 
     ``is_talk``: the rows of a transcript that continue those of earlier imports.
     """
@@ -30,11 +48,11 @@ class _Origin:
     order: ListingOrder = "unknown"
     live: bool = False
     is_talk: bool = False
-    listed: dict[SourceKind, dict[str, None]] = dataclasses.field(
-        default_factory=lambda: {kind: {} for kind in LISTED}
+    listed: dict[SourceKind, _Numbers] = dataclasses.field(
+        default_factory=lambda: {kind: _Numbers() for kind in LISTED}
     )
-    loose: dict[SourceKind, list[str]] = dataclasses.field(
-        default_factory=lambda: {kind: [] for kind in LISTED}
+    loose: dict[SourceKind, _Numbers] = dataclasses.field(
+        default_factory=lambda: {kind: _Numbers() for kind in LISTED}
     )
     pages: list[_Page] = dataclasses.field(default_factory=list)
 
@@ -46,13 +64,13 @@ class _Page:
     kind: SourceKind
     page: ListPage
     continues: bool | None
-    ids: list[str] = dataclasses.field(default_factory=list)
+    numbers: array[int] = dataclasses.field(default_factory=lambda: array("I"))
 
 
 class SeenLists:
-    """Which objects are in which list, in which order. Ids only: objects are looked up by the caller.
+    """Which objects are in which list, in which order. Numbers only: objects are looked up by the caller.
 
-    Two ids may be known as one object. Unknown ids are skipped.
+    Two numbers may be known as one object. Unknown ones are skipped.
     """
 
     def __init__(self) -> None:
@@ -70,22 +88,11 @@ class SeenLists:
         if self._origin.order == "unknown":
             self._origin.order = order
 
-    def see(self, found: SourceObject | EmptyPage | LastPage) -> None:
-        """Add one occurrence of a message, run or step, or of an empty page."""
-        if isinstance(found, LastPage):
-            if isinstance(self._last, EmptyPage):
-                self._empty = [page for page in self._empty if page is not self._last]
-            elif self._last is not None:
-                self._last.continues = False
-            return
-        if isinstance(found, EmptyPage):
-            if not self._origin.live:
-                self._empty.append(found)
-                self._last = found
-            return
-        self._origin.listed[found.kind].setdefault(found.id)
+    def see(self, found: SourceObject, number: int) -> None:
+        """Add one occurrence of a message, run or step."""
+        self._origin.listed[found.kind].add(number)
         if found.page is None:
-            self._origin.loose[found.kind].append(found.id)
+            self._origin.loose[found.kind].add(number)
             return
         page = self._open.get((id(found.page), found.kind))
         if page is None:
@@ -93,13 +100,26 @@ class SeenLists:
             self._open[id(found.page), found.kind] = page
             self._origin.pages.append(page)
         self._last = page
-        page.ids.append(found.id)
+        page.numbers.append(number)
+
+    def see_empty(self, found: EmptyPage) -> None:
+        """Add an empty page."""
+        if not self._origin.live:
+            self._empty.append(found)
+            self._last = found
+
+    def see_end(self) -> None:
+        """The page seen last is the last one of its list."""
+        if isinstance(self._last, EmptyPage):
+            self._empty = [page for page in self._empty if page is not self._last]
+        elif self._last is not None:
+            self._last.continues = False
 
     def listings(self, kind: SourceKind, known: _Known) -> list[Listing]:
         """The objects of a kind by origin, each in its latest state."""
         return [
             Listing(
-                _known(origin.listed[kind], known[kind]),
+                _known(origin.listed[kind].ordered, known[kind]),
                 _direction(origin, known),
                 origin.live,
                 [page.objects for page in _seen(origin, kind, known) if len(page.objects) > 1],
@@ -114,7 +134,8 @@ class SeenLists:
             return list(self._origins.values())
         whole = _Origin(order=rows[0].order)
         for origin in rows:
-            whole.listed["message"] |= origin.listed["message"]
+            for number in origin.listed["message"].ordered:
+                whole.listed["message"].add(number)
         return [whole, *(origin for origin in self._origins.values() if not origin.is_talk)]
 
     def pages(self, kind: SourceKind, known: _Known) -> list[SeenPage]:
@@ -122,13 +143,16 @@ class SeenLists:
         empty = (SeenPage((), continues=True) for page in self._empty if (page.kind or "message") == kind)
         return [*(page for origin in self._origins.values() for page in _seen(origin, kind, known)), *empty]
 
-    def loose(self, kind: SourceKind, known: _Known) -> list[list[Listed]]:
+    def loose(self, kind: SourceKind, known: _Known) -> list[Sequence[Listed]]:
         """Objects outside of list pages, by origin, in order."""
-        return [_known(origin.loose[kind], known[kind]) for origin in self._origins.values()]
+        return [_known(origin.loose[kind].ordered, known[kind]) for origin in self._origins.values()]
 
 
-def _known(ids: Iterable[str], known: Mapping[str, Listed]) -> list[Listed]:
-    found = (known[object_id] for object_id in ids if object_id in known)
+def _known(numbers: Iterable[int], known: Mapping[int, Listed]) -> Sequence[Listed]:
+    """The objects of these numbers, each once."""
+    if isinstance(known, KnownListed):
+        return known.sequence(numbers)
+    found = (known[number] for number in numbers if number in known)
     return list({one.id: one for one in found}.values())
 
 
@@ -136,7 +160,7 @@ def _direction(origin: _Origin, known: _Known) -> ListingOrder:
     """The lists of an origin have the direction of its messages' times, if these show one."""
     if origin.live:
         return origin.order
-    messages = _known(origin.listed["message"], known["message"])
+    messages = _known(origin.listed["message"].ordered, known["message"])
     rising, falling = times_evidence(found.time for found in messages)
     return origin.order if bool(rising) == bool(falling) else "asc" if rising else "desc"
 
@@ -144,7 +168,7 @@ def _direction(origin: _Origin, known: _Known) -> ListingOrder:
 def _seen(origin: _Origin, kind: SourceKind, known: _Known) -> Iterator[SeenPage]:
     for page in origin.pages:
         if page.kind == kind:
-            objects = _known(page.ids, known[kind])
+            objects = _known(dict.fromkeys(page.numbers), known[kind])
             yield SeenPage(objects, page.continues, origin.live)
 
 

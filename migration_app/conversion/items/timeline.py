@@ -20,13 +20,13 @@ _NEVER = float("-inf")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Timeline:
-    """For each place before a message, and the one after the last: the steps there, in order.
+    """For each place before a message, and the one after the last, if it has any: the steps there, in order.
 
     Steps are named by their position in the input. ``uncertain`` holds those that nothing places; ``created`` the
     ids of messages that steps name as made by them and that are there. ``timed``: whether any message has a time.
     """
 
-    slots: tuple[tuple[int, ...], ...]
+    slots: Mapping[int, tuple[int, ...]]
     uncertain: frozenset[int]
     created: frozenset[str]
     timed: bool = False
@@ -96,10 +96,7 @@ def place_steps(
             entries.append((time, turn, order, step.position))
             if slot is None:
                 uncertain.add(step.position)
-    slots = tuple(
-        tuple(entry[-1] for entry in sorted(placed[slot])) if slot in placed else ()
-        for slot in range(len(known.times) + 1)
-    )
+    slots = {slot: tuple(entry[-1] for entry in sorted(entries)) for slot, entries in placed.items()}
     return Timeline(slots, frozenset(uncertain), frozenset(known.created), known.timed)
 
 
