@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 _FEW = 8_192
 """So many ids are in a dictionary, which is faster."""
+_FIRST_SLOTS = 1 << 14
 _NUMBER_BITS = 28
 _NUMBER_MASK = (1 << _NUMBER_BITS) - 1
 _HASH_MASK = (1 << (64 - _NUMBER_BITS)) - 1
@@ -50,18 +51,22 @@ class Numbering:
         """Give a number to an id that has none."""
         number = self._count
         self._count += 1
-        if self._slots is None and number < _FEW:
+        if number < _FEW:
             self._few[object_id] = number
-        else:
-            if self._slots is None:
-                self._slots = _slots(2 * _FEW)
-                for known, own in self._few.items():
-                    _put(self._slots, hash(known) & _HASH_MASK, own + 1)
-                self._few = {}
-            elif number > _FULLEST * len(self._slots):
-                self._slots = _doubled(self._slots)
-            _put(self._slots, hash(object_id) & _HASH_MASK, number + 1)
+            return number
+        if self._slots is None:
+            self._slots = _slots(_FIRST_SLOTS)
+            for known, own in self._few.items():
+                self._put(known, own)
+            self._few = {}
+        self._put(object_id, number)
         return number
+
+    def _put(self, object_id: str, number: int) -> None:
+        assert self._slots is not None  # noqa: S101 - the caller has made them
+        if number > _FULLEST * len(self._slots):
+            self._slots = _doubled(self._slots)
+        _put(self._slots, hash(object_id) & _HASH_MASK, number + 1)
 
 
 def _slots(count: int) -> array[int]:

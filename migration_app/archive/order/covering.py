@@ -34,7 +34,7 @@ class Tellers:
     def see(self, found: SourceObject, number: int, *, is_transcript: bool) -> None:
         """Add one occurrence of a message."""
         if number >= len(self._archived):
-            self._archived.extend(bytes(max(64, number)))
+            self._archived.extend(bytes(number + 64))
         if is_transcript:
             self._rows.add(number)
         elif found.is_counted:

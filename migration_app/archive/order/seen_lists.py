@@ -32,7 +32,7 @@ class _Numbers:
     def add(self, number: int) -> None:
         """Add an object unless it is there."""
         if number >= len(self._seen):
-            self._seen.extend(bytes(max(64, number)))
+            self._seen.extend(bytes(number + 64))
         if not self._seen[number]:
             self._seen[number] = True
             self.ordered.append(number)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from console.sample import sample_path
 from migration_app import spill
-from migration_app.archive import objects
+from migration_app.archive import numbering, objects
 from migration_app.archive.objects import expand
 from migration_app.archive.order.assemble import PageContent, assemble_thread
 from migration_app.archive.order.listed import Listed
@@ -156,3 +156,31 @@ def test_a_long_list_behind_a_short_one_is_put_in_order_in_linear_time() -> None
         return Counting.seen
 
     assert looked_at(2000) < 3 * looked_at(1000)
+
+
+@pytest.mark.parametrize("again_from", [0, 150, 300])
+def test_a_large_thread_that_has_grown_is_in_order_as_a_small_one_is(
+    again_from: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listed(origin: str, numbers: range) -> PageContent:
+        data = [
+            {
+                "id": f"msg_{number}",
+                "object": "thread.message",
+                "thread_id": "t",
+                "created_at": number // 3,
+                "role": "user",
+            }
+            for number in numbers
+        ]
+        page = {"object": "list", "data": data, "has_more": False}
+        return PageContent("live", origin, "asc", sequence_pack([json.dumps(page).encode()]))
+
+    pages = [listed("live-1", range(300)), listed("live-2", range(again_from, 400))]
+    expected = assemble_thread("t", pages, {})
+    monkeypatch.setattr(spill, "MAX_BYTES_IN_MEMORY", 0)
+    monkeypatch.setattr(numbering, "_FEW", 4)
+    large = assemble_thread("t", pages, {})
+    assert is_spilled(large.messages)
+    assert in_memory(large) == expected
+    assert [message["id"] for message in large.messages] == [f"msg_{number}" for number in range(400)]
