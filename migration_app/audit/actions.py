@@ -20,8 +20,16 @@ class Action:
     message: str
 
 
+SUBJECTS = frozenset(
+    {"thread", "assistant", "file", "vector_store", "prompt", "run", "runs"}
+    | {"batch", "import", "reconciliation", "trial", "preflight"}
+    | {"mapping", "list", "counters", "target", "user", "group"}
+)
+"""What rows are about: with its id, an event's subject is found by it."""
+
+
 class UnregisteredActionError(LookupError):
-    """The verb is not in the table: a bug of the console."""
+    """The verb, or what the row is about, is not in the table: a bug of the console."""
 
 
 def action_of(verb: str) -> Action:
@@ -30,6 +38,13 @@ def action_of(verb: str) -> Action:
         return ACTIONS[verb]
     except KeyError:
         raise UnregisteredActionError(f"{verb} is no action of the audit trail (audit.actions).") from None
+
+
+def subject_of(kind: str) -> str:
+    """Return what a row is about. Raises UnregisteredActionError."""
+    if kind not in SUBJECTS:
+        raise UnregisteredActionError(f"{kind} is no subject of the audit trail (audit.actions).")
+    return kind
 
 
 def action_label(verb: str) -> str:

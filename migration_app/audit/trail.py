@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from migration_app.audit.actions import action_of
+from migration_app.audit.actions import action_of, subject_of
 from migration_app.contracts import Actor
 from migration_app.models import AuditEvent
 
@@ -21,13 +21,13 @@ def audit_event(
 ) -> AuditEvent:
     """Make an unsaved audit row. ``reason`` must hold neither message content nor secrets.
 
-    Raises UnregisteredActionError unless the verb is in ``audit.actions``.
+    Raises UnregisteredActionError unless verb and kind of subject are in ``audit.actions``.
     """
     return AuditEvent(
         actor=actor.name,
         actor_user_id=actor.user_id,
         verb=action_of(verb).verb,
-        subject_kind=subject_kind,
+        subject_kind=subject_of(subject_kind),
         subject_id=subject_id,
         before=before,
         after=after,

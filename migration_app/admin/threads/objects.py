@@ -97,7 +97,7 @@ class SourceObjectAdmin(ReadOnlyAdmin[SourceObject]):
             audit_record(
                 actor=actor_of(request),
                 verb="object.content_viewed",
-                subject_kind=row.kind[:32],
+                subject_kind=row.kind,
                 subject_id=row.object_id,
             )
         return super().change_view(request, object_id, form_url, extra_context)

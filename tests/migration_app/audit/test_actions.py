@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import migration_app
-from migration_app.audit.actions import ACTIONS, UnregisteredActionError, action_label
+from migration_app.audit.actions import ACTIONS, SUBJECTS, UnregisteredActionError, action_label
 from migration_app.audit.trail import audit_event, audit_record
 from migration_app.contracts import Actor
 from migration_app.engine.journal import Entry
@@ -84,6 +84,25 @@ def test_a_verb_that_is_not_registered_is_refused() -> None:
             record(actor=who, verb="thread.vanished", subject_kind="thread", subject_id="t")
     with pytest.raises(UnregisteredActionError):
         Entry(Thread()).event("thread.vanished")
+
+
+def test_what_no_row_may_be_about_is_refused() -> None:
+    for record in (audit_event, audit_record):
+        with pytest.raises(UnregisteredActionError, match="threads is no subject"):
+            record(actor=Actor("ada"), verb="thread.snapshotted", subject_kind="threads", subject_id="t")
+
+
+def test_every_subject_that_is_written_out_is_registered_and_recorded() -> None:
+    found = {
+        keyword.value.value
+        for _path, tree in sources()
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        for keyword in call.keywords
+        if keyword.arg in ("subject_kind", "subject") and isinstance(keyword.value, ast.Constant)
+    }
+    # Users and groups by their model; files and vector stores by the kind of what was stored or seen.
+    assert found == SUBJECTS - {"user", "group", "file", "vector_store"} | (found & {"user"})
 
 
 def test_a_row_of_an_older_release_is_called_by_its_verb() -> None:

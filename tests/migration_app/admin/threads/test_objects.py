@@ -38,9 +38,7 @@ def page(row: SourceObject) -> str:
     return reverse("admin:migration_app_sourceobject_change", args=[row.pk])
 
 
-@pytest.mark.parametrize(
-    ("value", "kind"), [(FILE, "file"), (STORE, "vector_store"), (ATTACHED, "vector_store_file")]
-)
+@pytest.mark.parametrize(("value", "kind"), [(FILE, "file"), (STORE, "vector_store"), (ATTACHED, "file")])
 def test_names_and_metadata_are_shown_to_those_who_may_see_content_and_that_is_audited(
     value: dict[str, Any], kind: str, log_in: LogIn
 ) -> None:
