@@ -146,8 +146,8 @@ class BatchAdmin(RowPageAdmin[Batch]):
 
     @admin.display(description="batch")
     def show_name(self, batch: Batch) -> str:
-        """Number and kind, and whether it goes before others."""
-        return f"{batch.pk}: {batch.get_kind_display()}{', urgent' if batch.urgent else ''}"
+        """Number and kind, and whether it has high priority."""
+        return f"{batch.pk}: {batch.get_kind_display()}{', high priority' if batch.urgent else ''}"
 
     @admin.display(description="progress")
     def show_progress(self, batch: Any) -> str:

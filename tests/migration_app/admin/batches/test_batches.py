@@ -97,6 +97,13 @@ def test_hostile_words_are_escaped(log_in: LogIn) -> None:
         assert "<script>alert(" not in client.get(url).content.decode()
 
 
+def test_the_list_names_the_batches_of_high_priority(log_in: LogIn) -> None:
+    plain, first = batch_made(), batch_made(urgent=True)
+    page = log_in("viewer").get(LIST).content.decode()
+    assert f"{first.pk}: backfill, high priority" in page
+    assert f"{plain.pk}: backfill<" in page
+
+
 def test_looking_at_a_batch_writes_nothing(log_in: LogIn) -> None:
     log_in("operator").get(page_url(batch_made(state="running")))
     assert not AuditEvent.objects.exists()

@@ -160,10 +160,12 @@ def test_a_viewer_is_offered_no_act(log_in: LogIn) -> None:
 
 
 def test_a_batch_that_paused_itself_is_resumed_in_place(log_in: LogIn) -> None:
+    thread_made()
     batch = batch_made(state="paused", held_text="5 threads in a row failed.", started_at=timezone.now())
     client = log_in("operator")
     assert actions(client.get(LIVE).context)[0] == "Resume"
     url = f"/admin/dashboard/batches/{batch.pk}/resume/"
+    assert f'<form method="post" action="{url}"' in client.get(LIVE).content.decode()
     assert log_in("viewer").post(url).status_code == 403
     assert client.get(url).status_code == 302
     assert client.post(url)["Location"] == "/admin/"

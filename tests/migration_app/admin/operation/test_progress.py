@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 from django.utils import timezone
 from redis import Redis
 
-from migration_app.admin.operation.progress import shares
+from migration_app.admin.operation.progress import chart_context, shares
 from migration_app.models import Batch, BatchMinute, Thread
+from migration_app.operation.samples import Bar
 from tests.migration_app.admin.conftest import LogIn
 from tests.migration_app.admin.estate import batch_made, thread_made, threads_made
 from tests.migration_app.admin.operation.conftest import heard
@@ -120,3 +123,19 @@ def test_a_batch_that_does_not_run_has_no_time_left(
 def test_an_empty_estate_offers_to_import(log_in: LogIn) -> None:
     assert b"Import an archive" in log_in("operator").get("/admin/").content
     assert b"Import an archive" not in log_in("viewer").get("/admin/").content
+
+
+def test_the_chart_draws_each_quarter_of_an_hour_and_says_it_in_a_sentence() -> None:
+    begins = dt.datetime(2026, 9, 1, 8, tzinfo=dt.UTC)
+    chart = chart_context([Bar(begins, threads) for threads in (None, 0, 1, 2_000, 1_000)])
+    assert (chart["most"], chart["total"], chart["width"]) == (2_000, 3_001, 5)
+    assert chart["text"] == (
+        "Threads verified in the last 24 hours: 3,001; at most 2,000 in a quarter of an hour."
+    )
+    whole = chart["height"]
+    assert [bar["height"] for bar in chart["bars"]] == [0, 0, 1.5, whole, whole / 2]
+    assert [bar["y"] for bar in chart["bars"]] == [whole, whole, whole - 1.5, 0, whole / 2]
+    assert [bar["silent"] for bar in chart["bars"]] == [True, False, False, False, False]
+    assert [bar["x"] for bar in chart["bars"]] == [0, 1, 2, 3, 4]
+    assert chart["bars"][3]["title"].startswith("08:00 UTC: ")
+    assert chart_context([])["most"] == 0
