@@ -108,6 +108,7 @@ CHUNK_STATE: Mapping[str, str] = {
 OBJECT_STATE: Mapping[str, str] = {
     SourceObject.State.CURRENT: "success",
     SourceObject.State.CONFLICT: "danger",
+    SourceObject.State.SUPERSEDED: "",
 }
 RESOURCE_STATUS: Mapping[str, str] = {
     Resource.Status.ALIVE: "success",
