@@ -68,6 +68,8 @@ _MARKS = (
     b"password",
     b"connection",
     b"queueuri",
+    b"queue_uri",
+    b"queue-uri",
 )
 # An escaped letter of a name could hide one.
 ESCAPED_LETTERS = (b"\\u004", b"\\u005", b"\\u006", b"\\u007")

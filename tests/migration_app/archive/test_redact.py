@@ -1,10 +1,12 @@
 """Secrets go before anything is stored; words of people stay."""
 
+import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from migration_app.archive.redact import REDACTED, redact, redacted_document
+from migration_app.archive.redact import REDACTED, may_hold_secrets, redact, redacted_document
 from migration_app.contracts import JsonObject
 
 
@@ -103,3 +105,63 @@ def test_connection_ids_under_longer_names_are_taken_out_too() -> None:
     assert clean["tools"][0]["azure_ai_search"]["indexes"] == [
         {"index_connection_id": "[redacted]", "index_name": "care"}
     ]
+
+
+# --- every name ---------------------------------------------------------------------------------------
+
+NAMES = [
+    *("access_key", "access_token", "account_key", "api_key", "authorization", "bearer_token"),
+    *("client_secret", "connection_string", "headers", "output_queue_uri", "password", "refresh_token"),
+    *("sas_token", "secret", "token", "x_api_key"),
+    *("shop_api_key", "proxy_authorization", "search_connection_id", "db_password", "app_secret"),
+]
+
+
+@pytest.mark.parametrize("write", [str, str.upper, lambda name: name.replace("_", "")])
+@pytest.mark.parametrize("name", [*NAMES, *(name.replace("_", "-") for name in NAMES if "_" in name)])
+def test_a_document_is_searched_for_every_secret_name_however_it_is_written(
+    name: str, write: Callable[[str], str]
+) -> None:
+    value = {"tools": [{write(name): "s3cret"}]}
+    raw, clean, changed = redacted_document(json.dumps(value).encode(), value)
+    assert (clean, changed) == ({"tools": [{write(name): REDACTED}]}, True)
+    assert b"s3cret" not in raw
+
+
+@pytest.mark.parametrize("letter", ["@", "P", "`", "p"])
+def test_a_name_with_an_escaped_letter_is_found_too(letter: str) -> None:
+    raw = ('{"tools": [{"' + "".join(f"\\u{ord(each):04X}" for each in "secret") + '": "s3cret"}]}').encode()
+    assert redacted_document(raw, json.loads(raw))[1] == {"tools": [{"secret": REDACTED}]}
+    assert may_hold_secrets(f'{{"a": "\\u{ord(letter):04x}"}}'.encode())
+    assert not may_hold_secrets(b'{"a": "\\u0022\\u00e4"}')
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "arguments",
+            "attributes",
+            "content",
+            "functions",
+            "input",
+            "instructions",
+            "json_schema",
+            "metadata",
+        ),
+        *("output", "outputs", "parameters", "properties", "response_format", "schema", "spec"),
+    ],
+)
+def test_what_holds_text_of_people_or_schemas_is_never_searched(name: str) -> None:
+    value = {"tools": [{name: {"token": "a word", "password": {"type": "string"}}}]}
+    assert redact(value) == (value, False)
+
+
+@pytest.mark.parametrize("name", ["server_url", "url", "endpoint"])
+def test_a_login_goes_from_every_address(name: str) -> None:
+    value = {"tools": [{name: "https://me:pw@tools.example/x"}]}
+    raw, _clean, changed = redacted_document(json.dumps(value).encode(), value)
+    assert changed
+    assert b"me:pw" not in raw
+    assert redact({"tools": [{name: "https://tools.example/a@b"}]})[1] is False
+    assert redact({"tools": [{"name": "https://me:pw@tools.example/x"}]})[1] is False
