@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import aiohttp
 
 from migration_app.contracts import JsonObject
-from migration_app.gateways.errors import answer_too_large, unreadable_answer
+from migration_app.gateways.errors import GatewayError, answer_too_large, request_id_of, unreadable_answer
 
 ENCODINGS_ASKED = "gzip"
 """Not the transport's default: other encodings can't be decompressed up to a limit."""
@@ -25,7 +25,7 @@ _ZLIB_OR_GZIP = zlib.MAX_WBITS | 32
 DEFAULT_MAX_BYTES = 64 << 20
 
 
-async def answer_body(response: aiohttp.ClientResponse, *, max_bytes: int, request_id: str) -> bytes:
+async def answer_body(response: aiohttp.ClientResponse, *, max_bytes: int) -> bytes:
     """Read the body of a streamed response, uncompressed. Raises GatewayError if it is too large or can't be read.
 
     Raises what the transport raises when the connection breaks, and EOFError if a compressed body is incomplete.
@@ -33,11 +33,11 @@ async def answer_body(response: aiohttp.ClientResponse, *, max_bytes: int, reque
     encoding = ",".join(response.headers.getall("Content-Encoding", ())).strip().lower()
     if encoding in _PLAIN:
         if _told_length(response) > max_bytes:
-            raise answer_too_large(max_bytes, request_id)
-        return await _plain(response, max_bytes, request_id)
+            raise _too_large(response, max_bytes)
+        return await _plain(response, max_bytes)
     if encoding not in _UNFOLDED:
-        raise unreadable_answer("compressed in a way that was not requested", request_id)
-    return await _unfolded(response, max_bytes, request_id)
+        raise unreadable_answer("compressed in a way that was not requested", request_id_of(response.headers))
+    return await _unfolded(response, max_bytes)
 
 
 def decoded(body: bytes, *, request_id: str) -> JsonObject:
@@ -55,17 +55,17 @@ def decoded(body: bytes, *, request_id: str) -> JsonObject:
     return value
 
 
-async def _plain(response: aiohttp.ClientResponse, max_bytes: int, request_id: str) -> bytes:
+async def _plain(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
     parts, size = [], 0
     async for part in response.content.iter_any():
         size += len(part)
         if size > max_bytes:
-            raise answer_too_large(max_bytes, request_id)
+            raise _too_large(response, max_bytes)
         parts.append(part)
     return b"".join(parts)
 
 
-async def _unfolded(response: aiohttp.ClientResponse, max_bytes: int, request_id: str) -> bytes:
+async def _unfolded(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
     parts, size = [], 0
     unfolding = None
     async for folded in response.content.iter_any():
@@ -78,12 +78,16 @@ async def _unfolded(response: aiohttp.ClientResponse, max_bytes: int, request_id
             part = unfolding.decompress(rest, max_bytes + 1 - size)
             size += len(part)
             if size > max_bytes:
-                raise answer_too_large(max_bytes, request_id)
+                raise _too_large(response, max_bytes)
             parts.append(part)
             rest = unfolding.unused_data
     if unfolding is not None and not unfolding.eof:
         raise EOFError
     return b"".join(parts)
+
+
+def _too_large(response: aiohttp.ClientResponse, max_bytes: int) -> GatewayError:
+    return answer_too_large(max_bytes, request_id_of(response.headers))
 
 
 def _told_length(response: aiohttp.ClientResponse) -> int:

@@ -256,9 +256,7 @@ class Connection:
         headers = self._headers_of_reads if method == "GET" else self._headers
         async with self._transport.request(method, url, headers=headers, content=content) as response:
             try:
-                body = await answer_body(
-                    response, max_bytes=self._max_bytes, request_id=request_id_of(response.headers)
-                )
+                body = await answer_body(response, max_bytes=self._max_bytes)
             except GatewayError:
                 if 200 <= response.status < 300:
                     raise

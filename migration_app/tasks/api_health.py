@@ -62,7 +62,9 @@ class ApiHealthLog:
         with self._lock:
             seen = self._seen.setdefault((api, address), _Seen())
             counts = seen.minutes.setdefault(now.replace(second=0, microsecond=0), collections.Counter())
-            counts.update(calls=1, throttled=int(status == 429 and not bad), failed=int(bad))
+            counts["calls"] += 1
+            counts["throttled"] += status == 429 and not bad
+            counts["failed"] += bad
             if status:
                 seen.answered_at = now
             if bad:

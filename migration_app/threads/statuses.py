@@ -9,9 +9,9 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from migration_app.audit.trail import audit_event
+from migration_app.audit.trail import audit_changes, audit_event
 from migration_app.contracts import Actor
-from migration_app.models import AuditEvent, Thread
+from migration_app.models import Thread
 
 S = Thread.Status
 
@@ -177,17 +177,13 @@ def threads_transition(
         Thread.objects.filter(pk__in=[thread.pk for thread in takers]).update(
             status=to, updated_at=now, **fields
         )
-        AuditEvent.objects.bulk_create(
-            audit_event(
-                actor=actor,
-                verb=verb,
-                subject_kind="thread",
-                subject_id=thread.thread_id,
-                before=thread.status,
-                after=to,
-                reason=reason,
-                batch_pk=batch_pk,
-            )
-            for thread in takers
+        audit_changes(
+            actor=actor,
+            verb=verb,
+            subject_kind="thread",
+            changed=[(thread.thread_id, thread.status) for thread in takers],
+            after=to,
+            reason=reason,
+            batch_pk=batch_pk,
         )
     return len(takers)

@@ -32,6 +32,7 @@ _TEXT_TYPES = {"assistant": "output_text"}
 _ROLES = ("user", "assistant", "developer", "system")
 _MESSAGE_FIELDS = _IGNORED_ITEM_FIELDS | {"type", "role", "status", "content"}
 _TEXT_FIELDS = frozenset({"type", "text", *_EMPTY_WHEN_ADDED})
+_ONLY_TEXT = len(("type", "text"))
 _sorted_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode
 
 
@@ -249,7 +250,7 @@ def _plain_message(item: object) -> tuple[str, str, list[str]] | None:
     status, content = item.get("status"), item.get("content")
     if not isinstance(content, list) or not (status is None or status == "completed"):
         return None
-    if any(item[name] is not None for name in item.keys() - _MESSAGE_FIELDS):
+    if not item.keys() <= _MESSAGE_FIELDS and _says_more(item, _MESSAGE_FIELDS):
         return None
     role: str = item["role"]
     kind = _TEXT_TYPES.get(role, "input_text")
@@ -269,11 +270,18 @@ def _plain_text(part: object, kind: str) -> str | None:
     text, named = part.get("text"), part.get("type")
     if not isinstance(text, str) or not is_clean(text) or named not in (kind, "text"):
         return None
-    if any(not (part.get(name) is None or part[name] == []) for name in _EMPTY_WHEN_ADDED):
-        return None
-    if any(part[name] is not None for name in part.keys() - _TEXT_FIELDS):
-        return None
-    return text
+    if len(part) == _ONLY_TEXT:  # and both were found
+        return text
+    for name in _EMPTY_WHEN_ADDED:
+        added = part.get(name)
+        if not (added is None or added == []):
+            return None
+    return None if not part.keys() <= _TEXT_FIELDS and _says_more(part, _TEXT_FIELDS) else text
+
+
+def _says_more(value: JsonObject, known: frozenset[str]) -> bool:
+    """Whether any other field than these has a value."""
+    return any(value[name] is not None for name in value.keys() - known)
 
 
 def _canonical_text(item: JsonObject) -> str:
