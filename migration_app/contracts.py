@@ -1,6 +1,6 @@
 """Types that the packages exchange.
 
-Standard library only: no Django, no SDK, no database. API objects travel as plain decoded JSON
+No Django, no SDK, no database. API objects travel as plain decoded JSON
 (``JsonObject``), never as SDK models: real objects differ from those models in dozens of ways.
 """
 
@@ -13,10 +13,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, get_args, get_type_hints
 
+from migration_app.json_codec import json_decode, json_encode
+
 JsonObject = dict[str, Any]
 """A decoded JSON object, unchanged as a server or archive had it."""
-
-_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 SourceKind = Literal["thread", "message", "run", "step", "assistant", "file", "vector_store"]
 
@@ -177,6 +177,19 @@ def policies_as_dict(policies: Policies) -> dict[str, str]:
     return dataclasses.asdict(policies)
 
 
+_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+def compact_json(value: object) -> bytes:
+    """Compact JSON in UTF-8; lone surrogates, which real archives hold, are read again as they were."""
+    return json_encode(value, lambda value: _encoder.encode(value).encode(errors="surrogatepass"))
+
+
+def compact_json_read(data: bytes) -> Any:
+    """Undo ``compact_json``."""
+    return json_decode(data, lambda data: json.loads(data.decode(errors="surrogatepass")))
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class PlannedItem:
     """One item to append, and where it comes from.
@@ -196,13 +209,13 @@ class PlannedItem:
     def body(self) -> bytes:
         """The item's compact JSON in UTF-8, as sent in a request; cached."""
         if not self._body:
-            object.__setattr__(self, "_body", _json(self.item).encode(errors="surrogatepass"))
+            object.__setattr__(self, "_body", compact_json(self.item))
         return self._body
 
 
 def planned_from_body(body: bytes, source_kind: SourceKind, source_id: str, group: int) -> PlannedItem:
     """A planned item from its ``body``, which is cached."""
-    planned = PlannedItem(json.loads(body.decode(errors="surrogatepass")), source_kind, source_id, group)
+    planned = PlannedItem(compact_json_read(body), source_kind, source_id, group)
     object.__setattr__(planned, "_body", body)
     return planned
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-import json
 import os
 import tempfile
 import weakref
@@ -18,7 +17,14 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar, overload
 
-from migration_app.contracts import Finding, PlannedItem, Severity, planned_from_body
+from migration_app.contracts import (
+    Finding,
+    PlannedItem,
+    Severity,
+    compact_json,
+    compact_json_read,
+    planned_from_body,
+)
 
 T = TypeVar("T")
 
@@ -45,42 +51,29 @@ class Codec(Generic[T]):
     decode: Callable[[bytes], T]
 
 
-_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
-def json_encode(value: object) -> bytes:
-    """Compact JSON in UTF-8; lone surrogates, which real archives hold, come out again as they went in."""
-    return _json(value).encode(errors="surrogatepass")
-
-
-def json_decode(data: bytes) -> Any:
-    """Undo ``json_encode``."""
-    return json.loads(data.decode(errors="surrogatepass"))
-
-
 def _item_encode(planned: PlannedItem) -> bytes:
     # Compact JSON in UTF-8 contains no line feed, so the body is stored as it is sent.
-    rest = json_encode((planned.source_kind, planned.source_id, planned.group))
+    rest = compact_json((planned.source_kind, planned.source_id, planned.group))
     return planned.body + b"\n" + rest
 
 
 def _item_decode(data: bytes) -> PlannedItem:
     body, _, rest = data.partition(b"\n")
-    return planned_from_body(body, *json_decode(rest))
+    return planned_from_body(body, *compact_json_read(rest))
 
 
 def _finding_encode(finding: Finding) -> bytes:
-    return json_encode([getattr(finding, name) for name in _FINDING_FIELDS])
+    return compact_json([getattr(finding, name) for name in _FINDING_FIELDS])
 
 
 def _finding_decode(data: bytes) -> Finding:
-    code, severity, *others = json_decode(data)
+    code, severity, *others = compact_json_read(data)
     return Finding(code, Severity(severity), *others)
 
 
 _FINDING_FIELDS = tuple(field.name for field in dataclasses.fields(Finding))
 
-JSON: Codec[Any] = Codec(json_encode, json_decode)
+JSON: Codec[Any] = Codec(compact_json, compact_json_read)
 ITEMS: Codec[PlannedItem] = Codec(_item_encode, _item_decode)
 FINDINGS: Codec[Finding] = Codec(_finding_encode, _finding_decode)
 FINDING_BYTES = 512

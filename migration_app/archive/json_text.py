@@ -25,7 +25,7 @@ DECODER = json.JSONDecoder(object_pairs_hook=_object)
 
 def document_read(raw: bytes) -> Any:
     """The same of a text in UTF-8, most of them ten times as fast. Raises UnicodeDecodeError too."""
-    return json_decode(raw, json_read)
+    return json_decode(raw, lambda raw: json_read(raw.decode()))
 
 
 def json_read(text: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import connection
 from django.utils import timezone
@@ -82,7 +83,7 @@ def audit_changes(
     """
     if not changed:
         return
-    columns = {
+    columns: dict[str, Any] = {
         "at": timezone.now(),
         "actor": actor.name,
         "actor_user_id": actor.user_id,

@@ -15,6 +15,7 @@ import aiohttp
 
 from migration_app.contracts import JsonObject
 from migration_app.gateways.errors import GatewayError, answer_too_large, request_id_of, unreadable_answer
+from migration_app.json_codec import json_decode
 
 ENCODINGS_ASKED = "gzip"
 """Not the transport's default: other encodings can't be decompressed up to a limit."""
@@ -43,7 +44,7 @@ async def answer_body(response: aiohttp.ClientResponse, *, max_bytes: int) -> by
 def decoded(body: bytes, *, request_id: str) -> JsonObject:
     """Decode a body that must be a JSON object. Raises GatewayError ``unreadable_answer``."""
     try:
-        value = _decoder.decode(body.decode(json.detect_encoding(body), "surrogatepass"))
+        value = json_decode(body, _decoded_strictly)
     except RecursionError:
         raise unreadable_answer("nested too deeply", request_id) from None
     except _AmbiguousError:
@@ -53,6 +54,10 @@ def decoded(body: bytes, *, request_id: str) -> JsonObject:
     if not isinstance(value, dict):
         raise unreadable_answer("not a JSON object", request_id)
     return value
+
+
+def _decoded_strictly(body: bytes) -> Any:
+    return _decoder.decode(body.decode(json.detect_encoding(body), "surrogatepass"))
 
 
 async def _plain(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:

@@ -32,6 +32,7 @@ from migration_app.gateways.errors import (
     request_id_of,
 )
 from migration_app.gateways.transport import Transport, proxy_before, sdk_http_client
+from migration_app.json_codec import json_encode
 
 _OPENAI = "https://api.openai.com/v1"
 _READ_PAUSES = (0.25, 1.0)
@@ -266,6 +267,10 @@ class Connection:
 
 def encoded(body: JsonObject) -> bytes:
     """Return the bytes that ``Connection.post`` sends for it."""
+    return json_encode(body, _encoded_slowly)
+
+
+def _encoded_slowly(body: JsonObject) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 

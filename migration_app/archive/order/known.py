@@ -1,6 +1,6 @@
 """The messages, runs or steps that a thread's pages show, by their numbers; those of a large thread are in a file.
 
-Imports only ``spill`` and this package.
+Imports only ``contracts``, ``spill`` and this package.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from migration_app.archive.numbering import Numbering
 from migration_app.archive.order.listed import Listed
-from migration_app.spill import Codec, Gathering, json_decode, json_encode
+from migration_app.contracts import compact_json, compact_json_read
+from migration_app.spill import Codec, Gathering
 
-_LISTED: Codec[Listed] = Codec(json_encode, lambda data: Listed(*json_decode(data)))
+_LISTED: Codec[Listed] = Codec(compact_json, lambda data: Listed(*compact_json_read(data)))
 _LISTED_BYTES = 256
 """Approximate size of one in bytes."""
 

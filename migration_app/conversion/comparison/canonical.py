@@ -23,6 +23,7 @@ from migration_app.conversion.comparison.differences import (
     numbered,
 )
 from migration_app.conversion.text import as_list, as_object, copy_json, is_clean, same_json
+from migration_app.json_codec import json_string
 
 _IGNORED_ITEM_FIELDS = frozenset({"id", "created_by", "object", "created_at"})
 _EMPTY_WHEN_ADDED = ("annotations", "logprobs")
@@ -290,7 +291,7 @@ def _canonical_text(item: JsonObject) -> str:
     if plain is None:
         return _sorted_json(_canonical(item))
     role, kind, texts = plain
-    parts = ",".join([f'{{"text":{json.dumps(text)},"type":"{kind}"}}' for text in texts])
+    parts = ",".join([f'{{"text":{json_string(text)},"type":"{kind}"}}' for text in texts])
     return f'{{"content":[{parts}],"role":"{role}","type":"message"}}'
 
 
