@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import reverse_lazy
+from django.urls import get_script_prefix, reverse
+from django.utils.module_loading import import_string
 
 _SITE = "migration_app.admin.base.site"
 _BADGES = "migration_app.admin.operation.sidebar"
+_INDEX = "admin:index"
 
 
 def _style(_request: HttpRequest) -> str:
@@ -40,16 +43,104 @@ def _favicon(_request: HttpRequest) -> str:
     return static("migration_app/favicon.svg")
 
 
+@functools.cache
+def _address(url_name: str, prefix: str) -> str:  # noqa: ARG001 - addresses begin with it
+    return reverse(url_name)
+
+
 def _item(
     title: str, icon: str, url_name: str, permission: str = "may_view_threads", badge: str = ""
-) -> dict[str, Any]:
+) -> dict[str, str]:
     return {
         "title": title,
         "icon": icon,
-        "link": reverse_lazy(url_name),
-        "permission": f"{_SITE}.{permission}",
-        **({"badge": f"{_BADGES}.{badge}", "badge_variant": "warning"} if badge else {}),
+        "url_name": url_name,
+        "permission": f"{_SITE}.{permission}" if permission else "",
+        "badge": f"{_BADGES}.{badge}" if badge else "",
     }
+
+
+_NAVIGATION: list[dict[str, Any]] = [
+    {
+        "title": "Work",
+        "items": [
+            _item("Dashboard", "dashboard", _INDEX, permission=""),
+            _item("Review", "rate_review", "review_queue", badge="review_badge"),
+            _item("Threads", "forum", "admin:migration_app_thread_changelist"),
+            _item(
+                "Batches",
+                "playlist_play",
+                "admin:migration_app_batch_changelist",
+                badge="batches_badge",
+            ),
+            _item("Imports", "upload_file", "admin:migration_app_sourceimport_changelist"),
+        ],
+    },
+    {
+        "title": "Estate",
+        "items": [
+            _item("Assistants", "smart_toy", "admin:migration_app_assistant_changelist"),
+            _item(
+                "Prompts",
+                "description",
+                "admin:migration_app_prompt_changelist",
+                badge="prompts_badge",
+            ),
+            _item("Readiness", "health_and_safety", "admin:migration_app_targetmodel_changelist"),
+            _item("Try-outs", "experiment", "admin:migration_app_trial_changelist"),
+            _item("Runs", "bolt", "admin:migration_app_run_changelist"),
+            _item("Conversations", "chat", "admin:migration_app_conversation_changelist"),
+            _item("Former conversations", "history", "admin:migration_app_formerconversation_changelist"),
+            _item("Source objects", "inventory_2", "admin:migration_app_sourceobject_changelist"),
+        ],
+    },
+    {
+        "title": "Proof",
+        "items": [
+            _item("Audit trail", "fact_check", "admin:migration_app_auditevent_changelist"),
+            _item("Reconciliations", "balance", "admin:migration_app_reconciliation_changelist"),
+            _item(
+                "Orphan ledger",
+                "link_off",
+                "admin:migration_app_orphanconversation_changelist",
+                badge="orphans_badge",
+            ),
+        ],
+    },
+    {
+        "title": "System",
+        "items": [
+            _item("Job queues (RQ)", "dns", "django_rq:home", "is_superuser"),
+            _item("Users", "person", "admin:auth_user_changelist", "may_manage_users"),
+            _item("Groups", "group", "admin:auth_group_changelist", "may_manage_users"),
+        ],
+    },
+]
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """The sidebar's groups, with the entries that this person may use and the one that is open.
+
+    The skin would make a class for each question, and an address three times for each entry, on every page.
+    """
+    return [
+        {
+            "title": group["title"],
+            "items": [
+                _shown(item, request)
+                for item in group["items"]
+                if not item["permission"] or import_string(item["permission"])(request)
+            ],
+        }
+        for group in _NAVIGATION
+    ]
+
+
+def _shown(item: dict[str, str], request: HttpRequest) -> dict[str, Any]:
+    url = _address(item["url_name"], get_script_prefix())
+    is_open = request.path == url if item["url_name"] == _INDEX else request.path.startswith(url)
+    shown = {"title": item["title"], "icon": item["icon"], "link": url, "active": is_open}
+    return shown | ({"badge": item["badge"], "badge_variant": "warning"} if item["badge"] else {})
 
 
 UNFOLD: dict[str, Any] = {
@@ -81,63 +172,6 @@ UNFOLD: dict[str, Any] = {
     },
     "SIDEBAR": {
         "show_search": False,
-        "navigation": [
-            {
-                "title": "Work",
-                "items": [
-                    {"title": "Dashboard", "icon": "dashboard", "link": reverse_lazy("admin:index")},
-                    _item("Review", "rate_review", "review_queue", badge="review_badge"),
-                    _item("Threads", "forum", "admin:migration_app_thread_changelist"),
-                    _item(
-                        "Batches",
-                        "playlist_play",
-                        "admin:migration_app_batch_changelist",
-                        badge="batches_badge",
-                    ),
-                    _item("Imports", "upload_file", "admin:migration_app_sourceimport_changelist"),
-                ],
-            },
-            {
-                "title": "Estate",
-                "items": [
-                    _item("Assistants", "smart_toy", "admin:migration_app_assistant_changelist"),
-                    _item(
-                        "Prompts",
-                        "description",
-                        "admin:migration_app_prompt_changelist",
-                        badge="prompts_badge",
-                    ),
-                    _item("Readiness", "health_and_safety", "admin:migration_app_targetmodel_changelist"),
-                    _item("Try-outs", "experiment", "admin:migration_app_trial_changelist"),
-                    _item("Runs", "bolt", "admin:migration_app_run_changelist"),
-                    _item("Conversations", "chat", "admin:migration_app_conversation_changelist"),
-                    _item(
-                        "Former conversations", "history", "admin:migration_app_formerconversation_changelist"
-                    ),
-                    _item("Source objects", "inventory_2", "admin:migration_app_sourceobject_changelist"),
-                ],
-            },
-            {
-                "title": "Proof",
-                "items": [
-                    _item("Audit trail", "fact_check", "admin:migration_app_auditevent_changelist"),
-                    _item("Reconciliations", "balance", "admin:migration_app_reconciliation_changelist"),
-                    _item(
-                        "Orphan ledger",
-                        "link_off",
-                        "admin:migration_app_orphanconversation_changelist",
-                        badge="orphans_badge",
-                    ),
-                ],
-            },
-            {
-                "title": "System",
-                "items": [
-                    _item("Job queues (RQ)", "dns", "django_rq:home", "is_superuser"),
-                    _item("Users", "person", "admin:auth_user_changelist", "may_manage_users"),
-                    _item("Groups", "group", "admin:auth_group_changelist", "may_manage_users"),
-                ],
-            },
-        ],
+        "navigation": navigation,
     },
 }

@@ -68,7 +68,7 @@ FROM (
            CASE WHEN n %% 50 = 1 THEN 'failed' WHEN n %% 80 = 3 THEN 'expired' WHEN n %% 90 = 4 THEN 'incomplete'
                 ELSE 'completed' END AS status,
            CASE WHEN n %% 80 <> 3 THEN 400 + n %% 3000 END AS tokens
-    FROM (SELECT id, 2 * row_number() OVER (ORDER BY id) - 1 + second AS n
+    FROM (SELECT id, row_number() OVER (ORDER BY id, second) AS n
           FROM migration_app_thread, generate_series(0, 1) AS second) AS numbered
 ) AS drawn
 ORDER BY n

@@ -33,7 +33,7 @@ from migration_app.threads.selections import (
 EXACT_THREADS = 10_000
 """Matching threads that a page reads one by one at most."""
 
-SAMPLE_THREADS = 2_000
+SAMPLE_THREADS = 1_000
 """Of more, so many of the newest are sampled."""
 
 

@@ -98,6 +98,8 @@ class RunTally(_Runs):
                 fields=["assistant_id", "month", "model", "status"], name="run_tally_unique"
             )
         ]
+        # As the page of totals lists them: it reads the newest of them only.
+        indexes = [models.Index(fields=["-month", "assistant_id", "model"], name="run_tally_month")]
 
     def __str__(self) -> str:
         return f"{self.runs} {self.status} runs of {self.assistant_id} in {self.month}"

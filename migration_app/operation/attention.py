@@ -155,8 +155,7 @@ def _pile(rows: QuerySet[Any], at: str) -> Pile:
     count = counted_up_to(rows, COUNTED_UP_TO)
     if not count:
         return Pile(0, None)
-    first = rows.reverse().values_list("pk", flat=True)[:_SCANNED]
-    return Pile(count, rows.model._base_manager.filter(pk__in=list(first)).aggregate(at=Min(at))["at"])  # noqa: SLF001
+    return Pile(count, rows.reverse().values(at)[:_SCANNED].aggregate(first=Min(at))["first"])
 
 
 def _oldest(groups: Sequence[tuple[str, str]]) -> dict[tuple[str, str], dt.datetime | None]:

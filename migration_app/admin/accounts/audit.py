@@ -6,12 +6,12 @@ from typing import ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.text import Truncator
 
 from migration_app.admin.base.columns import id_text, moment_column, text_column
 from migration_app.admin.base.filters import day_filter, text_filter, values_filter
+from migration_app.admin.base.links import row_address
 from migration_app.admin.base.model_admin import ReadOnlyAdmin
 from migration_app.audit.actions import ACTIONS, action_label
 from migration_app.models import AuditEvent
@@ -114,5 +114,5 @@ class AuditEventAdmin(ReadOnlyAdmin[AuditEvent]):
         """Link to the batch."""
         if event.batch_pk is None:
             return "–"
-        url = reverse("admin:migration_app_batch_change", args=[event.batch_pk])
+        url = row_address("batch", event.batch_pk)
         return format_html('<a class="mc-link" href="{}">{}</a>', url, event.batch_pk)

@@ -6,9 +6,10 @@ Types are django-unfold's label colours: success, info, warning, danger, primary
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 
-from django.template.loader import render_to_string
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from migration_app.models import (
@@ -127,10 +128,21 @@ RUN_STATUS: Mapping[str, str] = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Badge:
-    """A coloured word; see templates/migration_app/base/badge.html."""
+    """A coloured word."""
 
     text: str
     type: str = ""
+
+    @property
+    def html(self) -> SafeString:
+        """As it stands on a page; a template's would take ten times as long, and a list has a hundred."""
+        return _html(self)
+
+
+@functools.lru_cache(maxsize=1024)
+def _html(badge: Badge) -> SafeString:
+    kind = f" mc-badge-{badge.type}" if badge.type else ""
+    return format_html('<span class="mc-badge{}">{}</span>', kind, badge.text)
 
 
 def _badge(value: str, types: Mapping[str, str]) -> Badge:
@@ -202,6 +214,9 @@ def object_badge(state: str) -> Badge:
     return _badge(state, OBJECT_STATE)
 
 
+_NONE = SafeString('<span class="mc-soft">–</span>')
+
+
 def badge_html(badge: Badge | None) -> SafeString:
-    """A badge for a list's cell."""
-    return render_to_string("migration_app/base/badge.html", {"badge": badge})
+    """A badge for a list's cell; a dash for none."""
+    return badge.html if badge else _NONE

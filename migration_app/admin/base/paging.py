@@ -22,8 +22,9 @@ from django.core.paginator import Paginator
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
+from django.utils.safestring import SafeString
 
-from migration_app.admin.lists.rows import Cell, Heading, headings, rows
+from migration_app.admin.lists.rows import Heading, headings, rows
 from migration_app.admin.lists.sheet import BELOW, Chip, chips
 from migration_app.index_walks import (
     Window,
@@ -250,12 +251,13 @@ class BoundedChangeList(_ChangeList):
 
     # --- what its template shows ------------------------------------------------------------------
 
+    @cached_property
     def headings(self) -> list[Heading]:
         """The heads of the columns."""
         return headings(self)
 
-    def rows(self) -> Iterator[list[Cell]]:
-        """The cells of each row."""
+    def rows(self) -> Iterator[SafeString]:
+        """Each row as HTML."""
         return rows(self)
 
     @cached_property

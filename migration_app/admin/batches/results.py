@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import reverse
 
 from migration_app.admin.base.badges import result_badge, thread_badge
 from migration_app.admin.base.durations import duration_text
+from migration_app.admin.base.links import row_address
 from migration_app.admin.base.model_admin import row_key
 from migration_app.admin.batches.outcome import results_url
 from migration_app.models import Batch, BatchResult
@@ -56,13 +56,11 @@ def _chosen(request: HttpRequest) -> dict[str, str]:
 def _row(row: BatchResult) -> dict[str, Any]:
     return {
         "thread_id": row.thread.thread_id,
-        "url": reverse("admin:migration_app_thread_change", args=[row.thread_id]),
+        "url": row_address("thread", row.thread_id),
         "badge": result_badge(row.result),
         "error_code": row.error_code,
         "continued_in": row.continued_in,
-        "continued_url": reverse("admin:migration_app_batch_change", args=[row.continued_in])
-        if row.continued_in
-        else "",
+        "continued_url": row_address("batch", row.continued_in) if row.continued_in else "",
         "messages": f"{row.messages:,}",
         "retries": f"{row.retries:,}",
         "took": duration_text(row.finished_at - row.started_at if row.started_at else None),

@@ -6,7 +6,6 @@ from typing import ClassVar, TypeVar
 
 from django.contrib import admin
 from django.db.models import Model, Q, QuerySet
-from django.urls import reverse
 
 from migration_app.admin.base.badges import (
     Badge,
@@ -16,6 +15,7 @@ from migration_app.admin.base.badges import (
 )
 from migration_app.admin.base.columns import badge_column, column, id_column, id_text, moment_column
 from migration_app.admin.base.filters import choice_filter
+from migration_app.admin.base.links import row_address
 from migration_app.admin.base.model_admin import ReadOnlyAdmin, ReadOnlyInline
 from migration_app.contracts import policies_from
 from migration_app.models import Chunk, Conversation, FormerConversation, Thread
@@ -28,8 +28,7 @@ M = TypeVar("M", bound=Model)
 
 def thread_link(thread: Thread) -> str:
     """Link to a thread's page, by its id."""
-    url = reverse("admin:migration_app_thread_change", args=[thread.pk])
-    return id_text(thread.thread_id).linked(url)
+    return id_text(thread.thread_id).linked(row_address("thread", thread.pk))
 
 
 def _by_id(rows: QuerySet[M], text: str) -> QuerySet[M]:

@@ -7,13 +7,13 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils.html import format_html
 
 from migration_app.admin.base.actors import actor_of
 from migration_app.admin.base.badges import object_badge
 from migration_app.admin.base.columns import badge_column, id_column, moment_column, text_column
 from migration_app.admin.base.filters import choice_filter, distinct_values, values_filter
+from migration_app.admin.base.links import row_address
 from migration_app.admin.base.model_admin import ReadOnlyAdmin, row_key
 from migration_app.admin.base.rendering import pretty_json
 from migration_app.audit.trail import audit_record
@@ -75,7 +75,7 @@ class SourceObjectAdmin(ReadOnlyAdmin[SourceObject]):
         """Link to the import that brought it."""
         if row.source_import_id is None:
             return "live source"
-        url = reverse("admin:migration_app_sourceimport_change", args=[row.source_import_id])
+        url = row_address("sourceimport", row.source_import_id)
         return format_html('<a class="mc-link" href="{}">import {}</a>', url, row.source_import_id)
 
     @admin.display(description="secrets taken out")

@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 
 from migration_app.admin.base.badges import badge_html, fidelity_badge, thread_badge
@@ -24,6 +24,7 @@ from migration_app.admin.base.filters import (
     values_filter,
 )
 from migration_app.admin.base.forms import ConsoleForm
+from migration_app.admin.base.links import row_address
 from migration_app.admin.base.model_admin import RowPageAdmin
 from migration_app.admin.threads.actions import ACTIONS
 from migration_app.admin.threads.confirm_pages import act_view, lead_to_confirm
@@ -156,7 +157,7 @@ class ThreadAdmin(RowPageAdmin[Thread]):
         """Link to the batch that last took the thread."""
         if thread.batch_id is None:
             return "–"
-        url = reverse("admin:migration_app_batch_change", args=[thread.batch_id])
+        url = row_address("batch", thread.batch_id)
         return format_html('<a class="mc-link" href="{}">{}</a>', url, thread.batch_id)
 
     # --- actions ----------------------------------------------------------------------------------

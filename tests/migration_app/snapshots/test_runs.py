@@ -238,3 +238,28 @@ def test_collecting_everything_counts_anew_what_had_been_miscounted() -> None:
     assert run_totals(Span()) != right
     runs_collect(actor=ACTOR, everything=True)
     assert run_totals(Span()) == right
+
+
+def test_the_newest_totals_are_read_without_all_the_others() -> None:
+    RunTally.objects.bulk_create(
+        RunTally(
+            assistant_id=f"asst_{number % 400}",
+            month=f"20{10 + number // 400}-07",
+            model="gpt-4.1",
+            status="completed",
+            runs=1,
+            runs_with_usage=1,
+            prompt_tokens=1,
+            completion_tokens=1,
+            total_tokens=2,
+        )
+        for number in range(8_000)
+    )
+    with CaptureQueriesContext(connection) as queries, connection.cursor() as cursor:
+        cursor.execute("ANALYZE migration_app_runtally")
+        assert [total.month for total in run_totals(Span(), limit=500)[399:401]] == ["2029-07", "2028-07"]
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {queries[-1]['sql']}")
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "run_tally_month" in plan
+    assert "Seq Scan on migration_app_runtally " not in plan

@@ -19,7 +19,7 @@ def shown(response: Any) -> list[Any]:
 
 
 def sortable(response: Any) -> set[str]:
-    return {head.name for head in response.context["cl"].headings() if head.url}
+    return {head.name for head in response.context["cl"].headings if head.url}
 
 
 def test_the_whole_list_is_sorted_by_what_an_index_holds_and_by_nothing_else(log_in: LogIn) -> None:
