@@ -9,11 +9,14 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
+from migration_app.admin.prompts.pages import steps_of
 from migration_app.models import AuditEvent, Prompt, PromptVersion
 from tests.migration_app.admin.conftest import HOSTILE, LogIn
 from tests.migration_app.admin.estate import assistant_made
 
 LIST = "/admin/migration_app/prompt/"
+_DANGEROUS = {"reject", "roll_back"}
+"""Steps that are confirmed by a comment."""
 
 
 def prompt_made(slug: str = "kitchen-desk", instructions: str = "Be brief.") -> Prompt:
@@ -212,3 +215,58 @@ def test_a_list_of_many_prompts_costs_no_query_a_row(
     client = log_in("viewer")
     with django_assert_max_num_queries(12):
         assert client.get(LIST).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("state", "steps"),
+    [
+        ("draft", "draft: here, in review: ahead, approved: ahead, active: ahead"),
+        ("in_review", "draft: done, in review: here, approved: ahead, active: ahead"),
+        ("approved", "draft: done, in review: done, approved: here, active: ahead"),
+        ("active", "draft: done, in review: done, approved: done, active: here"),
+        ("rejected", "draft: ahead, in review: done, rejected: here"),
+        ("retired", "draft: done, in review: done, approved: done, active: done, retired: here"),
+    ],
+)
+def test_the_way_of_a_version_shows_how_far_it_is(state: str, steps: str) -> None:
+    found = steps_of(PromptVersion(state=state))
+    assert ", ".join(f"{step['text'].lower()}: {step['look']}" for step in found) == steps
+
+
+@pytest.mark.parametrize(
+    ("state", "title", "acts", "text"),
+    [
+        ("in_review", "Next: approve or reject", ["approve", "reject"], "bo asked for a review."),
+        ("approved", "Next: activate", ["activate"], "cy approved it."),
+        ("active", "In use", [], "activated by dan."),
+        ("rejected", "Rejected", [], "cy rejected it. Edit it"),
+        ("retired", "In use before", ["roll_back"], "No version is in use now."),
+    ],
+)
+def test_each_state_says_what_comes_next_and_who_made_it_so(
+    state: str, title: str, acts: list[str], text: str, log_in: LogIn
+) -> None:
+    prompt = prompt_made()
+    PromptVersion.objects.filter(number=2).update(
+        state=state, submitted_by_name="bo", decided_by_name="cy", activated_by_name="dan"
+    )
+    page = log_in("admin").get(url_of(prompt), {"version": "2"})
+    step = page.context["step"]
+    assert (step.title, [act.name for act in step.allowed]) == (title, acts)
+    assert text in step.text
+    assert title in page.content.decode()
+    assert [act.name for act in step.acts if act.is_danger] == [act for act in acts if act in _DANGEROUS]
+    assert [act.name for act in step.acts if act.needs_comment] == [act for act in acts if act in _DANGEROUS]
+
+
+def test_what_takes_the_place_of_which_version_is_said(log_in: LogIn) -> None:
+    prompt, client = prompt_made(), log_in("admin")
+
+    def step(state: str) -> Any:
+        PromptVersion.objects.filter(number=2).update(state=state)
+        return client.get(url_of(prompt), {"version": "2"}).context["step"]
+
+    assert step("approved").text.endswith("It will be the first one in use.")
+    PromptVersion.objects.filter(number=1).update(state="active")
+    assert step("approved").text.endswith("It takes the place of version 1.")
+    assert step("retired").text.startswith("Version 1 is in use now.")

@@ -10,6 +10,7 @@ from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
+from migration_app.admin.base.badges import Badge
 from migration_app.admin.reconciliation import reconciliations as module
 from migration_app.contracts import Actor
 from migration_app.counters import THREADS, counters_differences
@@ -335,3 +336,100 @@ def test_rebuilding_is_offered_only_where_counters_are_off_to_those_who_may(
 ) -> None:
     row = finished(Found(found, subject="x"))
     assert b"Rebuild counters" not in log_in(role).get(f"{LIST}{row.pk}/change/").content
+
+
+@pytest.mark.parametrize(
+    ("check", "cursor", "within", "sample", "percent"),
+    [
+        ("", 0, None, None, 0),
+        ("records", 0, None, None, 0),
+        ("records", 10, [10, 19], None, 5),
+        ("records", 19, [10, 19], None, 50),
+        ("target", 14, [10, 19], None, 75),
+        ("target", 30, [10, 19], None, 99),
+        ("target", 5, [10, 19], None, 50),
+        ("target", 25, [0, 900], 100, 62),
+        ("target", 7, [8, 7], None, 50),
+        ("gone", 14, [10, 19], None, 0),
+    ],
+)
+def test_progress_is_that_of_the_checks_and_of_the_keys_of_this_one(
+    check: str, cursor: int, within: list[int] | None, sample: int | None, percent: int
+) -> None:
+    row = Reconciliation(
+        checks=["records", "target"], state="running", check_name=check, cursor=cursor, sample_size=sample
+    )
+    row.counts = {check: {"within": within}} if within else {}
+    assert module.reconciliation_percent(row) == percent
+    row.state = "finished"
+    assert module.reconciliation_percent(row) == 100
+
+
+@pytest.mark.parametrize(
+    ("state", "text"),
+    [
+        ("queued", "Nothing so far."),
+        ("running", "Nothing so far."),
+        ("failed", "Nothing so far: it failed before its end."),
+        ("stopped", "Nothing so far: it was stopped before its end."),
+        ("finished", "Nothing differs."),
+    ],
+)
+@pytest.mark.django_db
+def test_nothing_found_means_something_else_before_the_end(state: str, text: str) -> None:
+    row = finished()
+    row.state = state
+    assert module.nothing_found_text(row).startswith(text)
+
+
+@pytest.mark.django_db
+def test_what_waits_for_a_worker_says_so_and_what_runs_says_at_which_check() -> None:
+    row = reconciliation_create(checks=["records", "target"], sample_size=None, actor=ADA)
+    assert module.reconciliation_summary(row) == "Waiting for a worker."
+    row.check_name = "records"
+    assert module.reconciliation_summary(row).endswith("; now: records.")
+    assert "now:" not in module.reconciliation_summary(finished())
+
+
+def test_an_act_that_came_too_late_says_so(log_in: LogIn, enqueued: list[int]) -> None:
+    client, row = log_in("operator"), finished(missing())
+    for act, said in (("stop", "It was over already."), ("resume", "There is nothing to resume.")):
+        assert said in client.post(url(row, act), {"reason": "x"}, follow=True).content.decode()
+    client.post(url(row, "review"), {"reason": "look at it"})
+    again = client.post(url(row, "review"), {"reason": "again"}, follow=True)
+    assert "That was asked for before." in again.content.decode()
+    assert enqueued == [row.pk]
+
+
+def test_calls_to_the_live_source_are_counted_where_it_is_asked(log_in: LogIn, settings: Settings) -> None:
+    settings.SOURCE_BASE_URL = "https://source.example"
+    thread_made(status="verified")
+    asked = {"scope": "whole", "compare": "ids", "check": ["live"]}
+    figures = dict(log_in("operator").get(START, asked).context["figures"])
+    assert "Calls to the live source" in figures
+    assert "Calls to the live source" not in dict(log_in("admin").get(START).context["figures"])
+
+
+def test_a_start_that_the_service_refuses_is_shown_again_with_the_reason(
+    log_in: LogIn, monkeypatch: pytest.MonkeyPatch, enqueued: list[int]
+) -> None:
+    def refuse(**_asked: Any) -> Reconciliation:
+        raise module.ReconciliationRefusedError("Another one has just begun.")
+
+    monkeypatch.setattr(module, "reconciliation_create", refuse)
+    asked = {"scope": "whole", "compare": "ids", "check": ["work"], "reason": "monthly"}
+    page = log_in("operator").post(START, asked)
+    assert page.status_code == 400
+    assert "Another one has just begun." in page.content.decode()
+    assert enqueued == []
+
+
+def test_an_estimate_leads_to_its_address_without_the_reason(log_in: LogIn) -> None:
+    asked = {"scope": "whole", "check": ["work", "target"], "reason": "mine", "estimate": "1"}
+    to = log_in("operator").post(START, asked)["Location"]
+    assert to == f"{START}?scope=whole&check=work&check=target"
+
+
+@pytest.mark.parametrize(("severity", "colour"), [("error", "danger"), ("warning", "warning"), ("odd", "")])
+def test_severities_have_their_colours(severity: str, colour: str) -> None:
+    assert module.severity_badge(severity) == Badge(severity, colour)

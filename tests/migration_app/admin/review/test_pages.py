@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
 from migration_app.admin.operation.sidebar import review_badge
+from migration_app.admin.review import pages
 from migration_app.models import AuditEvent, Batch, ReviewCase, ReviewReading, Thread
 from tests.migration_app.admin.conftest import HOSTILE, LogIn, MakeThread
 from tests.migration_app.admin.review.conftest import page_url
@@ -321,3 +323,107 @@ def test_the_thread_page_leads_to_the_review(log_in: LogIn, differing: Callable[
     page = client.get(reverse("admin:migration_app_thread_change", args=[thread.pk])).content.decode()
     assert f'href="{page_url(thread)}"' in page
     assert "assigned to <bdi>viewer</bdi>" in page
+
+
+def said(client: Client, method: str, address: str, data: dict[str, Any] | None = None) -> str:
+    return str(getattr(client, method)(address, data or {}, follow=True).content.decode())
+
+
+def test_the_first_thread_of_a_group_is_its_oldest_and_an_empty_group_says_so(
+    log_in: LogIn, in_review: InReview
+) -> None:
+    in_review("difference", hours=1)
+    old, client = in_review("difference", hours=9), log_in("operator")
+    first = reverse("review_first")
+    assert client.get(f"{first}?code=difference")["Location"] == page_url(old, "?code=difference")
+    assert client.get(f"{first}?code=not_deleted")["Location"] == QUEUE
+    assert "Nothing of this group waits any more." in said(client, "get", f"{first}?code=not_deleted")
+
+
+def test_a_group_is_paged_behind_the_last_thread_of_a_page(
+    log_in: LogIn, in_review: InReview, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "_ROWS_A_PAGE", 2)
+    cases = [in_review("difference", hours=9 - number) for number in range(5)]
+    client = log_in("viewer")
+
+    def shown(query: str) -> list[int]:
+        return [case.pk for case, *_rest in client.get(f"{QUEUE}{query}").context["cases"]]
+
+    assert shown("?code=difference") == [case.pk for case in cases[:2]]
+    assert shown(f"?code=difference&after={cases[1].pk}") == [case.pk for case in cases[2:4]]
+    assert shown(f"?code=difference&after={cases[3].pk}") == [cases[4].pk]
+    more = client.get(f"{QUEUE}?code=difference").content.decode()
+    assert f"after={cases[1].pk}" in more
+    for nothing in ("x", "987654", "9" * 30):
+        assert shown(f"?code=difference&after={nothing}") == [case.pk for case in cases[:2]]
+
+
+def test_threads_of_one_moment_are_paged_by_their_keys(
+    log_in: LogIn, in_review: InReview, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "_ROWS_A_PAGE", 2)
+    cases = [in_review("difference") for _ in range(3)]
+    ReviewCase.objects.update(entered_at=cases[0].entered_at)
+    page = log_in("viewer").get(f"{QUEUE}?code=difference&after={cases[1].pk}")
+    assert [case.pk for case, *_rest in page.context["cases"]] == [cases[2].pk]
+
+
+def test_a_thread_that_is_not_in_review_leads_to_its_page_and_says_so(
+    log_in: LogIn, make_thread: MakeThread
+) -> None:
+    thread, client = make_thread("hi"), log_in("operator")
+    assert f"Thread {thread.thread_id} is not in review." in said(client, "get", page_url(thread))
+    assert client.get(f"{QUEUE}987654/").status_code == 404
+
+
+def test_unknown_actions_are_not_found(log_in: LogIn, in_review: InReview) -> None:
+    case, client = in_review("difference"), log_in("admin")
+    assert client.post(reverse("review_decide", args=[case.pk, "explode"])).status_code == 404
+    assert (
+        client.get(reverse("review_decide_group", args=["explode"]) + "?code=difference").status_code == 404
+    )
+    assert client.get(reverse("review_decide_group", args=["accept"])).status_code == 404
+
+
+def test_the_last_decision_of_a_group_leads_back_to_the_queue(
+    log_in: LogIn, differing: Callable[..., Thread]
+) -> None:
+    thread, client = differing("one", "two", "three", "more"), log_in("operator")
+    page = client.post(reverse("review_decide", args=[thread.pk, "accept"]), follow=True)
+    assert page.redirect_chain[0][0] == QUEUE
+    text = page.content.decode()
+    assert "That was the last thread of this group." in text
+    assert f"{thread.thread_id}. Batch {Batch.objects.get().pk} was started." in text
+
+
+def test_an_assignment_that_cannot_be_is_said(
+    log_in: LogIn, in_review: InReview, reviewer: Callable[[str], User]
+) -> None:
+    bea, case, client = reviewer("bea"), in_review(), log_in("operator")
+    url = reverse("review_assign", args=[case.pk])
+    client.post(url, {"person": "987654"})
+    assert ReviewCase.objects.get().person is None
+    client.post(url, {"person": bea.pk})
+    assert "bea" in said(client, "post", url, {"person": User.objects.get(username="operator").pk})
+    assert ReviewCase.objects.get().person == bea
+
+
+def test_taking_says_how_many_and_that_nothing_is_left(log_in: LogIn, in_review: InReview) -> None:
+    client, take = log_in("operator"), reverse("review_take") + "?code=difference"
+    assert "Nothing of this group waits that nobody has." in said(client, "post", take)
+    in_review("difference")
+    assert "1 thread is assigned to you." in said(client, "post", take)
+    for _ in range(2):
+        in_review("difference")
+    assert "2 threads are assigned to you." in said(client, "post", take)
+
+
+def test_what_cannot_be_read_again_says_why(log_in: LogIn, in_review: InReview) -> None:
+    case, client = in_review("difference"), log_in("operator")
+    read = reverse("review_read", args=[case.pk])
+    assert "There is no conversation that could be read." in said(client, "post", read)
+    Thread.objects.filter(pk=case.pk).update(status="verified", error_code="")
+    for address in (read, reverse("review_assign", args=[case.pk])):
+        assert client.post(address, follow=True).status_code == 200
+    assert not ReviewReading.objects.exists()
