@@ -9,6 +9,9 @@ from django.utils import timezone
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from migration_app.admin.operation.health import age_text
+from migration_app.audit.trail import audit_record
+from migration_app.contracts import Actor
 from migration_app.models import (
     ApiHealth,
     AuditEvent,
@@ -334,6 +337,53 @@ def test_badges_count_what_this_person_may_act_on(log_in: LogIn) -> None:
     assert badges("operator") == 2
     html = log_in("admin").get("/admin/migration_app/run/").content.decode()
     assert '<span class="mc-count" title="waiting for you">2' in html
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (7_199, "119 min"),
+        (7_200, "2 h"),
+        (9_000, "2 h 30 min"),
+        (36_060, "10 h"),
+        (172_799, "47 h"),
+        (172_800, "2 d"),
+    ],
+)
+def test_ages_are_said_in_their_two_largest_units(seconds: float, text: str) -> None:
+    assert age_text(seconds) == text
+
+
+def test_an_import_that_failed_says_why(log_in: LogIn) -> None:
+    thread_made()
+    row = import_made(
+        state="failed", finished_at=timezone.now(), file_name="a.jsonl", error_text="It is no archive."
+    )
+    (need,) = log_in("viewer").get(LIVE).context["needs"]
+    assert (need.harm, need.count, need.title) == ("danger", "1", "import failed")
+    assert (need.detail, need.label) == ("a.jsonl: It is no archive.", "Open")
+    assert need.url.endswith(f"/sourceimport/{row.pk}/change/")
+
+
+def test_what_happened_leads_to_the_page_of_what_it_is_about(log_in: LogIn) -> None:
+    batch, row = batch_made(), import_made()
+    for kind, subject in (
+        ("batch", str(batch.pk)),
+        ("import", str(row.pk)),
+        ("import", "no number"),
+        ("vector_store", "vs_1"),
+    ):
+        audit_record(actor=Actor("ada"), verb="batch.changed", subject_kind=kind, subject_id=subject)
+    listed = log_in("viewer").get(LIVE).context["activity"]
+    assert [(line.subject, line.url) for line in listed] == [
+        ("vector store vs_1", ""),
+        ("import no number", ""),
+        (f"import {row.pk}", f"/admin/migration_app/sourceimport/{row.pk}/change/"),
+        (f"batch {batch.pk}", f"/admin/migration_app/batch/{batch.pk}/change/"),
+    ]
 
 
 def test_open_unconfirmed_creates_are_counted_for_those_who_may_close_them(log_in: LogIn) -> None:

@@ -276,6 +276,34 @@ def test_a_stopped_one_goes_on_with_the_budget_that_was_given(log_in: LogIn, enq
     )
 
 
+def test_an_act_that_came_too_late_says_so(log_in: LogIn, enqueued: list[int]) -> None:
+    trial, client = ended(ab=True), log_in("operator")
+    asked = {"max_calls": "11", "max_tokens": "12", "reason": "go on", "ends_judging": "on"}
+    client.post(trial_url(trial, "reveal"), asked)
+    for act, said in (
+        ("stop", "It was over already."),
+        ("clean", "There is nothing to delete."),
+        ("reveal", "There is nothing to reveal."),
+    ):
+        assert said in text_of(client.post(trial_url(trial, act), asked, follow=True)), act
+    assert enqueued == []
+
+
+def test_a_verdict_that_does_not_fit_is_refused_with_the_reason(log_in: LogIn) -> None:
+    trial, client = ended(), log_in("operator")
+    for verdict in ("", "left", "explode"):
+        assert client.post(turn_url(trial), {"verdict": verdict}).status_code == 400
+    assert TrialTurn.objects.get().verdict == ""
+
+
+def test_verdicts_of_a_blind_comparison_are_not_downloaded(log_in: LogIn) -> None:
+    trial, client = ended(ab=True), log_in("operator")
+    csv = reverse("admin:migration_app_trial_csv", args=[trial.pk])
+    assert client.get(csv)["Location"] == trial_url(trial)
+    assert "Reveal the versions first" in text_of(client.post(csv, follow=True))
+    assert not AuditEvent.objects.filter(verb="trial.exported").exists()
+
+
 def test_what_was_left_at_the_target_is_listed(log_in: LogIn) -> None:
     trial = ended()
     fields: dict[str, Any] = {"trial": trial, "thread": Thread.objects.get(), "slot": "a"}
