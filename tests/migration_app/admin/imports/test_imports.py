@@ -13,6 +13,7 @@ from django.urls import reverse
 from pytest_django.fixtures import Settings
 
 from migration_app.admin.imports import imports as imports_admin
+from migration_app.admin.imports.imports import import_percent, import_progress_text, no_rejects_text
 from migration_app.models import AuditEvent, ImportPart, ImportReject, SourceImport
 from tests.migration_app.admin.conftest import HOSTILE, LogIn
 from tests.migration_app.admin.estate import import_made
@@ -339,3 +340,53 @@ def test_progress_says_that_an_earlier_worker_ended_early(log_in: LogIn) -> None
 def test_an_import_is_whole_only_when_it_is_finished(state: str, size: int, read: int, percent: int) -> None:
     row = SourceImport(state=state, file_bytes=size, bytes_read=read)
     assert imports_admin.import_percent(row) == percent
+
+
+@pytest.mark.parametrize(
+    ("state", "fields", "percent", "text"),
+    [
+        ("waiting", {}, 0, "Waiting for a worker."),
+        ("running", {"bytes_read": 500, "file_bytes": 1_000}, 50, "500 B of 1.0 kB read."),
+        ("running", {"bytes_read": 1_000, "file_bytes": 1_000}, 99, "1.0 kB of 1.0 kB read."),
+        (
+            "running",
+            {"bytes_read": 0, "file_bytes": 0, "attempts": 2, "reject_count": 1_200},
+            0,
+            "0 B of 0 B read, 1,200 rejected. Try 2 of 3: the worker before this one ended early.",
+        ),
+        ("finished", {"bytes_read": 9, "file_bytes": 9, "attempts": 2}, 100, "9 B of 9 B read."),
+        (
+            "failed",
+            {"bytes_read": 1, "file_bytes": 9},
+            11,
+            "Failed: 1 B of 9 B read. What was read is stored, the rest is not.",
+        ),
+        (
+            "cancelled",
+            {"bytes_read": 1, "file_bytes": 9},
+            11,
+            "Cancelled: 1 B of 9 B read. What was read is stored, the rest is not.",
+        ),
+    ],
+)
+def test_an_import_says_how_far_it_is(
+    state: str, fields: dict[str, int], percent: int, text: str, settings: Settings
+) -> None:
+    settings.IMPORT_MAX_ATTEMPTS = 3
+    row = SourceImport(state=state, **fields)
+    assert (import_percent(row), import_progress_text(row)) == (percent, text)
+
+
+@pytest.mark.parametrize(
+    ("state", "rejected", "text"),
+    [
+        ("waiting", 0, "None so far."),
+        ("running", 7, "None so far."),
+        ("finished", 1_200, "1,200 were rejected, and none of them is kept here."),
+        ("finished", 0, "Every line was read."),
+        ("failed", 0, "None in the part that was read before the import failed."),
+        ("cancelled", 0, "None in the part that was read before the import was cancelled."),
+    ],
+)
+def test_no_rejected_line_means_something_else_before_the_end(state: str, rejected: int, text: str) -> None:
+    assert no_rejects_text(SourceImport(state=state, reject_count=rejected)) == text

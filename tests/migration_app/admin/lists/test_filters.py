@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 from django.contrib.auth.models import User
 
-from migration_app.models import SavedFilter
+from migration_app.admin.base.filters import distinct_values
+from migration_app.audit.trail import audit_record
+from migration_app.contracts import Actor
+from migration_app.models import AuditEvent, SavedFilter, Thread
+from tests.guards import unguarded
 from tests.migration_app.admin.conftest import HOSTILE, LogIn
 from tests.migration_app.admin.estate import assistant_made, thread_made
 
@@ -161,3 +167,35 @@ def test_hostile_names_and_acts_do_no_harm(log_in: LogIn) -> None:
 
 def test_saved_filters_are_for_those_who_see_the_list(log_in: LogIn) -> None:
     assert log_in("newcomer").post(SAVED, {"act": "save", "name": "x", "query": "q=x"}).status_code == 403
+
+
+# --- what filters offer and ask for -------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_every_value_of_a_column_is_offered_once_in_order_and_no_more_than_a_list_can_hold() -> None:
+    for code in ("timeout", "", "difference", "timeout", "x"):
+        thread_made(error_code=code)
+    assert distinct_values(Thread, "error_code") == ["difference", "timeout", "x"]
+    assert distinct_values(Thread, "error_code", 2) == ["difference", "timeout"]
+    assert distinct_values(Thread, "user_ref") == []
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("at_from=2026-03-02", ["2nd", "3rd"]),
+        ("at_to=2026-03-02", ["1st", "2nd"]),
+        ("at_from=2026-03-02&at_to=2026-03-02", ["2nd"]),
+        ("at_from= 2026-03-03 ", ["3rd"]),
+        ("at_to=9999-12-31", ["1st", "2nd", "3rd"]),
+    ],
+)
+def test_a_span_of_days_holds_both_of_its_ends(query: str, found: list[str], log_in: LogIn) -> None:
+    for day, name in ((1, "1st"), (2, "2nd"), (3, "3rd")):
+        audit_record(actor=Actor(name), verb="batch.changed", subject_kind="batch", subject_id="1")
+        with unguarded(AuditEvent):
+            moment = dt.datetime(2026, 3, day, 23, 59, 59, tzinfo=dt.UTC)
+            AuditEvent.objects.filter(actor=name).update(at=moment)
+    page = log_in("viewer").get(f"/admin/migration_app/auditevent/?{query}")
+    assert sorted(row.actor for row in page.context["cl"].result_list) == found

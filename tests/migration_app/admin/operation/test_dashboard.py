@@ -225,6 +225,23 @@ def test_open_batches_are_shown_with_their_state(log_in: LogIn) -> None:
     assert not active[f"batch-{running.pk}"].resume_url
 
 
+def test_facts_of_an_open_batch_are_errors_retries_and_refusals_and_a_rate_while_it_runs(
+    log_in: LogIn,
+) -> None:
+    thread_made()
+    batch = batch_made(state="running", started_at=timezone.now(), retry_count=1_200, taken_count=1)
+    client = log_in("viewer")
+
+    def facts() -> tuple[str, ...]:
+        found: tuple[str, ...] = client.get(LIVE).context["active"][0].facts
+        return found
+
+    *rate, errors, retries = facts()
+    assert (len(rate), errors, retries) == (1, "0 with errors", "1,200 retries")
+    Batch.objects.filter(pk=batch.pk).update(state="paused", throttled_count=3, held_text="Paused by ada: x")
+    assert facts() == ("0 with errors", "1,200 retries", "3 times 429")
+
+
 def test_a_batch_that_waits_for_approval_is_open_and_says_who_may_approve(log_in: LogIn) -> None:
     thread_made()
     log_in("admin")

@@ -20,11 +20,10 @@ SPEC: dict[str, Any] = {
 }
 
 
-def read(base: dict[str, Any] | None = None, **typed: str) -> tuple[dict[str, Any], list[FormError]]:
+def read(**typed: str) -> tuple[dict[str, Any], list[FormError]]:
     """What the fields say, filled with a spec and then typed into."""
     errors: list[FormError] = []
-    spec = SPEC if base is None else base
-    return dict(spec_of_form({**form_of_spec(spec), **typed}, spec, errors)), errors
+    return dict(spec_of_form({**form_of_spec(SPEC), **typed}, SPEC, errors)), errors
 
 
 def test_a_form_that_nobody_touched_is_the_same_spec() -> None:

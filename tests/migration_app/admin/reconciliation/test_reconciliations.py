@@ -19,6 +19,7 @@ from migration_app.reconciliation.kinds import DEFAULT_CHECKS, Examined, Found
 from migration_app.reconciliation.records import (
     RECONCILIATIONS,
     Checkpoint,
+    ReconciliationRefusedError,
     reconciliation_create,
     reconciliation_finish,
     step_record,
@@ -410,11 +411,22 @@ def test_calls_to_the_live_source_are_counted_where_it_is_asked(log_in: LogIn, s
     assert "Calls to the live source" not in dict(log_in("admin").get(START).context["figures"])
 
 
+@pytest.mark.parametrize(("address", "said"), [("", 1), ("https://source.example", 0)])
+def test_the_check_of_the_source_says_that_no_source_is_set(
+    address: str, said: int, log_in: LogIn, settings: Settings
+) -> None:
+    settings.SOURCE_BASE_URL = address
+    page = log_in("operator").get(START)
+    assert page.content.decode().count("(no live source is set)") == said
+    (live,) = [str(label) for name, label in page.context["form"].fields["check"].choices if name == "live"]
+    assert live.count("(no live source is set)") == said
+
+
 def test_a_start_that_the_service_refuses_is_shown_again_with_the_reason(
     log_in: LogIn, monkeypatch: pytest.MonkeyPatch, enqueued: list[int]
 ) -> None:
     def refuse(**_asked: Any) -> Reconciliation:
-        raise module.ReconciliationRefusedError("Another one has just begun.")
+        raise ReconciliationRefusedError("Another one has just begun.")
 
     monkeypatch.setattr(module, "reconciliation_create", refuse)
     asked = {"scope": "whole", "compare": "ids", "check": ["work"], "reason": "monthly"}
