@@ -28,6 +28,7 @@ from rq.job import Job, get_current_job
 from rq.serializers import DefaultSerializer, JSONSerializer
 
 from migration_app.batches.control import urgent_work_waits
+from migration_app.collecting import seldom_collecting
 from migration_app.contracts import Actor
 from migration_app.engine.outcomes import bug_place
 from migration_app.engine.runner import BugsMetError
@@ -145,7 +146,7 @@ def _discretion() -> Iterator[None]:
 def task_job(kind_name: str, pk: int) -> None:
     """Take one turn at a piece of long work; enqueue it again if that leaves some. All that a worker ever runs."""
     kind = task_kinds()[kind_name]
-    with stop_heard() as stop:
+    with stop_heard() as stop, seldom_collecting():
         turn = Turn(
             actor=_actor(*kind.acts_for(pk)),
             stop=stop,

@@ -17,6 +17,7 @@ from django.db import connection
 from django.db.models import BooleanField, Count, ExpressionWrapper, Q, QuerySet, Sum
 
 from migration_app.batches.kinds import BATCH_KINDS, batch_eligible
+from migration_app.collecting import seldom_collecting
 from migration_app.contracts import Fidelity, Policies, Severity, policies_as_dict
 from migration_app.conversion.findings.findings import KINDS
 from migration_app.conversion.findings.policies import codes_of, codes_of_other_choices
@@ -147,6 +148,7 @@ def preflight_of(
     return preflight_threads(threads, kind, policies or Policies(), limited=limited, progress=progress)
 
 
+@seldom_collecting()
 def preflight_threads(
     threads: QuerySet[Thread],
     kind: str,
