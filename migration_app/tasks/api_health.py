@@ -36,7 +36,9 @@ class _Seen:
     accepted_at: dt.datetime | None = None
     failed_at: dt.datetime | None = None
     failed_code: str = ""
-    minutes: dict[dt.datetime, collections.Counter[str]] = dataclasses.field(default_factory=dict)
+    minutes: dict[dt.datetime, collections.Counter[str]] = dataclasses.field(
+        default_factory=lambda: collections.defaultdict(collections.Counter)
+    )
 
 
 class ApiHealthLog:
@@ -44,7 +46,7 @@ class ApiHealthLog:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._seen: dict[tuple[str, str], _Seen] = {}
+        self._seen: dict[tuple[str, str], _Seen] = collections.defaultdict(_Seen)
         self._written_at = 0.0
 
     def observer(self, api: str, address: str) -> Callable[[int, str], None]:
@@ -60,8 +62,8 @@ class ApiHealthLog:
         now = timezone.now()
         bad = code in _SPEAKS_OF_THE_API
         with self._lock:
-            seen = self._seen.setdefault((api, address), _Seen())
-            counts = seen.minutes.setdefault(now.replace(second=0, microsecond=0), collections.Counter())
+            seen = self._seen[api, address]
+            counts = seen.minutes[now.replace(second=0, microsecond=0)]
             counts["calls"] += 1
             counts["throttled"] += status == 429 and not bad
             counts["failed"] += bad
@@ -79,7 +81,7 @@ class ApiHealthLog:
     def write(self) -> None:
         """Write what was seen since the last time. A database that refuses it costs the figures, never the work."""
         with self._lock:
-            seen, self._seen = self._seen, {}
+            seen, self._seen = self._seen, collections.defaultdict(_Seen)
             self._written_at = time.monotonic()
         if not seen:
             return
