@@ -11,8 +11,10 @@ import collections
 import enum
 import hashlib
 import json
+from array import array
 from typing import Any
 
+from migration_app.archive.numbering import Numbering
 from migration_app.archive.states import UNITED, united
 from migration_app.archive.times import seconds_of
 from migration_app.archive.transcripts import plain_text
@@ -177,17 +179,17 @@ def _clock(value: JsonObject) -> float:
 class KnownObjects:
     """The stored objects of a thread, to find what another document adds.
 
-    Large states go to a file (``spill``); of what is seen more than once, a digest of each occurrence stays in memory.
+    Large states go to a file (``spill``); of what is seen in more than one state, a digest of each stays in memory.
     """
 
     def __init__(self) -> None:
         self._values: Gathering[JsonObject] = Gathering(JSON)
-        self._first: dict[SourceKind, dict[str, int]] = collections.defaultdict(
-            dict
-        )  # by id: number of a value
+        self._first: dict[SourceKind, _FirstValues] = collections.defaultdict(
+            lambda: _FirstValues(self._values)
+        )
         self._latest: dict[int, int] = {}  # by the first one's: number of the value that replaced it
         self._repeated: set[int] = set()
-        self._sights: set[bytes] = set()  # of those that were seen more than once
+        self._sights: set[bytes] = set()  # of those that were seen in more than one state
 
     def grow(self, weight: int) -> None:
         """Say how many bytes of JSON come, or came."""
@@ -200,8 +202,10 @@ class KnownObjects:
         """
         first = self._first[kind].get(object_id)
         if first is None:
-            self._first[kind][object_id] = self._values.append(value)
+            self._first[kind].add(object_id, self._values.append(value))
             return Verdict.NEW
+        if first not in self._repeated and self._values[first] == value:
+            return Verdict.SAME
         sight = self._sight(first, value)
         if sight in self._sights:
             return Verdict.SAME
@@ -221,12 +225,31 @@ class KnownObjects:
         return merged(kind, known, value)[1] is Verdict.CONFLICT
 
     def _sight(self, first: int, value: JsonObject) -> bytes:
-        """An occurrence of a known object. Most are seen once, and then nothing needs their digest."""
+        """An occurrence of a known object. Most are seen in one state, and then nothing needs their digest."""
         number = first.to_bytes(6)
         if first not in self._repeated:
             self._repeated.add(first)
             self._sights.add(number + digest_of(self._values[first]))
         return number + digest_of(value)
+
+
+class _FirstValues:
+    """The objects of one kind by their ids: the number of the first value of each."""
+
+    def __init__(self, values: Gathering[JsonObject]) -> None:
+        self._values = values
+        self._numbers = array("I")
+        self._numbering = Numbering(lambda number: str(self._values[self._numbers[number]].get("id")))
+
+    def get(self, object_id: str) -> int | None:
+        """The number of its first value; None if it is not known."""
+        number = self._numbering.find(object_id)
+        return None if number is None else self._numbers[number]
+
+    def add(self, object_id: str, first: int) -> None:
+        """Add an object that is not known."""
+        self._numbering.add(object_id)
+        self._numbers.append(first)
 
 
 def rank_of(kind: SourceKind, value: JsonObject) -> int:

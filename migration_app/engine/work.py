@@ -13,6 +13,7 @@ from typing import ParamSpec, TypeVar
 from migration_app.contracts import Actor, JsonObject, PlannedItem, ThreadPlan
 from migration_app.conversion.comparison.canonical import Fingerprinting
 from migration_app.engine.behaviour import Behaviour
+from migration_app.engine.chunks import AppendedIds
 from migration_app.engine.commits import Commits
 from migration_app.engine.database import DatabaseThread
 from migration_app.engine.journal import Entry
@@ -40,7 +41,7 @@ class Work:
     collects what is to be written; ``write`` makes it durable. ``stopping`` says whether the worker should stop
     after the current step. ``snapshot_seen``: the number of the last page that was converted; ``grown``: the
     thread was assessed from a newer one since. ``sent`` is the fingerprint of what is in the conversation.
-    ``appended``: what the target called the items that this worker appended, by the position of the first of each call.
+    ``appended``: what the target called the items that this worker appended.
     ``looks`` and ``behaviour`` are shared by all threads of the turn: results are shared.
     ``replacements``: what the target refused in a conversation that was given up; the next one begins with them.
     ``reading``: what was last read of the conversation and found different, for the person who decides.
@@ -50,7 +51,7 @@ class Work:
     thread: Thread
     planned: PlannedThread | None
     conversation: Conversation | None
-    chunks: list[Chunk]
+    chunks: Sequence[Chunk]
     connection: Connection
     commits: Commits
     database: DatabaseThread
@@ -61,7 +62,7 @@ class Work:
     snapshot_seen: int | None = None
     grown: bool = False
     sent: Fingerprinting = dataclasses.field(default_factory=Fingerprinting)
-    appended: dict[int, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    appended: AppendedIds = dataclasses.field(default_factory=AppendedIds)
     looks: dict[tuple[str, str], asyncio.Task[None]] = dataclasses.field(default_factory=dict)
     behaviour: Behaviour = dataclasses.field(default_factory=Behaviour)
     answered_at: float | None = None

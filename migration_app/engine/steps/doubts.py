@@ -50,7 +50,7 @@ async def settle(work: Work, conversation: Conversation, chunk: Chunk) -> bool:
         if found is None or not (found.is_exactly(end) or found.is_exactly(chunk.first_item)):
             raise behind(work, conversation, found)
         if found.is_exactly(end):
-            work.appended[chunk.first_item] = tuple(found.kept_ids)
+            work.appended.add(chunk.first_item, tuple(found.kept_ids))
             records.chunk_appended(work.entry, chunk.sequence, Appended(tuple(found.kept_ids), request_id=""))
             await work.write()
             return True
@@ -109,7 +109,7 @@ async def start_over(work: Work, given_up: Conversation, doubt: InDoubtError) ->
     sent = sum(chunk.item_count for chunk in work.chunks)
     records.conversation_given_up(work.entry, given_up, why=doubt.text, item_count=sent)
     await work.write()
-    work.conversation, work.chunks, work.sent = None, [], Fingerprinting()
+    work.conversation, work.chunks, work.sent = None, (), Fingerprinting()
     work.appended.clear()
     work.replacements = list(given_up.replacements)
     restarts = work.thread.restarts

@@ -10,17 +10,19 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
-from migration_app.contracts import JsonObject
+from migration_app.contracts import JsonObject, compact_json, compact_json_read
 from migration_app.conversion.comparison.canonical import Fingerprinting
 from migration_app.conversion.comparison.conversations import listed_id
+from migration_app.engine.chunks import CHUNKS, chunk_weight
 from migration_app.engine.reading import Reading
 from migration_app.engine.steps.records import NeedsReviewError
 from migration_app.engine.work import Work
 from migration_app.gateways.errors import GatewayError
 from migration_app.gateways.target import items_pages
 from migration_app.models import Chunk, Conversation
+from migration_app.spill import Codec, Gathering
 
 # All that must be asked for to see any item whole: without the plan nobody knows which kinds there are.
 _INCLUDE = ("code_interpreter_call.outputs", "file_search_call.results", "message.input_image.image_url")
@@ -40,6 +42,19 @@ class FoundChunk:
     as_named: bool
 
 
+_FOUND: Codec[FoundChunk] = Codec(
+    lambda found: (
+        CHUNKS.encode(found.chunk) + b"\n" + compact_json([found.item_ids, found.as_sent, found.as_named])
+    ),
+    lambda data: _found(*data.split(b"\n")),
+)
+
+
+def _found(chunk: bytes, rest: bytes) -> FoundChunk:
+    item_ids, as_sent, as_named = compact_json_read(rest)
+    return FoundChunk(CHUNKS.decode(chunk), tuple(item_ids), as_sent, as_named)
+
+
 @dataclasses.dataclass(slots=True)
 class Ownership:
     """What reading a conversation found. ``listed`` counts its items, ``foreign`` those that are not ours.
@@ -47,7 +62,7 @@ class Ownership:
     ``intact`` items from the first on are there as sent, in whole chunks; ``fingerprint`` is theirs.
     """
 
-    chunks: list[FoundChunk] = dataclasses.field(default_factory=list)
+    chunks: Sequence[FoundChunk] = ()
     listed: int = 0
     foreign: int = 0
     intact: int = 0
@@ -72,6 +87,7 @@ async def conversation_ownership(work: Work, conversation: Conversation) -> Owne
 
 async def _owned(work: Work, conversation: Conversation, reading: Reading) -> Ownership:
     ownership, fingerprint = Ownership(), Fingerprinting()
+    found: Gathering[FoundChunk] = Gathering(_FOUND)
     unbroken = True
     async with contextlib.aclosing(_Reader(work, conversation, reading)) as reader:
         for chunk in work.chunks:
@@ -84,7 +100,7 @@ async def _owned(work: Work, conversation: Conversation, reading: Reading) -> Ow
                 not known or not found or known == found
                 for known, found in zip(chunk.item_ids, listed, strict=False)
             )
-            ownership.chunks.append(FoundChunk(chunk, listed, as_sent, as_named))
+            found.append(FoundChunk(chunk, listed, as_sent, as_named), 2 * chunk_weight(chunk))
             if not (as_sent and as_named):
                 reading.differs()
             ownership.listed += taken
@@ -93,12 +109,15 @@ async def _owned(work: Work, conversation: Conversation, reading: Reading) -> Ow
             if unbroken:
                 ownership.intact += taken
                 fingerprint = trial
-        ours = {item_id for chunk in work.chunks for item_id in chunk.item_ids} - {""}
+        ours: set[str] | None = None
         while items := await reader.ahead(1):
+            if ours is None:
+                ours = {item_id for chunk in work.chunks for item_id in chunk.item_ids} - {""}
             ownership.listed += 1
             ownership.foreign += listed_id(items[0]) not in ours
             reading.differs()
             reader.take(1)
+    ownership.chunks = found.sequence()
     ownership.fingerprint = fingerprint.whole
     return ownership
 

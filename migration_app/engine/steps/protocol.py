@@ -195,7 +195,7 @@ async def _append(work: Work, conversation: Conversation, *, resumed: bool) -> b
             parts.extendleft(reversed(smaller or (part,)))
         else:
             records.chunk_appended(work.entry, sequence, appended)
-            work.appended[part.start] = appended.item_ids
+            work.appended.add(part.start, appended.item_ids)
             work.sent, work.answered_at = sent, time.monotonic()
             sequence += 1
     return True

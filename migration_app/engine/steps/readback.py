@@ -7,6 +7,8 @@ has acknowledged, so what it does not show is not believed at once. Sends nothin
 from __future__ import annotations
 
 import asyncio
+import heapq
+import operator
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
@@ -163,13 +165,11 @@ async def _read_once(
 
 def recorded_ids(work: Work) -> Iterator[str]:
     """What the target called the items of the conversation, in their order; empty for one that it gave no id."""
-    known: dict[int, Sequence[str]] = {}
-    known |= {
-        chunk.first_item: chunk.item_ids for chunk in work.chunks if chunk.state == Chunk.State.APPENDED
-    }
-    known |= work.appended
+    recorded = (
+        (chunk.first_item, chunk.item_ids) for chunk in work.chunks if chunk.state == Chunk.State.APPENDED
+    )
     place = 0
-    for first_item in sorted(known):
+    for first_item, item_ids in heapq.merge(recorded, work.appended, key=operator.itemgetter(0)):
         yield from [""] * (first_item - place)
-        yield from known[first_item]
-        place = first_item + len(known[first_item])
+        yield from item_ids
+        place = first_item + len(item_ids)

@@ -21,7 +21,8 @@ Must not import jobs or rq.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence, Set
+import itertools
+from collections.abc import Callable, Sequence, Set
 
 from django.conf import settings
 
@@ -120,11 +121,11 @@ async def _delete_items(work: Work, conversation: Conversation, ownership: Owner
         await _delete(work, conversation, wanted)
         if number == 0 and wanted:
             # A server that says yes and deletes nothing is found out here, not after a thousand chunks.
-            await _gone_or_error(work, conversation, set(wanted))
+            await _gone_or_error(work, conversation, set(wanted).intersection)
         if can_ask is not False:
             await _asked_and_gone(work, conversation, wanted)
         undo_records.chunk_deleted(work.entry, found.chunk.sequence)
-        work.chunks.remove(found.chunk)
+        work.chunks = work.chunks[1:]
     return _UNASKED if can_ask is False else ""
 
 
@@ -141,7 +142,7 @@ async def _asked_and_gone(work: Work, conversation: Conversation, item_ids: Sequ
             return
         work.step()
         await asyncio.sleep(pause)
-    await _not_again(work, [{"id": item_id} for item_id in left], set(left))
+    _not_again(work, len(left))
 
 
 async def _asked(
@@ -173,13 +174,18 @@ async def _delete_rest(
     work: Work, conversation: Conversation, ownership: Ownership, *, foreign_too: bool
 ) -> None:
     """Read until the list is empty: that is how the deletes are confirmed. Delete what is left if it was chosen."""
-    deleted = {item_id for found in ownership.chunks for item_id in _listed_or_recorded(found)}
+
+    def ours_among(listed: Set[str]) -> Set[str]:
+        ours = itertools.chain.from_iterable(map(_listed_or_recorded, ownership.chunks))
+        return {item_id for item_id in ours if item_id in listed}
+
+    deleted: Callable[[Set[str]], Set[str]] = ours_among
     while page := await _gone_or_error(work, conversation, deleted):
         if not foreign_too:
             raise _continued(conversation, Ownership(listed=len(page), foreign=len(page)))
         item_ids = [str(item.get("id", "")) for item in page]
         await _delete(work, conversation, item_ids)
-        deleted = set(item_ids)
+        deleted = set(item_ids).intersection
 
 
 async def _delete(work: Work, conversation: Conversation, item_ids: Sequence[str]) -> None:
@@ -203,22 +209,30 @@ async def _delete(work: Work, conversation: Conversation, item_ids: Sequence[str
         ) from None
 
 
-async def _gone_or_error(work: Work, conversation: Conversation, deleted: Set[str]) -> list[JsonObject]:
-    """Read the first page, which must list none of these; a list that lags is read again for a while."""
+async def _gone_or_error(
+    work: Work, conversation: Conversation, deleted: Callable[[Set[str]], Set[str]]
+) -> list[JsonObject]:
+    """Read the first page, which must list nothing that was deleted; a list that lags is read again for a while.
+
+    ``deleted``: which of these items were deleted.
+    """
     page = await first_page(work, conversation)
     for pause in pauses(work):
-        if not any(str(item.get("id", "")) in deleted for item in page):
+        if not deleted(_ids(page)):
             break
         work.step()
         await asyncio.sleep(pause)
         page = await first_page(work, conversation)
-    await _not_again(work, page, deleted)
+    _not_again(work, len(deleted(_ids(page))))
     return page
 
 
-async def _not_again(work: Work, page: list[JsonObject], deleted: Set[str]) -> None:
-    """Raise if the page lists what was deleted: at first to be tried later, in the end for a person."""
-    still = sum(str(item.get("id", "")) in deleted for item in page)
+def _ids(page: list[JsonObject]) -> Set[str]:
+    return {str(item.get("id", "")) for item in page}
+
+
+def _not_again(work: Work, still: int) -> None:
+    """Raise if something is listed that was deleted: at first to be tried later, in the end for a person."""
     if not still:
         return
     text = f"The target answered the deletes, but still lists {_items(still)} of those that were to go."
