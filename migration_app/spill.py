@@ -85,7 +85,7 @@ class TemporaryFile:
 
     def __init__(self, descriptor: int | None = None) -> None:
         """``descriptor``: of such a file, which is closed with this object; else a new one is made."""
-        self.descriptor = _new_file() if descriptor is None else descriptor
+        self.descriptor = _temporary_file() if descriptor is None else descriptor
         weakref.finalize(self, os.close, self.descriptor)
 
     def write(self, data: bytes | bytearray | array[int], position: int) -> None:
@@ -101,7 +101,7 @@ class TemporaryFile:
             return os.pread(self.descriptor, size, position)
 
 
-def _new_file() -> int:
+def _temporary_file() -> int:
     with _trouble_named(), tempfile.TemporaryFile(buffering=0) as file:
         return os.dup(file.fileno())
 

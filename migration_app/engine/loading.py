@@ -6,24 +6,21 @@ Must not import jobs or rq.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.db import InterfaceError, OperationalError
 from django.db.models import Max, Sum
 
+from migration_app.archive.named_files import FILES, VECTOR_STORES, may_name
 from migration_app.archive.order.assemble import PageContent, assemble_thread
 from migration_app.archive.sequence import SequenceDamagedError
+from migration_app.engine.chunks import CHUNK_FIELDS, CHUNKS, chunk_weight
 from migration_app.models import Chunk, Conversation, SnapshotPage, Thread
-from migration_app.snapshots.pages import (
-    FILES,
-    VECTOR_STORES,
-    load_source_thread,
-    may_name,
-    page_content,
-)
-from migration_app.spill import MAX_BYTES_IN_MEMORY
+from migration_app.snapshots.pages import load_source_thread, page_content
+from migration_app.spill import MAX_BYTES_IN_MEMORY, Gathering
 from migration_app.threads.plans import PlannedThread, planned_thread
 
+_CHUNKS_A_FETCH = 500
 _CONVERTED = frozenset({Thread.Work.BACKFILL, Thread.Work.VERIFY})
 _SMALL = 1 << 20
 _HEAVIEST = 2 * MAX_BYTES_IN_MEMORY
@@ -35,15 +32,17 @@ class Loaded:
     """A claimed thread with the rows that its work begins from.
 
     ``snapshot_seen`` is the number of the last page of the snapshot. ``pages`` hold the snapshot of a small
-    thread, which ``convert`` converts without the database; the others were converted when they were loaded, or
-    have the ``trouble`` why they can't be. ``weight``: about how many bytes of JSON it holds in memory.
+    thread, which ``convert`` converts without the database. A large one is to be converted elsewhere
+    (``engine.converting``); the others were converted when they were loaded, or have the ``trouble`` why they can't be.
+    ``weight``: about how many bytes of JSON it holds in memory.
     """
 
     thread: Thread
     conversation: Conversation | None = None
-    chunks: list[Chunk] = dataclasses.field(default_factory=list)
+    chunks: Sequence[Chunk] = ()
     snapshot_seen: int | None = None
     pages: list[PageContent] | None = None
+    is_large: bool = False
     plan: PlannedThread | None = None
     trouble: Exception | None = None
     weight: int = 0
@@ -71,12 +70,9 @@ def threads_load(threads: Sequence[Thread], *, room: int | None = None) -> list[
     threads = _fitting(threads, sizes, room)
     convert &= {thread.pk for thread in threads}
     loaded = {thread.pk: _sized(Loaded(thread), sizes) for thread in threads}
-    holders: dict[int, Loaded] = {}
     for conversation in Conversation.objects.filter(thread__in=threads):
-        holders[conversation.pk] = loaded[conversation.thread_id]
         loaded[conversation.thread_id].conversation = conversation
-    for chunk in Chunk.objects.filter(conversation_id__in=list(holders)).order_by("sequence"):
-        holders[chunk.conversation_id].chunks.append(chunk)
+    _load_chunks(loaded.values())
     small = {pk for pk in convert if pk in sizes and sizes[pk].raw_bytes <= _SMALL}
     contents: dict[int, list[PageContent]] = {pk: [] for pk in small}
     for page in SnapshotPage.objects.filter(thread_id__in=small).order_by("thread_id", "sequence"):
@@ -87,12 +83,25 @@ def threads_load(threads: Sequence[Thread], *, room: int | None = None) -> list[
     for pk in convert:
         if loaded[pk].trouble is not None:
             continue
+        if pk in sizes and pk not in small:
+            loaded[pk].is_large = True
+            continue
         pages = contents.get(pk, [])
         if pages and not any(may_name(page.payload, FILES, VECTOR_STORES) for page in pages):
             loaded[pk].pages = pages
         else:
             _convert_here(loaded[pk])
     return list(loaded.values())
+
+
+def _load_chunks(entries: Iterable[Loaded]) -> None:
+    holders = {entry.conversation.pk: entry for entry in entries if entry.conversation is not None}
+    gathered: dict[int, Gathering[Chunk]] = {pk: Gathering(CHUNKS) for pk in holders}
+    rows = Chunk.objects.filter(conversation_id__in=list(holders)).only(*CHUNK_FIELDS).order_by("sequence")
+    for chunk in rows.iterator(chunk_size=_CHUNKS_A_FETCH):
+        gathered[chunk.conversation_id].append(chunk, chunk_weight(chunk))
+    for pk, chunks in gathered.items():
+        holders[pk].chunks = chunks.sequence()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

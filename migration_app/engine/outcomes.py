@@ -12,6 +12,7 @@ import traceback
 from django.conf import settings
 
 from migration_app.archive.ids import storable_text
+from migration_app.engine.converting import ConverterEndedError
 from migration_app.engine.journal import Entry
 from migration_app.engine.steps.records import work_ended
 from migration_app.gateways.errors import GatewayError
@@ -60,9 +61,12 @@ def call_failed(entry: Entry, error: GatewayError) -> None:
     try_later(entry, trouble, delay=delay, attempts=attempts + counts)
 
 
-def no_space(entry: Entry, error: TemporarySpaceError) -> None:
-    """The temporary directory is full: try the thread later, a few times; others may need no room there."""
-    trouble = Trouble("no_temporary_space", error.strerror or str(error))
+def no_room(entry: Entry, error: TemporarySpaceError | ConverterEndedError) -> None:
+    """There is no room for a large thread, on disk or in memory: try it later, a few times; others may need none."""
+    if isinstance(error, TemporarySpaceError):
+        trouble = Trouble("no_temporary_space", error.strerror or str(error))
+    else:
+        trouble = Trouble("conversion_ended", str(error))
     attempts = entry.parts.get("set", {}).get("attempts", entry.thread.attempts)
     if attempts + 1 >= settings.MAX_ATTEMPTS:
         give_up(entry, trouble)

@@ -28,6 +28,7 @@ from migration_app.contracts import Actor
 from migration_app.engine import outcomes
 from migration_app.engine.behaviour import Behaviour
 from migration_app.engine.commits import Commits
+from migration_app.engine.converting import Converter, ConverterEndedError
 from migration_app.engine.database import DatabaseThread
 from migration_app.engine.journal import Entry
 from migration_app.engine.leases import LeaseKeeper, now
@@ -138,6 +139,7 @@ class BatchTurn:
                 Commits(self._actor) as self._commits,
                 DatabaseThread() as self._database,
                 DatabaseThread() as self._wave,
+                Converter(self._database, lambda: self._stopping) as self._converter,
             ):
                 name = self._connections.target_name
                 self._behaviour = Behaviour(name, self._wave) if name else Behaviour()
@@ -184,7 +186,7 @@ class BatchTurn:
                 self._ready += found
                 dry = not found
                 poll_at = 0.0 if found else time.monotonic() + _IDLE_POLL
-            while self._ready and not self._stopping and len(self._in_flight) < self._allowed():
+            while self._ready and not self._stopping and self._in_hand() < self._allowed():
                 self._start(self._ready.popleft())
             working = bool(self._in_flight or self._ready)
             busy = working or loading is not None
@@ -200,6 +202,9 @@ class BatchTurn:
             await self._rest()
         await self._give_back()
 
+    def _in_hand(self) -> int:
+        return len(self._in_flight) - self._converter.waiting  # which make no calls yet
+
     def _allowed(self) -> int:
         """How many threads may be in flight: one while the breaker wonders whether the target is back."""
         return 1 if self._breaker.probing else self._supervision.window
@@ -211,7 +216,7 @@ class BatchTurn:
         if self._stopping or self._breaker.probing:
             return 0 if self._stopping or self._ready or self._in_flight else 1
         group = max(1, self._supervision.window // 4)
-        room = self._supervision.window + group - len(self._in_flight) - len(self._ready)
+        room = self._supervision.window + group - self._in_hand() - len(self._ready)
         return room if room >= group else 0
 
     async def _learn(self) -> None:
@@ -273,6 +278,7 @@ class BatchTurn:
         token, retries = thread.lease_token, thread.retries  # the row loses the token with its last entry
         try:
             try:
+                await self._converter.convert(loaded)
                 work = self._work(loaded)
                 try:
                     await _STEPS[thread.pending_work](work)
@@ -287,8 +293,8 @@ class BatchTurn:
                 await self._commits.write(entry)
             except GatewayError as error:
                 await self._call_failed(entry, error)
-            except TemporarySpaceError as error:
-                outcomes.no_space(entry, error)
+            except (TemporarySpaceError, ConverterEndedError) as error:
+                outcomes.no_room(entry, error)
                 await self._commits.write(entry)
             else:
                 self._breaker.succeeded()

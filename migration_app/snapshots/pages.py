@@ -6,14 +6,13 @@ import dataclasses
 import datetime
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 from django.db.models import QuerySet
 
 from migration_app.archive.files.reader import decode_document
 from migration_app.archive.ids import MessageIds
+from migration_app.archive.named_files import FILES, file_ids, may_name
 from migration_app.archive.order.assemble import PageContent, assemble_thread, page_objects
-from migration_app.archive.redact import ESCAPED_LETTERS
 from migration_app.archive.sequence import (
     payload_compress,
     payload_decompress,
@@ -27,9 +26,6 @@ from migration_app.spill import MAX_BYTES_IN_MEMORY
 
 MAX_PAGE_BYTES = 1 << 20
 """Raw bytes of one page; a single document that is larger gets a page of its own. One page is read at a time."""
-
-FILES, VECTOR_STORES = b"file_id", b"vector_store_ids"
-"""Parts of the names of all fields that hold file ids, and of those that hold vector store ids."""
 
 _GROUP_THREADS = 200
 _GROUP_BYTES = 16 << 20
@@ -103,14 +99,6 @@ def page_content(page: SnapshotPage) -> PageContent:
     """A stored page as the assembly needs it."""
     order: ListingOrder = "asc" if page.order == "asc" else "desc" if page.order == "desc" else "unknown"
     return PageContent(page.kind, page.origin, order, payload_decompress(bytes(page.payload)))
-
-
-def may_name(payload: bytes, *fields: bytes) -> bool:
-    """Whether a page may hold one of these fields: a quick test without false negatives."""
-    # JSON may have an ASCII name as it is, or with \\u00.. in it.
-    if b"\\u00" in payload:
-        fields = (*fields, *ESCAPED_LETTERS)
-    return any(field in payload for field in fields)
 
 
 def known_objects(thread: Thread, pages: Iterable[SnapshotPage]) -> KnownObjects:
@@ -213,27 +201,6 @@ def _with_files(group: Sequence[LoadedThread], wanted: Sequence[set[str]]) -> It
         known = {file_id: files[file_id] for file_id in sorted(ids) if file_id in files}
         source = dataclasses.replace(loaded.source, files=known) if known else loaded.source
         yield dataclasses.replace(loaded, source=source)
-
-
-def file_ids(source: SourceThread) -> set[str]:
-    """Ids of files that a thread's messages and steps name."""
-    found: set[str] = set()
-    for whole in itertools.chain(source.messages, source.steps):
-        waiting: list[Any] = [whole]
-        while waiting:
-            value = waiting.pop()
-            if isinstance(value, list):
-                waiting += value
-            elif isinstance(value, dict):
-                for name, part in value.items():
-                    if name == "file_id" and isinstance(part, str):
-                        found.add(part)
-                    elif name == "file_ids" and isinstance(part, list):
-                        found.update(element for element in part if isinstance(element, str))
-                    elif isinstance(part, dict | list):
-                        waiting.append(part)
-    # PostgreSQL can't compare with text that holds a NUL or half of a surrogate pair, and no such id is stored.
-    return {file_id for file_id in found if file_id.isprintable()}
 
 
 def source_objects(kind: str, object_ids: Iterable[str]) -> Mapping[str, JsonObject]:

@@ -7,6 +7,7 @@ without one, the policies of its batch apply, or the defaults. Calls no API.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from migration_app.contracts import (
     Policies,
@@ -16,14 +17,10 @@ from migration_app.contracts import (
     policies_as_dict,
     policies_from,
 )
-from migration_app.conversion.accepted import accepted_findings
-from migration_app.conversion.comparison.conversations import not_shown_findings
-from migration_app.conversion.fallbacks import apply_replacements
-from migration_app.conversion.resources import thread_resources
-from migration_app.conversion.threads import convert_thread
+from migration_app.conversion.resources import Resource, thread_resources
+from migration_app.conversion.sent import NEVER_SENT, Sent, plan_as_sent, with_findings
 from migration_app.models import Batch, Conversation, Thread
 from migration_app.snapshots.pages import load_source_thread
-from migration_app.spill import selected
 from migration_app.threads.resources import resource_findings
 
 
@@ -110,21 +107,28 @@ def plan_of(
 
     Raises PlanLostError if a refused item is no longer in the plan: the snapshot became shorter.
     """
-    refused = [Replacement(**entry) for entry in (conversation.replacements if conversation else ())]
     try:
-        plan = apply_replacements(
-            convert_thread(source, policies), {entry.position: entry for entry in refused}
-        )
+        plan = plan_as_sent(source, policies, sent_of(conversation))
     except ValueError as error:
         raise PlanLostError(str(error)) from error
-    more = resource_findings(thread_resources(source)) if names_resources else ()
-    if conversation is not None and conversation.continued_after is not None:
-        more = (*accepted_findings(plan, conversation.continued_after, conversation.fingerprint), *more)
-    if conversation is not None and conversation.not_shown:
-        more = (*more, *not_shown_findings(plan.thread_id, conversation.not_shown.split()))
-    if not more:
-        return plan
-    return dataclasses.replace(plan, findings=selected(plan.findings, range(len(plan.findings)), more))
+    return planned_from(plan, thread_resources(source)) if names_resources else plan
+
+
+def sent_of(conversation: Conversation | None) -> Sent:
+    """What a conversation says about the plan that it was sent from."""
+    if conversation is None:
+        return NEVER_SENT
+    return Sent(
+        replacements=tuple(Replacement(**entry) for entry in conversation.replacements),
+        continued_after=conversation.continued_after,
+        fingerprint=conversation.fingerprint,
+        not_shown=tuple(conversation.not_shown.split()),
+    )
+
+
+def planned_from(plan: ThreadPlan, resources: Sequence[Resource]) -> ThreadPlan:
+    """The plan with what was found about the files and vector stores that its thread names."""
+    return with_findings(plan, resource_findings(resources))
 
 
 def conversation_plan(thread: Thread, conversation: Conversation) -> ThreadPlan | None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import IO, Literal
 
 from migration_app.archive.expanded import SourceObject as Found
+from migration_app.archive.named_files import file_ids
 from migration_app.archive.objects import expand
 from migration_app.archive.redact import redacted_document
 from migration_app.batches.claims import lease_held
@@ -17,7 +18,6 @@ from migration_app.gateways.connection import Connection
 from migration_app.gateways.errors import GatewayError
 from migration_app.gateways.source import loose_document, thread_documents
 from migration_app.models import SourceObject, Thread
-from migration_app.snapshots.pages import file_ids
 from migration_app.snapshots.source_objects import LooseObject, loose_object, source_objects_store
 from migration_app.threads.snapshots import live_snapshot_store
 

@@ -21,6 +21,7 @@ from migration_app.conversion.threads import convert_thread
 from migration_app.engine import outcomes
 from migration_app.engine.behaviour import Behaviour
 from migration_app.engine.commits import Commits
+from migration_app.engine.converting import Converter
 from migration_app.engine.database import DatabaseThread
 from migration_app.engine.journal import Entry
 from migration_app.engine.loading import threads_load
@@ -113,8 +114,10 @@ def see_through(
             target_connection(timeout_seconds=5) as connection,
             Commits(ACTOR) as commits,
             DatabaseThread() as database,
+            Converter(database, lambda: False) as converter,
         ):
             (loaded,) = await database.run(threads_load, [thread])
+            await converter.convert(loaded)
             loaded.convert()
             work = Work(
                 thread=thread,
