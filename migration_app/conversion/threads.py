@@ -152,11 +152,12 @@ def _timeline(
     used_call_ids: set[str] = set()
     group = 0
     unfinished = unfinished_runs(source.runs)
+    deleted = bool(source.deleted_messages)
     for kind, position, uncertain in _places(source, order):
         reason = order.timeline.unplaced if uncertain else ""
         if kind == "message":
             message = source.messages[position]
-            is_deleted = as_id(as_object(message).get("id")) in source.deleted_messages
+            is_deleted = deleted and as_id(as_object(message).get("id")) in source.deleted_messages
             converted = convert_message(message, position, context, is_deleted=is_deleted)
             made, notes = converted.planned(group), converted.notes
         elif kind == "step":

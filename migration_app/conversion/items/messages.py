@@ -111,8 +111,9 @@ def _plain(message: JsonObject) -> JsonObject | None:
     """
     if not message.keys() <= _KNOWN or message.get("status") not in _COMPLETED:
         return None
-    if any(message.get(name) not in (None, nothing) for name, nothing in _NOTHING):
-        return None
+    for name, nothing in _NOTHING:
+        if message.get(name) not in (None, nothing):
+            return None
     content = message.get("content")
     if not isinstance(content, list) or not content:
         return None
