@@ -174,7 +174,7 @@ def policies_from(mapping: Mapping[str, object]) -> Policies:
 
 def policies_as_dict(policies: Policies) -> dict[str, str]:
     """Every policy with its choice, in their order; ``policies_from`` reads it again."""
-    return dataclasses.asdict(policies)
+    return {name: getattr(policies, name) for name in policy_choices()}
 
 
 _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))

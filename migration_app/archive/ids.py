@@ -34,6 +34,8 @@ def storable_text(value: object, limit: int) -> str:
     """Text that PostgreSQL can store, cut to ``limit`` characters; empty if ``value`` is no string."""
     if not isinstance(value, str):
         return ""
+    if value.isascii() and value.isprintable():
+        return value[:limit]
     return value.replace("\0", "").encode(errors="replace").decode()[:limit]
 
 
