@@ -153,6 +153,7 @@ def task_job(kind_name: str, pk: int) -> None:
             ends_at=time.monotonic() + _TURN_SECONDS,
             urgent_waits=partial(urgent_work_waits, 0),
             enqueue=partial(_enqueue_now, kind),
+            others_wait=partial(_others_wait, kind, pk),
         )
         try:
             work_is_left = kind.turn(pk, turn)
@@ -174,7 +175,7 @@ def is_task_job(function: str, arguments: Any) -> bool:
 def _enqueue_now(kind: TaskKind, pk: int) -> None:
     """Put a job into the queue, unless one like it waits there already."""
     queue = queue_named(kind.queue(pk))
-    prefix = f"{kind.name}-{pk}-"
+    prefix = _prefix(kind, pk)
     if any(job_id.startswith(prefix) for job_id in queue.get_job_ids()):
         return
     queue.enqueue_call(
@@ -186,6 +187,21 @@ def _enqueue_now(kind: TaskKind, pk: int) -> None:
         result_ttl=600,
         failure_ttl=7 * 86_400,
     )
+
+
+def _prefix(kind: TaskKind, pk: int) -> str:
+    """How the ids of all jobs begin that take turns at this work."""
+    return f"{kind.name}-{pk}-"
+
+
+def _others_wait(kind: TaskKind, pk: int) -> bool:
+    """Whether a job waits for a worker that is for other work than this. Not if the queue can't be reached."""
+    prefix = _prefix(kind, pk)
+    try:
+        waiting = [job_id for name in (URGENT, DEFAULT) for job_id in queue_named(name).get_job_ids()]
+    except RedisError:
+        return False
+    return any(not job_id.startswith(prefix) for job_id in waiting)
 
 
 def queue_named(name: str = DEFAULT, **options: Any) -> Queue:

@@ -21,7 +21,7 @@ from django.db.models.functions import Now  # noqa: E402
 from bench.children import answer_commands  # noqa: E402
 from migration_app.contracts import Actor, Policies  # noqa: E402
 from migration_app.counters import counters_fold  # noqa: E402
-from migration_app.engine.journal import Entry, applied_to, entries_apply  # noqa: E402
+from migration_app.engine.journal.entries import Entry, applied_to, entries_apply  # noqa: E402
 from migration_app.engine.steps import records  # noqa: E402
 from migration_app.gateways.target import Appended, Created  # noqa: E402
 from migration_app.models import Batch, Conversation, Thread  # noqa: E402
@@ -100,7 +100,8 @@ def _steps(threads: list[Thread]) -> Any:
     conversations: dict[int, Conversation] = {}
     for entry in entries:
         records.backfill_begun(entry)
-        conversations[entry.thread.pk] = records.conversation_intended(entry, Policies(), [])
+        conversations[entry.thread.pk] = records.conversation_intended(entry.thread, Policies(), [])
+        records.create_announced(entry, conversations[entry.thread.pk])
     yield entries
     entries = [Entry(thread) for thread in threads]
     for entry in entries:

@@ -49,7 +49,7 @@ def batch_create(
     """Write down what an operator started. A job then hands the work out (``batch_prepare_piece``).
 
     ``settings["policies"]`` names policies and their choices; a batch that converts keeps every one of them.
-    ``window``: threads in flight in each worker; ``requests_per_minute``: over all workers, None for no limit
+    ``window``: calls in flight in each worker; ``requests_per_minute``: over all workers, None for no limit
     but the target's. ``estimated_calls``: the preflight's, kept with the time that they take at today's rate or the
     throttle.
     ``known``: the newest batch of this kind and selection that the person had seen, or 0; None where nobody saw a
@@ -117,7 +117,7 @@ def _threads_up_to_limit(kind: str, selected: QuerySet[Thread]) -> int:
 def throttle_check(*, window: int, requests_per_minute: int | None) -> None:
     """Raise ValueError, with a text for operators, unless this throttle is valid."""
     if not 1 <= window <= MAX_WINDOW:
-        raise ValueError(f"Threads in flight must be a whole number from 1 to {MAX_WINDOW}, not {window}.")
+        raise ValueError(f"Calls in flight must be a whole number from 1 to {MAX_WINDOW}, not {window}.")
     if requests_per_minute is not None and not 1 <= requests_per_minute <= MAX_RATE:
         raise ValueError(
             f"Requests a minute must be a whole number from 1 to {MAX_RATE:,}, not {requests_per_minute}. "

@@ -1,6 +1,6 @@
 """The turn's own thread for the database: what reads or writes it by itself, away from the event loop.
 
-Entries of the protocol go through ``engine.commits`` instead. Must not import jobs or rq.
+Entries of the protocol go through ``engine.journal.commits`` instead. Must not import jobs or rq.
 """
 
 from __future__ import annotations

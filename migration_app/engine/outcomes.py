@@ -13,7 +13,7 @@ from django.conf import settings
 
 from migration_app.archive.ids import storable_text
 from migration_app.engine.converting import ConverterEndedError
-from migration_app.engine.journal import Entry
+from migration_app.engine.journal.entries import Entry
 from migration_app.engine.steps.records import work_ended
 from migration_app.gateways.errors import GatewayError
 from migration_app.models import BatchResult, Thread

@@ -8,37 +8,36 @@ and are handed back. Must not import jobs or rq.
 from __future__ import annotations
 
 import asyncio
-import collections
 import contextlib
 import datetime as dt
 import gc
 import logging
-import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
 from migration_app.batches.batches import batch_finish
-from migration_app.batches.claims import leases_give_back, threads_claim, threads_pending
+from migration_app.batches.claims import threads_pending
 from migration_app.batches.control import batch_hold
-from migration_app.contracts import Actor
 from migration_app.engine import outcomes
 from migration_app.engine.behaviour import Behaviour
-from migration_app.engine.commits import Commits
 from migration_app.engine.converting import Converter, ConverterEndedError
 from migration_app.engine.database import DatabaseThread
-from migration_app.engine.journal import Entry
-from migration_app.engine.leases import LeaseKeeper, now
-from migration_app.engine.loading import Loaded, threads_load
+from migration_app.engine.journal.commits import Commits
+from migration_app.engine.journal.entries import Entry
+from migration_app.engine.leases import LeaseKeeper
+from migration_app.engine.loading import Loaded
 from migration_app.engine.outcomes import bug_place
+from migration_app.engine.places import Places, ThreadPlaces
 from migration_app.engine.steps.protocol import thread_backfill, thread_verify
 from migration_app.engine.steps.resources import thread_check_resources
 from migration_app.engine.steps.review import thread_accept, thread_remigrate
 from migration_app.engine.steps.snapshot import thread_snapshot
 from migration_app.engine.steps.undo import thread_rollback
+from migration_app.engine.stock import Stock
 from migration_app.engine.supervision import Heartbeat, Supervision
 from migration_app.engine.work import HandBackError, Work
 from migration_app.gateways.connection import Connection
@@ -47,6 +46,7 @@ from migration_app.models import Thread
 from migration_app.spill import TemporarySpaceError
 from migration_app.tasks.breaker import Breaker
 from migration_app.tasks.connections import Connections
+from migration_app.tasks.turns import Turn
 from migration_app.threads.statuses import LeaseLostError
 
 logger = logging.getLogger(__name__)
@@ -57,35 +57,28 @@ _IDLE_SECONDS = 5.0
 _IDLE_POLL = 0.25
 _PROBE_SECONDS = 1.0
 _COLLECT_AFTER = 50_000
-_LOADED_BYTES = 64 << 20
-"""Threads are claimed while those in hand hold less than this, in bytes of JSON: in memory it is several times that."""
+_MOST_IN_HAND = 2
+"""Threads in hand for each place, at most."""
 
 
 class BugsMetError(Exception):
     """Some threads failed by a fault of this program; each of them says so. Raised when the turn is over."""
 
 
-def batch_work(
-    *,
-    batch_pk: int,
-    actor: Actor,
-    connections: Connections,
-    seconds: float,
-    stop: threading.Event | None = None,
-) -> bool:
-    """Work on a batch's threads until none is left to take, ``seconds`` have passed, or ``stop`` is set.
+def batch_work(*, batch_pk: int, connections: Connections, turn: Turn) -> bool:
+    """Work on a batch's threads until none is left to take, or the turn is over.
 
     Returns whether the batch has work left, here or in other workers' hands. Raises BugsMetError at the end
     if a thread met a bug; database errors at once (leases run out, and the work is found again).
     """
-    turn = BatchTurn(batch_pk, actor, connections, time.monotonic() + seconds, stop or threading.Event())
+    work = BatchTurn(batch_pk, connections, turn)
     with _seldom_collecting():
-        asyncio.run(turn.run())
+        asyncio.run(work.run())
     left = threads_pending(batch_pk).exists()
     if not left:
-        batch_finish(batch_pk=batch_pk, actor=actor)
-    if turn.bugs:
-        raise BugsMetError(f"{turn.bugs} threads failed by a fault of the console; see their pages.")
+        batch_finish(batch_pk=batch_pk, actor=turn.actor)
+    if work.bugs:
+        raise BugsMetError(f"{work.bugs} threads failed by a fault of the console; see their pages.")
     return left
 
 
@@ -109,22 +102,17 @@ def _seldom_collecting() -> Iterator[None]:
 class BatchTurn:
     """The state of one turn: what is loaded, what is in flight, and whether to stop. Lives in one event loop."""
 
-    def __init__(
-        self, batch_pk: int, actor: Actor, connections: Connections, end: float, stop: threading.Event
-    ) -> None:
+    def __init__(self, batch_pk: int, connections: Connections, turn: Turn) -> None:
         self.bugs = 0
         self._batch_pk = batch_pk
-        self._actor = actor
+        self._turn = turn
+        self._actor = turn.actor
         self._connections = connections
-        self._end = end
-        self._stop = stop
         self._lease = dt.timedelta(seconds=settings.LEASE_SECONDS)
         self._breaker = Breaker(settings.BREAKER_FAILURES)
         self._stopping = False
         self._failure: BaseException | None = None
-        self._loaded_bytes = 0
         self._idle_until = 0.0
-        self._ready: collections.deque[Loaded] = collections.deque()
         self._in_flight: set[asyncio.Task[None]] = set()
         self._beside: list[asyncio.Task[None]] = []
         self._learning = False
@@ -134,6 +122,7 @@ class BatchTurn:
     async def run(self) -> None:
         """Fill the window until there is nothing to take or the turn is over."""
         self._wake = asyncio.Event()
+        self._places = Places(on_idle=self._wake.set)
         with LeaseKeeper(self._lease).running() as self._keeper:
             async with (
                 Commits(self._actor) as self._commits,
@@ -141,22 +130,23 @@ class BatchTurn:
                 DatabaseThread() as self._wave,
                 Converter(self._database, lambda: self._stopping) as self._converter,
             ):
+                self._stock = Stock(self._batch_pk, self._database, self._keeper, lease=self._lease)
                 name = self._connections.target_name
                 self._behaviour = Behaviour(name, self._wave) if name else Behaviour()
                 self._heartbeat = Heartbeat(self._batch_pk, self._wave, self._opened.values)
                 self._supervision = Supervision(
                     self._batch_pk,
+                    self._turn,
                     self._wave,
                     self._connections.limiter,
                     self._heartbeat,
-                    end=self._end,
-                    told=self._stop,
+                    places=self._places,
                     stopping=lambda: self._stopping,
                     stop=self._stop_soon,
                     spawn=self._spawn,
                 )
                 try:
-                    if self._stop.is_set():
+                    if self._turn.stop.is_set():
                         self._stop_soon()
                     else:
                         self._beside.append(self._spawn(self._supervision.run()))
@@ -179,16 +169,15 @@ class BatchTurn:
         self._worked()
         poll_at = 0.0
         dry = False
-        loading: asyncio.Task[list[Loaded]] | None = None
+        loading: asyncio.Task[bool] | None = None
         while True:
             if loading is not None and loading.done():
-                found, loading = ([] if loading.exception() else loading.result()), None
-                self._ready += found
+                found, loading = loading.exception() is None and loading.result(), None
                 dry = not found
                 poll_at = 0.0 if found else time.monotonic() + _IDLE_POLL
-            while self._ready and not self._stopping and self._in_hand() < self._allowed():
-                self._start(self._ready.popleft())
-            working = bool(self._in_flight or self._ready)
+            for _ in range(min(len(self._stock), self._room())):
+                self._start(self._stock.take())
+            working = bool(self._in_flight or self._stock)
             busy = working or loading is not None
             if working:  # a claim under way is none: however slow, a turn that finds nothing comes to its end
                 self._worked()
@@ -198,46 +187,38 @@ class BatchTurn:
                 break  # nothing is left, or others hold the rest, or it waits for later: the sweeper checks again
             want = self._wanted()
             if loading is None and want and time.monotonic() >= poll_at:
-                loading = self._spawn(self._load(want))
+                loading = self._spawn(self._stock.load(want))
             await self._rest()
-        await self._give_back()
+        if self._failure is None:
+            await self._stock.give_back()
 
     def _in_hand(self) -> int:
         return len(self._in_flight) - self._converter.waiting  # which make no calls yet
 
-    def _allowed(self) -> int:
-        """How many threads may be in flight: one while the breaker wonders whether the target is back."""
-        return 1 if self._breaker.probing else self._supervision.window
+    def _room(self) -> int:
+        """How many threads to begin now. One at a time while the breaker wonders whether the target is back.
+
+        As many in hand as there are places; more only for places that nobody needs just now, since those in hand
+        wait for the journal: so none waits long for a place with something to write.
+        """
+        if self._stopping:
+            return 0
+        in_hand, size = self._in_hand(), self._places.size
+        if self._breaker.probing:
+            return 1 - in_hand
+        return max(size - in_hand, min(self._places.idle, _MOST_IN_HAND * size - in_hand))
 
     def _wanted(self) -> int:
-        """How many threads to claim now: by the group, and some ahead, so that the window never runs dry."""
-        if self._loaded_bytes >= _LOADED_BYTES:
+        if self._stopping:
             return 0
-        if self._stopping or self._breaker.probing:
-            return 0 if self._stopping or self._ready or self._in_flight else 1
-        group = max(1, self._supervision.window // 4)
-        room = self._supervision.window + group - self._in_hand() - len(self._ready)
-        return room if room >= group else 0
+        if self._breaker.probing:
+            return 0 if self._stock or self._in_flight else 1
+        return self._stock.wanted(places=self._places.size, in_hand=self._in_hand())
 
     async def _learn(self) -> None:
         """Load what is known of the target, and find out more if that is due; no thread waits for it."""
         await self._behaviour.load()
         await self._behaviour.probe(lambda: self._connection(self._connections.target), self._actor)
-
-    async def _load(self, count: int) -> list[Loaded]:
-        asked_at = now()
-        claimed = await self._database.run(
-            threads_claim, batch_pk=self._batch_pk, lease=self._lease, count=count
-        )
-        if not claimed:
-            return []
-        # Before they are loaded: a large thread may take longer than its lease to convert.
-        self._keeper.keep(claimed, asked_at=asked_at)
-        room = _LOADED_BYTES - self._loaded_bytes
-        loaded = await self._database.run(threads_load, claimed, room=room)
-        self._loaded_bytes += sum(entry.weight for entry in loaded)
-        await self._hand_back(claimed[len(loaded) :])
-        return loaded
 
     def _spawn(self, work: Coroutine[Any, Any, _R]) -> asyncio.Task[_R]:
         """Begin a task beside the others. An error that it does not see to itself fails the turn: a database away."""
@@ -263,8 +244,9 @@ class BatchTurn:
         self._stop_soon()
 
     def _stop_soon(self) -> None:
-        """Take no more threads; those in flight stop after the current call, and none waits for a permit any more."""
+        """Take no more threads; those in hand stop after the current call, and none waits for place or permit."""
         self._stopping = True
+        self._places.stop()
         self._wake.set()
         if self._connections.limiter is not None:
             self._connections.limiter.stop()
@@ -279,11 +261,12 @@ class BatchTurn:
         try:
             try:
                 await self._converter.convert(loaded)
-                work = self._work(loaded)
-                try:
-                    await _STEPS[thread.pending_work](work)
-                finally:
-                    entry = work.entry
+                with self._places.of_thread() as places:
+                    work = self._work(loaded, places)
+                    try:
+                        await _STEPS[thread.pending_work](work)
+                    finally:
+                        entry = work.entry
             except (HandBackError, StoppedError, LeaseUncertainError) as end:
                 if isinstance(end, LeaseUncertainError):
                     # This worker was stopped, or the database away: what it holds may be others' by now.
@@ -305,11 +288,11 @@ class BatchTurn:
         except Exception as bug:  # noqa: BLE001 - one bad thread never costs a batch; recorded, logged, raised at the end
             await self._met_bug(thread, bug)
         finally:
-            self._loaded_bytes -= loaded.weight
+            self._stock.left(loaded)
             self._keeper.drop(thread.pk, token)
             self._heartbeat.thread_left(thread, retries=retries)
 
-    def _work(self, loaded: Loaded) -> Work:
+    def _work(self, loaded: Loaded, places: ThreadPlaces) -> Work:
         loaded.convert()
         at_source = loaded.thread.pending_work == W.SNAPSHOT
         pk, token = loaded.thread.pk, loaded.thread.lease_token
@@ -322,12 +305,13 @@ class BatchTurn:
             planned=loaded.plan,
             conversation=loaded.conversation,
             chunks=loaded.chunks,
-            connection=connection.fenced(lambda: self._keeper.holds(pk, token)),
+            connection=connection.fenced(lambda: self._keeper.holds(pk, token), places.call),
             commits=self._commits,
             database=self._database,
             stopping=lambda: self._stopping,
             entry=Entry(loaded.thread),
             actor=self._actor,
+            places=places,
             trouble=loaded.trouble,
             snapshot_seen=loaded.snapshot_seen,
             looks=self._checked_resource,
@@ -364,19 +348,6 @@ class BatchTurn:
 
     async def _pending(self) -> bool:
         return await self._database.run(lambda: threads_pending(self._batch_pk).exists())
-
-    async def _give_back(self) -> None:
-        """Hand back what was claimed and not begun."""
-        if self._failure is None:
-            await self._hand_back([entry.thread for entry in self._ready])
-        self._ready.clear()
-
-    async def _hand_back(self, threads: Sequence[Thread]) -> None:
-        held = {thread.pk: thread.lease_token for thread in threads if thread.lease_token}
-        for thread in threads:
-            self._keeper.drop(thread.pk, thread.lease_token)
-        if held:
-            await self._database.run(leases_give_back, held=held)
 
     async def _rest(self) -> None:
         """Wait until something ended, for a moment at most; while probing, always as long as a probe's pause."""

@@ -7,7 +7,6 @@ Must not import jobs or rq.
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
@@ -16,10 +15,12 @@ from migration_app.batches.control import batch_control, urgent_work_waits
 from migration_app.batches.rates import Done, batch_beat
 from migration_app.counters import counters_fold
 from migration_app.engine.database import DatabaseThread
+from migration_app.engine.places import Places
 from migration_app.gateways.connection import CallCounts, Connection
 from migration_app.gateways.limits.limits import Limiter
 from migration_app.models import Thread
 from migration_app.tasks.api_health import API_HEALTH
+from migration_app.tasks.turns import Turn
 
 _CHECK_SECONDS = 1.0
 _STOP_POLL = 0.1
@@ -73,31 +74,30 @@ class Heartbeat:
 
 
 class Supervision:
-    """Beside the threads of one turn. ``stop`` ends the turn; ``spawn`` begins a task whose error fails it.
+    """Beside the threads of one turn. ``stop`` ends it here; ``spawn`` begins a task whose error fails it.
 
-    ``window``: how many threads the operator wants in flight.
+    ``places``: the window, which follows what the operator wants.
     """
 
     def __init__(
         self,
         batch_pk: int,
+        turn: Turn,
         database: DatabaseThread,
         limiter: Limiter | None,
         heartbeat: Heartbeat,
         *,
-        end: float,
-        told: threading.Event,
+        places: Places,
         stopping: Callable[[], bool],
         stop: Callable[[], None],
         spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
     ) -> None:
-        self.window = 1
         self._batch_pk = batch_pk
+        self._turn = turn
         self._database = database
         self._limiter = limiter
         self._heartbeat = heartbeat
-        self._end = end
-        self._told = told
+        self._places = places
         self._stopping = stopping
         self._stop = stop
         self._spawn = spawn
@@ -111,7 +111,7 @@ class Supervision:
             while not self._stopping():
                 await asyncio.sleep(_STOP_POLL)
                 now = time.monotonic()
-                if self._told.is_set() or now >= self._end:
+                if self._turn.stop.is_set():
                     self._stop()
                 elif now >= check_at and (checking is None or checking.done()):
                     # Apart: the database may not answer, and a stop is to be heard all the same.
@@ -123,13 +123,13 @@ class Supervision:
                 checking.cancel()
 
     async def check(self) -> None:
-        """Read what the operator wants of the batch by now."""
+        """Read what the operator wants of the batch by now, and whether the turn is over."""
         control = await self._database.run(batch_control, self._batch_pk)
-        self.window = control.window
+        self._places.resize(control.window)
         if self._limiter is not None:
             self._limiter.set_batch_rate(control.requests_per_minute)
         urgent = not control.urgent and await self._database.run(urgent_work_waits, self._batch_pk)
-        if urgent or not control.may_continue:
+        if urgent or not control.may_continue or await self._database.run(self._turn.is_over):
             self._stop()
 
     async def _check_and_fold(self, *, fold: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 
 from migration_app.batches.batches import batch_fail, batch_finish, batch_prepare_piece
 from migration_app.batches.cancel import batch_take_back
@@ -69,13 +68,7 @@ class BatchTask(TaskKind):
                 return False
             if batch_control(pk).may_continue:
                 _invite(pk, turn)
-                batch_work(
-                    batch_pk=pk,
-                    actor=turn.actor,
-                    connections=connections_of_settings(batch),
-                    seconds=turn.ends_at - time.monotonic(),
-                    stop=turn.stop,
-                )
+                batch_work(batch_pk=pk, connections=connections_of_settings(batch), turn=turn)
         # After an error the sweep does this, and so not at once.
         return _left(pk, turn)
 

@@ -14,9 +14,10 @@ from migration_app.contracts import Actor, JsonObject, PlannedItem, ThreadPlan
 from migration_app.conversion.comparison.canonical import Fingerprinting
 from migration_app.engine.behaviour import Behaviour
 from migration_app.engine.chunks import AppendedIds
-from migration_app.engine.commits import Commits
 from migration_app.engine.database import DatabaseThread
-from migration_app.engine.journal import Entry
+from migration_app.engine.journal.commits import Commits
+from migration_app.engine.journal.entries import Announcement, Entry
+from migration_app.engine.places import ThreadPlaces
 from migration_app.engine.reading import Reading
 from migration_app.gateways.connection import Connection
 from migration_app.models import Chunk, Conversation, Thread
@@ -45,6 +46,7 @@ class Work:
     ``looks`` and ``behaviour`` are shared by all threads of the turn: results are shared.
     ``replacements``: what the target refused in a conversation that was given up; the next one begins with them.
     ``reading``: what was last read of the conversation and found different, for the person who decides.
+    ``places``: the window as this thread sees it; each call of ``connection`` takes a place.
     ``answered_at``: when this worker's last append was answered, by a clock that does not jump.
     """
 
@@ -58,6 +60,7 @@ class Work:
     stopping: Callable[[], bool]
     entry: Entry
     actor: Actor
+    places: ThreadPlaces
     trouble: Exception | None = None
     snapshot_seen: int | None = None
     grown: bool = False
@@ -87,6 +90,14 @@ class Work:
     def items(self) -> Sequence[PlannedItem]:
         """The planned items."""
         return self.plan.items
+
+    async def announce(self, intent: Callable[[Entry], object]) -> None:
+        """Make the entry durable with what announces the next call: ``intent`` adds it once the call has a place.
+
+        Raises LeaseLostError; StoppedError if the turn ends first: the rest is durable then, and nothing announced.
+        """
+        self.entry.announcement = Announcement(self.places, intent)
+        await self.write()
 
     async def write(self) -> None:
         """Make the entry durable and begin a new one. Raises LeaseLostError."""

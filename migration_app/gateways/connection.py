@@ -6,12 +6,14 @@ A connection belongs to the event loop in which it is first used. Must not impor
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import dataclasses
 import json
 import os
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from types import MappingProxyType, TracebackType
 from typing import Protocol, Self
 from urllib.parse import urlencode
@@ -118,6 +120,7 @@ class Connection:
         self._observer = observer
         self._max_bytes = max_bytes
         self._fence: Callable[[], bool] | None = None
+        self._place: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext
         self._whole_call_seconds = timeout_seconds * _WHOLE_CALL
         # Reads that fail so are not tried again at once; with a limiter, refusals have been already.
         self._not_again = {"unreadable_answer", "answer_too_large", "stopped"} | (
@@ -147,14 +150,18 @@ class Connection:
     ) -> None:
         await self.close()
 
-    def fenced(self, may_write: Callable[[], bool]) -> Connection:
+    def fenced(
+        self,
+        may_write: Callable[[], bool],
+        place: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext,
+    ) -> Connection:
         """The same connection for one holder of a lease: ``may_write`` is asked before each write is sent.
 
         It is asked after every wait, immediately before the request goes to the transport; if it says no, nothing is
-        sent and LeaseUncertainError is raised.
+        sent and LeaseUncertainError is raised. ``place`` is entered for each call, before it waits for the limiter.
         """
         fenced = copy.copy(self)
-        fenced._fence = may_write  # noqa: SLF001 - a copy of this very object
+        fenced._fence, fenced._place = may_write, place  # noqa: SLF001 - a copy of this very object
         return fenced
 
     async def close(self) -> None:
@@ -207,17 +214,18 @@ class Connection:
     async def _call(
         self, method: str, url: str, content: bytes | None = None, *, items: int = 0
     ) -> _Received:
-        if self._limiter is None:
-            return await self._send(method, url, content)
-        for _ in range(_REFUSED_TRIES - 1):
-            await self._limiter.acquire(items)
-            try:
+        async with self._place():
+            if self._limiter is None:
                 return await self._send(method, url, content)
-            except GatewayError as error:
-                if error.code != "rate_limited":
-                    raise
-        await self._limiter.acquire(items)
-        return await self._send(method, url, content)
+            for _ in range(_REFUSED_TRIES - 1):
+                await self._limiter.acquire(items)
+                try:
+                    return await self._send(method, url, content)
+                except GatewayError as error:
+                    if error.code != "rate_limited":
+                        raise
+            await self._limiter.acquire(items)
+            return await self._send(method, url, content)
 
     async def _send(self, method: str, url: str, content: bytes | None) -> _Received:
         if self._client.api_key != self._key:

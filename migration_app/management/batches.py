@@ -80,7 +80,7 @@ def add_throttle_arguments(parser: CommandParser) -> None:
         "--window",
         type=int,
         metavar="N",
-        help=f"threads in flight in each worker, 1 to {MAX_WINDOW} (default {DEFAULT_WINDOW})",
+        help=f"calls in flight in each worker, 1 to {MAX_WINDOW} (default {DEFAULT_WINDOW})",
     )
     parser.add_argument(
         "--rpm",

@@ -424,7 +424,7 @@ class Migration(migrations.Migration):
                 ('prepared_up_to', models.BigIntegerField(default=0)),
                 ('reason', models.TextField()),
                 ('settings', models.JSONField(blank=True, default=dict)),
-                ('window', models.PositiveSmallIntegerField(default=32, verbose_name='threads in flight')),
+                ('window', models.PositiveSmallIntegerField(default=32, verbose_name='calls in flight')),
                 ('requests_per_minute', models.PositiveIntegerField(blank=True, null=True)),
                 ('urgent', models.BooleanField(default=False)),
                 ('held_text', models.TextField(blank=True, db_default='', default='', verbose_name='why it is held')),

@@ -60,8 +60,8 @@ class Batch(models.Model):
     prepared_up_to = models.BigIntegerField(default=0)
     reason = models.TextField()
     settings = models.JSONField(default=dict, blank=True)
-    # How fast: threads in flight in each worker, and requests a minute over all of them (null: the target's limit).
-    window = models.PositiveSmallIntegerField("threads in flight", default=DEFAULT_WINDOW)
+    # How fast: calls in flight in each worker, and requests a minute over all of them (null: the target's limit).
+    window = models.PositiveSmallIntegerField("calls in flight", default=DEFAULT_WINDOW)
     requests_per_minute = models.PositiveIntegerField(null=True, blank=True)
     # On-demand work: workers take it high priority.
     urgent = models.BooleanField(default=False)

@@ -14,6 +14,9 @@ from typing import Any
 from migration_app import silence
 from migration_app.contracts import Actor
 
+_MORE_SECONDS = 1.0
+"""So long a turn that nobody waits for continues, before the queue is asked again."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Watch:
@@ -23,19 +26,31 @@ class Watch:
     progress: Callable[[Any], None] = lambda _row: None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(slots=True)
 class Turn:
-    """One job's turn. ``ends_at`` is of the monotonic clock; ``enqueue`` adds a job of this kind for a primary key."""
+    """One job's turn. It ends at ``ends_at``, of the monotonic clock, or later, when other work waits.
+
+    ``enqueue`` adds a job of this kind for a primary key.
+    """
 
     actor: Actor
     stop: threading.Event
     ends_at: float
     urgent_waits: Callable[[], bool]
     enqueue: Callable[[int], None]
+    others_wait: Callable[[], bool] = lambda: True
 
     def is_over(self) -> bool:
-        """Whether the worker is to stop, or the turn has lasted long enough."""
-        return self.stop.is_set() or time.monotonic() > self.ends_at
+        """Whether the worker is to stop, or the turn has lasted long enough and other work waits: may ask the queue."""
+        if self.stop.is_set():
+            return True
+        now = time.monotonic()
+        if now <= self.ends_at:
+            return False
+        if self.others_wait():
+            return True
+        self.ends_at = now + _MORE_SECONDS
+        return False
 
     def make_room(self) -> None:
         """End the turn if urgent work waits: asks the database."""

@@ -83,13 +83,13 @@ def test_an_operator_starts_the_backfill_from_its_preflight(
 
     # The session ends while the reason is typed: after signing in it is all still there, and nothing was started.
     page.get_by_label("Reason").fill("ticket 12")
-    page.get_by_label("Threads in flight").fill("7")
+    page.get_by_label("Calls in flight").fill("7")
     Session.objects.all().delete()
     page.get_by_role("button", name="Start backfill").click()
     sign_in(page)
     page.wait_for_url(confirm)
     expect(page.get_by_label("Reason")).to_have_value("ticket 12")
-    expect(page.get_by_label("Threads in flight")).to_have_value("7")
+    expect(page.get_by_label("Calls in flight")).to_have_value("7")
     expect(page.get_by_text("Your unsaved input was restored.")).to_be_visible()
     assert not Batch.objects.exists()
 

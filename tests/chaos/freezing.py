@@ -63,7 +63,7 @@ class Freezer:
 def arm(freezes: Sequence[Freeze]) -> None:
     """Freeze this process and its job there, from now on."""
     freezer = Freezer(freezes)
-    commits = importlib.import_module("migration_app.engine.commits").Commits
+    commits = importlib.import_module("migration_app.engine.journal.commits").Commits
     connection = importlib.import_module("migration_app.gateways.connection").Connection
     limiter = importlib.import_module("migration_app.gateways.limits.limits").Limiter
     transport = importlib.import_module("aiohttp").ClientSession

@@ -23,7 +23,7 @@ from migration_app.prompts.review import version_activate, version_approve, vers
 from migration_app.tasks.connections import Connections
 from migration_app.threads.selections import selection_of_filters
 from tests.migration_app.conversion.support import validator
-from tests.prepared import batch_prepare
+from tests.prepared import batch_prepare, turn_of
 from tests.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.django_db
@@ -117,7 +117,7 @@ def backfill() -> None:
         source=lambda: target_connection(timeout_seconds=10),
         target=lambda: target_connection(timeout_seconds=10),
     )
-    batch_work(batch_pk=batch.pk, actor=AUTHOR, connections=connections, seconds=60)
+    batch_work(batch_pk=batch.pk, connections=connections, turn=turn_of(AUTHOR))
 
 
 def activate_the_prompt() -> None:

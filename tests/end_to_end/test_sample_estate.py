@@ -21,7 +21,7 @@ from migration_app.tasks.connections import Connections
 from migration_app.threads.selections import selection_of_filters
 from tests.migration_app.conversion.support import validator
 from tests.migration_app.engine.conftest import assert_conversation_holds_exactly_the_thread
-from tests.prepared import batch_prepare
+from tests.prepared import batch_prepare, turn_of
 from tests.sandbox import RunningSandbox
 
 ACTOR = Actor("ada")
@@ -39,7 +39,7 @@ def backfilled(transactional_db: None, sandbox: RunningSandbox) -> int:
         source=lambda: target_connection(timeout_seconds=10),
         target=lambda: target_connection(timeout_seconds=10),
     )
-    batch_work(batch_pk=batch.pk, actor=ACTOR, connections=connections, seconds=300)
+    batch_work(batch_pk=batch.pk, connections=connections, turn=turn_of(ACTOR, seconds=300))
     return estimated
 
 

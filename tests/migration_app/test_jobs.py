@@ -497,6 +497,25 @@ def test_a_worker_outlives_a_database_or_queue_that_is_away(
 # --- being stopped --------------------------------------------------------------------------------
 
 
+def test_other_work_waits_when_a_job_of_another_kind_or_number_does(queue: Any) -> None:
+    def others_wait() -> bool:
+        return jobs._others_wait(BATCH_TASK, 7)
+
+    assert not others_wait()
+    queue.enqueue("builtins.len", [], job_id="batch-7-x")
+    assert not others_wait()
+    urgent_queue().enqueue("builtins.len", [], job_id="batch-70-x")
+    assert others_wait()
+
+
+def test_a_turn_continues_while_the_queue_can_not_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_arguments: object, **_options: object) -> None:
+        raise RedisConnectionError
+
+    monkeypatch.setattr(jobs, "queue_named", away)
+    assert not jobs._others_wait(BATCH_TASK, 7)
+
+
 def test_sigterm_during_a_turn_is_heard_by_it_and_the_batch_goes_back_into_the_queue(
     make_thread: MakeThread, queue: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -504,11 +523,11 @@ def test_sigterm_during_a_turn_is_heard_by_it_and_the_batch_goes_back_into_the_q
     started()
     heard: list[bool] = []
 
-    def turn(*, stop: threading.Event, **_arguments: object) -> None:
+    def work(*, turn: Turn, **_arguments: object) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
-        heard.append(stop.is_set())
+        heard.append(turn.stop.is_set())
 
-    monkeypatch.setattr(engine_tasks, "batch_work", turn)
+    monkeypatch.setattr(engine_tasks, "batch_work", work)
     work_off(queue)
     assert heard == [True]  # and the worker itself ended: it would have taken the job again
     assert len(queue.job_ids) == 1

@@ -118,7 +118,10 @@ def test_a_place_can_be_named_instead(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_tests_mirror_the_modules() -> None:
-    assert mirror_of("migration_app/engine/journal.py") == "tests/migration_app/engine/test_journal"
+    assert (
+        mirror_of("migration_app/engine/journal/entries.py")
+        == "tests/migration_app/engine/journal/test_entries"
+    )
 
 
 def test_tests_of_the_same_name_in_another_room_are_asked_too() -> None:

@@ -36,11 +36,11 @@ class ThrottleForm(ConsoleForm):
     """How fast a batch goes. A form without the fields has the defaults."""
 
     window = forms.IntegerField(
-        label="Threads in flight",
+        label="Calls in flight",
         help_text="in each worker",
         initial=DEFAULT_WINDOW,
         widget=NumberInput({"min": 1, "max": MAX_WINDOW, "step": 1}),
-        error_messages=dict.fromkeys(("required", "invalid"), "Threads in flight must be a whole number."),
+        error_messages=dict.fromkeys(("required", "invalid"), "Calls in flight must be a whole number."),
     )
     requests_per_minute = forms.IntegerField(
         label="Requests a minute",

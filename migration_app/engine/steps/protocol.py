@@ -6,10 +6,12 @@
 
 The rule that makes it safe: ``work.write()`` comes before every call, and the result of a call is in the entry
 that the next ``work.write()`` makes durable. So the record of one call and the intent of the next are one
-transaction, and a worker may die anywhere. The next one finds the rows and knows: "creating" means that the
-create may have happened, and nobody can find out (there is no list of conversations), so it goes to the orphan
-ledger and a new, empty conversation is made. "sending" means that the append may have happened, or may still
-happen: a doubt. Content is only ever sent to a conversation whose id is durable.
+transaction, and a worker may die anywhere. Calls are announced by ``work.announce()``, once they have a place in the
+window: what is announced is sent at once.
+The next one finds the rows and knows: "creating" means that the create may have happened, and nobody can find
+out (there is no list of conversations), so it goes to the orphan ledger and a new, empty conversation is made.
+"sending" means that the append may have happened, or may still happen: a doubt. Content is only ever sent to a
+conversation whose id is durable.
 
 A doubt is settled by reading: if the chunk is there exactly, it is recorded. If it is not, it may still be on its
 way, held by a stopped worker or a slow server, for as long as it likes. So it is sent again to the same conversation
@@ -31,6 +33,7 @@ import dataclasses
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -141,8 +144,10 @@ async def _conversation(work: Work) -> Conversation:
     if work.conversation is not None:
         lost = "The worker ended between sending the create and recording its answer."
         records.create_lost(work.entry, work.plan, lost)
-    work.conversation = records.conversation_intended(work.entry, work.converted.policies, work.replacements)
-    await work.write()
+        records.create_failed(work.entry)
+    policies, replacements = work.converted.policies, work.replacements
+    work.conversation = records.conversation_intended(work.thread, policies, replacements)
+    await work.announce(partial(records.create_announced, conversation=work.conversation))
     try:
         created = await conversation_create(work.connection, metadata=work.plan.metadata)
     except GatewayError as error:
@@ -246,10 +251,10 @@ async def _send(
     work: Work, conversation: Conversation, sequence: int, part: range, digest: str, *, again: bool
 ) -> Appended:
     planned = work.items[part.start : part.stop]
-    records.chunk_sending(
-        work.entry, sequence=sequence, first_item=part.start, planned=planned, digest=digest
+    announced = partial(
+        records.chunk_sending, sequence=sequence, first_item=part.start, planned=planned, digest=digest
     )
-    await work.write()
+    await work.announce(announced)
     try:
         return await items_append(
             work.connection,

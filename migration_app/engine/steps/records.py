@@ -23,7 +23,7 @@ from migration_app.contracts import (
 )
 from migration_app.conversion.comparison.conversations import NOT_SHOWN
 from migration_app.conversion.findings.findings import KINDS
-from migration_app.engine.journal import Entry
+from migration_app.engine.journal.entries import Entry
 from migration_app.engine.reading import Reading
 from migration_app.gateways.errors import GatewayError
 from migration_app.gateways.target import Appended, Created
@@ -78,25 +78,29 @@ def backfill_begun(entry: Entry) -> None:
 
 
 def conversation_intended(
-    entry: Entry, policies: Policies, replacements: Sequence[JsonObject]
+    thread: Thread, policies: Policies, replacements: Sequence[JsonObject]
 ) -> Conversation:
-    """A conversation is about to be created; the row keeps the policies that the thread is sent under.
+    """The row of a conversation that is to be created; it keeps the policies that the thread is sent under.
 
     ``replacements``: what the target refused in a conversation that this one takes the place of.
     """
-    kept = policies_as_dict(policies)
-    entry.parts["intent"] = {
-        "policies": kept,
-        "policies_version": POLICIES_VERSION,
-        "replacements": list(replacements),
-    }
     return Conversation(
-        thread=entry.thread,
+        thread=thread,
         state=Conversation.State.CREATING,
-        policies=kept,
+        policies=policies_as_dict(policies),
         policies_version=POLICIES_VERSION,
         replacements=list(replacements),
     )
+
+
+def create_announced(entry: Entry, conversation: Conversation) -> None:
+    """The conversation is about to be created, in place of one whose create failed before."""
+    entry.parts.pop("abandon", None)
+    entry.parts["intent"] = {
+        "policies": conversation.policies,
+        "policies_version": conversation.policies_version,
+        "replacements": conversation.replacements,
+    }
 
 
 def create_lost(entry: Entry, plan: ThreadPlan, reason: str) -> None:

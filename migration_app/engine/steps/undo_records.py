@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from migration_app.archive.ids import storable_text
 from migration_app.contracts import ThreadPlan
-from migration_app.engine.journal import Entry
+from migration_app.engine.journal.entries import Entry
 from migration_app.engine.steps.records import ID_LENGTH, detached, why, work_ended
 from migration_app.models import Conversation, FormerConversation, Thread
 from migration_app.threads.assessments import plan_measures

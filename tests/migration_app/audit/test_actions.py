@@ -13,7 +13,7 @@ import migration_app
 from migration_app.audit.actions import ACTIONS, SUBJECTS, UnregisteredActionError, action_label
 from migration_app.audit.trail import audit_event, audit_record
 from migration_app.contracts import Actor
-from migration_app.engine.journal import Entry
+from migration_app.engine.journal.entries import Entry
 from migration_app.models import Thread
 
 ROOT = Path(migration_app.__file__).parent

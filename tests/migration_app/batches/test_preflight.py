@@ -27,7 +27,7 @@ from migration_app.threads.assessments import thread_assess
 from migration_app.threads.selections import selection_of_filters
 from tests.migration_app.conversion.support import golden_files
 from tests.migration_app.engine.conftest import ACTOR, add_page
-from tests.prepared import batch_prepare
+from tests.prepared import batch_prepare, turn_of
 from tests.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.django_db
@@ -65,7 +65,7 @@ def work(kind: str, **policies: str) -> None:
         source=lambda: target_connection(timeout_seconds=10),
         target=lambda: target_connection(timeout_seconds=10),
     )
-    assert not batch_work(batch_pk=batch.pk, actor=ACTOR, connections=connections, seconds=60)
+    assert not batch_work(batch_pk=batch.pk, connections=connections, turn=turn_of(ACTOR))
 
 
 def assert_estimated(found: Preflight, sandbox: RunningSandbox, *, since: int = 0) -> None:

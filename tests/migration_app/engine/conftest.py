@@ -20,11 +20,12 @@ from migration_app.contracts import Actor
 from migration_app.conversion.threads import convert_thread
 from migration_app.engine import outcomes
 from migration_app.engine.behaviour import Behaviour
-from migration_app.engine.commits import Commits
 from migration_app.engine.converting import Converter
 from migration_app.engine.database import DatabaseThread
-from migration_app.engine.journal import Entry
+from migration_app.engine.journal.commits import Commits
+from migration_app.engine.journal.entries import Entry
 from migration_app.engine.loading import threads_load
+from migration_app.engine.places import Places
 from migration_app.engine.steps.protocol import thread_backfill, thread_verify
 from migration_app.engine.work import HandBackError, Work
 from migration_app.gateways.connection import target_connection
@@ -130,6 +131,7 @@ def see_through(
                 stopping=stopping,
                 entry=Entry(thread),
                 actor=ACTOR,
+                places=Places().of_thread(),
                 trouble=loaded.trouble,
                 snapshot_seen=loaded.snapshot_seen,
                 behaviour=Behaviour(repeats_refused=repeats_refused),

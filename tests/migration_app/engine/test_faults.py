@@ -16,7 +16,7 @@ import pytest
 
 from migration_app import spill
 from migration_app.batches.claims import threads_claimable
-from migration_app.engine import loading, runner
+from migration_app.engine import loading, runner, stock
 from migration_app.engine.runner import batch_work
 from migration_app.engine.steps.protocol import thread_backfill
 from migration_app.engine.work import Work
@@ -31,6 +31,7 @@ from migration_app.tasks.connections import Connections
 from migration_app.threads.assessments import thread_assess
 from tests.chaos.invariants import estate_troubles, unheld_conversations
 from tests.migration_app.engine.conftest import ACTOR, add_page, message, objects_of, start
+from tests.prepared import turn_of
 from tests.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -79,7 +80,7 @@ def turn(batch: Batch, *, timeout: float = 5.0, limiter: Limiter | None = None) 
         return target_connection(timeout_seconds=timeout, limiter=limiter)
 
     connections = Connections(source=connect, target=connect, limiter=limiter)
-    return batch_work(batch_pk=batch.pk, actor=ACTOR, connections=connections, seconds=60)
+    return batch_work(batch_pk=batch.pk, connections=connections, turn=turn_of(ACTOR))
 
 
 @pytest.mark.parametrize("kind", ["reset_after", "error_500_after", "garbage"])
@@ -230,7 +231,7 @@ def test_large_threads_are_taken_by_what_they_weigh_and_the_rest_is_handed_back(
     batch = start("backfill", *threads)
     weights = set(SnapshotPage.objects.values_list("raw_bytes", flat=True))
     assert len(weights) == 1
-    monkeypatch.setattr(runner, "_LOADED_BYTES", 2 * weights.pop())
+    monkeypatch.setattr(stock, "_LOADED_BYTES", 2 * weights.pop())
     at_once, most = 0, 0
 
     async def counting(work: Work) -> None:
@@ -264,7 +265,7 @@ def test_a_thread_that_takes_longer_to_load_than_its_lease_is_not_taken_by_anoth
         free.append(threads_claimable(batch.pk).count())
         return loading.threads_load(claimed, room=room)
 
-    monkeypatch.setattr(runner, "threads_load", slow)
+    monkeypatch.setattr(stock, "threads_load", slow)
     see_through(batch)
     assert set(free) == {0}
     assert_estate_is_whole(sandbox, threads)

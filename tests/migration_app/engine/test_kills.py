@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from migration_app.engine.commits import Commits
-from migration_app.engine.journal import Entry
+from migration_app.engine.journal.commits import Commits
+from migration_app.engine.journal.entries import Entry
 from migration_app.gateways.connection import Connection
 from migration_app.models import FormerConversation, OrphanConversation, Thread
 from tests.migration_app.engine.conftest import (

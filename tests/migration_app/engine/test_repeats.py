@@ -23,6 +23,7 @@ from migration_app.models import AuditEvent, TargetBehaviour, Thread
 from migration_app.tasks.connections import Connections, target_name
 from tests.migration_app.conftest import Run
 from tests.migration_app.engine.conftest import ACTOR, start
+from tests.prepared import turn_of
 from tests.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -164,7 +165,7 @@ def test_a_turn_probes_its_target_beside_its_threads(
         return target_connection(timeout_seconds=5)
 
     connections = Connections(source=connect, target=connect, target_name=NAME)
-    batch_work(batch_pk=batch.pk, actor=ACTOR, connections=connections, seconds=60)
+    batch_work(batch_pk=batch.pk, connections=connections, turn=turn_of(ACTOR))
     assert TargetBehaviour.objects.get().repeats == "refused"
     assert set(Thread.objects.values_list("status", flat=True)) == {"verified"}
     assert len(sandbox.control.state().items) == 3

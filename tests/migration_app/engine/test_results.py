@@ -9,7 +9,7 @@ import pytest
 from migration_app.contracts import Policies
 from migration_app.conversion.threads import convert_thread
 from migration_app.engine import outcomes
-from migration_app.engine.journal import Entry, entries_apply
+from migration_app.engine.journal.entries import Entry, entries_apply
 from migration_app.engine.outcomes import Trouble
 from migration_app.engine.steps import records
 from migration_app.engine.steps.records import NeedsReviewError

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import threading
 import time
 import types
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -17,12 +18,20 @@ from django.db.models.functions import Now
 from migration_app.batches.claims import threads_claim
 from migration_app.batches.control import batch_pause, batch_resume
 from migration_app.batches.rates import Done, batch_beat, batch_rate
-from migration_app.engine import runner, supervision
+from migration_app.engine import runner, stock, supervision
 from migration_app.engine.runner import BugsMetError, batch_work
 from migration_app.engine.steps.protocol import thread_backfill
 from migration_app.engine.work import Work
 from migration_app.gateways.connection import Connection, source_connection, target_connection
-from migration_app.models import AuditEvent, Batch, BatchMinute, BatchResult, SnapshotPage, Thread
+from migration_app.models import (
+    AuditEvent,
+    Batch,
+    BatchMinute,
+    BatchResult,
+    Conversation,
+    SnapshotPage,
+    Thread,
+)
 from migration_app.tasks.connections import Connections
 from migration_app.threads.plans import thread_plan
 from tests.migration_app.engine.conftest import (
@@ -33,6 +42,7 @@ from tests.migration_app.engine.conftest import (
     objects_of,
     start,
 )
+from tests.prepared import turn_of
 from tests.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -56,7 +66,7 @@ def work(sandbox: RunningSandbox) -> Callable[[Batch], bool]:
             source=lambda: source_connection(base_url=sandbox.base_url, api_version="", timeout_seconds=5),
             target=lambda: target_connection(timeout_seconds=5),
         )
-        return batch_work(batch_pk=batch.pk, actor=ACTOR, connections=connections, seconds=60)
+        return batch_work(batch_pk=batch.pk, connections=connections, turn=turn_of(ACTOR))
 
     return turn
 
@@ -471,29 +481,64 @@ def turn(batch: Batch, sandbox: RunningSandbox, stop: threading.Event | None = N
         source=lambda: source_connection(base_url=sandbox.base_url, api_version="", timeout_seconds=5),
         target=lambda: target_connection(timeout_seconds=5),
     )
-    return batch_work(batch_pk=batch.pk, actor=ACTOR, connections=connections, seconds=60, stop=stop)
+    return batch_work(batch_pk=batch.pk, connections=connections, turn=turn_of(ACTOR, stop=stop))
 
 
-def test_no_more_threads_are_in_flight_than_the_window_allows(
+def test_no_more_calls_are_under_way_or_announced_than_the_window_allows(
     make_thread: Callable[..., Thread], sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """More threads are in hand than that; a worker that is killed leaves no more creates in doubt."""
     batch = start("backfill", *(make_thread(f"thread_{number}", messages=1) for number in range(12)))
     Batch.objects.update(window=3)
-    at_once, most = 0, 0
+    send, backfill = Connection._send, thread_backfill
+    calls, announced, in_hand = Most(), Most(), Most()
 
-    async def counting(work: Work) -> None:
-        nonlocal at_once, most
-        at_once += 1
-        most = max(most, at_once)
-        try:
-            await thread_backfill(work)
-        finally:
-            at_once -= 1
+    async def counting_calls(self: Connection, *arguments: Any) -> Any:
+        with calls.one_more():
+            creating = Conversation.objects.filter(state="creating")
+            announced.see(await asyncio.to_thread(in_own_thread, creating.count))
+            return await send(self, *arguments)
 
-    monkeypatch.setitem(runner._STEPS, "backfill", counting)
+    async def counting_threads(work: Work) -> None:
+        with in_hand.one_more():
+            await backfill(work)
+
+    monkeypatch.setattr(Connection, "_send", counting_calls)
+    monkeypatch.setitem(runner._STEPS, "backfill", counting_threads)
     turn(batch, sandbox)
-    assert most == 3
+    assert calls.most == 3
+    assert announced.most <= 3
+    assert 3 < in_hand.most <= 6
     assert set(Thread.objects.values_list("status", flat=True)) == {S.VERIFIED}
+
+
+def in_own_thread(ask: Callable[[], int]) -> int:
+    """Ask the database from a thread that ends with it."""
+    try:
+        return ask()
+    finally:
+        connection.close()
+
+
+class Most:
+    """The most of something at once."""
+
+    def __init__(self) -> None:
+        self.now = self.most = 0
+
+    def see(self, count: int) -> None:
+        """Hear how many there are."""
+        self.most = max(self.most, count)
+
+    @contextlib.contextmanager
+    def one_more(self) -> Iterator[None]:
+        """One more as long as the block lasts."""
+        self.now += 1
+        self.see(self.now)
+        try:
+            yield
+        finally:
+            self.now -= 1
 
 
 def test_two_workers_that_are_given_one_thread_by_force_leave_it_whole(
@@ -575,12 +620,15 @@ def test_a_turn_ends_when_nothing_was_handed_back_for_a_while(
             stop.set()
         return claimed
 
-    monkeypatch.setattr(runner, "threads_claim", claiming)
+    monkeypatch.setattr(stock, "threads_claim", claiming)
     connections = Connections(
         source=lambda: source_connection(base_url=sandbox.base_url, api_version="", timeout_seconds=5),
         target=lambda: target_connection(timeout_seconds=5),
     )
-    assert batch_work(batch_pk=batch.pk, actor=ACTOR, connections=connections, seconds=1e6, stop=stop) is True
+    assert (
+        batch_work(batch_pk=batch.pk, connections=connections, turn=turn_of(ACTOR, seconds=1e6, stop=stop))
+        is True
+    )
     assert len(found_nothing) < 12
 
 
@@ -610,12 +658,12 @@ def test_a_turn_stays_a_while_for_what_others_hand_back_however_long_it_worked_b
         return claimed
 
     monkeypatch.setitem(runner._STEPS, "backfill", taking_hours)
-    monkeypatch.setattr(runner, "threads_claim", claiming)
+    monkeypatch.setattr(stock, "threads_claim", claiming)
     connections = Connections(
         source=lambda: source_connection(base_url=sandbox.base_url, api_version="", timeout_seconds=5),
         target=lambda: target_connection(timeout_seconds=5),
     )
-    assert batch_work(batch_pk=batch.pk, actor=ACTOR, connections=connections, seconds=1e6) is False
+    assert batch_work(batch_pk=batch.pk, connections=connections, turn=turn_of(ACTOR, seconds=1e6)) is False
     assert set(Thread.objects.values_list("status", flat=True)) == {S.VERIFIED}
 
 
@@ -633,5 +681,5 @@ def test_a_database_error_in_flight_ends_the_turn_and_surfaces(
     monkeypatch.setitem(runner._STEPS, "backfill", losing_the_database)
     with pytest.raises(OperationalError, match="server closed"):
         turn(batch, sandbox)
-    assert len(begun) == 1
+    assert len(begun) <= 2  # those that were in hand
     assert set(Thread.objects.values_list("status", "attempts")) == {(S.QUEUED, 0)}

@@ -10,6 +10,7 @@ from migration_app.models import AuditEvent, Batch, Resource, Thread
 from migration_app.tasks.connections import Connections
 from migration_app.threads.assessments import thread_assess
 from tests.migration_app.engine.conftest import ACTOR, add_page, message, start
+from tests.prepared import turn_of
 from tests.sandbox import RunningSandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,7 +32,7 @@ def work(sandbox: RunningSandbox) -> Callable[[Batch], bool]:
             source=lambda: target_connection(timeout_seconds=5),
             target=lambda: target_connection(timeout_seconds=5),
         )
-        return batch_work(batch_pk=batch.pk, actor=ACTOR, connections=connections, seconds=60)
+        return batch_work(batch_pk=batch.pk, connections=connections, turn=turn_of(ACTOR))
 
     return turn
 

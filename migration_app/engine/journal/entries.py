@@ -1,11 +1,11 @@
-"""Many threads' steps written down by one statement: the leaf of the door through which the engine goes.
+"""Many threads' steps, written down together.
 
 A worker has dozens of threads in flight, and each must have its intent durable before a call and the answer
 durable before the next one. Written one by one that costs a transaction each; so every thread hands in an
 *entry*, and waiting entries are applied together. Each entry is applied whole, or, when its worker no
 longer holds the thread's lease, not at all. The edges are those of ``threads.statuses``.
 
-Knows nothing of asyncio (``engine.commits`` collects the entries). Must not import jobs or rq.
+Knows nothing of asyncio (``engine.journal.commits`` collects the entries). Must not import jobs or rq.
 """
 
 from __future__ import annotations
@@ -13,22 +13,28 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from django.db import DataError, IntegrityError, connection
+from django.db import DataError, IntegrityError
 
 from migration_app.archive.ids import storable_text
 from migration_app.audit.actions import action_of
 from migration_app.contracts import Actor, JsonObject
+from migration_app.engine.journal.statement import documents_apply
+from migration_app.engine.places import ThreadPlaces
 from migration_app.models import Thread
-from migration_app.models.batch_result import TROUBLE_RESULTS
-from migration_app.statements import statements_of
 from migration_app.threads.statuses import edge_check
 
 _LONGEST_REASON = 2_000
 
-_SQL = statements_of(__name__)
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Announcement:
+    """A call that is to be announced by an entry, as soon as it has a place: ``add_to`` says how."""
+
+    places: ThreadPlaces
+    add_to: Callable[[Entry], object]
 
 
 @dataclasses.dataclass(slots=True)
@@ -41,6 +47,7 @@ class Entry:
     thread: Thread
     parts: JsonObject = dataclasses.field(default_factory=dict)
     events: list[JsonObject] = dataclasses.field(default_factory=list)
+    announcement: Announcement | None = None
     grown: bool = False
     """Once applied: whether the row has been assessed from a newer snapshot than the ``snapshot_seen`` named here."""
 
@@ -158,21 +165,9 @@ class EntriesRefusedError(Exception):
 
 
 def _apply(entries: Sequence[Entry], actor: Actor) -> frozenset[int]:
-    documents = json.dumps([entry.document() for entry in entries], separators=(",", ":"))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _SQL["apply"],
-            [
-                documents,
-                actor.name,
-                list(TROUBLE_RESULTS),
-                actor.name,
-                actor.name,
-                actor.user_id,
-                actor.job_id,
-            ],
-        )
-        held = dict(cursor.fetchall())
+    documents = [entry.document() for entry in entries]
+    asked = frozenset().union(*documents)
+    held = documents_apply(json.dumps(documents, separators=(",", ":")), asked, actor)
     for entry in entries:
         entry.grown = held.get(entry.thread.pk, False)
     return frozenset(held)

@@ -9,7 +9,7 @@ from django.db import IntegrityError
 from django.db.models.functions import Now
 
 from migration_app.contracts import Actor
-from migration_app.engine.journal import (
+from migration_app.engine.journal.entries import (
     EntriesRefusedError,
     Entry,
     applied_to,
