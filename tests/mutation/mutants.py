@@ -14,13 +14,9 @@ Exit code 0 whenever everything could be tried: what survives is for a person to
 from __future__ import annotations
 
 import argparse
-import collections
-import dataclasses
-import hashlib
 import json
 import os
 import queue
-import random
 import re
 import shutil
 import signal
@@ -39,23 +35,16 @@ from psycopg import sql
 from redis import Redis
 
 from console.devservers import DevServerError, running, volatile_state
-from tests.mutation.mutations import Mutant, mutants_of, mutated
+from tests.mutation.drawing import ROOMS, Result, candidates, digest_of, drawn, summary
+from tests.mutation.mutations import Mutant, is_sql, mutated
 
-ROOMS = (
-    *(
-        "engine",
-        "threads",
-        "batches",
-        "snapshots",
-        "prompts",
-        "reconciliation",
-        "readiness",
-        "trials",
-        "audit",
-    ),
-    *("gateways", "imports", "archive", "conversion", "admin"),
-)
-TRIED_THROUGH = {"archive": ("imports",), "threads": ("engine",), "batches": ("engine",)}
+TRIED_THROUGH = {
+    "archive": ("imports",),
+    "threads": ("engine",),
+    "batches": ("engine",),
+    "operation": ("admin/operation",),
+    "review": ("admin/review",),
+}
 """Rooms whose work shows in the tests of another one too."""
 _OF_CONSTANTS = "tests/docs/test_limits.py"
 """Compares constants of every room with the documents."""
@@ -83,15 +72,6 @@ _FAILED_TESTS = 1
 
 class MutantsError(Exception):
     """Mutants can't be tried; the text says why."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Result:
-    """What became of a mutant: killed (by which test), timeout or survived."""
-
-    mutant: Mutant
-    outcome: str
-    by: str = ""
 
 
 class Bench:
@@ -224,8 +204,10 @@ class Reach:
         """What to run: the tests that reach it, those of the module first; all where only the import does."""
         room = Path(mutant.path).parts[1]
         reached: set[str] = set()
-        if mutant.first is not None and mutant.last is not None:
-            lines = self._tests.get(mutant.path, {})
+        lines = self._tests.get(module_of(mutant.path), {})
+        if is_sql(mutant.path):
+            reached = set().union(*lines.values())
+        elif mutant.first is not None and mutant.last is not None:
             reached = set().union(*(lines.get(line, ()) for line in range(mutant.first, mutant.last + 1)))
         if not reached:  # or only a process of its own does, whose lines are not measured
             folder = root / "tests" / "migration_app" / room
@@ -233,7 +215,16 @@ class Reach:
             reached.update([_OF_CONSTANTS, *namesakes(root, mutant.path)])
         mirrored = mirror_of(mutant.path)
         failing = set(self.failing.get(room, ()))
-        return sorted(reached - failing, key=lambda test: (not test.startswith(mirrored), test))
+        own = f"tests/migration_app/{room}/"  # a room's own tests are the quickest to notice
+        return sorted(
+            reached - failing,
+            key=lambda test: (not test.startswith(mirrored), not test.startswith(own), test),
+        )
+
+
+def module_of(path: str) -> str:
+    """The module that reads a file of statements; any other path is its own."""
+    return str(Path(path).with_suffix(".py"))
 
 
 def mirror_of(path: str) -> str:
@@ -248,53 +239,6 @@ def namesakes(root: Path, path: str) -> list[str]:
     files = (root / "tests" / "migration_app").rglob(f"test_{name}.py")
     found = (file.relative_to(root) for file in files)
     return sorted(str(file) for file in found if file.parts[2] != room)
-
-
-def candidates(root: Path, rooms: Sequence[str]) -> list[Mutant]:
-    """Every mutant of these rooms, in the order of paths and lines."""
-    files = [file for room in rooms for file in sorted((root / "migration_app" / room).rglob("*.py"))]
-    return [mutant for file in files for mutant in mutants_of(str(file.relative_to(root)), file.read_text())]
-
-
-def drawn(mutants: Sequence[Mutant], count: int, seed: int) -> list[Mutant]:
-    """``count`` of them, each kind as often as any other: names are many, returns few."""
-    chance = random.Random(seed)  # noqa: S311 - no secret is made of it
-    by_kind: dict[str, list[Mutant]] = collections.defaultdict(list)
-    for mutant in mutants:
-        by_kind[mutant.kind].append(mutant)
-    for kind in by_kind.values():
-        chance.shuffle(kind)
-    chosen: list[Mutant] = []
-    while len(chosen) < count and (left := sorted(kind for kind, them in by_kind.items() if them)):
-        chosen.append(by_kind[chance.choice(left)].pop())
-    return sorted(chosen, key=lambda mutant: (mutant.path, mutant.number))
-
-
-def summary(
-    results: Sequence[Result], *, seed: int | None, tree: str, failing: Sequence[str]
-) -> dict[str, object]:
-    """The result as JSON has it. A timeout is noticed too: with it no suite passes."""
-    outcomes = collections.Counter(result.outcome for result in results)
-    noticed = outcomes["killed"] + outcomes["timeout"]
-    return {
-        "seed": seed,
-        "tree": tree,
-        "total": len(results),
-        **{outcome: outcomes[outcome] for outcome in ("killed", "timeout", "survived")},
-        "percent": round(100 * noticed / len(results), 1) if results else None,
-        "left_out": list(failing),
-        "mutants": [
-            {
-                "path": result.mutant.path,
-                "line": result.mutant.line,
-                "kind": result.mutant.kind,
-                "change": result.mutant.change,
-                "outcome": result.outcome,
-                "by": result.by,
-            }
-            for result in results
-        ],
-    }
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -318,7 +262,7 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    found = summary(results, seed=seed, tree=_digest(_ROOT, options.rooms), failing=failing)
+    found = summary(results, seed=seed, tree=digest_of(_ROOT, options.rooms), failing=failing)
     for test in failing:
         sys.stdout.write(f"fails without a change, left out: {test}\n")
     for outcome in ("timeout", "survived"):
@@ -368,7 +312,8 @@ def _tried(chosen: Sequence[Mutant], options: argparse.Namespace) -> tuple[list[
         def measure(room: str) -> None:
             bench = benches.get()
             try:
-                reach.measure(bench, room, {one.path for one in chosen if Path(one.path).parts[1] == room})
+                paths = {module_of(one.path) for one in chosen if Path(one.path).parts[1] == room}
+                reach.measure(bench, room, paths)
                 sys.stderr.write(f"… the tests of {room} are measured\n")
             finally:
                 benches.put(bench)
@@ -426,15 +371,6 @@ def _drop(admin: psycopg.Connection, name: str) -> None:
 
 def _deselected(tests: Sequence[str]) -> list[str]:
     return [f"--deselect={test}" for test in tests]
-
-
-def _digest(root: Path, rooms: Sequence[str]) -> str:
-    """Which code it was."""
-    digest = hashlib.sha256()
-    for room in rooms:
-        for file in sorted((root / "migration_app" / room).rglob("*.py")):
-            digest.update(file.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 if __name__ == "__main__":

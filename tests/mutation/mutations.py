@@ -1,8 +1,8 @@
 """The small wrongs that `tests.mutation.mutants` tries: one change each to a module's syntax tree.
 
 A comparison swapped, a condition negated, a constant changed, an argument dropped, a statement or an early return
-removed, a clause of an SQL statement changed. Never docstrings, annotations, decorators, log calls or prose: no test
-should hold those. Imports only the standard library.
+removed, a clause of an SQL statement changed, also in the ``.sql`` file beside a module. Never docstrings, annotations,
+decorators, log calls, comments or prose: no test should hold those. Imports only the standard library.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _SWAPPED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.IsNot: ast.Is,
 }
 _LOGS = frozenset({"logger", "log", "_log", "logging"})
-_CHECKED_ONLY = frozenset({"strict"})
-"""Arguments that change nothing unless there is a mistake elsewhere."""
+_KEPT = frozenset({"strict", "help_text", "placeholder"})
+"""Arguments that change nothing unless there is a mistake elsewhere, and prose beside a field."""
 _NAME = re.compile(r"[a-z][a-z0-9_.:]*|[A-Z][A-Z_]*")
 """Strings that are stored, sent or compared: names of columns, fields, verbs and states. The rest is prose."""
 _SQL = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE|WHERE|FROM|SET|JOIN|CONFLICT)\b")
@@ -70,7 +70,12 @@ class Mutant:
 
 
 def mutants_of(path: str, source: str) -> list[Mutant]:
-    """Every change there is to a module, in the order of its lines."""
+    """Every change there is to a module or its statements, in the order of its lines."""
+    if is_sql(path):
+        return [
+            Mutant(path, number, "sql", line, shown, None, None)
+            for number, (line, shown, _text) in enumerate(_changed_statements(source))
+        ]
     return [
         Mutant(path, number, change.kind, change.line, change.text, change.first, change.last)
         for number, change in enumerate(_changes(ast.parse(source)))
@@ -78,10 +83,24 @@ def mutants_of(path: str, source: str) -> list[Mutant]:
 
 
 def mutated(source: str, mutant: Mutant) -> str:
-    """The module's source with that change. Comments and layout are lost."""
+    """The source with that change. Comments and layout of a module are lost."""
+    if is_sql(mutant.path):
+        return _changed_statements(source)[mutant.number][2]
     tree = ast.parse(source)
     _changes(tree)[mutant.number].apply()
     return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
+
+
+def is_sql(path: str) -> bool:
+    """Whether it is a file of statements."""
+    return path.endswith(".sql")
+
+
+def _changed_statements(source: str) -> list[tuple[int, str, str]]:
+    """The line of each change to a file of statements, what it is, and the file with it. Comments are left alone."""
+    lines = source.splitlines()
+    found = ((above + 1, shown, text) for above, shown, text in _other_sql(source))
+    return sorted(change for change in found if not lines[change[0] - 1].lstrip().startswith("--"))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -264,7 +283,7 @@ def _other_sql(text: str) -> Iterator[tuple[int, str, str]]:
 def _with_an_argument_less(call: ast.Call) -> Iterator[tuple[ast.expr | ast.keyword, ast.Call]]:
     """What is dropped, and the call without it."""
     for keyword in call.keywords:
-        if keyword.arg is not None and keyword.arg not in _CHECKED_ONLY:
+        if keyword.arg is not None and keyword.arg not in _KEPT:
             yield (
                 keyword,
                 ast.Call(call.func, call.args, [one for one in call.keywords if one is not keyword]),

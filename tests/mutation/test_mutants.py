@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutation.mutants import ROOMS, Result, candidates, drawn, main, mirror_of, namesakes, summary
+from tests.mutation.drawing import ROOMS, Result, candidates, drawn, summary
+from tests.mutation.mutants import main, mirror_of, module_of, namesakes
 from tests.mutation.mutations import KINDS, mutants_of, mutated
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,6 +40,7 @@ def changes(source: str, kind: str) -> list[str]:
         ("f(a, b=c)", "argument", ["f(…) without b=c"]),
         ("x.get(a, b)", "argument", ["x.get(…) without b"]),
         ("zip(a, b, strict=True)", "argument", []),
+        ("field(help_text='Kept in the audit trail.')", "argument", []),
         ("f(a)", "statement", ["f(a) → pass"]),
         ("x.y = a", "statement", ["x.y = a → pass"]),
         ("x = a", "statement", []),
@@ -77,6 +79,25 @@ def test_sql_is_changed_column_by_column_and_condition_by_condition() -> None:
     ]
 
 
+def test_statements_beside_a_module_are_changed_and_their_comments_are_not() -> None:
+    path = "migration_app/threads/one.sql"
+    source = "-- done --\n-- Those WHERE a IS NULL.\nSELECT a FROM t\nWHERE b IS NULL\n  AND c > 3\n"
+    found = mutants_of(path, source)
+    assert [(mutant.line, mutant.kind, mutant.change) for mutant in found] == [
+        (4, "sql", "IS NULL → IS NOT NULL"),
+        (5, "sql", "> → >="),
+        (5, "sql", "AND c > 3 → nothing"),
+    ]
+    assert mutated(source, found[1]) == source.replace("c > 3", "c >= 3")
+
+
+def test_tests_of_statements_are_those_of_the_module_that_reads_them() -> None:
+    assert module_of("migration_app/engine/journal.sql") == "migration_app/engine/journal.py"
+    found = {Path(mutant.path) for mutant in candidates(ROOT, ROOMS) if mutant.path.endswith(".sql")}
+    assert found
+    assert all((ROOT / module_of(str(path))).is_file() for path in found)
+
+
 def test_mutant_changes_its_place_and_nothing_else() -> None:
     source = "def f(a):\n    if a == 1:\n        return 'b'\n    return f'{a == 2}'\n"
     one = next(mutant for mutant in mutants_of(PATH, source) if mutant.line == 2)
@@ -100,7 +121,11 @@ def test_every_room_and_every_kind_can_be_drawn_and_what_is_drawn_is_another_mod
     assert {Path(mutant.path).parts[1] for mutant in found} == set(ROOMS)
     for mutant in drawn(found, 16, 1):
         source = (ROOT / mutant.path).read_text()
-        assert ast.dump(ast.parse(mutated(source, mutant))) != ast.dump(ast.parse(source)), mutant
+        changed = mutated(source, mutant)
+        if mutant.path.endswith(".sql"):
+            assert changed != source, mutant
+        else:
+            assert ast.dump(ast.parse(changed)) != ast.dump(ast.parse(source)), mutant
 
 
 def test_seed_decides_what_is_drawn() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from migration_app.archive.order.unfinished import SeenPage, is_left_open
 from migration_app.contracts import JsonObject, SourceThread
 from tests.migration_app.archive.support import (
     answer,
@@ -52,6 +53,19 @@ def test_a_first_page_that_nothing_continues_is_named() -> None:
     source = imports([{"object": "thread", "id": "thread_1"}, pages_of(many(40), 20)[0]])
     assert left_open(source) == LOST
     assert len(source.messages) == 20
+
+
+@pytest.mark.parametrize(
+    ("seen", "is_open"),
+    [
+        (SeenPage([], continues=False), False),
+        (SeenPage([], continues=None), False),
+        (SeenPage([], continues=True), True),
+        (SeenPage([], continues=True, live=True), False),
+    ],
+)
+def test_an_empty_list_is_open_only_where_it_says_so_itself(seen: SeenPage, is_open: bool) -> None:
+    assert is_left_open([], [seen], []) == is_open
 
 
 @pytest.mark.parametrize("said", [True, "true", "True", 1])
