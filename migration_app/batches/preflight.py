@@ -234,25 +234,26 @@ def _convert(
     concerned: QuerySet[Thread], policies: Policies, total: int, progress: Callable[[int, int], None] | None
 ) -> _Converted:
     sums: collections.Counter[str] = collections.Counter()
-    converted = _Converted(
-        Totals(0, 0, 0, 0, 0, 0), collections.Counter(), collections.Counter(), collections.Counter(), []
-    )
+    by_fidelity: collections.Counter[str] = collections.Counter()
+    finding_threads: collections.Counter[str] = collections.Counter()
+    finding_parts: collections.Counter[str] = collections.Counter()
+    longest: list[LongThread] = []
     for done, (thread, measures) in enumerate(_measured(concerned, policies), start=1):
-        converted.by_fidelity[measures["fidelity"]] += 1
-        converted.finding_threads.update(measures["finding_counts"].keys())
-        converted.finding_parts.update(measures["finding_counts"])
+        by_fidelity[measures["fidelity"]] += 1
+        finding_threads.update(measures["finding_counts"].keys())
+        finding_parts.update(measures["finding_counts"])
         items, chunks = measures["item_count"], measures["chunk_count"]
-        converted.longest.append(LongThread(thread.pk, thread.thread_id, thread.message_count, items, chunks))
-        if len(converted.longest) > _GROUP:
-            converted.longest[:] = _longest_of(converted.longest)
+        longest.append(LongThread(thread.pk, thread.thread_id, thread.message_count, items, chunks))
+        if len(longest) > _GROUP:
+            longest = _longest_of(longest)
         if measures["fidelity"] != Fidelity.BLOCKED.value:
             calls = 1 + chunks + max(1, -(-items // ITEMS_PER_PAGE)) + CONVERSATION_READS
             sums.update(threads=1, messages=thread.message_count, items=items, chunks=chunks, calls=calls)
             sums["payload_bytes"] += measures["payload_bytes"]
         if progress is not None:
             progress(done, total)
-    fields = [field.name for field in dataclasses.fields(Totals)]
-    return dataclasses.replace(converted, totals=Totals(**{name: sums[name] for name in fields}))
+    totals = Totals(**{field.name: sums[field.name] for field in dataclasses.fields(Totals)})
+    return _Converted(totals, by_fidelity, finding_threads, finding_parts, longest)
 
 
 def _measured(concerned: QuerySet[Thread], policies: Policies) -> Iterator[tuple[Thread, Mapping[str, Any]]]:

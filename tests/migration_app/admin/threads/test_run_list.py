@@ -71,6 +71,13 @@ def test_the_list_tells_status_error_tokens_and_calls_of_each_run(log_in: LogIn)
     assert SECRET not in text
 
 
+def test_runs_of_one_minute_are_told_apart_by_their_seconds(log_in: LogIn) -> None:
+    assessed(run("run_1", created_at=1_752_000_001), run("run_2", created_at=1_752_000_002))
+    text = listed(log_in("viewer"))
+    for seconds in ("01", "02"):
+        assert re.search(rf">2025-07-08 18:40:{seconds}[^<]*</time>", text)
+
+
 @pytest.mark.parametrize(
     ("query", "found"),
     [
