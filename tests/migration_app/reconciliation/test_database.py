@@ -233,6 +233,14 @@ def test_a_batch_whose_threads_all_wait_for_a_far_time_is_found() -> None:
     assert work_codes() == ["batch_waits_long"]
 
 
+def test_a_batch_whose_threads_wait_while_others_were_just_touched_is_no_discrepancy() -> None:
+    batch = running()
+    pending(batch, not_before=dt.datetime(2100, 1, 1, tzinfo=dt.UTC))
+    touched = pending(batch)
+    Thread.objects.filter(pk=touched.pk).update(updated_at=timezone.now())
+    assert work_codes() == []
+
+
 def test_a_batch_that_waits_for_its_next_try_is_no_discrepancy() -> None:
     pending(running(), not_before=timezone.now() + dt.timedelta(minutes=2))
     assert work_codes() == []

@@ -116,6 +116,45 @@ def test_a_later_state_of_a_run_replaces_the_one_that_stands_and_its_counts() ->
     assert run_totals(Span()) == [RunTotal("asst_1", "2025-07", "gpt-4.1", 1, 1, 1, 34, 130, 164)]
 
 
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"assistant_id": "asst_2"},
+        {"model": "gpt-5"},
+        {"status": "failed", "last_error": {"code": "server_error", "message": "x"}},
+        {"status": "incomplete", "incomplete_details": {"reason": "max_completion_tokens"}},
+        {"created_at": JULY + 1},
+        {"started_at": JULY + 2},
+        {"completed_at": JULY + 3},
+        {"usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}},
+    ],
+)
+def test_everything_that_a_later_state_says_replaces_what_stands(later: dict[str, Any]) -> None:
+    columns = (
+        "assistant_id",
+        "status",
+        "model",
+        "error_code",
+        "incomplete_reason",
+        "created_at",
+        "started_at",
+    )
+    columns += ("ended_at", "prompt_tokens", "completion_tokens", "total_tokens", "tool_calls")
+
+    def stored(*values: dict[str, Any]) -> tuple[Any, ...]:
+        row = snapshotted(message("m1"), *values[:1], thread_id=f"thread_{len(values)}")
+        assess(row)
+        for value in values[1:]:
+            added(row, value)
+            assess(row)
+        return tuple(Run.objects.filter(thread=row).values_list(*columns).get())
+
+    plain = run("run_1", status="in_progress", usage=None)
+    assert (
+        stored(plain, run("run_1", **later)) == stored(run("run_1", **later)) != stored(plain, plain, plain)
+    )
+
+
 def test_assessing_again_writes_no_row_and_no_change_of_counts() -> None:
     row = snapshotted(message("m1"), run("run_1"))
     assess(row)

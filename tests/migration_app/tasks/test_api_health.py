@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
 from django.db import InterfaceError
+from django.utils import timezone
 
 from migration_app.gateways.connection import target_connection
 from migration_app.gateways.errors import GatewayError
@@ -38,6 +40,33 @@ def test_answers_and_failures_are_written_together_and_added_up() -> None:
         for column in zip(*ApiMinute.objects.values_list("calls", "throttled", "failed"), strict=True)
     ]
     assert sums == [5, 1, 1]
+
+
+def test_the_newest_of_what_two_processes_saw_is_kept_whoever_writes_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = dt.datetime(2026, 9, 1, 8, 30, 30, tzinfo=dt.UTC)
+
+    def seen(seconds: int, *calls: tuple[int, str]) -> None:
+        log = ApiHealthLog()
+        monkeypatch.setattr(timezone, "now", lambda: now + dt.timedelta(seconds=seconds))
+        for status, code in calls:
+            log.met("target", "https://api.example.org/v1", status, code)
+        log.write()
+
+    def kept() -> tuple[int, int, int, str]:
+        row = ApiHealth.objects.get()
+        moments = (row.answered_at, row.accepted_at, row.failed_at)
+        seconds = [round((moment - now).total_seconds()) for moment in moments if moment]
+        return seconds[0], seconds[1], seconds[2], row.failed_code
+
+    seen(5, (200, ""), (429, ""), (500, "server_error"))
+    assert kept() == (5, 5, 5, "server_error")
+    seen(2, (200, ""), (429, ""), (0, "unreachable"))
+    assert kept() == (5, 5, 5, "server_error")
+    seen(9, (200, ""), (429, ""), (401, "unauthorized"))
+    assert kept() == (9, 9, 9, "unauthorized")
+    assert ApiMinute.objects.values_list("calls", "throttled", "failed").get() == (9, 3, 3)
 
 
 def test_a_refused_key_is_an_answer_that_accepts_nothing() -> None:
