@@ -138,8 +138,8 @@ def test_everything_that_a_later_state_says_replaces_what_stands(later: dict[str
         "incomplete_reason",
         "created_at",
         "started_at",
+        *("ended_at", "prompt_tokens", "completion_tokens", "total_tokens", "tool_calls"),
     )
-    columns += ("ended_at", "prompt_tokens", "completion_tokens", "total_tokens", "tool_calls")
 
     def stored(*values: dict[str, Any]) -> tuple[Any, ...]:
         row = snapshotted(message("m1"), *values[:1], thread_id=f"thread_{len(values)}")
