@@ -11,14 +11,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db.models import Q, QuerySet
-from django.db.models.expressions import RawSQL
 
 from migration_app.batches.kinds import BATCH_KINDS
 from migration_app.batches.preflight import Preflight, preflight_threads
 from migration_app.contracts import Fidelity, Policies
 from migration_app.counters import TallyLine, tally_sums
 from migration_app.gateways.target import CONVERSATION_READS
-from migration_app.index_walks import counted_up_to, index_for, walk
+from migration_app.index_walks import counted_up_to, index_for, keys, walk
 from migration_app.models import Thread
 from migration_app.threads.selections import (
     THREAD_INDEXES,
@@ -91,8 +90,7 @@ def _newest(rows: QuerySet[Thread]) -> QuerySet[Thread]:
 
 
 def _keyed(pks: list[int]) -> QuerySet[Thread]:
-    """Threads by key, in one array: thousands of parameters would cost more than the threads."""
-    return Thread.objects.filter(pk__in=RawSQL("SELECT unnest(%s::bigint[])", [pks]))
+    return Thread.objects.filter(pk__in=keys(pks))
 
 
 def _with_counters(

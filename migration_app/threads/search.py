@@ -14,7 +14,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Reverse, Upper
 
 from migration_app import index_walks
-from migration_app.index_walks import estimated
+from migration_app.index_walks import estimated, keys
 from migration_app.models import Conversation, FormerConversation, Thread
 
 FOUND_UP_TO = 500
@@ -130,7 +130,7 @@ def _by_user(text: str) -> Parts:
         # By a sum: in the order of the primary key PostgreSQL might walk that one instead, past millions of others.
         return _first(found.annotate(newest=F("id") + 0).order_by("-newest"), "pk")
     newest = Thread.objects.order_by("-pk").values_list("pk", flat=True)[: index_walks.SCANNED_AT_ONCE]
-    return Parts(_first(found.filter(pk__in=list(newest)), "pk").pks, more=True)
+    return Parts(_first(found.filter(pk__in=keys(newest)), "pk").pks, more=True)
 
 
 def _first(rows: QuerySet[Any], key: str) -> Parts:
