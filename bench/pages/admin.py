@@ -20,7 +20,7 @@ from bench.figures import Figure, Goal, Table, ratios
 from bench.place import Place, Scale
 
 _THREADS = (1_000_000, 5_000_000)
-_ROUNDS = 7
+_ROUNDS = 15
 _WARM_UP = 1
 
 Times = Mapping[str, tuple[list[float], list[float]]]

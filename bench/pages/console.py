@@ -217,7 +217,7 @@ def _made() -> dict[str, Callable[[], Any]]:
     conversation = Conversation.objects.get(thread=middle)
     run = Run.objects.filter(thread=middle).order_by("pk")[0]
     named = {
-        "case": ReviewCase.objects.filter(code="source_grown").order_by("-entered_at")[500].pk,
+        "case": ReviewCase.objects.filter(code="source_grown").order_by("-entered_at")[100].pk,
         "run": run.pk,
         "run_id": run.run_id,
         "assistant": Assistant.objects.order_by("pk")[7].pk,
