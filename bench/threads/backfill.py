@@ -34,8 +34,8 @@ _POSTGRES: Mapping[Case, float] = {Case(40, 20): 0.04, Case(40, 100): 0.06}
 _IDEAL: Mapping[Case, float] = {Case(40, 100): 0.90}
 _GOAL_WINDOW = 64
 
-# Threads a round for a window of 64, by messages: as many as make filling the window and its running empty at the end
-# less than a twentieth of what is seen.
+# Threads a round for a window of 64, by messages: ten to twenty seconds, of which filling the window and its running
+# empty at the end, less than a second, hardly show.
 _CONSOLE_THREADS: Mapping[int, int] = {10: 2560, 40: 2560, 400: 512}
 MESSAGES = tuple(_CONSOLE_THREADS)
 _WINDOW = 64
