@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from migration_app.prompts.files import (
     directory_state,
     directory_write,
     export_zip,
+    prompt_document,
     prompts_export,
 )
 from tests.migration_app.prompts.prompt_rows import SPEC, prompt_made, version_made
@@ -30,6 +32,22 @@ def test_the_active_version_is_exported_and_not_a_newer_draft() -> None:
     export = export_all()
     assert sorted(export.files) == ["kitchen-desk.json", "kitchen_desk.py"]
     assert all(b"Be kind." in content and b"Draft." not in content for content in export.files.values())
+
+
+def test_a_file_holds_the_version_whose_it_is_and_its_findings() -> None:
+    finding = {"code": "c", "severity": "note", "place": "tools[0]", "text": "It is left out."}
+    prompt = prompt_made(name="Kitchen")
+    version = version_made(prompt, fidelity="lossy", findings=[finding | {"advice": "a", "source_id": "x"}])
+    assert json.loads(prompt_document(version)) == {
+        "assistant_id": "asst_kitchen-desk",
+        "fidelity": "lossy",
+        "findings": [finding],
+        "name": "Kitchen",
+        "sha256": version.sha256,
+        "slug": "kitchen-desk",
+        "spec": SPEC,
+        "version": 1,
+    }
 
 
 def test_a_prompt_without_an_active_version_is_left_out_unless_asked_for() -> None:

@@ -63,6 +63,14 @@ def test_threads_are_told_exactly_and_every_page_in_reach_shows_its_own_rows(
     assert shown(client.get(THREADS, {"p": -1})) == newest_first[100:]
 
 
+def test_a_list_that_fills_one_page_offers_no_other(small: None, log_in: LogIn) -> None:
+    client = log_in("viewer")
+    threads_made(50)
+    assert labels(client.get(THREADS)) == []
+    threads_made(1)
+    assert labels(client.get(THREADS)) == ["1", "2"]
+
+
 def test_pages_far_from_both_ends_are_not_offered_and_lead_to_the_nearest(small: None, log_in: LogIn) -> None:
     client = log_in("viewer")
     newest_first = [thread.pk for thread in threads_made(330)][::-1]
