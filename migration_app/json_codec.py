@@ -20,16 +20,31 @@ _SHAPES = bytes.maketrans(b"123456789:,[- \t\r\n", b"000000000::::::::")
 _LONG_INTEGER = b":" + b"0" * 19
 _ESCAPED_COLON = b"\\u003"
 _CONTAINERS = (dict, list)
+_LARGEST = 1 << 20
+"""While orjson reads a text it takes six times its bytes besides the value (measured); ``json`` takes them once."""
 
 
 def json_decode(raw: bytes, otherwise: Callable[[bytes], Any] = json.loads) -> Any:
     """Decode a JSON text; ``otherwise`` reads one that orjson may read differently. Raises what that does."""
-    try:
-        value = orjson.loads(raw)
-        if _is_unambiguous(raw, value):
-            return value
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
-        pass
+    if len(raw) <= _LARGEST:
+        try:
+            value = orjson.loads(raw)
+            if _is_unambiguous(raw, value):
+                return value
+        except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+            pass
+    return otherwise(raw)
+
+
+def json_decode_again(raw: bytes, otherwise: Callable[[bytes], Any]) -> Any:
+    """Decode a text that ``json_decode`` has decoded before; repeated names were found then."""
+    if len(raw) <= _LARGEST:
+        try:
+            value = orjson.loads(raw)
+            if isinstance(value, _CONTAINERS) and _LONG_INTEGER not in raw.translate(_SHAPES):
+                return value
+        except orjson.JSONDecodeError:
+            pass
     return otherwise(raw)
 
 

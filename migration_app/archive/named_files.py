@@ -5,18 +5,20 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from migration_app.archive.redact import ESCAPED_LETTERS
 from migration_app.contracts import SourceThread
 
 FILES, VECTOR_STORES = b"file_id", b"vector_store_ids"
 """Parts of the names of all fields that hold file ids, and of those that hold vector store ids."""
+
+# Their letters, written as escapes.
+_ESCAPED_LETTERS = (b"\\u005", b"\\u006", b"\\u007")
 
 
 def may_name(payload: bytes, *fields: bytes) -> bool:
     """Whether a page may hold one of these fields: a quick test without false negatives."""
     # JSON may have an ASCII name as it is, or with \\u00.. in it.
     if b"\\u00" in payload:
-        fields = (*fields, *ESCAPED_LETTERS)
+        fields = (*fields, *_ESCAPED_LETTERS)
     return any(field in payload for field in fields)
 
 

@@ -7,11 +7,13 @@ outputs of calls) and JSON schemas are never searched. Standard library only.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
-from migration_app.contracts import JsonObject
+from migration_app.contracts import MAX_JSON_DEPTH, JsonObject
 
 REDACTED = "[redacted]"
 
@@ -58,37 +60,18 @@ _LEFT_ALONE = frozenset(
         "spec",
     }
 )
-# Strings that a document without secrets lacks; in lower case.
-_MARKS = (
-    b"headers",
-    b"authorization",
-    b"key",
-    b"token",
-    b"secret",
-    b"password",
-    b"connection",
-    b"queueuri",
-    b"queue_uri",
-    b"queue-uri",
-)
-# An escaped letter of a name could hide one.
-ESCAPED_LETTERS = (b"\\u004", b"\\u005", b"\\u006", b"\\u007")
+_ADDRESSES = frozenset({"server_url", "url", "endpoint"})
+_CONTAINERS = (dict, list)
+_NAMES_KEPT = 100  # API objects have fewer
+_DEEPEST = 2 * MAX_JSON_DEPTH
+"""What holds something nested more deeply is not stored at all."""
 _LOGIN_IN_URL = re.compile(r"(?<=://)[^/@\s]+(?=@)")
-
-
-def may_hold_secrets(raw: bytes) -> bool:
-    """Whether a document's bytes must be checked by ``redact``."""
-    low = raw.lower()
-    for mark in _MARKS:  # no generator: this is asked of every document
-        if mark in low:
-            return True
-    if b"\\u00" in low and any(letter in low for letter in ESCAPED_LETTERS):
-        return True
-    return b"://" in low and b"@" in low
 
 
 def redact(value: JsonObject) -> tuple[JsonObject, bool]:
     """The same object with secrets replaced, and whether there were any. ``value`` itself is not changed."""
+    if not _may_hold_secrets(value):
+        return value, False
     clean = {name: _clean(name, part) for name, part in value.items()}
     return (clean, True) if clean != value else (value, False)
 
@@ -98,10 +81,36 @@ def redacted_document(raw: bytes, value: JsonObject) -> tuple[bytes, JsonObject,
 
     Without secrets the bytes stay exactly as received.
     """
-    if not may_hold_secrets(raw):
-        return raw, value, False
     clean, changed = redact(value)
     return (json.dumps(clean).encode(), clean, True) if changed else (raw, value, False)
+
+
+def _may_hold_secrets(value: JsonObject | list[Any], depth: int = 0) -> bool:
+    """Whether there is a name of a secret or an address anywhere: asked first, because redacting copies everything."""
+    if depth > _DEEPEST:
+        return False
+    parts: Iterable[Any] = value
+    if isinstance(value, dict):
+        names = tuple(value)
+        searched = _searched(names) if len(names) <= _NAMES_KEPT else _searched.__wrapped__(names)
+        if searched is None:
+            return True
+        parts = map(value.__getitem__, searched)
+    for part in parts:  # noqa: SIM110 - a generator takes twice as long, and this is asked of every document
+        if part and isinstance(part, _CONTAINERS) and _may_hold_secrets(part, depth + 1):
+            return True
+    return False
+
+
+@functools.lru_cache(maxsize=1024)
+def _searched(names: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Under which of an object's names others may be; None if one is that of a secret or an address.
+
+    Objects of one type have the same names, in the same order: nearly always the answer is known.
+    """
+    if any((_is_secret(name) and name not in _LEFT_ALONE) or name in _ADDRESSES for name in names):
+        return None
+    return tuple(name for name in names if name not in _LEFT_ALONE)
 
 
 def _clean(name: str, part: Any) -> Any:
@@ -114,7 +123,7 @@ def _clean(name: str, part: Any) -> Any:
         return {inner: _clean(inner, value) for inner, value in part.items()}
     if isinstance(part, list):
         return [_clean("", value) for value in part]
-    if isinstance(part, str) and name in {"server_url", "url", "endpoint"}:
+    if isinstance(part, str) and name in _ADDRESSES:
         return _LOGIN_IN_URL.sub(REDACTED, part)
     return part
 

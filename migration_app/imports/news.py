@@ -48,6 +48,11 @@ class ThreadNews:
         self.size += len(entry.raw)
 
     @property
+    def names(self) -> set[tuple[str, str]]:
+        """Kinds and ids of all that came."""
+        return {(found.kind, found.id) for entry in self.entries for found in entry.objects}
+
+    @property
     def message_ids(self) -> set[str]:
         """Ids of the messages that came."""
         return {found.id for entry in self.entries for found in entry.objects if found.kind == "message"}

@@ -221,10 +221,11 @@ class _GroupStore:
 
     def _known(self, thread: Thread, news: ThreadNews, pages: Iterable[SnapshotPage]) -> _Known:
         """Read a thread's pages, one after the other, for the objects that the buffer speaks of."""
-        wanted = {(found.kind, found.id) for entry in news.entries for found in entry.objects}
+        wanted: set[tuple[str, str]] = set()
         has_lists = any(entry.lists for entry in news.entries)
         known, ids = _Known(), MessageIds()
         for page in pages:
+            wanted = wanted or news.names
             known.next_sequence = page.sequence + 1
             known.last_sequence = page.sequence
             is_earlier = page.source_import_id == self.source_import.pk and page.pk <= self.earlier_until
@@ -266,7 +267,8 @@ class _GroupStore:
             fitting = self._fitting(entry, known, fresh)
             if fitting is None:
                 continue
-            for name in [name for name, place in known.gaps.items() if place in entry.places]:
+            gaps = known.gaps.items() if known.gaps else ()
+            for name in [name for name, place in gaps if place in entry.places]:
                 known.note(Filled(name))
                 fresh[SnapshotPage.Kind.REJECTS].append((Filled(name).written(), False))
             is_new = self._says_more(fitting, known, conflicts)
@@ -301,8 +303,10 @@ class _GroupStore:
 
         Where lists end is said by lists alone: one that names known objects may still be the missing page.
         """
-        says_more = not entry.lists <= known.lists
-        known.lists |= entry.lists
+        says_more = False
+        if entry.lists:
+            says_more = not entry.lists <= known.lists
+            known.lists |= entry.lists
         for found in entry.objects:
             verdict = known.objects.see(found.kind, found.id, found.value)
             says_more |= verdict is not Verdict.SAME

@@ -19,6 +19,7 @@ from migration_app.archive.expanded import Deletion, SourceObject
 from migration_app.archive.ids import MessageIds
 from migration_app.archive.order.assemble import page_sights
 from migration_app.models import SnapshotPage, SourceDeletion, SourceImport, Thread
+from migration_app.snapshots.page_writing import snapshot_pages_write
 from migration_app.snapshots.pages import page_content, pages_made
 
 _LOCK = 0x64656C  # any number that nothing else of the console uses
@@ -199,5 +200,5 @@ def deletions_put(*, thread: Thread, message_ids: Collection[str], first_sequenc
             if (deletion.kind, deletion.id) not in named
         ],
     )
-    SnapshotPage.objects.bulk_create(pages)
+    snapshot_pages_write(pages)
     return pages

@@ -37,7 +37,7 @@ def snapshot_pages_write(pages: Iterable[SnapshotPage]) -> int:
     """Store unsaved pages, all or none, and return how many; they get no primary keys, and all one time."""
     received_at = timezone.now()
     count = 0
-    with transaction.atomic(), connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor, cursor.copy(_COPY) as copy:
         copy.set_types(_TYPES)
         for count, page in enumerate(pages, 1):  # noqa: B007 - the last one is the number of all
             copy.write_row(

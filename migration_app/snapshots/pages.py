@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from django.db.models import QuerySet
 
-from migration_app.archive.files.reader import decode_document
+from migration_app.archive.files.reader import decode_stored
 from migration_app.archive.ids import MessageIds
-from migration_app.archive.named_files import FILES, file_ids, may_name
+from migration_app.archive.named_files import FILES, VECTOR_STORES, file_ids, may_name
 from migration_app.archive.order.assemble import PageContent, assemble_thread, page_objects
 from migration_app.archive.sequence import (
     payload_compress,
@@ -34,12 +34,16 @@ _PAGES_A_FETCH = 16
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LoadedThread:
-    """A thread's row, what its snapshot says, and the last page of that: its number, and when the newest came in."""
+    """A thread's row, what its snapshot says, and the last page of that: its number, and when the newest came in.
+
+    ``names_resources``: whether it may name a file or a vector store.
+    """
 
     thread: Thread
     source: SourceThread
     received_at: datetime.datetime | None
     sequence: int | None
+    names_resources: bool = True
 
 
 def pages_made(
@@ -131,8 +135,9 @@ def load_source_threads(threads: Sequence[Thread]) -> Iterator[LoadedThread]:
     for thread, pages in _page_streams(threads):
         reading = _Reading()
         source = assemble_thread(thread.thread_id, map(reading.content, pages), {})
-        group.append(LoadedThread(thread, source, reading.received_at, reading.sequence))
-        wanted.append(file_ids(source) if reading.may_name_files else set())
+        names = reading.names_resources
+        group.append(LoadedThread(thread, source, reading.received_at, reading.sequence, names))
+        wanted.append(file_ids(source) if names else set())
         size += reading.size
         if len(group) >= _GROUP_THREADS or size >= _GROUP_BYTES:
             yield from _with_files(group, wanted)
@@ -147,7 +152,7 @@ class _Reading:
     size: int = 0
     received_at: datetime.datetime | None = None
     sequence: int | None = None
-    may_name_files: bool = False
+    names_resources: bool = False
 
     def content(self, page: SnapshotPage) -> PageContent:
         """The page's content; its other facts are recorded."""
@@ -155,7 +160,7 @@ class _Reading:
         self.size += len(content.payload)
         self.received_at = max(self.received_at or page.received_at, page.received_at)
         self.sequence = page.sequence
-        self.may_name_files = self.may_name_files or may_name(content.payload, FILES)
+        self.names_resources = self.names_resources or may_name(content.payload, FILES, VECTOR_STORES)
         return content
 
 
@@ -214,4 +219,4 @@ def source_objects(kind: str, object_ids: Iterable[str]) -> Mapping[str, JsonObj
 
 def source_object_value(row: SourceObject) -> JsonObject:
     """What a stored assistant, file or vector store says."""
-    return decode_document(payload_decompress(bytes(row.payload)))
+    return decode_stored(payload_decompress(bytes(row.payload)))

@@ -7,7 +7,6 @@ of a run replaces the stored one, and unchanged rows are not written. Must not i
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
@@ -17,7 +16,7 @@ from django.db.models import Exists, OuterRef
 from migration_app.archive.ids import MAX_ID_LENGTH, storable_text
 from migration_app.archive.times import moment_of
 from migration_app.audit.trail import audit_record
-from migration_app.contracts import Actor, SourceThread
+from migration_app.contracts import Actor, SourceThread, compact_json
 from migration_app.conversion.run_facts import run_facts
 from migration_app.counters import RUNS
 from migration_app.models import Run, Thread
@@ -40,7 +39,6 @@ _TIMES = ("created_at", "started_at", "ended_at")
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 _SQL = statements_of(__name__)
 _BYTES: Codec[bytes] = Codec(lambda row: row, lambda data: data)
-_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class RunRows:
@@ -61,7 +59,7 @@ class RunRows:
             row = _row(thread_pk, facts)
             if row["run_id"] not in seen:  # one statement can't write a row twice
                 seen.add(row["run_id"])
-                data = _json(row).encode()
+                data = compact_json(row)
                 self._rows.append(data, len(data))
         if len(self._rows) > first:
             self._threads.append((thread_pk, first, len(self._rows)))

@@ -31,6 +31,7 @@ from migration_app.snapshots.pages import LoadedThread, load_source_threads
 from migration_app.snapshots.runs import RunRows
 from migration_app.statements import statements_of
 from migration_app.threads.plans import PlanLostError, conversation_policies, plan_of
+from migration_app.threads.resources import resources_trouble
 from migration_app.threads.results import results_put
 from migration_app.threads.statuses import TERMINAL_FIELDS, thread_transition, threads_transition
 
@@ -102,14 +103,20 @@ def plan_digest(plan: ThreadPlan) -> str:
     return digest.hexdigest()
 
 
-def assessment_of(loaded: LoadedThread, conversation: Conversation | None) -> Assessment:
-    """Convert and count: under the policies of the thread's conversation, or the defaults without one."""
+def assessment_of(
+    loaded: LoadedThread, conversation: Conversation | None, *, is_trouble: bool = True
+) -> Assessment:
+    """Convert and count: under the policies of the thread's conversation, or the defaults without one.
+
+    ``is_trouble``: whether any resource is known to be missing (``resources_trouble``).
+    """
     source = loaded.source
+    names_resources = is_trouble and loaded.names_resources
     try:
         policies = conversation_policies(conversation) if conversation else Policies()
-        plan = plan_of(source, policies, conversation)
+        plan = plan_of(source, policies, conversation, names_resources=names_resources)
     except PlanLostError:  # measured as a new thread: it differs from what was sent, and needs review
-        plan = plan_of(source, Policies(), None)
+        plan = plan_of(source, Policies(), None, names_resources=names_resources)
     first, last = message_times(source.messages)
     thread: JsonObject = source.thread or {}
     metadata = thread.get("metadata")
@@ -117,7 +124,7 @@ def assessment_of(loaded: LoadedThread, conversation: Conversation | None) -> As
     return Assessment(
         fields={
             **plan_measures(plan),
-            "resources": resource_summary(source),
+            "resources": resource_summary(source) if loaded.names_resources else "",
             "message_count": len(source.messages),
             "run_count": len(source.runs),
             "first_message_at": first,
@@ -215,8 +222,11 @@ def threads_assess(
         conversations = {found.thread_id: found for found in Conversation.objects.filter(thread_id__in=pks)}
         group: dict[int, Assessment] = {}
         runs = RunRows()
+        is_trouble = resources_trouble()
         for loaded in load_source_threads(list(Thread.objects.filter(pk__in=pks))):
-            group[loaded.thread.pk] = assessment_of(loaded, conversations.get(loaded.thread.pk))
+            group[loaded.thread.pk] = assessment_of(
+                loaded, conversations.get(loaded.thread.pk), is_trouble=is_trouble
+            )
             runs.add(loaded.thread.pk, loaded.source)
         _group_store(group, runs, actor=actor, reason=reason, fence=fence)
         RUNS.fold()

@@ -103,7 +103,7 @@ def plan_of(
 
     That is: files and vector stores that a check found missing, and what an accepted conversation lacks.
 
-    Without ``names_resources`` the thread is known to name no file and no vector store: no row is looked up.
+    Without ``names_resources`` the thread is known to name none of these: no row is looked up.
 
     Raises PlanLostError if a refused item is no longer in the plan: the snapshot became shorter.
     """

@@ -27,6 +27,11 @@ def resource_findings(resources: Sequence[Resource]) -> tuple[Finding, ...]:
     )
 
 
+def resources_trouble() -> bool:
+    """Return whether anything at all is known to be missing or expired; if not, no thread has such findings."""
+    return Row.objects.exclude(status=Row.Status.ALIVE).exists()
+
+
 def resources_to_check(resources: Sequence[Resource]) -> list[Resource]:
     """Return those without a fresh answer."""
     fresh = set(_rows(resources).filter(checked_at__gt=Now() - FRESH).values_list("kind", "resource_id"))

@@ -17,6 +17,7 @@ from migration_app.archive.versions import KnownObjects, Verdict, depth_check
 from migration_app.contracts import Actor, JsonObject, ListingOrder
 from migration_app.models import BatchResult, SnapshotPage, Thread
 from migration_app.snapshots.deletions import deletions_are_kept, deletions_put
+from migration_app.snapshots.page_writing import snapshot_pages_write
 from migration_app.snapshots.pages import (
     MAX_PAGE_BYTES,
     known_objects,
@@ -87,9 +88,10 @@ def snapshot_pages_append(
             sequence += len(made)
             pages += made
             if len(pages) >= _PAGES_A_WRITE or sum(page.raw_bytes for page in pages) > MAX_PAGE_BYTES:
-                SnapshotPage.objects.bulk_create(pages)
+                snapshot_pages_write(pages)
                 pages = []
-        SnapshotPage.objects.bulk_create(pages)
+        if pages:
+            snapshot_pages_write(pages)
         if messages is not None:
             sequence += len(deletions_put(thread=thread, message_ids=messages, first_sequence=sequence))
     return sequence - first

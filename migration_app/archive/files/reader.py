@@ -13,7 +13,7 @@ import dataclasses
 import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from migration_app.archive.files.elements import array_elements
@@ -25,7 +25,7 @@ from migration_app.archive.files.streams import (
     nobody_watches,
     too_long_reason,
 )
-from migration_app.archive.json_text import DECODER, document_read, json_read
+from migration_app.archive.json_text import DECODER, document_read, json_read, stored_read
 from migration_app.archive.siblings import opened
 from migration_app.contracts import JsonObject
 
@@ -68,15 +68,17 @@ class Reject:
     thread_id: str = ""
 
 
-def decode_document(raw: bytes, *, max_bytes: int | None = None) -> JsonObject:
+def decode_document(
+    raw: bytes, *, max_bytes: int | None = None, read: Callable[[bytes], Any] = document_read
+) -> JsonObject:
     """Decode one document. A JSON string that holds JSON is decoded too; an array counts as a list page.
 
     Raises DocumentUnreadableError; DocumentTooLargeError where it holds more values than ``max_bytes`` of API objects
-    do. Stored documents are decoded without a limit.
+    do.
     """
     _values_check(raw, max_bytes)
     try:
-        value: Any = document_read(raw)
+        value: Any = read(raw)
         if isinstance(value, str) and value.lstrip()[:1] in {"{", "["}:
             _values_check(value.encode(errors="surrogatepass"), max_bytes)
             value = json_read(value)
@@ -95,6 +97,11 @@ def decode_document(raw: bytes, *, max_bytes: int | None = None) -> JsonObject:
     if not isinstance(value, dict):
         raise DocumentUnreadableError(f"An API object is expected here, this is a JSON {_kind_name(value)}.")
     return opened(value)
+
+
+def decode_stored(raw: bytes) -> JsonObject:
+    """Decode a document that ``decode_document`` has accepted before. DocumentUnreadableError if it is damaged."""
+    return decode_document(raw, read=stored_read)
 
 
 def _values_check(raw: bytes, max_bytes: int | None) -> None:

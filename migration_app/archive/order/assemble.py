@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 
 from migration_app.archive.expanded import Deletion, EmptyPage, LastPage, Refused, SourceObject
-from migration_app.archive.files.reader import Reject, decode_document
+from migration_app.archive.files.reader import Reject, decode_stored
 from migration_app.archive.files.rows import Table, read_rows, row_message
 from migration_app.archive.ids import MessageIds
 from migration_app.archive.marks import Filled, Mark, MarkMaker, OpenMarks, mark_read
@@ -85,7 +85,7 @@ def page_sights(thread_id: str, page: PageContent, ids: MessageIds) -> Iterator[
     if page.kind == "transcript_csv":
         yield from _row_objects(thread_id, page, ids)
     elif page.kind == "rejects":
-        yield from (mark_read(decode_document(raw)) for raw in sequence_unpack(page.payload))
+        yield from (mark_read(decode_stored(raw)) for raw in sequence_unpack(page.payload))
     else:
         yield from _document_sights(thread_id, page)
 
@@ -106,7 +106,7 @@ def _document_sights(thread_id: str, page: PageContent) -> Iterator[Sight]:
     is_live = page.kind == "live"
     marks = MarkMaker()
     for raw in sequence_unpack(page.payload):
-        value = decode_document(raw)
+        value = decode_stored(raw)
         if is_last_page(value):
             yield LastPage()
         # A live source answers about the requested thread; objects in a file name their thread themselves.
