@@ -45,7 +45,6 @@ from migration_app.archive.siblings import (
     is_said,
     opened,
     others,
-    says_more,
     says_something,
     text_read,
     unknown_fields,
@@ -58,6 +57,7 @@ from migration_app.archive.transcripts import (
     own_id,
     transcript_thread,
 )
+from migration_app.archive.whole import MORE, whole_object, whole_page
 from migration_app.contracts import JsonObject, SourceKind
 
 _PARTS: Final[dict[str, SourceKind]] = {
@@ -77,22 +77,14 @@ _PARTS: Final[dict[str, SourceKind]] = {
     "files": "file",
     "vector_stores": "vector_store",
 }
-_IN_THREADS = OF_THREADS | {"thread"}
 _MAX_NESTING = 8
-# An object with one of these may be an event, a list, a bundle or the answer to a deletion.
-_MORE = LISTS | {"event", "data", "deleted", "message", "run", "run_step", "step"}
-_BUNDLES = _MORE - {"event", "deleted"} | {"thread", "threads"}
+_BUNDLES = MORE - {"event", "deleted"} | {"thread", "threads"}
 _OF_TRANSCRIPTS = frozenset({"thread_id", "messages", "metadata", *USER_REFERENCES})
 
 
 def is_last_page(value: JsonObject) -> bool:
     """Whether a document is an empty list page behind the last one, as some servers return it."""
     return value.get("data") == [] and has_more_of(value) is False
-
-
-def complete_object(value: JsonObject) -> SourceObject | None:
-    """The one object of a document that holds nothing else, as ``expand`` yields it; None for any other document."""
-    return _whole(value, "", None)
 
 
 def expand(
@@ -103,8 +95,10 @@ def expand(
     ``thread_id`` is given to messages, runs and steps that name no thread (pages that are known to be of one
     thread). ``lines`` is passed while a file is read: it distinguishes grown transcripts from pieces.
     """
-    if (found := _whole(value, "", None)) is not None:
+    if (found := whole_object(value)) is not None:
         return (found,)
+    if (listed := whole_page(value)) is not None:
+        return listed
     ids = MessageIds() if thread_id else None
     return _expand_slowly(
         value, Surroundings(thread_id=thread_id, ids=ids, lines=lines, line_number=line_number)
@@ -112,30 +106,10 @@ def expand(
 
 
 def _expand(value: Any, place: Surroundings) -> Iterable[Expanded]:
-    found = _whole(value, place.run_id, place.page) if place.depth <= _MAX_NESTING else None
+    found = whole_object(value, place.run_id, place.page) if place.depth <= _MAX_NESTING else None
     if found is None or place.bundle not in {"", found.thread_id}:
         return _expand_slowly(value, place)
     return (found,)
-
-
-def _whole(value: Any, run_id: str, page: ListPage | None) -> SourceObject | None:
-    """A complete object of a thread, to which its place adds nothing; None for all others.
-
-    Nearly all documents and list elements are such objects. The result equals that of the general path, which
-    tests verify.
-    """
-    if not isinstance(value, dict) or not _MORE.isdisjoint(value):
-        return None
-    name, object_id = value.get("object"), value.get("id")
-    kind = KINDS.get(name) if isinstance(name, str) else None
-    thread_id = object_id if kind == "thread" else value.get("thread_id")
-    if kind is None or kind not in _IN_THREADS or id_fault(object_id) or id_fault(thread_id):
-        return None
-    if kind == "step" and run_id and not value.get("run_id"):
-        return None
-    if says_more(value):
-        return None
-    return SourceObject(kind, str(object_id), str(thread_id), value, "", page)
 
 
 def _expand_slowly(value: Any, place: Surroundings) -> Iterator[Expanded]:

@@ -30,13 +30,14 @@ from migration_app.archive.files.shape import Replayed, file_shape
 from migration_app.archive.files.streams import REJECT_BYTES, ArchiveUnreadableError, ByteReader
 from migration_app.archive.identified import KINDS
 from migration_app.archive.ids import MessageIds, id_fault, storable_text
-from migration_app.archive.objects import complete_object, is_last_page
+from migration_app.archive.objects import is_last_page
 from migration_app.archive.order.ordering import direction_evidence
 from migration_app.archive.order.seen_lists import list_marks
 from migration_app.archive.order.unfinished import LIST_CONTINUES
 from migration_app.archive.redact import redacted_document
 from migration_app.archive.transcripts import TranscriptLines, is_transcript
 from migration_app.archive.versions import NestedTooDeeplyError
+from migration_app.archive.whole import whole_object
 from migration_app.contracts import Actor, ListingOrder
 from migration_app.imports.documents import TOO_DEEP, OtherLists, document_parts, is_shallow
 from migration_app.imports.news import ThreadEntry, ThreadNews
@@ -264,7 +265,7 @@ class _Intake:
         raw, value, redacted = redacted_document(document.raw, document.value)
         self._tally.document()
         shallow = is_shallow(document.raw)
-        found = complete_object(value) if shallow else None
+        found = whole_object(value) if shallow else None
         if found is not None:
             self._single(ThreadEntry(K.ARCHIVE, raw, redacted, (found,), line_number=document.line_number))
             return

@@ -42,6 +42,9 @@ ANY_JSON = st.recursive(
 DOCUMENTS = st.dictionaries(NAMES, ANY_JSON, max_size=6).map(lambda more: MESSAGE | more)
 
 
+SAID: tuple[Any, ...] = (True, False, None, "false", {}, ["thread"])
+
+
 def sample_pages() -> dict[str, list[PageContent]]:
     """The bundled estate's threads: each object once in one archive, and its earlier half again in another."""
     lines = [line for line in gzip.decompress(sample_path().read_bytes()).split(b"\n") if line]
@@ -130,9 +133,15 @@ def test_what_is_known_of_a_large_thread_tells_the_same(monkeypatch: pytest.Monk
 @settings(derandomize=True, deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(DOCUMENTS, st.sampled_from(["", "thread_1"]))
 def test_a_complete_object_is_read_as_any_other(document: dict[str, Any], thread_id: str) -> None:
-    for value in (document, {"object": "list", "data": [document, document]}, {"runs": [document]}):
+    pages = (
+        {"object": "list", "data": [document, MESSAGE], "has_more": said, "last_id": "m1"} for said in SAID
+    )
+    for value in (document, {"object": "list", "data": [document, document]}, {"runs": [document]}, *pages):
         short = list(expand(value, thread_id=thread_id))
-        with mock.patch.object(objects, "_whole", return_value=None):
+        with (
+            mock.patch.object(objects, "whole_object", return_value=None),
+            mock.patch.object(objects, "whole_page", return_value=None),
+        ):
             long = list(expand(value, thread_id=thread_id))
         assert short == long
 
