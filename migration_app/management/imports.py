@@ -8,25 +8,30 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, cast
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from migration_app import jobs
 from migration_app.archive.files.reader import Reject
 from migration_app.archive.files.streams import ArchiveUnreadableError
 from migration_app.contracts import Actor
 from migration_app.imports.disk import DiskFullError
-from migration_app.imports.imports import import_create, import_read
+from migration_app.imports.imports import PART_BYTES, import_create, import_read, import_receive
+from migration_app.imports.tasks import IMPORT_TASK
 from migration_app.management.private_files import private_open
 from migration_app.models import SourceImport
 from migration_app.tasks.lifecycle import TaskLostError
 
 _LINE_SECONDS = 10.0
+_REJECTS = ".rejects.jsonl"
 _SHOWN_COUNTS = (
     ("documents", "lines read"),
     ("threads", "threads touched"),
@@ -88,6 +93,24 @@ class RejectFile:
             raise
 
 
+def files_listed(names: Sequence[str]) -> list[str]:
+    """The same names, each directory replaced by its files in the order of their names, without reject files."""
+    listed: list[str] = []
+    for name in names:
+        path = Path(name)
+        if not path.is_dir():
+            listed.append(name)
+            continue
+        files = sorted(
+            str(file) for file in path.iterdir() if file.is_file() and not file.name.startswith(".")
+        )
+        files = [file for file in files if not file.endswith(_REJECTS)]
+        if not files:
+            raise CommandError(f"There is no file in the directory {path}.")
+        listed += files
+    return listed
+
+
 def files_checked(names: Sequence[str]) -> list[Path]:
     """The files as paths. CommandError names the first that is none, before anything is read."""
     paths = [Path(name) for name in names]
@@ -112,7 +135,7 @@ def reject_path(path: Path, wanted: str | None, *, several: bool) -> Path:
     if wanted:
         target = Path(wanted)
         return target.with_name(f"{target.stem}.{path.name}{target.suffix}") if several else target
-    name = f"{path.name}.rejects.jsonl"
+    name = f"{path.name}{_REJECTS}"
     beside = path.parent / name
     try:
         existed = beside.exists()
@@ -144,6 +167,20 @@ def file_import(
         command.stderr.write(command.style.ERROR(f"{path}: {error}"))
         return None
     return source_import
+
+
+def file_queue(*, path: Path, kind: str, reason: str, actor: Actor) -> SourceImport:
+    """Upload one file as an import of its own, for any worker to read. CommandError if there is no room for it."""
+    try:
+        with path.open("rb") as stream, transaction.atomic():
+            chunks = iter(partial(stream.read, PART_BYTES), b"")
+            waiting = import_receive(
+                kind=kind, file_name=path.name, chunks=chunks, actor=actor, reason=reason
+            )
+            jobs.enqueue(IMPORT_TASK, waiting.pk)
+    except DiskFullError as error:
+        raise CommandError(f"{path}: {error}") from error
+    return waiting
 
 
 def summary_print(command: BaseCommand, path: Path, source_import: SourceImport, rejects: RejectFile) -> None:

@@ -13,7 +13,9 @@ from migration_app.audit.command_line import command_actor
 from migration_app.management.imports import (
     RejectFile,
     file_import,
+    file_queue,
     files_checked,
+    files_listed,
     reject_path,
     summary_print,
 )
@@ -30,7 +32,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the paths and options."""
-        parser.add_argument("paths", nargs="+", metavar="PATH", help="a file to import")
+        parser.add_argument(
+            "paths", nargs="+", metavar="PATH", help="a file to import, or a directory of files"
+        )
+        parser.add_argument(
+            "--queue",
+            action="store_true",
+            help="upload the files and let the workers read them, as many at once as there are workers",
+        )
         parser.add_argument(
             "--reject-file", metavar="FILE", help="where rejected lines go (default: PATH.rejects.jsonl)"
         )
@@ -43,9 +52,16 @@ class Command(BaseCommand):
         parser.add_argument("--reason", default="", help="why, for the audit trail")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Import each file, then exit 1 if one failed."""
-        paths = files_checked(options["paths"])
+        """Import each file, then exit 1 if one failed; or leave each to the workers."""
+        paths = files_checked(files_listed(options["paths"]))
         actor = command_actor()
+        if options["queue"]:
+            for path in paths:
+                with path.open("rb") as stream:
+                    kind = self._kind(Replayed(stream).head, options["kind"])
+                waiting = file_queue(path=path, kind=kind, reason=options["reason"], actor=actor)
+                self.stdout.write(f"{path}: import {waiting.pk}")
+            return
         failed = 0
         for path in paths:
             with path.open("rb") as stream:

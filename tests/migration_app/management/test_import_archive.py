@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+from migration_app import jobs
+from migration_app.contracts import Actor
+from migration_app.imports.imports import IMPORTS, import_work
 from migration_app.management import imports
 from migration_app.management.imports import reject_path
 from migration_app.models import AuditEvent, SourceImport, Thread
@@ -82,9 +85,39 @@ def test_a_missing_file_is_named_before_anything_is_read(tmp_path: Path) -> None
     assert not SourceImport.objects.exists()
 
 
-def test_a_directory_is_refused_with_advice(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="is a directory"):
+def test_the_files_of_a_directory_are_imported_in_the_order_of_their_names(tmp_path: Path) -> None:
+    written(tmp_path, lines(message("m2", 120)), "b.jsonl")
+    written(tmp_path, lines(message("m1")), "a.jsonl")
+    written(tmp_path, b'{"line": 1}', "a.jsonl.rejects.jsonl")
+    written(tmp_path, b"no archive", ".hidden")
+    (tmp_path / "inner").mkdir()
+    call_command("import_archive", str(tmp_path))
+    names = SourceImport.objects.order_by("pk").values_list("file_name", "state")
+    assert list(names) == [("a.jsonl", "finished"), ("b.jsonl", "finished")]
+
+
+def test_a_directory_without_files_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="There is no file in the directory"):
         call_command("import_archive", str(tmp_path))
+
+
+def test_files_that_are_left_to_the_workers_wait_as_imports_of_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enqueued: list[int] = []
+    monkeypatch.setattr(jobs, "enqueue", lambda _kind, pk: enqueued.append(pk))
+    written(tmp_path, lines(message("m1")), "a.jsonl")
+    written(tmp_path, b"thread_id,role,content\nt,user,x\n", "b.csv")
+    call_command("import_archive", "--queue", str(tmp_path), "--reason", "all of them")
+    rows = SourceImport.objects.order_by("pk")
+    assert [(row.file_name, row.kind, row.state, row.reason) for row in rows] == [
+        ("a.jsonl", "archive", "waiting", "all of them"),
+        ("b.csv", "transcripts", "waiting", "all of them"),
+    ]
+    assert enqueued == IMPORTS.waiting() == [row.pk for row in rows]
+    assert f"a.jsonl: import {enqueued[0]}" in capsys.readouterr().out
+    assert all(import_work(source_import_pk=pk, actor=Actor("worker")) for pk in enqueued)
+    assert Thread.objects.count() == 2
 
 
 def test_a_file_that_cannot_be_read_fails_and_the_others_go_in(
