@@ -50,6 +50,8 @@ def source_objects_store(
     ``source_import`` is None for what a live source answered. Objects that an earlier attempt of the same import
     stored, up to the primary key ``earlier_until``, are counted as that attempt counted them.
     """
+    if not objects:
+        return  # without the lock, for which live snapshots would wait on each other
     mine: collections.Counter[str] = collections.Counter()
     with transaction.atomic():
         with connection.cursor() as cursor:
