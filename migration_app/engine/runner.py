@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-import gc
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -56,7 +55,6 @@ _R = TypeVar("_R")
 _IDLE_SECONDS = 5.0
 _IDLE_POLL = 0.25
 _PROBE_SECONDS = 1.0
-_COLLECT_AFTER = 50_000
 _MOST_IN_HAND = 2
 """Threads in hand for each place, at most."""
 
@@ -72,31 +70,13 @@ def batch_work(*, batch_pk: int, connections: Connections, turn: Turn) -> bool:
     if a thread met a bug; database errors at once (leases run out, and the work is found again).
     """
     work = BatchTurn(batch_pk, connections, turn)
-    with _seldom_collecting():
-        asyncio.run(work.run())
+    asyncio.run(work.run())
     left = threads_pending(batch_pk).exists()
     if not left:
         batch_finish(batch_pk=batch_pk, actor=turn.actor)
     if work.bugs:
         raise BugsMetError(f"{work.bugs} threads failed by a fault of the console; see their pages.")
     return left
-
-
-@contextlib.contextmanager
-def _seldom_collecting() -> Iterator[None]:
-    """Collect garbage cycles less often: decoded JSON makes many objects and no cycles.
-
-    With the default thresholds that search is a fifth of a worker's CPU (measured). Objects from before the turn
-    is left out of it altogether.
-    """
-    thresholds = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER, *thresholds[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)
-        gc.unfreeze()
 
 
 class BatchTurn:

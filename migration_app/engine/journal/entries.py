@@ -23,6 +23,7 @@ from migration_app.audit.actions import action_of
 from migration_app.contracts import Actor, JsonObject
 from migration_app.engine.journal.statement import documents_apply
 from migration_app.engine.places import ThreadPlaces
+from migration_app.json_codec import json_encode
 from migration_app.models import Thread
 from migration_app.threads.statuses import edge_check
 
@@ -167,10 +168,15 @@ class EntriesRefusedError(Exception):
 def _apply(entries: Sequence[Entry], actor: Actor) -> frozenset[int]:
     documents = [entry.document() for entry in entries]
     asked = frozenset().union(*documents)
-    held = documents_apply(json.dumps(documents, separators=(",", ":")), asked, actor)
+    held = documents_apply(json_encode(documents, _in_ascii).decode(), asked, actor)
     for entry in entries:
         entry.grown = held.get(entry.thread.pk, False)
     return frozenset(held)
+
+
+def _in_ascii(documents: object) -> bytes:
+    """As the standard library writes it: what PostgreSQL can't store is then refused by that, with its own error."""
+    return json.dumps(documents, separators=(",", ":")).encode()
 
 
 def applied_to(thread: Thread, parts: Mapping[str, Any]) -> None:

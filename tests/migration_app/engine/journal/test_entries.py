@@ -92,11 +92,17 @@ def test_an_entry_of_a_thread_that_somebody_else_holds_changes_nothing_and_the_o
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_entry_that_the_database_refuses_never_costs_the_others(batch: Batch) -> None:
+@pytest.mark.parametrize(
+    "bad_columns",
+    [{"attempts": -1}, {"error_text": "a\x00b"}, {"error_text": "\ud800"}, {"attempts": float("nan")}],
+)
+def test_an_entry_that_the_database_refuses_never_costs_the_others(
+    batch: Batch, bad_columns: dict[str, Any]
+) -> None:
     good, bad = held(batch, 1), held(batch, 2)
     entries = [Entry(good), Entry(bad)]
     entries[0].set(attempts=1)
-    entries[1].set(attempts=-1)
+    entries[1].set(**bad_columns)
     with pytest.raises(EntriesRefusedError) as caught:
         apply(*entries)
     assert (caught.value.held, list(caught.value.refused)) == (frozenset({good.pk}), [bad.pk])
