@@ -70,9 +70,7 @@ def scratch_badge(scratch: TrialScratch) -> Badge:
 
 
 def verdict_text(trial: Trial, turn: TrialTurn) -> str:
-    """The verdict as it may be shown now: of a blind comparison by side."""
-    if not turn.verdict:
-        return ""
+    """The verdict as it may be shown now: of a blind comparison by side; empty before there is one."""
     if trial.is_blind and turn.verdict in ("a", "b"):
         return "left is better" if turn.verdict == left_slot(turn) else "right is better"
     return turn.get_verdict_display()
