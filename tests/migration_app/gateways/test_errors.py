@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from migration_app.gateways.connection import CallCounts, Connection, source_connection, target_connection
-from migration_app.gateways.errors import GatewayError, NotConfiguredError, Outcome, from_response
+from migration_app.gateways.errors import GatewayError, NotConfiguredError, Outcome, from_response, too_slow
 from migration_app.gateways.target import conversation_create, conversation_is_there
 from tests.migration_app.conftest import Run
 from tests.sandbox import RunningSandbox
@@ -227,3 +227,11 @@ def test_seconds_to_wait_are_read_from_either_header(headers: dict[str, str], se
 )
 def test_a_request_id_is_kept_only_if_it_looks_like_one(header: str, kept: str) -> None:
     assert meaning(500, headers={"x-request-id": header}).request_id == kept
+
+
+def test_a_call_without_an_answer_has_neither_status_nor_id_nor_words() -> None:
+    error = too_slow()
+    assert (error.code, error.status, error.request_id, error.said, error.retry_after) == (
+        *("timeout", 0, "", ""),
+        None,
+    )
