@@ -9,20 +9,17 @@ import contextlib
 import datetime as dt
 import uuid
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
 
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Now
 
-from migration_app.models import Thread
+from migration_app.models import Batch, Thread
+from migration_app.statements import statements_of
 from migration_app.threads.statuses import LeaseLostError
 
-# By primary key: there is no index on tokens, and a million threads to search.
-_RENEW = """
-UPDATE migration_app_thread SET lease_until = statement_timestamp() + make_interval(secs => %s)
-WHERE id = ANY(%s) AND lease_token = ANY(%s)
-RETURNING id
-"""
+_SQL = statements_of(__name__)
 
 
 def _free() -> Q:
@@ -46,30 +43,27 @@ def threads_claimable(batch_pk: int) -> QuerySet[Thread]:
 def threads_claim(*, batch_pk: int, lease: dt.timedelta, count: int) -> list[Thread]:
     """Take up to ``count`` threads of the batch that may be taken now, oldest first; all get one token.
 
-    SKIP LOCKED: workers that claim at once take different rows instead of waiting for each other.
+    Each has its ``batch``. Workers that claim at once take different rows.
     """
-    token = uuid.uuid4()
-    with transaction.atomic():
-        pks = list(
-            threads_claimable(batch_pk)
-            .select_for_update(skip_locked=True, no_key=True)
-            .order_by("id")
-            .values_list("pk", flat=True)[:count]
-        )
-        if not pks:
-            return []
-        Thread.objects.filter(pk__in=pks).update(
-            lease_token=token,
-            lease_until=Now() + lease,
-            work_started_at=Coalesce("work_started_at", Now()),
-        )
-        return list(Thread.objects.select_related("batch").filter(pk__in=pks).order_by("pk"))
+    arguments = {
+        "batch": batch_pk,
+        "count": count,
+        "token": uuid.uuid4(),
+        "seconds": lease.total_seconds(),
+    }
+    # One statement: the queries and rows of the ORM would be a sixth of a worker's CPU (measured).
+    claimed = sorted(Thread.objects.raw(_SQL["claim"], arguments), key=attrgetter("pk"))
+    if claimed:
+        batch = Batch.objects.get(pk=batch_pk)
+        for thread in claimed:
+            thread.batch = batch
+    return claimed
 
 
 def leases_renew(*, held: Mapping[int, uuid.UUID], lease: dt.timedelta) -> frozenset[int]:
     """Prolong the leases of threads, given by primary key with their tokens. Returns those that are still held."""
     with connection.cursor() as cursor:
-        cursor.execute(_RENEW, [lease.total_seconds(), list(held), list(set(held.values()))])
+        cursor.execute(_SQL["renew"], [lease.total_seconds(), list(held), list(set(held.values()))])
         return frozenset(pk for (pk,) in cursor.fetchall())
 
 

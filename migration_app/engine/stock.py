@@ -52,7 +52,7 @@ class Stock:
         """
         if self._loaded_bytes >= _LOADED_BYTES:
             return 0
-        group = max(1, places // 4)
+        group = max(1, places // 2)
         want = max(0, places - in_hand) + 2 * group - len(self._ready)
         return min(want, self._claim_at_most) if want >= group else 0
 
