@@ -22,7 +22,8 @@ from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
 from migration_app import silence
-from migration_app.gateways.transport import trusted_certificates
+from migration_app.gateways.errors import NotConfiguredError
+from migration_app.gateways.transport import sdk_http_client
 from migration_app.jobs import is_task_job, queue_named, sweep, task_job
 from migration_app.operation.heartbeats import BEAT_SECONDS, Heartbeat
 from migration_app.tasks.registry import DEFAULT, URGENT, task_kinds
@@ -85,10 +86,10 @@ class ConsoleWorker(Worker):
         kwargs["maintenance_interval"] = SWEEP_SECONDS
         kwargs |= {"job_class": ConsoleJob, "serializer": JSONSerializer}
         super().__init__(_urgent_first(queues), *args, **kwargs)
-        # Here, and not in every job: what they import, and whom connections trust.
+        # Here, and not in every job: what they import, what connections are made with, and whom they trust.
         task_kinds()
-        with contextlib.suppress(OSError):  # a job that connects says what is wrong with the certificates
-            trusted_certificates()
+        with contextlib.suppress(OSError, NotConfiguredError):  # a job that connects says what is wrong
+            sdk_http_client()
         silence.answers_expected_within(settings.DATABASE_ANSWER_SECONDS)
         self._look_again_at = 0.0
         self._heartbeat: Heartbeat | None = None

@@ -5,13 +5,12 @@ Imports only ``contracts``, ``spill`` and this package.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from migration_app.archive.numbering import Numbering
 from migration_app.archive.order.listed import Listed
 from migration_app.contracts import compact_json, compact_json_read
-from migration_app.spill import Codec, Gathering
+from migration_app.spill import Codec, Gathering, Numbers
 
 _LISTED: Codec[Listed] = Codec(compact_json, lambda data: Listed(*compact_json_read(data)))
 _LISTED_BYTES = 256
@@ -23,7 +22,8 @@ class KnownListed(Mapping[int, Listed]):
 
     def __init__(self) -> None:
         self._states: Gathering[Listed] = Gathering(_LISTED)
-        self._latest = array("I")  # of each object: the place of its state
+        self._firsts = Numbers()  # by number: the place of its first state
+        self._latest: dict[int, int] = {}  # by number: the place of the state that replaced it
         self._numbering = Numbering(lambda number: self[number].id)
 
     def number_of(self, object_id: str) -> int | None:
@@ -32,7 +32,7 @@ class KnownListed(Mapping[int, Listed]):
 
     def add(self, found: Listed) -> int:
         """Add an object that is not known; returns its number."""
-        self._latest.append(self._states.append(found, _LISTED_BYTES))
+        self._firsts.append(self._states.append(found, _LISTED_BYTES))
         return self._numbering.add(found.id)
 
     def replace(self, number: int, found: Listed) -> None:
@@ -41,16 +41,20 @@ class KnownListed(Mapping[int, Listed]):
 
     def sequence(self, numbers: Iterable[int]) -> Sequence[Listed]:
         """The objects of these numbers, in this order."""
-        return self._states.sequence(map(self._latest.__getitem__, numbers), is_one_of_many=True)
+        return self._states.sequence(map(self._place, numbers), is_one_of_many=True)
+
+    def _place(self, number: int) -> int:
+        place = self._latest.get(number)
+        return self._firsts[number] if place is None else place
 
     def __getitem__(self, number: int) -> Listed:
-        return self._states[self._latest[number]]
+        return self._states[self._place(number)]
 
     def __contains__(self, number: object) -> bool:
-        return isinstance(number, int) and 0 <= number < len(self._latest)
+        return isinstance(number, int) and 0 <= number < len(self._firsts)
 
     def __len__(self) -> int:
-        return len(self._latest)
+        return len(self._firsts)
 
     def __iter__(self) -> Iterator[int]:
-        return iter(range(len(self._latest)))
+        return iter(range(len(self._firsts)))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from migration_app.archive.expanded import EmptyPage, LastPage, SourceObject
@@ -17,6 +16,7 @@ from migration_app.archive.order.listed import Listed
 from migration_app.archive.order.ordering import Listing, times_evidence
 from migration_app.archive.order.unfinished import SeenPage
 from migration_app.contracts import ListingOrder, SourceKind
+from migration_app.spill import Numbers
 
 LISTED: tuple[SourceKind, ...] = ("message", "run", "step")
 _Known = Mapping[SourceKind, Mapping[int, Listed]]
@@ -26,7 +26,7 @@ class _Numbers:
     """The numbers of objects, in order, each once."""
 
     def __init__(self) -> None:
-        self.ordered = array("I")
+        self.ordered = Numbers()
         self._seen = bytearray()
 
     def add(self, number: int) -> None:
@@ -64,7 +64,16 @@ class _Page:
     kind: SourceKind
     page: ListPage
     continues: bool | None
-    numbers: array[int] = dataclasses.field(default_factory=lambda: array("I"))
+    numbers: range | list[int] = range(0)
+
+    def add(self, number: int) -> None:
+        """Add an object. Most lists bring new ones alone, whose numbers are a range."""
+        if isinstance(self.numbers, list):
+            self.numbers.append(number)
+        elif number == self.numbers.stop or not self.numbers:
+            self.numbers = range(self.numbers.start if self.numbers else number, number + 1)
+        else:
+            self.numbers = [*self.numbers, number]
 
 
 class SeenLists:
@@ -100,7 +109,7 @@ class SeenLists:
             self._open[id(found.page), found.kind] = page
             self._origin.pages.append(page)
         self._last = page
-        page.numbers.append(number)
+        page.add(number)
 
     def see_empty(self, found: EmptyPage) -> None:
         """Add an empty page."""
@@ -168,7 +177,8 @@ def _direction(origin: _Origin, known: _Known) -> ListingOrder:
 def _seen(origin: _Origin, kind: SourceKind, known: _Known) -> Iterator[SeenPage]:
     for page in origin.pages:
         if page.kind == kind:
-            objects = _known(dict.fromkeys(page.numbers), known[kind])
+            numbers = page.numbers if isinstance(page.numbers, range) else dict.fromkeys(page.numbers)
+            objects = _known(numbers, known[kind])
             yield SeenPage(objects, page.continues, origin.live)
 
 
