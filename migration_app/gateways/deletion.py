@@ -40,9 +40,10 @@ async def items_delete(
     *,
     conversation_id: str,
     item_ids: Sequence[str],
+    at_once: int = AT_ONCE,
     between: Callable[[], None] = lambda: None,
 ) -> None:
-    """Delete items, a few at once. Raises GatewayError when those on their way have ended; no other is sent then.
+    """Delete items, several at once. Raises GatewayError when those on their way have ended; no other is sent then.
 
     ``not_deleted``, before any of them is deleted, if one has no id. ``between`` is called before each, and may
     raise. LeaseUncertainError precedes what others raised.
@@ -64,7 +65,7 @@ async def items_delete(
             failed = True
             raise
 
-    several = (delete_next_ones() for _ in range(min(AT_ONCE, len(item_ids))))
+    several = (delete_next_ones() for _ in range(min(at_once, len(item_ids))))
     outcomes = await asyncio.gather(*several, return_exceptions=True)
     failures = [outcome for outcome in outcomes if outcome is not None]
     if failures:

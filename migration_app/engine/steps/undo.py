@@ -27,7 +27,7 @@ from collections.abc import Callable, Sequence, Set
 from django.conf import settings
 
 from migration_app.batches.kinds import FOREIGN_TOO
-from migration_app.contracts import JsonObject, Policies, ThreadPlan
+from migration_app.contracts import MAX_ITEMS_PER_CALL, JsonObject, Policies, ThreadPlan
 from migration_app.engine.steps import records, undo_records
 from migration_app.engine.steps.ownership import (
     FoundChunk,
@@ -46,7 +46,8 @@ from migration_app.snapshots.pages import load_source_thread
 from migration_app.threads.plans import PlanLostError, plan_of, thread_plan
 
 _TRIES_BEFORE_GIVING_UP = 3
-_ASKED_AT_ONCE = 8
+_CALLS_AT_ONCE = MAX_ITEMS_PER_CALL
+"""A whole chunk; each call waits for a place of the window."""
 _UNASKED = "The target gives no single items: that ours are gone is what its list says. "
 
 
@@ -149,9 +150,9 @@ async def _asked(
     work: Work, conversation: Conversation, item_ids: Sequence[str]
 ) -> list[tuple[str, bool | None]]:
     answers: list[bool | None] = []
-    for start in range(0, len(item_ids), _ASKED_AT_ONCE):
+    for start in range(0, len(item_ids), _CALLS_AT_ONCE):
         work.step()
-        group = item_ids[start : start + _ASKED_AT_ONCE]
+        group = item_ids[start : start + _CALLS_AT_ONCE]
         answers += await asyncio.gather(*(_is_item_there(work, conversation, item_id) for item_id in group))
     return list(zip(item_ids, answers, strict=True))
 
@@ -195,6 +196,7 @@ async def _delete(work: Work, conversation: Conversation, item_ids: Sequence[str
             work.connection,
             conversation_id=conversation.conversation_id,
             item_ids=item_ids,
+            at_once=_CALLS_AT_ONCE,
             between=work.step,
         )
     except GatewayError as error:

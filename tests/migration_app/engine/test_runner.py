@@ -18,7 +18,9 @@ from django.db.models.functions import Now
 from migration_app.batches.claims import threads_claim
 from migration_app.batches.control import batch_pause, batch_resume
 from migration_app.batches.rates import Done, batch_beat, batch_rate
-from migration_app.engine import runner, stock, supervision
+from migration_app.engine import loading, runner, stock, supervision
+from migration_app.engine.converting import Converter
+from migration_app.engine.loading import Loaded
 from migration_app.engine.runner import BugsMetError, batch_work
 from migration_app.engine.steps.protocol import thread_backfill
 from migration_app.engine.work import Work
@@ -683,3 +685,58 @@ def test_a_database_error_in_flight_ends_the_turn_and_surfaces(
         turn(batch, sandbox)
     assert len(begun) <= 2  # those that were in hand
     assert set(Thread.objects.values_list("status", "attempts")) == {(S.QUEUED, 0)}
+
+
+def test_deletes_of_one_roll_back_are_under_way_at_once_and_never_more_than_the_window(
+    make_thread: Callable[..., Thread],
+    work: Callable[[Batch], bool],
+    sandbox: RunningSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    thread = make_thread(messages=25)
+    work(start("backfill", thread))
+    batch = start("rollback", thread)
+    Batch.objects.filter(pk=batch.pk).update(window=5)
+    under_way = [0]
+    send = Connection._send
+
+    async def counted(self: Connection, *args: Any) -> Any:
+        under_way.append(under_way[-1] + 1)
+        try:
+            return await send(self, *args)
+        finally:
+            under_way.append(under_way[-1] - 1)
+
+    monkeypatch.setattr(Connection, "_send", counted)
+    assert work(batch) is False
+    thread.refresh_from_db()
+    assert thread.status == S.ROLLED_BACK
+    assert sandbox.control.state().stored_items == 0
+    assert max(under_way) == 5
+
+
+def test_a_large_thread_that_is_converted_keeps_no_place_from_others(
+    make_thread: Callable[..., Thread],
+    work: Callable[[Batch], bool],
+    sandbox: RunningSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    large, *others = [
+        make_thread("thread_0", messages=60),
+        *(make_thread(f"thread_{n}") for n in range(1, 6)),
+    ]
+    monkeypatch.setattr(loading, "_SMALL", 5_000)
+    exchange = Converter._exchange
+
+    async def once_the_others_are_done(self: Converter, loaded: Loaded) -> None:
+        verified = Thread.objects.filter(status=S.VERIFIED)
+        while await self._database.run(verified.count) < len(others):  # noqa: ASYNC110 - the database does not tell
+            await asyncio.sleep(0.01)
+        await exchange(self, loaded)
+
+    monkeypatch.setattr(Converter, "_exchange", once_the_others_are_done)
+    batch = start("backfill", large, *others)
+    Batch.objects.filter(pk=batch.pk).update(window=1)
+    assert work(batch) is False
+    for thread in (large, *others):
+        assert_conversation_holds_exactly_the_thread(thread, sandbox)
