@@ -3,7 +3,7 @@
 If possible, each append holds an item with an id of ours: a target that refuses a repeated id
 then refuses the whole repeated append, which makes repeating it safe.
 
-Imports only ``contracts`` and this package.
+Imports only ``contracts``, ``spill`` and this package.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 
 from migration_app.contracts import MAX_ITEMS_PER_CALL, PlannedItem, own_id_prefix
+from migration_app.spill import Numbers, is_spilled
 
 MAX_BYTES_PER_CALL = 8 * 1024 * 1024
 """JSON bytes of one append, by default: no limit is published, and gateways commonly refuse bodies over 10 MB."""
@@ -88,9 +89,11 @@ def item_bytes(planned: PlannedItem) -> int:
     return len(planned.body) + 1
 
 
-def _groups(items: Sequence[PlannedItem], start: int) -> tuple[array[int], array[int], bytearray]:
+def _groups(items: Sequence[PlannedItem], start: int) -> tuple[Sequence[int], Sequence[int], bytearray]:
     """Where groups begin from ``start`` on, and the end; the bytes of all items before each; which carry our ids."""
-    starts, sums = array("Q"), array("Q", [0])
+    starts: Numbers | array[int]
+    sums: Numbers | array[int]
+    starts, sums = (Numbers(), Numbers([0])) if is_spilled(items) else (array("Q"), array("Q", [0]))
     own_ids = bytearray()
     total, current = 0, None
     for index in range(start, len(items)):
