@@ -13,13 +13,15 @@ from bench.place import Place, Scale
 
 _THREADS = 3_000
 _QUICK_THREADS = 600
+_FEWEST_THREADS = 240
+"""Some groups of each way."""
 _NAMES = ("CPU", "log", "clock")
 _CPU = Goal("CPU of the journal over a whole thread, with a result vs. without", 1.1, "at most")
 
 
 def results(place: Place, scale: Scale) -> Table:
     """Both ways in one process, from group to group in turns, each first in every other round."""
-    threads = round((_QUICK_THREADS if scale.quick else _THREADS) * scale.size)
+    threads = max(_FEWEST_THREADS, round((_QUICK_THREADS if scale.quick else _THREADS) * scale.size))
     kept: list[dict[str, float]] = []
     plain: list[dict[str, float]] = []
     with Child("bench.threads.journal_console", place.environment) as child:
