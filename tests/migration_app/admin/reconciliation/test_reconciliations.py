@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -420,6 +421,11 @@ def test_the_check_of_the_source_says_that_no_source_is_set(
     assert page.content.decode().count("(no live source is set)") == said
     (live,) = [str(label) for name, label in page.context["form"].fields["check"].choices if name == "live"]
     assert live.count("(no live source is set)") == said
+    boxes = re.findall(r'<input type="checkbox" name="check"[^>]*>', page.content.decode())
+    assert len(boxes) > 1
+    assert [box for box in boxes if "disabled" in box] == [box for box in boxes if 'value="live"' in box][
+        :said
+    ]
 
 
 def test_a_start_that_the_service_refuses_is_shown_again_with_the_reason(
