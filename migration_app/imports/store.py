@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from django.db import connection, transaction
@@ -34,7 +33,7 @@ from migration_app.imports.talks import Talks, of_talk, other_mark, row_differs,
 from migration_app.models import AuditEvent, SnapshotPage, SourceImport, Thread
 from migration_app.snapshots.deletions import deletion_document, deletions_are_kept, deletions_of
 from migration_app.snapshots.page_writing import snapshot_pages_write
-from migration_app.snapshots.pages import page_content, pages_made
+from migration_app.snapshots.pages import page_content, pages_by_thread, pages_made
 from migration_app.statements import statements_of
 
 _GROUP_THREADS = 500
@@ -175,7 +174,7 @@ class _GroupStore:
         if deletions_are_kept():
             deletions = deletions_of({news.thread_id: news.message_ids for news in group})
         made: list[SnapshotPage] = []
-        for thread, pages in _with_pages(sorted(rows.values(), key=lambda row: row.pk)):
+        for thread, pages in pages_by_thread(sorted(rows.values(), key=lambda row: row.pk)):
             known = self._known(thread, by_id[thread.thread_id], pages)
             deleted = deletions.get(thread.thread_id, ())
             fresh = self._pages(thread, by_id[thread.thread_id], known, deleted)
@@ -385,20 +384,3 @@ def _sight(found: SourceObject) -> _Sight:
 def registered_reason(source_import: SourceImport) -> str:
     """Why an archive's threads were registered, as the audit trail has it."""
     return f"Import {source_import.pk}."
-
-
-def _with_pages(threads: Sequence[Thread]) -> Iterator[tuple[Thread, Iterator[SnapshotPage]]]:
-    """Each thread with its pages in order: one query for all, a few pages in memory at a time."""
-    rows = (
-        SnapshotPage.objects.filter(thread_id__in=[thread.pk for thread in threads])
-        .order_by("thread_id", "sequence")
-        .iterator(chunk_size=4)
-    )
-    by_thread = itertools.groupby(rows, key=lambda page: page.thread_id)
-    waiting = next(by_thread, None)
-    for thread in threads:
-        if waiting is not None and waiting[0] == thread.pk:
-            yield thread, waiting[1]
-            waiting = next(by_thread, None)
-        else:
-            yield thread, iter(())

@@ -220,3 +220,20 @@ def source_objects(kind: str, object_ids: Iterable[str]) -> Mapping[str, JsonObj
 def source_object_value(row: SourceObject) -> JsonObject:
     """What a stored assistant, file or vector store says."""
     return decode_stored(payload_decompress(bytes(row.payload)))
+
+
+def pages_by_thread(threads: Sequence[Thread]) -> Iterator[tuple[Thread, Iterator[SnapshotPage]]]:
+    """Each thread with its pages in order: one query for all, a few pages in memory at a time."""
+    rows = (
+        SnapshotPage.objects.filter(thread_id__in=[thread.pk for thread in threads])
+        .order_by("thread_id", "sequence")
+        .iterator(chunk_size=4)
+    )
+    by_thread = itertools.groupby(rows, key=lambda page: page.thread_id)
+    waiting = next(by_thread, None)
+    for thread in threads:
+        if waiting is not None and waiting[0] == thread.pk:
+            yield thread, waiting[1]
+            waiting = next(by_thread, None)
+        else:
+            yield thread, iter(())

@@ -12,12 +12,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from migration_app.archive.ids import storable_text
-from migration_app.gateways.connection import (
-    Connection,
-    source_connection,
-    target_base_url,
-    target_connection,
-)
+from migration_app.gateways.configured import source_connection, target_base_url, target_connection
+from migration_app.gateways.connection import Connection
 from migration_app.gateways.limits.limits import Limiter
 from migration_app.models import ApiHealth, Batch
 from migration_app.models.batch import MAX_WINDOW

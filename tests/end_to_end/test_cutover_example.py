@@ -16,7 +16,7 @@ from django.core.management import call_command
 from migration_app.batches.batches import batch_create
 from migration_app.contracts import Actor
 from migration_app.engine.runner import batch_work
-from migration_app.gateways.connection import target_connection
+from migration_app.gateways.configured import target_connection
 from migration_app.models import Assistant, Thread
 from migration_app.prompts.assistants import assistant_convert_next, conversions_request
 from migration_app.prompts.review import version_activate, version_approve, version_submit

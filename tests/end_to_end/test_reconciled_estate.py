@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from migration_app.gateways.connection import Connection, target_connection
+from migration_app.gateways.configured import target_connection
+from migration_app.gateways.connection import Connection
 from migration_app.reconciliation.records import reconciliation_create, totals
 from migration_app.reconciliation.work import reconcile_work
 from migration_app.tasks.connections import Connections

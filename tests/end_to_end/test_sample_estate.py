@@ -15,7 +15,7 @@ from migration_app.batches.batches import batch_create
 from migration_app.batches.preflight import preflight_of
 from migration_app.contracts import Actor
 from migration_app.engine.runner import batch_work
-from migration_app.gateways.connection import target_connection
+from migration_app.gateways.configured import target_connection
 from migration_app.models import Thread
 from migration_app.tasks.connections import Connections
 from migration_app.threads.selections import selection_of_filters

@@ -10,7 +10,8 @@ import django_rq
 import pytest
 
 from migration_app.engine import behaviour
-from migration_app.gateways.connection import Connection, source_connection, target_connection
+from migration_app.gateways.configured import source_connection, target_connection
+from migration_app.gateways.connection import Connection
 from tests.sandbox import RunningSandbox
 
 _Result = TypeVar("_Result")

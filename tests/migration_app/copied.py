@@ -14,7 +14,8 @@ from migration_app.contracts import Actor, PlannedItem, ThreadPlan
 from migration_app.conversion.chunking import chunk_items
 from migration_app.conversion.comparison.canonical import fingerprint
 from migration_app.conversion.threads import convert_thread
-from migration_app.gateways.connection import Connection, target_connection
+from migration_app.gateways.configured import target_connection
+from migration_app.gateways.connection import Connection
 from migration_app.gateways.target import conversation_create, items_append
 from migration_app.models import Chunk, Conversation, Thread
 from migration_app.snapshots.pages import load_source_thread

@@ -23,7 +23,6 @@ from migration_app.gateways.errors import StoppedError
 from migration_app.threads.statuses import LeaseLostError
 
 LARGEST_GROUP = 200
-_SMALL_GROUP = 8
 _SOON_SECONDS = 0.05
 """So long what a thread's last call brought waits for a place, to be written with what announces the next one."""
 
@@ -77,9 +76,7 @@ class Commits:
     def _write_next(self) -> None:
         if self._is_writing or not self._waiting:
             return
-        # A burst in parts: written at once, its calls would be sent at once, and their answers be a burst again.
-        size = min(LARGEST_GROUP, max(_SMALL_GROUP, len(self._waiting) // 3))
-        group, self._waiting = self._waiting[:size], self._waiting[size:]
+        group, self._waiting = self._waiting[:LARGEST_GROUP], self._waiting[LARGEST_GROUP:]
         self._is_writing = True
         self._all_written.clear()
         writing = self._executor.submit(entries_apply, [entry for entry, _ in group], self._actor)

@@ -20,7 +20,7 @@ from migration_app.batches.preflight import (
 from migration_app.contracts import policies_from, policy_choices
 from migration_app.conversion.findings.findings import KINDS
 from migration_app.engine.runner import batch_work
-from migration_app.gateways.connection import target_connection
+from migration_app.gateways.configured import target_connection
 from migration_app.models import Chunk, Conversation, Thread
 from migration_app.tasks.connections import Connections
 from migration_app.threads.assessments import thread_assess

@@ -28,7 +28,7 @@ from migration_app.engine.loading import threads_load
 from migration_app.engine.places import Places
 from migration_app.engine.steps.protocol import thread_backfill, thread_verify
 from migration_app.engine.work import HandBackError, Work
-from migration_app.gateways.connection import target_connection
+from migration_app.gateways.configured import target_connection
 from migration_app.gateways.errors import GatewayError
 from migration_app.models import Batch, Thread
 from migration_app.snapshots.pages import load_source_thread

@@ -21,7 +21,8 @@ from migration_app.engine.runner import batch_work
 from migration_app.engine.steps.protocol import thread_backfill
 from migration_app.engine.work import Work
 from migration_app.gateways import connection as gateway
-from migration_app.gateways.connection import Connection, target_connection
+from migration_app.gateways.configured import target_connection
+from migration_app.gateways.connection import Connection
 from migration_app.gateways.errors import GatewayError, Outcome
 from migration_app.gateways.limits.limits import Limiter
 from migration_app.models import AuditEvent, Batch, OrphanConversation, SnapshotPage, Thread

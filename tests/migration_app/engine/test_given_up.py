@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from migration_app.contracts import JsonObject
 from migration_app.engine.given_up import given_up_work
-from migration_app.gateways.connection import Connection, target_connection
+from migration_app.gateways.configured import target_connection
+from migration_app.gateways.connection import Connection
 from migration_app.gateways.errors import GatewayError
 from migration_app.models import AuditEvent, Conversation, FormerConversation, Thread
 from migration_app.tasks.connections import Connections

@@ -18,7 +18,8 @@ from migration_app.engine.target_behaviour import (
     repeats_are_refused,
     target_behaviour,
 )
-from migration_app.gateways.connection import Connection, target_connection
+from migration_app.gateways.configured import target_connection
+from migration_app.gateways.connection import Connection
 from migration_app.models import AuditEvent, TargetBehaviour, Thread
 from migration_app.tasks.connections import Connections, target_name
 from tests.migration_app.conftest import Run

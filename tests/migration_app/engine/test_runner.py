@@ -24,7 +24,8 @@ from migration_app.engine.loading import Loaded
 from migration_app.engine.runner import BugsMetError, batch_work
 from migration_app.engine.steps.protocol import thread_backfill
 from migration_app.engine.work import Work
-from migration_app.gateways.connection import Connection, source_connection, target_connection
+from migration_app.gateways.configured import source_connection, target_connection
+from migration_app.gateways.connection import Connection
 from migration_app.models import (
     AuditEvent,
     Batch,

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from migration_app.gateways.connection import Connection, target_connection
+from migration_app.gateways.configured import target_connection
+from migration_app.gateways.connection import Connection
 from tests.migration_app.conftest import Run
 from tests.migration_app.gateways.peers import Server, serving
 

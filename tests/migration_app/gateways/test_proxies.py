@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from migration_app.gateways import transport
-from migration_app.gateways.connection import target_connection
+from migration_app.gateways.configured import target_connection
 from migration_app.gateways.errors import GatewayError, NotConfiguredError, Outcome
 from migration_app.gateways.target import conversation_create
 from migration_app.gateways.transport import proxy_before, sdk_http_client

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from migration_app.gateways.connection import Answer, Connection, source_connection
+from migration_app.gateways.configured import source_connection
+from migration_app.gateways.connection import Answer, Connection
 from migration_app.gateways.errors import GatewayError
 from migration_app.gateways.source import loose_document, thread_documents
 from tests.migration_app.conftest import Run

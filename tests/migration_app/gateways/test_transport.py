@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from migration_app.gateways.connection import Connection, source_connection, target_connection
+from migration_app.gateways.configured import source_connection, target_connection
+from migration_app.gateways.connection import Connection
 from migration_app.gateways.errors import GatewayError, NotConfiguredError, Outcome
 from migration_app.gateways.target import conversation_create, conversation_delete, conversation_is_there
 from tests.migration_app.conftest import Run

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from migration_app.contracts import Actor
-from migration_app.gateways.connection import source_connection, target_connection
+from migration_app.gateways.configured import source_connection, target_connection
 from migration_app.models import AuditEvent, ReadinessCheck, Resource, TargetModel
 from migration_app.prompts.needs import versions_that_count
 from migration_app.readiness.checklist import readiness_of

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pytest_django.fixtures import Settings
 
-from migration_app.gateways.connection import Connection, source_connection, target_connection
+from migration_app.gateways.configured import source_connection, target_connection
+from migration_app.gateways.connection import Connection
 from migration_app.models import Conversation, Reconciliation, Thread
 from migration_app.reconciliation import work
 from migration_app.reconciliation.estimate import calls_estimate

@@ -9,7 +9,7 @@ import pytest
 from django.db import InterfaceError
 from django.utils import timezone
 
-from migration_app.gateways.connection import target_connection
+from migration_app.gateways.configured import target_connection
 from migration_app.gateways.errors import GatewayError
 from migration_app.models import ApiHealth, ApiMinute
 from migration_app.tasks import api_health

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from migration_app.contracts import Actor
-from migration_app.gateways.connection import target_connection
+from migration_app.gateways.configured import target_connection
 from migration_app.models import Assistant, Prompt, PromptVersion, Thread, Trial
 from migration_app.prompts.versions import version_create
 from migration_app.tasks.connections import Connections

@@ -56,9 +56,7 @@ def entry(pk: int, places: ThreadPlaces | None = None) -> Entry:
     return made
 
 
-def test_what_comes_while_a_group_is_written_is_the_next_one_and_a_burst_is_written_in_parts(
-    journal: Journal,
-) -> None:
+def test_what_comes_while_a_group_is_written_is_the_next_one(journal: Journal) -> None:
     async def go() -> None:
         journal.open.clear()
         async with Commits(ACTOR) as commits:
@@ -69,7 +67,7 @@ def test_what_comes_while_a_group_is_written_is_the_next_one_and_a_burst_is_writ
 
     asyncio.run(go())
     assert [pk for pk, _ in journal.written] == list(range(61))
-    assert [len(group) for group in journal.groups] == [1, 20, 13, 9, 8, 8, 2]
+    assert [len(group) for group in journal.groups] == [1, 60]
 
 
 def test_an_announcement_is_written_with_what_the_last_call_brought_once_there_is_a_place(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from migration_app.engine.runner import batch_work
-from migration_app.gateways.connection import target_connection
+from migration_app.gateways.configured import target_connection
 from migration_app.models import AuditEvent, Batch, Resource, Thread
 from migration_app.tasks.connections import Connections
 from migration_app.threads.assessments import thread_assess

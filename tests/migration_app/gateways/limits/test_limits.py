@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-from migration_app.gateways.connection import target_connection
+from migration_app.gateways.configured import target_connection
 from migration_app.gateways.errors import StoppedError
 from migration_app.gateways.limits.limits import Limiter
 from migration_app.gateways.limits.pacing import Lowered, bucket
