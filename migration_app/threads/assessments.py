@@ -81,15 +81,22 @@ class Assessment:
     assistant_id: str
 
 
-def plan_measures(plan: ThreadPlan) -> dict[str, Any]:
-    """What a plan amounts to, as fields of the thread's row; bytes are those of the items as JSON."""
-    chunk_count, payload_bytes = plan_size(plan.items)
+def plan_measures(plan: ThreadPlan, *, known: Thread | None = None) -> dict[str, Any]:
+    """What a plan amounts to, as fields of the thread's row; bytes are those of the items as JSON.
+
+    ``known``: the row as it is; where it is of a plan that sends the same, the size is taken from there.
+    """
+    digest = plan_digest(plan)
+    if known is not None and known.plan_digest == digest:
+        chunk_count, payload_bytes = known.chunk_count, known.payload_bytes
+    else:
+        chunk_count, payload_bytes = plan_size(plan.items)
     return {
         "fidelity": plan.fidelity.value,
         "item_count": len(plan.items),
         "chunk_count": chunk_count,
         "payload_bytes": payload_bytes,
-        "plan_digest": plan_digest(plan),
+        "plan_digest": digest,
         "finding_counts": dict(sorted(collections.Counter(f.code for f in plan.findings).items())),
     }
 

@@ -226,7 +226,8 @@ def conversation_completed(
         completed=True,
         verified=False,
     )
-    entry.transition(S.BACKFILLED, "thread.backfilled", **plan_measures(plan))
+    measures = plan_measures(plan, known=entry.thread)
+    entry.transition(S.BACKFILLED, "thread.backfilled", **measures)
 
 
 def thread_verified(entry: Entry, item_count: int, *, not_shown: Sequence[str] | None = None) -> None:

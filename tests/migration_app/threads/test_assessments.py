@@ -10,7 +10,14 @@ from django.utils import timezone
 
 from migration_app.contracts import Actor
 from migration_app.models import Assistant, AuditEvent, SnapshotPage, Thread
-from migration_app.threads.assessments import assistants_registered, thread_assess, threads_assess
+from migration_app.threads import assessments
+from migration_app.threads.assessments import (
+    assistants_registered,
+    plan_measures,
+    thread_assess,
+    threads_assess,
+)
+from migration_app.threads.plans import thread_plan
 from tests.factories import AssistantFactory, SnapshotPageFactory, ThreadFactory
 from tests.guards import unguarded
 from tests.migration_app.imports.support import message, run, thread
@@ -151,3 +158,16 @@ def test_what_was_put_aside_is_measured_and_stays_aside(status: str) -> None:
     threads_assess(thread_pks=[row.pk], actor=ACTOR, reason="test")
     assert (fresh(row).status, fresh(row).message_count) == (status, 1)
     assert not AuditEvent.objects.filter(subject_kind="thread").exists()
+
+
+def test_a_plan_that_sends_what_was_measured_before_is_not_cut_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = snapshotted(thread(), *(message(f"m{number}", number) for number in range(45)))
+    thread_assess(thread=row, actor=ACTOR)
+    row = fresh(row)
+    plan = thread_plan(row).plan
+    measures = plan_measures(plan)
+    assert (measures["chunk_count"], measures["plan_digest"]) == (3, row.plan_digest)
+    monkeypatch.setattr(assessments, "plan_size", lambda _items: (99, 9999))
+    assert plan_measures(plan, known=row) == measures
+    row.plan_digest = "0" * 64
+    assert plan_measures(plan, known=row) == {**measures, "chunk_count": 99, "payload_bytes": 9999}
