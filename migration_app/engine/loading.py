@@ -33,8 +33,8 @@ class Loaded:
 
     ``snapshot_seen`` is the number of the last page of the snapshot. ``pages`` hold the snapshot of a small
     thread, which ``convert`` converts without the database. A large one is to be converted elsewhere
-    (``engine.converting``); the others were converted when they were loaded, or have the ``trouble`` why they can't be.
-    ``weight``: about how many bytes of JSON it holds in memory.
+    (``engine.converting.converter``); the others were converted when they were loaded, or have the ``trouble``
+    why they can't be. ``weight``: about how many bytes of JSON it holds in memory.
     """
 
     thread: Thread

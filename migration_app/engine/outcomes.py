@@ -12,7 +12,7 @@ import traceback
 from django.conf import settings
 
 from migration_app.archive.ids import storable_text
-from migration_app.engine.converting import ConverterEndedError
+from migration_app.engine.converting.converter import ConverterEndedError
 from migration_app.engine.journal.entries import Entry
 from migration_app.engine.steps.records import work_ended
 from migration_app.gateways.errors import GatewayError

@@ -24,7 +24,7 @@ from migration_app.batches.claims import threads_pending
 from migration_app.batches.control import batch_hold
 from migration_app.engine import outcomes
 from migration_app.engine.behaviour import Behaviour
-from migration_app.engine.converting import Converter, ConverterEndedError
+from migration_app.engine.converting.converter import Converter, ConverterEndedError
 from migration_app.engine.database import DatabaseThread
 from migration_app.engine.journal.commits import Commits
 from migration_app.engine.journal.entries import Entry

@@ -20,7 +20,7 @@ from migration_app.contracts import Actor
 from migration_app.conversion.threads import convert_thread
 from migration_app.engine import outcomes
 from migration_app.engine.behaviour import Behaviour
-from migration_app.engine.converting import Converter
+from migration_app.engine.converting.converter import Converter
 from migration_app.engine.database import DatabaseThread
 from migration_app.engine.journal.commits import Commits
 from migration_app.engine.journal.entries import Entry

@@ -19,7 +19,7 @@ from migration_app.batches.claims import threads_claim
 from migration_app.batches.control import batch_pause, batch_resume
 from migration_app.batches.rates import Done, batch_beat, batch_rate
 from migration_app.engine import loading, runner, stock, supervision
-from migration_app.engine.converting import Converter
+from migration_app.engine.converting.converter import Converter
 from migration_app.engine.loading import Loaded
 from migration_app.engine.runner import BugsMetError, batch_work
 from migration_app.engine.steps.protocol import thread_backfill

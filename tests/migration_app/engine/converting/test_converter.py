@@ -13,8 +13,9 @@ import psutil
 import pytest
 from django.db import connection
 
-from migration_app.engine import converting, loading
-from migration_app.engine.converting import Converter, ConverterEndedError
+from migration_app.engine import loading
+from migration_app.engine.converting import converter
+from migration_app.engine.converting.converter import Converter, ConverterEndedError
 from migration_app.engine.database import DatabaseThread
 from migration_app.engine.loading import Loaded, threads_load
 from migration_app.engine.work import HandBackError
@@ -39,7 +40,7 @@ MakeThread = Callable[..., Thread]
 @pytest.fixture(autouse=True)
 def all_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "_SMALL", 0)
-    monkeypatch.setattr(converting, "_BYTES_AT_ONCE", 2_000)
+    monkeypatch.setattr(converter, "_BYTES_AT_ONCE", 2_000)
 
 
 @pytest.fixture
@@ -189,7 +190,7 @@ def test_the_process_has_no_key_no_connection_and_no_signal_ends_it(
 
 
 def test_it_ends_with_its_worker_however_that_ends() -> None:
-    child = converting._Child()
+    child = converter._Child()
     process = psutil.Process(child._process.pid)
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGINT)

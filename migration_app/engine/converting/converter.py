@@ -1,4 +1,4 @@
-"""Large threads are converted in a process of its own, one after the other: the worker's side of ``engine.converter``.
+"""Large threads are converted in a process of its own (``process``), one after the other: the worker's side.
 
 Meanwhile the event loop answers all other threads, and the database's thread claims and loads: it only reads the
 pages, a few at a time. Must not import jobs or rq.
@@ -19,8 +19,8 @@ from types import TracebackType
 from typing import Any
 
 import migration_app
-from migration_app.engine import handover
-from migration_app.engine.converter import Converted, NamedFiles, NotConverted, Order
+from migration_app.engine.converting import handover
+from migration_app.engine.converting.process import Converted, NamedFiles, NotConverted, Order
 from migration_app.engine.database import DatabaseThread
 from migration_app.engine.loading import Loaded
 from migration_app.engine.work import HandBackError
@@ -150,7 +150,7 @@ class _Child:
     def __init__(self) -> None:
         ours, its = socket.socketpair()
         with its:
-            run = f"from migration_app.engine.converter import main; main({its.fileno()})"
+            run = f"from migration_app.engine.converting.process import main; main({its.fileno()})"
             self._process = subprocess.Popen(
                 [sys.executable, "-c", run],
                 stdin=subprocess.PIPE,  # ends with this process

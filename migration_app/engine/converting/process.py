@@ -3,7 +3,7 @@
 In a process of its own because converting holds the interpreter's lock for seconds, and every answer to all other
 threads would wait. It knows neither Django nor the database nor any key, writes nothing anywhere but to unnamed
 temporary files, and ends with the worker, also if that is killed: then standard input ends. Started by
-``engine.converting``.
+``engine.converting.converter``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from migration_app.archive.sequence import payload_decompress
 from migration_app.contracts import JsonObject, Policies, SourceThread, ThreadPlan
 from migration_app.conversion.resources import Resource, thread_resources
 from migration_app.conversion.sent import Sent, plan_as_sent
-from migration_app.engine import handover
+from migration_app.engine.converting import handover
 
 _COLLECT_AFTER = 50_000
 
