@@ -67,13 +67,25 @@ def test_one_whose_worker_died_is_gone_on_with(queue: Any) -> None:
 def test_a_turn_that_ends_early_is_followed_by_another(queue: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     copied_thread()
     row = asked()
+    queue.enqueue("builtins.len", [], job_id="batch-7-x")
     monkeypatch.setattr(jobs, "_TURN_SECONDS", -1.0)
     jobs.task_job("reconcile", row.pk)
     row.refresh_from_db()
     assert row.state == "queued"
     monkeypatch.undo()
     jobs.sweep()
-    assert len(queue.job_ids) == 1
+    assert {job_id.split("-")[0] for job_id in queue.job_ids} == {"batch", "reconcile"}
+
+
+def test_a_turn_whose_time_is_up_continues_while_no_other_work_waits(
+    queue: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied_thread()
+    row = asked()
+    monkeypatch.setattr(jobs, "_TURN_SECONDS", -1.0)
+    jobs.task_job("reconcile", row.pk)
+    row.refresh_from_db()
+    assert row.state == "finished"
 
 
 def test_it_makes_room_for_urgent_work_and_goes_on_behind_it(queue: Any) -> None:
