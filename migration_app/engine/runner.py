@@ -11,9 +11,8 @@ import asyncio
 import contextlib
 import datetime as dt
 import logging
-import sys
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -71,28 +70,13 @@ def batch_work(*, batch_pk: int, connections: Connections, turn: Turn) -> bool:
     if a thread met a bug; database errors at once (leases run out, and the work is found again).
     """
     work = BatchTurn(batch_pk, connections, turn)
-    with _often_switching():
-        asyncio.run(work.run())
+    asyncio.run(work.run())
     left = threads_pending(batch_pk).exists()
     if not left:
         batch_finish(batch_pk=batch_pk, actor=turn.actor)
     if work.bugs:
         raise BugsMetError(f"{work.bugs} threads failed by a fault of the console; see their pages.")
     return left
-
-
-@contextlib.contextmanager
-def _often_switching() -> Iterator[None]:
-    """Have Python's threads take turns ten times as often: the journal's is to be heard while the others decode JSON.
-
-    By default each waits up to 5 ms for the interpreter, several times an entry, and calls wait for entries (measured).
-    """
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(before / 10)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
 
 
 class BatchTurn:
